@@ -1,0 +1,90 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
+"""Sessions for Nox users. `nox` checks the project; `nox -s bench` measures servers and writes the report."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_external_run = True
+
+# Ctrl-C must leave the harness the time to end its servers and to record what was measured.
+INTERRUPT_S = 60
+TERMINATE_S = 20
+
+# Each locked file, the dependency groups of pyproject.toml that it holds and the files it must agree with.
+LOCKS = {
+    "bench": (("bench", "report"), ()),
+    "tests": (("tests",), ("bench",)),
+    "lint": (("lint",), ("bench", "tests")),
+    "lock": (("lock",), ()),
+    "locust": (("locust",), ()),
+    "tool-go": (("tool-go",), ()),
+    "tool-nim": (("tool-nim",), ()),
+}
+
+
+@nox.session(default=False, reuse_venv=True)
+def bench(session: nox.Session) -> None:
+    """Measure the servers of matrix.toml and write the report; `-- --help` shows what can be chosen."""
+    install(session, "bench")
+    measure(session, "run", "--install", *session.posargs)
+
+
+@nox.session(default=False, reuse_venv=True)
+def report(session: nox.Session) -> None:
+    """Write the report of recorded runs again; `-- results/A results/B` merges several."""
+    install(session, "bench")
+    measure(session, "report", *session.posargs)
+
+
+@nox.session(reuse_venv=True)
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    install(session, "lint")
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+
+
+@nox.session(reuse_venv=True)
+def tests(session: nox.Session) -> None:
+    """Run the tests; `-- tests/unit` runs the fast ones alone. Tools that are missing are brought first."""
+    install(session, "bench", "tests")
+    session.run("python", "speedup.py", "doctor", "--install", "--for", "tests")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(default=False, reuse_venv=True)
+def lock(session: nox.Session) -> None:
+    """Pin all requirements anew; `-- --upgrade` takes the newest versions."""
+    install(session, "lock")
+    for name, (groups, others) in LOCKS.items():
+        session.run(
+            "uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--generate-hashes",
+            "--no-emit-index-url", "--no-emit-find-links", "--custom-compile-command=nox -s lock",
+            *(f"--group={group}" for group in groups),
+            *(f"--constraint=requirements/{other}.txt" for other in others),
+            f"--output-file=requirements/{name}.txt",
+            *session.posargs,
+        )  # fmt: skip
+
+
+def install(session: nox.Session, *names: str) -> None:
+    """Install locked requirements, each file checked against its hashes."""
+    session.install("--require-hashes", *(f"--requirement=requirements/{name}.txt" for name in names))
+
+
+def measure(session: nox.Session, *arguments: str) -> None:
+    """Run the command line from the checkout."""
+    session.run(
+        "python", "speedup.py", *arguments, interrupt_timeout=INTERRUPT_S, terminate_timeout=TERMINATE_S
+    )
+
+
+if __name__ == "__main__":
+    nox.main()

@@ -1,0 +1,184 @@
+"""The report: one HTML file that holds everything and loads nothing.
+
+`write_report` makes it from a run folder; from the same folder it makes the same bytes. All text is escaped by Jinja
+and cleaned of control characters; only our own SVG and style sheet are trusted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.clean import clean
+from reports.folds import Fold, build_folds
+from reports.logs import read_log
+from reports.notices import Notice, notices
+from reports.plots import bar_plot, scaling_plot
+from reports.tables import TableModel, build_tables
+from reports.text import text_measured, text_published
+from reports.view import RunView, view_run
+from runners.folder import read_folder, replace_file
+from runners.records import Published, RunFolder
+from runners.resources import root
+from runners.units import format_duration
+
+REPORT_FILE = "report.html"
+ABSENT = "\u2013"  # an en dash: not known
+ANSWERS = {"faster": "\u25b2", "slower": "\u25bc", "equivalent": "\u2248", "not resolved": "?"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One measured run as the template shows it; `prefix` keeps the ids of several runs apart."""
+
+    prefix: str
+    view: RunView
+    title: str
+    subtitle: str
+    notices: tuple[Notice, ...]
+    tables: tuple[TableModel, ...]
+    plots: dict[str, Markup]
+    scaling: Markup
+    text: str
+    published_text: str
+    folds: tuple[Fold, ...]
+    build_outputs: dict[str, str]
+    order: tuple[str, ...]
+
+
+def write_report(folder: Path, *, extra: Sequence[Path] = ()) -> Path:
+    """Write report.html into a run folder, whole or not at all, and return its path; `extra` runs follow the first."""
+    file = folder / REPORT_FILE
+    replace_file(file, render_report([read_folder(path) for path in (folder, *extra)]))
+    return file
+
+
+def render_report(folders: Sequence[RunFolder]) -> str:
+    """Return the report of run folders: measured ones one after another, published ones beside their numbers."""
+    published = [Published(item.run, item.trials) for item in folders if item.run.kind == "published"]
+    measured = [item for item in folders if item.run.kind != "published"] or list(folders)
+    parts = [
+        _part(folder, "" if number == 1 else f"run{number}-", published)
+        for number, folder in enumerate(measured, start=1)
+    ]
+    return _environment().get_template("report.html.j2").render(parts=parts, main=parts[0], css=_style_sheet())
+
+
+def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Part:
+    view = view_run(folder, prefix=prefix, published=published)
+    tables = build_tables(view, prefix)
+    return Part(
+        prefix=prefix,
+        view=view,
+        title=view.matrix.suite.title if view.matrix else "HTTP speedup",
+        subtitle=_subtitle(view),
+        notices=notices(view, prefix),
+        tables=tables,
+        plots={table.id: Markup(bar_plot(table, f"plot-{table.id}")) for table in tables},  # noqa: S704 - our own SVG
+        scaling=Markup(scaling_plot(view, f"{prefix}plot-scaling")),  # noqa: S704 - our own SVG
+        text=text_measured(view, tables),
+        published_text=text_published(view, tables),
+        folds=build_folds(view),
+        build_outputs={build.variant: _build_output(folder, build.log, build.output_tail) for build in view.run.builds},
+        order=_order(view),
+    )
+
+
+def _subtitle(view: RunView) -> str:
+    """Return where, when and how long: "local, 2026-11-24T18:00:00Z; preset quick: 6 blocks of 1s trials"."""
+    run = view.run
+    where = view.machine_name
+    if "cpu" in run.facts and not run.machine_title:
+        where = f"{where} ({run.facts['cpu']})"
+    parts = [where]
+    if run.started_at:
+        parts.append(run.started_at.replace("T", " ").replace("Z", " UTC"))
+    if run.preset:
+        length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
+        warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
+        parts.append(f"preset {run.preset}: {run.blocks} {'block' if run.blocks == 1 else 'blocks'}{length}{warmup}")
+    return " \u00b7 ".join(parts)
+
+
+def _build_output(folder: RunFolder, log: str | None, tail: str) -> str:
+    return read_log(folder.path, log) or tail
+
+
+def _order(view: RunView) -> tuple[str, ...]:
+    """Return each block's planned order as one line of slugs."""
+    slugs = {cell.id: cell.slug for cell in view.cells}
+    return tuple(" ".join(slugs.get(cell, cell) for cell in cells) for cells in view.run.order)
+
+
+@cache
+def _environment() -> Environment:
+    """Return Jinja's environment: everything is escaped, an unknown name is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(root() / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        grouped=grouped, fixed=fixed, share=share, mib=mib, ms=ms, between=between, answer=ANSWERS.__getitem__
+    )
+    environment.globals["absent"] = ABSENT
+    return environment
+
+
+def _visible(value: object) -> object:
+    """Show control characters of every string that a template prints; our own markup is left alone."""
+    return clean(value) if type(value) is str else value
+
+
+@cache
+def _style_sheet() -> Markup:
+    return Markup((root() / "templates" / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+
+
+def grouped(value: float | None) -> Markup | str:
+    """Return a whole number with thousands set apart by style only: it is found and copied as plain digits."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    digits = f"{value:.0f}"
+    head = len(digits) % 3 or 3
+    groups = [digits[start : start + 3] for start in range(head, len(digits), 3)]
+    return Markup(digits[:head]) + Markup("").join(Markup("<span class=\"k\">{}</span>").format(group) for group in groups)
+
+
+def fixed(value: float | None, digits: int = 2) -> str:
+    """Return a number with so many decimals."""
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def share(value: float | None) -> str:
+    """Return a fraction in percent."""
+    return ABSENT if value is None else f"{value * 100:.0f}"
+
+
+def mib(value_bytes: float | None) -> str:
+    """Return bytes in MiB."""
+    return ABSENT if value_bytes is None else f"{value_bytes / 2**20:.1f}"
+
+
+def ms(value_us: float | None) -> str:
+    """Return microseconds in milliseconds."""
+    return ABSENT if value_us is None else f"{value_us / 1000:.2f}"
+
+
+def between(pair: tuple[float, float] | None, digits: int = 0) -> Markup | str:
+    """Return "low-high" with an en dash; whole numbers are grouped."""
+    if pair is None:
+        return ""
+    low, high = pair
+    if digits:
+        return f"{low:.{digits}f}\u2013{high:.{digits}f}"
+    return Markup("{}\u2013{}").format(grouped(low), grouped(high))

@@ -1,0 +1,87 @@
+"""What a reader must know before the numbers: what is missing, what broke, what limits them. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from reports.rows import one_line, plural
+from reports.view import RunView
+from runners.statistics import MIN_VALUES
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One line of the banner: how bad it is, what it says, and where to read on (an anchor)."""
+
+    kind: Literal["error", "warning", "note"]
+    text: str
+    link: str | None = None
+
+
+def notices(view: RunView, prefix: str = "") -> tuple[Notice, ...]:
+    """Return the banner's lines, the worst first."""
+    found = [*_progress(view), *_builds(view, prefix), *_trials(view), *_load(view), *_machine(view)]
+    rank = {"error": 0, "warning": 1, "note": 2}
+    return tuple(sorted(found, key=lambda notice: rank[notice.kind]))
+
+
+def _progress(view: RunView) -> Iterator[Notice]:
+    run = view.run
+    if view.matrix is None:
+        yield Notice("error", "The matrix in this run folder cannot be read; its tables are missing.")
+    planned = {(cell, block) for block, cells in enumerate(run.order) for cell in cells}
+    done = {(trial.cell, trial.block) for trial in view.folder.trials}
+    if left := len(planned - done):
+        yield Notice(
+            "warning",
+            f"Incomplete: {len(planned) - left} of {plural(len(planned), 'planned trial')} measured. The numbers"
+            " below are those so far; the run goes on, or can be resumed.",
+        )
+    if 0 < run.blocks < MIN_VALUES:
+        yield Notice(
+            "note",
+            f"{plural(run.blocks, 'block')} only: at least {MIN_VALUES} are needed for intervals and verdicts.",
+        )
+
+
+def _builds(view: RunView, prefix: str) -> Iterator[Notice]:
+    for build in view.run.builds:
+        if build.status == "failed":
+            tail = one_line(build.output_tail.strip().splitlines()[-1]) if build.output_tail.strip() else ""
+            yield Notice("error", f"{build.variant} did not build{': ' if tail else ''}{tail}", f"{prefix}builds")
+
+
+def _trials(view: RunView) -> Iterator[Notice]:
+    verdicts = Counter(trial.verdict for trial in view.folder.trials)
+    bad = [f"{count} {verdict}" for verdict, count in sorted(verdicts.items()) if verdict != "ok"]
+    if bad:
+        total = plural(len(view.folder.trials), "trial")
+        yield Notice("warning", f"Of {total}, {' and '.join(bad)}; they do not count and are shown with the reason.")
+    missing = Counter(cell.reason or "no reason given" for cell in view.cells if cell.status == "unavailable")
+    if missing:
+        yield Notice("note", f"{plural(sum(missing.values()), 'cell')} unavailable; each row says why.")
+
+
+def _load(view: RunView) -> Iterator[Notice]:
+    loads = {cell.load for cell in view.cells if cell.status == "planned"}
+    if "locust" in loads:
+        yield Notice(
+            "warning",
+            "Loaded by Locust: these numbers are bounded by the client. A Python client is slower than the servers"
+            " that it asks, so rows that look alike may differ.",
+        )
+    shared = sum(1 for cell in view.cells if cell.shared and cell.status == "planned")
+    if shared:
+        yield Notice(
+            "note",
+            f"{plural(shared, 'cell')} shared CPUs with the load generator (marked shared): not ranked by throughput;"
+            " read their ratios among each other and their CPU time per request.",
+        )
+
+
+def _machine(view: RunView) -> Iterator[Notice]:
+    for note in view.run.notes:
+        yield Notice("warning", one_line(note))

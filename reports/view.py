@@ -1,0 +1,149 @@
+"""A run folder, indexed once for reading: its matrix, cells by what a table's row names, trials by cell.
+
+Pure. A report must show whatever was recorded, so nothing here raises: a matrix that can no longer be read leaves the
+run without the document's tables, and a trial of a cell that the plan lacks gets a cell made from its own words.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from runners.cells import Program, programs, variant_name
+from runners.matrix import Matrix
+from runners.records import CellInfo, Published, Run, RunFolder, Trial
+
+Key = tuple[str, str | None, int, str]  # server, variant, threads, mode
+Limits = tuple[int, ...] | None  # thread counts that a program can use; None: any
+
+
+@dataclass(frozen=True)
+class PublishedNumbers:
+    """What a published run says: requests per second by what a table's row names."""
+
+    run: Run
+    requests_per_s: Mapping[Key, float]
+
+    @property
+    def name(self) -> str:
+        """Return the machine's title and the year of its numbers: "Core2Quad Q9300, 2015"."""
+        title = self.run.machine_title or self.run.machine
+        year = (self.run.started_at or "")[:4]
+        return f"{title}, {year}" if year else title
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run with the indexes that tables and folds look things up in."""
+
+    folder: RunFolder
+    matrix: Matrix | None
+    cells: tuple[CellInfo, ...]
+    by_key: Mapping[Key, tuple[CellInfo, ...]]
+    trials: Mapping[str, tuple[Trial, ...]]
+    anchors: Mapping[str, str]
+    programs: Mapping[tuple[str, str | None], tuple[Program, Limits]]
+    published: Mapping[str, PublishedNumbers]
+
+    @property
+    def run(self) -> Run:
+        """Return the head of the run folder."""
+        return self.folder.run
+
+    @property
+    def machine_name(self) -> str:
+        """Return how people call the machine of this run."""
+        return self.run.machine_title or self.run.machine
+
+
+def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Published] = ()) -> RunView:
+    """Return the view of a run folder; `prefix` keeps the anchors of several runs in one file apart."""
+    matrix = read_embedded_matrix(folder.run.matrix)
+    trials = _by_cell(folder.trials)
+    known = {cell.id for cell in folder.run.cells}
+    cells = folder.run.cells + tuple(cell_of(of[0]) for name, of in trials.items() if name not in known)
+    return RunView(
+        folder=folder,
+        matrix=matrix,
+        cells=cells,
+        by_key=_by_key(cells),
+        trials=trials,
+        anchors=_anchors(cells, f"{prefix}cell-"),
+        programs={(program.server, program.variant): (program, limits) for program, limits in programs(matrix)}
+        if matrix
+        else {},
+        published={item.run.machine: _numbers(item) for item in (*published, *folder.run.published)},
+    )
+
+
+def read_embedded_matrix(text: str) -> Matrix | None:
+    """Return the matrix that a run keeps verbatim; None where this version cannot read it."""
+    try:
+        return Matrix.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError):
+        return None
+
+
+def cell_of(trial: Trial) -> CellInfo:
+    """Return a cell in a trial's own words, for trials whose cell is in no plan."""
+    return CellInfo(
+        id=trial.cell,
+        slug=trial.cell.partition("#")[0],
+        server=trial.server,
+        variant=trial.variant,
+        title=variant_name(trial.server, trial.variant),
+        language=None,
+        class_="realistic",
+        group="document",
+        threads=trial.threads or 1,
+        connections=trial.connections or 0,
+        mode=trial.mode,
+        load=trial.load or "wrk",
+        family="",
+        status="planned",
+    )
+
+
+def ok_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """Return the trials whose numbers count."""
+    return tuple(trial for trial in trials if trial.verdict == "ok" and (trial.requests_per_s or 0) > 0)
+
+
+def _by_cell(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
+    found: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        found[trial.cell].append(trial)
+    return {cell: tuple(items) for cell, items in found.items()}
+
+
+def _by_key(cells: Iterable[CellInfo]) -> dict[Key, tuple[CellInfo, ...]]:
+    found: defaultdict[Key, list[CellInfo]] = defaultdict(list)
+    for cell in cells:
+        found[cell.server, cell.variant, cell.threads, cell.mode].append(cell)
+    return {key: tuple(items) for key, items in found.items()}
+
+
+def _anchors(cells: Iterable[CellInfo], prefix: str) -> dict[str, str]:
+    """Return an id for each cell that is safe in HTML and in links, and given once."""
+    anchors: dict[str, str] = {}
+    taken: set[str] = set()
+    for number, cell in enumerate(cells):
+        anchor = prefix + re.sub(r"[^A-Za-z0-9]+", "-", cell.id).strip("-")
+        if anchor in taken:
+            anchor = f"{anchor}-{number}"
+        taken.add(anchor)
+        anchors[cell.id] = anchor
+    return anchors
+
+
+def _numbers(published: Published) -> PublishedNumbers:
+    found: defaultdict[Key, list[float]] = defaultdict(list)
+    for trial in ok_trials(published.trials):
+        found[trial.server, trial.variant, trial.threads or 1, trial.mode].append(trial.requests_per_s or 0)
+    return PublishedNumbers(published.run, {key: statistics.median(values) for key, values in found.items()})

@@ -1,0 +1,1 @@
+"""From matrix.toml to recorded trials."""

@@ -1,0 +1,109 @@
+"""Exact latency histograms: microseconds -> number of requests.
+
+wrk inflates its histogram at exit ("correction" for coordinated omission); `uncorrected` undoes that exactly, so
+what is kept is what was measured. Histograms of trials and hosts merge by adding counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from runners.errors import BadInput
+
+SAMPLES_ABOVE = 10  # a percentile is only stated where at least this many samples lie above it
+
+
+def uncorrected(corrected: Mapping[int, int], duration_us: int, requests: int, connections: int) -> dict[int, int]:
+    """Return the histogram as measured, from the one that wrk 4.x "corrected" at exit.
+
+    wrk adds every count at n also at n-e, n-2e, ... while those exceed e, with e = duration // (requests //
+    connections). Contributions to n thus come only from n + k*e, so one subtraction per value undoes all.
+    A negative count means the input was not such a histogram; it is kept, for the conservation check to find.
+    """
+    rounds = requests // connections
+    if rounds == 0:
+        return dict(corrected)
+    interval = duration_us // rounds
+    measured = {
+        value: count - (corrected.get(value + interval, 0) if value > interval else 0)
+        for value, count in corrected.items()
+    }
+    return {value: count for value, count in measured.items() if count}
+
+
+def merge(histograms: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    """Return the sum of histograms; lossless, in any order."""
+    total: Counter[int] = Counter()
+    for histogram in histograms:
+        total.update(histogram)
+    return dict(total)
+
+
+def percentile_us(histogram: Mapping[int, int], percent: float) -> int | None:
+    """Return the smallest latency that at least `percent` % of requests did not exceed, in microseconds.
+
+    None where fewer than ten samples lie above it: such a figure would be one request's luck.
+    """
+    total = sum(histogram.values())
+    above = total * (1 - percent / 100)
+    if above < SAMPLES_ABOVE:
+        return None
+    seen = 0
+    for value in sorted(histogram):
+        seen += histogram[value]
+        if seen >= total * percent / 100:
+            return value
+    return None
+
+
+def mean_us(histogram: Mapping[int, int]) -> float | None:
+    """Return the mean latency in microseconds; None without samples."""
+    total = sum(histogram.values())
+    return sum(value * count for value, count in histogram.items()) / total if total else None
+
+
+def encode(histogram: Mapping[int, int]) -> str:
+    """Return the histogram as text: sorted values as deltas, varints, deflated, base64."""
+    data = bytearray()
+    previous = 0
+    for value in sorted(histogram):
+        data += _varint(value - previous) + _varint(histogram[value])
+        previous = value
+    return base64.b64encode(zlib.compress(bytes(data), 9)).decode()
+
+
+def decode(text: str) -> dict[int, int]:
+    """Return the histogram that `encode` wrote; BadInput where the text is something else."""
+    try:
+        numbers = list(_unvarint(zlib.decompress(base64.b64decode(text, validate=True))))
+    except (ValueError, zlib.error) as error:
+        raise BadInput(f"not a latency histogram: {error}") from error
+    histogram: dict[int, int] = {}
+    value = 0
+    for delta, count in zip(numbers[::2], numbers[1::2], strict=True):
+        value += delta
+        histogram[value] = count
+    return histogram
+
+
+def _varint(number: int) -> bytes:
+    if number < 0:
+        raise ValueError(f"a histogram holds no negative number: {number}")
+    groups = []
+    while number > 127:
+        groups.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*groups, number])
+
+
+def _unvarint(data: bytes) -> Iterator[int]:
+    number = shift = 0
+    for byte in data:
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            yield number
+            number = shift = 0

@@ -1,0 +1,83 @@
+"""Lists a plan: its cells with ids, families and status, and the time it will take; for people and for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from runners.cells import Cell
+from runners.planning import Plan
+from runners.progress import planned_s
+from runners.units import format_duration
+
+SCHEMA = "speedup.plan/1"
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Return the plan as plain data; durations in seconds."""
+    return {
+        "schema": SCHEMA,
+        "title": plan.matrix.suite.title,
+        "machine": plan.machine,
+        "preset": plan.preset_name,
+        "load": plan.load,
+        "blocks": plan.preset.blocks.max,
+        "trials": len(plan.measurable) * plan.preset.blocks.max,
+        "estimated_s": round(plan.estimated_s, 1),
+        "cells": [
+            {
+                "id": planned.cell.id,
+                "slug": planned.cell.slug,
+                "server": planned.cell.program.server,
+                "variant": planned.cell.program.variant,
+                "title": planned.cell.program.title,
+                "class": planned.cell.program.class_,
+                "group": planned.cell.program.group,
+                "threads": planned.cell.threads,
+                "connections": planned.cell.connections,
+                "mode": planned.cell.mode,
+                "family": planned.cell.family,
+                "status": planned.status,
+                "reason": planned.reason,
+                "trial_s": planned_s(planned.cell),
+            }
+            for planned in plan.cells
+        ],
+    }
+
+
+def print_plan(plan: Plan, console: Console | None = None) -> None:
+    """Print the cells by family, what is not measured and why, and what it comes to."""
+    console = console or Console(highlight=False, soft_wrap=True)
+    for family, cells in _families(plan).items():
+        spent = format_duration(sum(map(planned_s, cells)) * plan.preset.blocks.max)
+        console.print(Text(f"family {family}: {len(cells)} cells, {spent}", style="bold"))
+        for cell in cells:
+            console.print(Text(f"  {cell.id:<52}  group {cell.program.group}"))
+    for slugs, (status, reason) in _reasons(plan).items():
+        console.print(Text(f"{status}: {slugs} - {reason}", style="dim"))
+    blocks = plan.preset.blocks.max
+    console.print(
+        f"{len(plan.measurable)} cells x {blocks} blocks = {len(plan.measurable) * blocks} trials on machine"
+        f" '{plan.machine}' with {plan.load}, preset '{plan.preset_name}':"
+        f" about {format_duration(plan.estimated_s)}, and the builds"
+    )
+
+
+def _families(plan: Plan) -> dict[str, list[Cell]]:
+    families: dict[str, list[Cell]] = {}
+    for cell in plan.measurable:
+        families.setdefault(cell.family, []).append(cell)
+    return families
+
+
+def _reasons(plan: Plan) -> dict[str, tuple[str, str]]:
+    """Return variants that are not measured -> status and reason, each reason once."""
+    groups: dict[tuple[str, str], dict[str, None]] = {}
+    for planned in plan.cells:
+        if planned.status != "planned":
+            key = (planned.status, planned.reason or "")
+            groups.setdefault(key, {})[planned.cell.program.name] = None
+    return {", ".join(names): key for key, names in groups.items()}

@@ -1,0 +1,11 @@
+"""Load generators: each is one module with the same small interface, found here by name."""
+
+from __future__ import annotations
+
+from runners.loads.base import Load, LoadFailed, LoadJob, LoadResult, Phase
+from runners.loads.locust import Locust
+from runners.loads.wrk import Wrk
+
+LOADS: dict[str, Load] = {load.kind: load for load in (Wrk(), Locust())}
+
+__all__ = ["LOADS", "Load", "LoadFailed", "LoadJob", "LoadResult", "Phase"]

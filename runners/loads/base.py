@@ -1,0 +1,70 @@
+"""What a load generator is to the rest: command lines for a job, and a result read from their output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from runners.matrix import Mode
+from runners.records import Errors
+
+
+class LoadFailed(Exception):
+    """The generator's output holds no result; the text says why."""
+
+
+@dataclass(frozen=True)
+class LoadJob:
+    """What to send where: a closed loop over `connections`, for `warmup_s` uncounted and `duration_s` counted."""
+
+    host: str
+    port: int
+    path: str
+    mode: Mode
+    connections: int
+    threads: int
+    warmup_s: float
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One command line of a job; `stop_after_s` ends it early by INT, `limit_s` is how long it may take."""
+
+    purpose: Literal["warm-up", "load"]
+    argv: tuple[str, ...]
+    limit_s: float
+    stop_after_s: float | None = None
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a generator counted. `latency` maps microseconds to requests; None where it was not recorded."""
+
+    requests: int
+    duration_us: int
+    bytes_read: int | None
+    errors: Errors
+    latency: dict[int, int] | None
+    client_cpu_us: float | None
+
+
+class Load(Protocol):
+    """A load generator."""
+
+    @property
+    def kind(self) -> str:
+        """Its name in the matrix, the records and the report."""
+
+    @property
+    def tool(self) -> str:
+        """The tool (see tools.toml) that it runs."""
+
+    def threads(self, connections: int, cpus: int, wanted: int | None) -> int:
+        """Return with how many threads or processes it loads a server from `cpus` CPUs."""
+
+    def phases(self, job: LoadJob) -> tuple[Phase, ...]:
+        """Return the command lines of a job; the last one is measured."""
+
+    def parse(self, output: str, job: LoadJob) -> LoadResult:
+        """Return the result in the measured phase's output; LoadFailed where there is none."""

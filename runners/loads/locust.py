@@ -1,0 +1,59 @@
+"""Locust on this host: FastHttpUser users in a process of its own (it monkey-patches everything it meets).
+
+A Python client saturates long before a native server does, so what it measures is bounded by the client; the
+records and the report say so. Used where wrk is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
+from runners.records import Errors
+
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+PATIENCE_S = 30.0
+RESULT = "speedup:result "
+
+
+@dataclass(frozen=True)
+class Locust:
+    """The Locust load generator, one process on one host."""
+
+    kind: str = "locust"
+    tool: str = "locust"
+
+    def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002 - one process
+        """Return 1: its users are greenlets of one thread."""
+        return 1
+
+    def phases(self, job: LoadJob) -> tuple[Phase, ...]:
+        """Return one command; it discards its own warm-up, since its start takes longer than any warm-up."""
+        run_s = job.warmup_s + job.duration_s
+        argv = (
+            "locust",
+            *("-f", str(LOCUSTFILE), "--headless", "--only-summary", "--loglevel", "WARNING"),
+            *("--host", f"http://{job.host}:{job.port}", "--users", str(job.connections)),
+            *("--spawn-rate", str(job.connections), "--run-time", f"{math.ceil(run_s) + 1}s", "--stop-timeout", "0"),
+            *("--path", job.path, "--mode", job.mode),
+            *("--warmup-s", f"{job.warmup_s:g}", "--duration-s", f"{job.duration_s:g}"),
+        )
+        return (Phase("load", argv, run_s + PATIENCE_S),)
+
+    def parse(self, output: str, job: LoadJob) -> LoadResult:  # noqa: ARG002 - the output says it all
+        """Return what the locustfile printed at its end."""
+        lines = [line for line in output.splitlines() if line.startswith(RESULT)]
+        if not lines:
+            raise LoadFailed("Locust printed no result")
+        facts = json.loads(lines[-1].removeprefix(RESULT))
+        return LoadResult(
+            requests=facts["requests"],
+            duration_us=facts["duration_us"],
+            bytes_read=None,
+            errors=Errors(**facts["errors"]),
+            latency={int(value): count for value, count in facts["latency"].items()},
+            client_cpu_us=facts["cpu_us"],
+        )

@@ -1,0 +1,103 @@
+"""What Locust runs for http-speedup: GET requests in a closed loop, counted exactly after a warm-up.
+
+Started by `runners.loads.locust` in Locust's own environment; it imports nothing of ours. Locust's statistics
+round to milliseconds, so requests are counted here, in microseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from typing import Any
+
+from locust import FastHttpUser, constant, events, task
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+
+
+class Window:
+    """Counts what ends between the end of the warm-up and the end of the measured time."""
+
+    def __init__(self, warmup_s: float, duration_s: float) -> None:
+        self.opens = time.perf_counter() + warmup_s
+        self.closes = self.opens + duration_s
+        self.latency: Counter[int] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.cpu_s: float | None = None
+        self.used_s = 0.0
+
+    def count(self, response_time_ms: float, status: int | None, error: BaseException | None) -> None:
+        """Count one request that ended now."""
+        now = time.perf_counter()
+        if now < self.opens:
+            return
+        if self.cpu_s is None:
+            self.cpu_s = time.process_time()
+        if now > self.closes:
+            return
+        self.used_s = time.process_time() - self.cpu_s
+        if status is not None and status > 399:
+            self.errors["status"] += 1
+        elif error is not None:
+            self.errors["read"] += 1
+        else:
+            self.latency[round(response_time_ms * 1000)] += 1
+
+    def result(self) -> dict[str, Any]:
+        """Return what was counted."""
+        names = ("connect", "read", "write", "status", "timeout")
+        return {
+            "requests": sum(self.latency.values()) + self.errors["status"],
+            "duration_us": round((self.closes - self.opens) * 1e6),
+            "errors": {name: self.errors[name] for name in names},
+            "latency": {str(value): count for value, count in self.latency.items()},
+            "cpu_us": self.used_s * 1e6,
+        }
+
+
+class Client(FastHttpUser):
+    """One connection that asks, waits for the answer, and asks again."""
+
+    wait_time = constant(0)
+    window: Window
+    closes = False
+    path = "/"
+
+    @task
+    def ask(self) -> None:
+        """Send one request; in non-persistent mode on a connection of its own."""
+        if not self.closes:
+            self.client.get(self.path)
+            return
+        self.client.get(self.path, headers={"Connection": "close"})
+        self.client.client.clientpool.close()
+
+
+@events.init_command_line_parser.add_listener
+def _arguments(parser: LocustArgumentParser) -> None:
+    parser.add_argument("--path", default="/")
+    parser.add_argument("--mode", default="persistent")
+    parser.add_argument("--warmup-s", type=float, default=0.3)
+    parser.add_argument("--duration-s", type=float, default=1.0)
+
+
+@events.test_start.add_listener
+def _start(environment: Environment, **_: object) -> None:
+    options = environment.parsed_options
+    assert options is not None
+    Client.path = options.path
+    Client.closes = options.mode == "non-persistent"
+    Client.window = Window(options.warmup_s, options.duration_s)
+
+
+@events.request.add_listener
+def _request(response_time: float, response: Any = None, exception: BaseException | None = None, **_: object) -> None:
+    status = getattr(response, "status_code", None) or None
+    Client.window.count(response_time, status, exception)
+
+
+@events.quitting.add_listener
+def _quit(environment: Environment, **_: object) -> None:
+    environment.process_exit_code = 0  # errors are counted, and judged by the checks
+    print("speedup:result " + json.dumps(Client.window.result()), flush=True)

@@ -1,0 +1,71 @@
+"""wrk 4.x: exact counts and the whole histogram by its Lua `done`, its traps closed by construction.
+
+Connections are divisible by threads (else wrk drops the rest silently), the timeout lies above the duration (else
+slow answers are left out of the histogram), the close header is spelled so that wrk sends it, and the latency
+"correction" is undone (runners.histogram).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.histogram import uncorrected
+from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
+from runners.records import Errors
+
+SCRIPT = Path(__file__).with_name("wrk.lua")
+PATIENCE_S = 10.0
+
+_SUMMARY = re.compile(r"^speedup:summary (.+)$", re.MULTILINE)
+_HISTOGRAM = re.compile(r"^speedup:histogram (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Wrk:
+    """The wrk load generator."""
+
+    kind: str = "wrk"
+    tool: str = "wrk"
+
+    def threads(self, connections: int, cpus: int, wanted: int | None) -> int:
+        """Return the largest number up to `wanted` (or one for each CPU) that shares the connections evenly."""
+        most = min(wanted or cpus, connections)
+        return next(count for count in range(most, 0, -1) if connections % count == 0)
+
+    def phases(self, job: LoadJob) -> tuple[Phase, ...]:
+        """Return the warm-up, ended early by INT since wrk counts in whole seconds, and the measured command."""
+        measured = Phase("load", command(job, job.duration_s, script=True), job.duration_s + PATIENCE_S)
+        if not job.warmup_s:
+            return (measured,)
+        whole_s = math.ceil(job.warmup_s)
+        early = job.warmup_s if job.warmup_s < whole_s else None
+        return (Phase("warm-up", command(job, whole_s, script=False), whole_s + PATIENCE_S, early), measured)
+
+    def parse(self, output: str, job: LoadJob) -> LoadResult:
+        """Return what the script printed, with the latency correction undone."""
+        summary, histogram = _SUMMARY.search(output), _HISTOGRAM.search(output)
+        if summary is None or histogram is None:
+            raise LoadFailed("wrk printed no result")
+        facts = dict(item.split("=", 1) for item in summary[1].split())
+        corrected = {int(value): int(count) for value, count in (item.split(":") for item in histogram[1].split())}
+        requests, duration_us = int(facts["requests"]), int(facts["duration_us"])
+        return LoadResult(
+            requests=requests,
+            duration_us=duration_us,
+            bytes_read=int(facts["bytes"]),
+            errors=Errors(**{name: int(facts[name]) for name in ("connect", "read", "write", "status", "timeout")}),
+            latency=uncorrected(corrected, duration_us, requests, job.connections),
+            client_cpu_us=float(facts["cpu_us"]),
+        )
+
+
+def command(job: LoadJob, duration_s: float, *, script: bool) -> tuple[str, ...]:
+    """Return wrk's command line; `Connection: close` with its space, without which wrk drops the header."""
+    close = ("-H", "Connection: close") if job.mode == "non-persistent" else ()
+    reporting = ("-s", str(SCRIPT)) if script else ()
+    timeout_s = math.ceil(duration_s) + 2
+    load = ("-t", str(job.threads), "-c", str(job.connections), "-d", f"{math.ceil(duration_s)}s")
+    return ("wrk", *load, "--timeout", f"{timeout_s}s", *close, *reporting, f"http://{job.host}:{job.port}{job.path}")

@@ -1,0 +1,275 @@
+"""The shape of matrix.toml: what to measure, as frozen pydantic models.
+
+This is the only place where pydantic meets the rest: `runners.reading` turns a file into a `Matrix`, and
+`runners.cells` turns a `Matrix` into cells. The JSON Schema that editors use is generated from these models.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from runners.units import parse_duration_s, parse_share
+
+MODES = ("persistent", "non-persistent")
+Mode = Literal["persistent", "non-persistent"]
+ServerClass = Literal["realistic", "stripped", "historic"]
+Purpose = Literal["server", "load", "tests"]
+
+NAME = r"^[a-z0-9][a-z0-9_-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration_s),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?(us|ms|s|m|h)$", "examples": ["300ms", "10s"]}),
+]
+
+
+
+def _whole_seconds(seconds: float) -> float:
+    if seconds < 1 or seconds != int(seconds):
+        raise ValueError("'duration' must be whole seconds, at least 1s: wrk counts in seconds")
+    return seconds
+
+
+WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?%$", "examples": ["1%"]}),
+]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+Words = tuple[str, ...]
+
+
+class Section(BaseModel):
+    """A table of matrix.toml: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Suite(Section):
+    """What the whole file is about."""
+
+    title: str = Field(description="The report's title.")
+    introduction: str = Field("", description="The report's opening paragraph; plain text.")
+    preset: Name = Field("quick", description="The preset used unless --preset names another.")
+    modes: tuple[Mode, ...] = Field(MODES, min_length=1, description="Connection modes to measure.")
+    body: str = Field("Hello World", description="The exact body that every server must answer.")
+    path: str = Field("/", pattern="^/", description="The path that is requested.")
+    published: Words = Field((), description="Run folders with published numbers, relative to this file.")
+
+
+class Blocks(Section):
+    """How many times every cell of a family is measured."""
+
+    min: Count = Field(6, description="Blocks that are always measured; under 6 there is no interval.")
+    max: Count = Field(6, description="Blocks after which measuring stops in any case.")
+    precision: Share | None = Field(
+        None, description="Stop between min and max once every ratio's interval is this narrow (half-width)."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max < self.min:
+            raise ValueError(f"max ({self.max}) is below min ({self.min})")
+        return self
+
+
+class Preset(Section):
+    """How long to measure: a name for a trade between time and precision."""
+
+    warmup: Duration = Field(description="Load before the measured window; not counted.")
+    duration: WholeSeconds = Field(description="Length of the measured window, in whole seconds as wrk counts.")
+    blocks: Blocks = Field(default_factory=Blocks, description="Repetitions.")
+
+
+class Match(Section):
+    """Which machine a profile is for; globs, all given ones must match."""
+
+    cpu: str | None = Field(None, description="Glob over the processor's model name.")
+    hostname: str | None = Field(None, description="Glob over the host's name.")
+
+
+class WrkSettings(Section):
+    """wrk settings of a machine profile."""
+
+    threads: Count | None = Field(
+        None, description="wrk threads; each connection count must be divisible by it. Default: the client's CPUs."
+    )
+    duration: WholeSeconds | None = Field(None, description="Measured seconds, instead of the preset's.")
+
+
+class CpuLayout(Section):
+    """Which CPUs the server and the load generator may use; default: apart wherever the machine has the cores."""
+
+    server: str = Field(description='CPU list such as "0-3,8".', pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$")
+    client: str = Field(description='CPU list such as "4-7".', pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$")
+
+
+class Machine(Section):
+    """A named profile of hardware with the thread and connection counts that suit it."""
+
+    title: str | None = Field(None, description="How the report names the machine.")
+    match: Match | None = Field(None, description="Chosen when this matches; the profile without it is the fallback.")
+    threads: Counts = Field(description="Server thread counts to measure.")
+    connections: Counts = Field(description="Concurrent client connections to measure.")
+    wrk: WrkSettings = Field(default_factory=WrkSettings)
+    cpus: CpuLayout | None = Field(None, description="Fixed CPU sets; default: computed per thread count.")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        threads = self.wrk.threads
+        for connections in self.connections if threads else ():
+            if threads and connections % threads:
+                really = connections // threads * threads
+                raise ValueError(
+                    f"{connections} connections cannot be shared evenly by {threads} wrk threads:"
+                    f" wrk would open {really}; choose a divisor"
+                )
+        return self
+
+
+class Variant(Section):
+    """One way to build or start a server, over what the server says."""
+
+    title: str | None = Field(None, description="How the report names the variant.")
+    flags: Words = Field((), description="Replaces {flags} in the build command.")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment added to build and run.")
+    needs: Words = Field((), description="Tools needed besides the server's own.")
+    threads: Counts | None = Field(None, description="Thread counts this variant can use, if not the server's.")
+    unavailable: str | None = Field(None, description="Why this variant cannot be measured; its row shows it.")
+
+
+class Server(Section):
+    """A program under test: how to build it and how to start it.
+
+    Commands are argument lists, never shell strings. Placeholders: {dir} the server's folder, {out} the built
+    program, {work} the build's scratch folder, {config} the rendered config file, {host}, {port}, {threads}, {flags} (expands to a list).
+    """
+
+    title: str | None = Field(None, description="How the report names the server.")
+    language: str | None = Field(None, description="Programming language.")
+    class_: ServerClass = Field("realistic", alias="class", description="What the server claims to be.")
+    group: Name = Field("document", description="Servers of a group are selected together with --group.")
+    needs: Words = Field((), description="Tools (see [tool]) without which its rows are unavailable.")
+    dir: str | None = Field(None, description="Folder of the sources, relative to this file; default servers/NAME.")
+    build: Words = Field((), description="Build command, run in {dir}; empty: nothing to build.")
+    run: Words = Field((), description="Start command.")
+    config: str | None = Field(None, description="A template in {dir}, rendered for each trial to {config}.")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment added to build and run.")
+    threads: Counts | None = Field(None, description="Thread counts the server can use; default: the machine's.")
+    variant: dict[Name, Variant] = Field(default_factory=dict, description="Other ways to build or start it.")
+    unavailable: str | None = Field(None, description="Why this server cannot be measured; its rows show it.")
+
+    @model_validator(mode="after")
+    def _startable(self) -> Self:
+        if not self.run and self.unavailable is None:
+            raise ValueError('give "run" (the start command), or "unavailable" (why there is none)')
+        return self
+
+
+class Rule(Section):
+    """Leaves out cells of the product whose slug matches a glob."""
+
+    cells: str | Words = Field(description='Globs over slugs such as "epoll*/t2/*/non-persistent".')
+    reason: str = Field("", description="Why; shown where the cell would stand.")
+
+
+class Addition(Section):
+    """Adds cells that the product lacks, whatever the exclude rules say."""
+
+    variants: str | Words = Field(description='Globs over variants such as "epoll" or "asynchttp.*".')
+    threads: Counts
+    connections: Counts
+    modes: tuple[Mode, ...] = Field(MODES, min_length=1)
+
+
+class Row(Section):
+    """One row of a table; in short form the string "server.variant@threads"."""
+
+    row: str = Field(description='"server", "server.variant" or "server.variant@threads".')
+    title: str | None = Field(None, description="The row's name; default: the variant's title.")
+    note: str = Field("", description="Words behind the number, in brackets.")
+
+
+class Heading(Section):
+    """A line between rows that names what follows."""
+
+    heading: str
+
+
+RowEntry = str | Row | Heading
+
+
+class Table(Section):
+    """A table of the report, in the order of the file."""
+
+    title: str
+    id: Name | None = Field(None, description="Anchor in the report; default: made from the title.")
+    section: str | None = Field(None, description="Heading above this table, where it differs from the title.")
+    text: str = Field("", description="Paragraphs above the table; plain text, blank lines separate.")
+    mode: Mode
+    published: str | None = Field(None, description="Machine of the published run whose numbers stand beside.")
+    rows: tuple[RowEntry, ...] = Field(min_length=1, description="Rows and headings, in order.")
+
+
+class Wheel(Section):
+    """Python wheels that bring a tool into the user's cache, for people who may not install packages."""
+
+    requirements: Name = Field(description="File requirements/NAME.txt: the wheels, each with its hashes.")
+    commands: dict[str, Words] = Field(
+        min_length=1,
+        description="Commands that they bring and what each starts; {env} is the folder they are unpacked in.",
+    )
+
+
+class Tool(Section):
+    """A program that servers or load generators need: how to find it and what brings it."""
+
+    title: str | None = None
+    purpose: tuple[Purpose, ...] = Field(("server",), min_length=1, description="Who needs it.")
+    commands: Words = Field((), description="Program names that will do, best first.")
+    version: Words = Field(("--version",), description="Arguments that make it print its version.")
+    library: str | None = Field(None, description="A shared library to look for instead of a program.")
+    debian: Words = Field((), description="Debian packages that bring it.")
+    relocatable: bool = Field(False, description="Its Debian packages also work unpacked in the user's cache.")
+    starts_service: bool = Field(
+        False, description="Its Debian package would start a service, so it is unpacked, never installed."
+    )
+    brew: str | None = Field(None, description="Homebrew formula that brings it.")
+    wheel: Wheel | None = Field(None, description="Python wheels that bring it into the user's cache.")
+    hint: str = Field("", description="What to do where nothing above helps.")
+
+    @model_validator(mode="after")
+    def _findable(self) -> Self:
+        if bool(self.commands) == bool(self.library):
+            raise ValueError('give either "commands" (programs) or "library" (a shared library) to look for')
+        return self
+
+
+class Matrix(Section):
+    """A whole matrix.toml."""
+
+    suite: Suite
+    preset: dict[Name, Preset] = Field(min_length=1)
+    machine: dict[Name, Machine] = Field(min_length=1)
+    tool: dict[Name, Tool] = Field(default_factory=dict)
+    server: dict[Name, Server] = Field(min_length=1)
+    exclude: tuple[Rule, ...] = ()
+    include: tuple[Addition, ...] = ()
+    table: tuple[Table, ...] = ()
+
+
+def json_schema() -> str:
+    """Return the JSON Schema of matrix.toml as the text of matrix.schema.json."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "matrix.schema.json",
+        **Matrix.model_json_schema(by_alias=True),
+        "title": "matrix.toml of http-speedup",
+    }
+    return json.dumps(schema, indent=2) + "\n"

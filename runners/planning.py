@@ -1,0 +1,214 @@
+"""Turns a matrix, a machine and a person's wishes into a plan: which cells, in which order, for how long."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runners import resources
+from runners.builds import source_hash
+from runners.cells import Cell, Planned, Selection, expand, matches
+from runners.errors import BadInput, NothingSelected
+from runners.loads import LOADS
+from runners.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
+from runners.matrix import Matrix, Preset, Tool
+from runners.order import estimated_s
+from runners.reading import closest, read_matrix
+from runners.records import Run
+from runners.provide import install_tools
+from runners.tools import TOOL_DATA, Host, ToolStatus, find_tools, this_host
+
+PREFERRED_LOADS = ("wrk", "locust")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person asked for on the command line."""
+
+    matrix: Path | None = None
+    preset: str | None = None
+    machine: str | None = None
+    load: str | None = None
+    selection: Selection = Selection()
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is decided before anything runs. `base` is the folder that the matrix's paths are relative to."""
+
+    matrix: Matrix
+    text: str
+    path: Path
+    base: Path
+    preset_name: str
+    preset: Preset
+    machine: str
+    facts: Mapping[str, str]
+    load: str
+    cells: tuple[Planned, ...]
+    tools: Mapping[str, ToolStatus]
+    host: Host
+    seed: int
+
+    @property
+    def measurable(self) -> tuple[Cell, ...]:
+        """Return the cells that will be measured."""
+        return tuple(planned.cell for planned in self.cells if planned.status == "planned")
+
+    @property
+    def estimated_s(self) -> float:
+        """Return the time that the trials will take, in seconds; builds come on top."""
+        return estimated_s(self.measurable, self.preset)
+
+
+def make_plan(wishes: Wishes) -> Plan:
+    """Read the matrix, look at the machine and its tools, expand and select; BadInput and NothingSelected."""
+    path = wishes.matrix or default_matrix()
+    matrix, text = read_matrix(path, TOOL_DATA)
+    return plan_matrix(matrix, text, path, wishes)
+
+
+def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
+    """Make the plan for a matrix that is already read."""
+    preset_name = _known("preset", wishes.preset or matrix.suite.preset, matrix.preset)
+    facts = machine_facts()
+    machine = choose_profile(matrix.machine, wishes.machine, facts)
+    host = this_host()
+    tools = find_tools(matrix.tool, needed_tools(matrix), host)
+    load = _known("load", wishes.load, LOADS) if wishes.load else _available_load(tools)
+    base = path.resolve().parent
+    hashes = {program_dir: source_hash(base / program_dir) for program_dir in _folders(matrix)}
+    preset = matrix.preset[preset_name]
+    cells = expand(matrix, machine, preset, load, hashes)
+    return Plan(
+        matrix=matrix,
+        text=text,
+        path=path,
+        base=base,
+        preset_name=preset_name,
+        preset=preset,
+        machine=machine,
+        facts=facts,
+        load=load,
+        cells=tuple(_with_tools(planned, tools, load) for planned in select(cells, wishes.selection)),
+        tools=tools,
+        host=host,
+        seed=random.SystemRandom().randrange(2**32) if wishes.seed is None else wishes.seed,
+    )
+
+
+def resuming(run: Run) -> Wishes:
+    """Return the wishes that lead to a recorded run's own cells again."""
+    cells = tuple(cell.id for cell in run.cells if cell.status in {"planned", "failed"})
+    if not cells:
+        raise BadInput("the run has no cells yet, so there is nothing to resume; start a new one")
+    loads = {cell.load for cell in run.cells}
+    return Wishes(
+        preset=run.preset,
+        machine=run.machine,
+        load=loads.pop(),
+        selection=Selection(only=cells),
+        seed=run.seed,
+    )
+
+
+def install_missing(wishes: Wishes, say: Callable[[str], None]) -> None:
+    """Bring the tools that the wished cells lack, as far as that is allowed; what stays missing is in the plan."""
+    path = wishes.matrix or default_matrix()
+    matrix, text = read_matrix(path, TOOL_DATA)
+    plan = plan_matrix(matrix, text, path, wishes)
+    wanted = [name for planned in plan.cells if planned.lacks for name in planned.lacks]
+    loads = [wishes.load] if wishes.load else list(PREFERRED_LOADS)
+    statuses = install_tools(matrix.tool, dict.fromkeys(wanted), plan.host, say=say)
+    for kind in loads:
+        if is_here(install_tools(matrix.tool, [LOADS[kind].tool], plan.host, say=say)[LOADS[kind].tool]):
+            break
+    for status in statuses.values():
+        if not is_here(status):
+            say(f"  {status.title}: {status.reason}; {remedy(status)}")
+
+
+def tools_of(matrix_file: Path | None) -> Mapping[str, Tool]:
+    """Return the project's tools and those that a matrix adds."""
+    path = matrix_file or default_matrix()
+    return read_matrix(path, TOOL_DATA)[0].tool
+
+
+def default_matrix() -> Path:
+    """Return ./matrix.toml where there is one, else the packaged one."""
+    here = Path("matrix.toml")
+    return here if here.exists() else resources.root() / "matrix.toml"
+
+
+def select(cells: Sequence[Planned], selection: Selection) -> tuple[Planned, ...]:
+    """Return the cells a person asked for; NothingSelected, with the names there are, where that is none."""
+    chosen = tuple(planned for planned in cells if selection.selects(planned.cell))
+    for glob in (*selection.only, *selection.skip):
+        if not any(matches(planned.cell, (glob,)) for planned in cells):
+            names = list(dict.fromkeys(planned.cell.program.name for planned in cells))
+            hint = closest(glob, names) or f"variants are {', '.join(names)}; a cell is {cells[0].cell.slug}"
+            raise NothingSelected(f"'{glob}' matches no cell - {hint}")
+    if not chosen:
+        raise NothingSelected("the selection holds no cell; speedup plan lists all of them")
+    return chosen
+
+
+def layouts(plan: Plan) -> dict[int, Layout]:
+    """Return the CPUs of server and client for each number of server threads; BadInput where they do not exist."""
+    fixed = plan.matrix.machine[plan.machine].cpus
+    cores = available_cores()
+    threads = {cell.threads for cell in plan.measurable}
+    if fixed is None:
+        return {count: share_cpus(cores, count) for count in threads}
+    layout = fixed_layout(fixed.server, fixed.client)
+    missing = {*layout.server, *layout.client} - {cpu for core in cores for cpu in core}
+    if missing:
+        raise BadInput(f"machine {plan.machine}: this machine has no CPU {', '.join(map(str, sorted(missing)))}")
+    return dict.fromkeys(threads, layout)
+
+
+def _known(kind: str, name: str, known: Mapping[str, object]) -> str:
+    if name not in known:
+        raise BadInput(f"no {kind} '{name}' - {closest(name, known) or 'there are: ' + ', '.join(known)}")
+    return name
+
+
+def _available_load(tools: Mapping[str, ToolStatus]) -> str:
+    """Return the best load generator that is here; wrk, to be named as missing, where there is none."""
+    return next((kind for kind in PREFERRED_LOADS if is_here(tools[LOADS[kind].tool])), PREFERRED_LOADS[0])
+
+
+def _folders(matrix: Matrix) -> set[str]:
+    return {server.dir or f"servers/{name}" for name, server in matrix.server.items()}
+
+
+def _with_tools(planned: Planned, tools: Mapping[str, ToolStatus], load: str) -> Planned:
+    """Mark a cell unavailable whose tools are missing, with what brings them."""
+    if planned.status != "planned":
+        return planned
+    lacks = tuple(name for name in (LOADS[load].tool, *planned.cell.program.needs) if not is_here(tools[name]))
+    if not lacks:
+        return planned
+    why = "; ".join(f"{tools[name].title} is missing, {remedy(tools[name])}" for name in lacks)
+    return replace(planned, status="unavailable", reason=why, lacks=lacks)
+
+
+def is_here(tool: ToolStatus) -> bool:
+    """Return whether a tool can be used."""
+    return tool.status == "found"
+
+
+def remedy(tool: ToolStatus) -> str:
+    """Return what brings a missing tool, in one line."""
+    return f"to get it: {tool.brings}" if tool.brings else tool.hint or tool.reason or "nothing known brings it"
+
+
+def needed_tools(matrix: Matrix) -> tuple[str, ...]:
+    """Return the tools of all load generators and of every server that could be measured."""
+    servers = [server for server in matrix.server.values() if server.unavailable is None]
+    variants = [variant for server in servers for variant in server.variant.values()]
+    names = [name for item in (*servers, *variants) for name in item.needs]
+    return tuple(dict.fromkeys([*(LOADS[kind].tool for kind in PREFERRED_LOADS), *names]))

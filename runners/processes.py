@@ -1,0 +1,166 @@
+"""Starts and stops processes so that none is ever left behind.
+
+Every process leads a process group of its own, dies with the harness (the kernel sends it KILL when its parent
+ends), and carries a mark in its environment. `sweep` ends marked processes whose harness is gone: what a SIGKILL
+of the harness may leave of a server's own children.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+MARK = "HTTP_SPEEDUP_HARNESS"
+PR_SET_PDEATHSIG = 1
+STOP_STEPS = ((signal.SIGINT, 1.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 5.0))
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How a process ended: "exit status 0" or "SIGTERM", and which signals we had sent."""
+
+    exit: str
+    sent: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Return whether it ended as asked: status 0, or by INT or TERM that we sent."""
+        return self.exit in {"exit status 0", *self.sent} and "SIGKILL" not in self.sent
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    output: IO[bytes],
+    cpus: Sequence[int] | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program in a process group of its own, bound to `cpus`, both outputs into one file.
+
+    OSError where it cannot be started.
+    """
+    harness = os.getpid()
+
+    def prepare() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != harness:
+            os._exit(1)
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+
+    return subprocess.Popen(  # noqa: S603 - an argument list, built here
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env=marked(os.environ if env is None else env),
+        process_group=0,
+        preexec_fn=prepare,  # noqa: PLW1509 - the harness has one thread
+    )
+
+
+def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]] = STOP_STEPS) -> Stopped:
+    """End a process and its group by INT, TERM, KILL, each with a deadline in seconds; say how it ended."""
+    sent: list[str] = []
+    for number, patience_s in steps:
+        if process.poll() is not None:
+            break
+        sent.append(number.name)
+        _signal_group(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience_s)
+    _signal_group(process.pid, signal.SIGKILL)  # what the leader left of its group
+    code = process.poll()
+    return Stopped("still running after SIGKILL" if code is None else describe_exit(code), tuple(sent))
+
+
+def describe_exit(code: int) -> str:
+    """Return "exit status 3", or the signal's name for a negative code."""
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def marked(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment that marks a process as this harness's."""
+    return {**env, MARK: harness_mark()}
+
+
+def harness_mark() -> str:
+    """Return what marks the processes of this harness: its pid and start time."""
+    return _mark_of(os.getpid())
+
+
+def _mark_of(pid: int) -> str:
+    """Return pid and start time in clock ticks since boot, which no clock step changes."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return f"{pid}:{fields[19]}"
+
+
+def sweep() -> list[int]:
+    """Kill marked processes whose harness no longer runs; return their pids."""
+    return [pid for pid, mark in _marked() if not _harness_lives(mark) and _kill(pid)]
+
+
+def leftovers() -> list[int]:
+    """Return the pids of processes that this harness started and that still run."""
+    own = harness_mark()
+    return [pid for pid, mark in _marked() if mark == own]
+
+
+def end_leftovers() -> list[int]:
+    """Kill what this harness started and still runs; return the pids."""
+    pids = [pid for pid in leftovers() if _kill(pid)]
+    deadline = time.monotonic() + 1
+    while leftovers() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return pids
+
+
+def _kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _marked() -> Iterator[tuple[int, str]]:
+    needle = f"{MARK}=".encode()
+    own = os.getpid()
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit() or int(entry.name) == own:
+            continue
+        with contextlib.suppress(OSError):
+            environment = Path(f"/proc/{entry.name}/environ").read_bytes()
+            for item in environment.split(b"\0") if needle in environment else ():
+                if item.startswith(needle):
+                    yield int(entry.name), item[len(needle) :].decode(errors="replace")
+
+
+def _harness_lives(mark: str) -> bool:
+    pid, _, _ = mark.partition(":")
+    try:
+        return _mark_of(int(pid)) == mark
+    except (OSError, ValueError, IndexError):
+        return False

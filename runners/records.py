@@ -1,0 +1,199 @@
+"""What is written down: the run folder's `run.json` and the lines of `trials.jsonl`.
+
+Both are plain JSON with a schema version; every value that is not known is `null`, never 0 or -1. A published run's
+lines hold few fields. `runners.folder` reads and writes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+RUN_SCHEMA = "speedup.run/1"
+TRIAL_SCHEMA = "speedup.trial/1"
+
+Verdict = Literal["ok", "invalid", "failed", "unavailable", "not run"]
+Bound = Literal["server", "client", "shared", "neither"]
+Outcome = Literal["pass", "warn", "fail", "unknown"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One validity check of one trial: what it looked at, what it saw, and what to do about it."""
+
+    id: str
+    name: str
+    outcome: Outcome
+    saw: str
+    limit: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors counted by the load generator."""
+
+    connect: int = 0
+    read: int = 0
+    write: int = 0
+    status: int = 0
+    timeout: int = 0
+
+    @property
+    def total(self) -> int:
+        """All errors together."""
+        return self.connect + self.read + self.write + self.status + self.timeout
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line as it was run: its purpose, arguments and where its output lies in the run folder."""
+
+    purpose: Literal["build", "server", "warm-up", "load"]
+    argv: tuple[str, ...]
+    log: str | None = None
+    cpus: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One measurement of one cell on a fresh server process; a line of `trials.jsonl`.
+
+    Attributes ending in `_us`, `_s`, `_bytes` carry their unit. `latency` is the exact histogram, encoded by
+    `runners.histogram`. `checks` are all validity checks, in the order of their ids.
+    """
+
+    cell: str
+    server: str
+    variant: str | None
+    threads: int | None
+    connections: int | None
+    mode: str
+    machine: str
+    verdict: Verdict
+    load: str | None = None
+    design: str | None = None
+    block: int | None = None
+    position: int | None = None
+    reason: str | None = None
+    bound: Bound | None = None
+    requests: int | None = None
+    duration_us: int | None = None
+    requests_per_s: float | None = None
+    bytes_read: int | None = None
+    connections_opened: int | None = None
+    errors: Errors | None = None
+    server_cpu_us_per_request: float | None = None
+    client_cpu_us_per_request: float | None = None
+    machine_cpu_us_per_request: float | None = None
+    server_cpu_share: float | None = None
+    client_cpu_share: float | None = None
+    rss_bytes: int | None = None
+    latency: str | None = None
+    checks: tuple[Check, ...] = ()
+    commands: tuple[Command, ...] = ()
+    server_exit: str | None = None
+    started_at: str | None = None
+    schema: str = TRIAL_SCHEMA
+
+
+@dataclass(frozen=True)
+class CellInfo:
+    """A cell of the plan as `run.json` keeps it; `reason` says why a cell is not measured."""
+
+    id: str
+    slug: str
+    server: str
+    variant: str | None
+    title: str
+    language: str | None
+    class_: str
+    group: str
+    threads: int
+    connections: int
+    mode: str
+    load: str
+    family: str
+    status: Literal["planned", "unavailable", "excluded", "failed"]
+    reason: str | None = None
+    cpus_server: str | None = None
+    cpus_client: str | None = None
+    shared: bool = False
+    load_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BuildInfo:
+    """How a variant was built: `status` is built, cached, failed or none (nothing to build)."""
+
+    variant: str
+    status: Literal["built", "cached", "failed", "none"]
+    argv: tuple[str, ...] = ()
+    duration_s: float | None = None
+    log: str | None = None
+    output_tail: str = ""
+
+
+@dataclass(frozen=True)
+class ToolInfo:
+    """A tool as it was found when the run began."""
+
+    name: str
+    version: str | None
+    path: str | None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where published numbers come from."""
+
+    title: str
+    url: str | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """The head of a run folder: what was planned, on which machine, with which tools."""
+
+    kind: Literal["measured", "published"]
+    machine: str
+    machine_title: str | None = None
+    started_at: str | None = None
+    matrix: str = ""
+    matrix_path: str = ""
+    preset: str = ""
+    warmup_s: float | None = None
+    duration_s: float | None = None
+    blocks: int = 0
+    seed: int | None = None
+    version: str = ""
+    arguments: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+    tools: tuple[ToolInfo, ...] = ()
+    builds: tuple[BuildInfo, ...] = ()
+    cells: tuple[CellInfo, ...] = ()
+    order: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+    source: Source | None = None
+    published: tuple[Published, ...] = ()
+    schema: str = RUN_SCHEMA
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published run, kept whole inside the run that shows it beside its own numbers."""
+
+    run: Run
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder as read back: its head and every whole line of its trials."""
+
+    path: Path
+    run: Run
+    trials: tuple[Trial, ...]

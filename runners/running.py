@@ -1,0 +1,348 @@
+"""Runs a plan: tools, builds, blocks of trials, each recorded before the next begins; resumes what was cut short."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import hashlib
+import os
+import platform
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+from runners import builds, folder, order, tools
+from runners.cells import Cell, Program
+from runners.errors import BadInput, Interrupted, NothingSelected, UnfitMachine
+from runners.loads import LOADS, LoadJob
+from runners.machine import Layout, format_cpus
+from runners.planning import Plan, layouts, remedy
+from runners.processes import end_leftovers, sweep
+from runners.progress import Reporter, planned_s
+from runners.records import BuildInfo, CellInfo, Published, Run, ToolInfo, Trial
+from runners.trial import HOST, Workplace, measure
+from runners.units import format_duration
+from runners.version import VERSION
+
+AfterBlock = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to execute: its plan, its folder, its head, and the trials that are recorded already."""
+
+    plan: Plan
+    folder: Path
+    run: Run
+    recorded: tuple[Trial, ...] = ()
+
+
+def new_job(plan: Plan, results: Path) -> Job:
+    """Make the run folder and return the job; nothing is measured yet."""
+    began = datetime.datetime.now(datetime.UTC)
+    path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
+    machine = plan.matrix.machine[plan.machine]
+    run = Run(
+        kind="measured",
+        machine=plan.machine,
+        machine_title=machine.title,
+        started_at=began.isoformat(timespec="seconds"),
+        matrix=plan.text,
+        matrix_path=os.path.relpath(plan.path, path),
+        preset=plan.preset_name,
+        warmup_s=plan.preset.warmup,
+        duration_s=machine.wrk.duration or plan.preset.duration,
+        blocks=plan.preset.blocks.max,
+        seed=plan.seed,
+        version=VERSION,
+        arguments=tuple(sys.argv[1:]),
+        facts=dict(plan.facts),
+        tools=_tool_infos(plan),
+        published=_published(plan),
+        notes=_notes(plan),
+    )
+    return Job(plan, path, run)
+
+
+def resumed_job(plan: Plan, path: Path) -> Job:
+    """Return the job that finishes a run folder; BadInput where its cells can no longer be measured as they were."""
+    run = folder.read_run(path)
+    now = {cell.id for cell in plan.measurable}
+    changed = sorted({cell.split("#")[0] for cells in run.order for cell in cells if cell not in now})
+    if changed:
+        raise BadInput(
+            f"{path}: sources, tools or settings changed since this run began, so it cannot be completed"
+            f" ({', '.join(changed[:4])}{', ...' if len(changed) > 4 else ''}); start a new run"
+        )
+    if _versions(run.tools) != _versions(_tool_infos(plan)):
+        raise BadInput(f"{path}: a tool's version changed since this run began; start a new run")
+    return Job(plan, path, run, folder.read_trials(path))
+
+
+def summary(job: Job) -> str:
+    """Return in a line what is about to be measured."""
+    plan, cells = job.plan, job.plan.measurable
+    blocks = plan.preset.blocks.max
+    return (
+        f"{plan.matrix.suite.title}: {len(cells)} cells x {blocks} blocks on machine '{plan.machine}' with"
+        f" {plan.load}, preset '{plan.preset_name}': about {format_duration(plan.estimated_s)} and the builds;"
+        f" run folder {os.path.relpath(job.folder)}"
+    )
+
+
+def conclusion(job: Job, trials: Sequence[Trial]) -> str:
+    """Return in a line what became of the trials and cells."""
+    counts = Counter(trial.verdict for trial in trials)
+    parts = [f"{counts[verdict]} {verdict}" for verdict in ("ok", "invalid", "failed") if counts[verdict]]
+    unavailable = [item for item in job.plan.cells if item.status == "unavailable"]
+    missing = sorted({item.cell.program.name for item in unavailable if item.lacks})
+    lacking = f"; unavailable for want of a tool: {', '.join(missing)}" if missing else ""
+    return f"{len(trials)} trials: {', '.join(parts) or 'none'}{lacking}"
+
+
+def exit_code(job: Job, trials: Sequence[Trial]) -> int:
+    """Return 0 where all was measured, 1 where some cells failed or are invalid, 3 where nothing could be."""
+    measured = {trial.cell for trial in trials}
+    if any(cell.id not in measured for cell in job.plan.measurable) or any(trial.verdict != "ok" for trial in trials):
+        return 1
+    return 0 if trials else NothingSelected.exit_code
+
+
+def _versions(infos: Sequence[ToolInfo]) -> dict[str, str | None]:
+    return {info.name: info.version for info in infos}
+
+
+def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
+    """Build, measure and record all that the job lacks; return every trial of the run.
+
+    Interrupted, with the trial under way recorded as `not run`, where a person or a signal stops it.
+    """
+    with _only_run(job.plan.host.cache), _signals():
+        swept = sweep()
+        if swept:
+            reporter.say(f"ended {len(swept)} processes that a killed run had left behind")
+        job = _build(job, reporter)
+        try:
+            return _measure_all(job, reporter, after_block)
+        finally:
+            reporter.end()
+            end_leftovers()
+
+
+def _build(job: Job, reporter: Reporter) -> Job:
+    """Build what is measured; rows of failed builds are `failed`."""
+    plan = job.plan
+    programs = {cell.program.name: cell.program for cell in plan.measurable}
+    reporter.say(f"building {len(programs)} variants (kept in the cache once built)")
+    infos = builds.build_all(programs.values(), _workshop(job), lambda info: _say_built(reporter, info))
+    reasons = {name: _build_reason(info) for name, info in infos.items() if info.status == "failed"}
+    layout = layouts(plan)
+    cells = tuple(_cell_info(plan, item.cell, item.status, item.reason, layout, reasons) for item in plan.cells)
+    measured = [cell for cell in plan.measurable if cell.program.name not in reasons]
+    rounds = job.run.order or order.shuffled_rounds(measured, plan.preset.blocks.max, plan.seed)
+    run = replace(job.run, builds=tuple(infos.values()), cells=cells, order=rounds)
+    folder.write_run(job.folder, run)
+    return replace(job, run=run)
+
+
+def _say_built(reporter: Reporter, info: BuildInfo) -> None:
+    if info.status == "built":
+        reporter.say(f"  {info.variant}: built in {info.duration_s:.1f} s")
+    elif info.status == "failed":
+        reporter.say(f"  {info.variant}: build failed: {_build_reason(info)}")
+
+
+def _build_reason(info: BuildInfo) -> str:
+    lines = [line for line in info.output_tail.splitlines() if line.strip()]
+    return f"the build failed: {lines[-1] if lines else 'no output'} (see {info.log})"
+
+
+def _workshop(job: Job) -> builds.Workshop:
+    (job.folder / folder.LOGS).mkdir(parents=True, exist_ok=True)
+    return builds.Workshop(
+        base=job.plan.base,
+        cache=job.plan.host.cache / "builds",
+        folder=job.folder,
+        env={**os.environ, **tools.tool_environment(job.plan.tools, job.plan.host)},
+        tool_versions={name: status.version or "" for name, status in job.plan.tools.items()},
+    )
+
+
+def _cell_info(
+    plan: Plan,
+    cell: Cell,
+    status: str,
+    reason: str | None,
+    layout: Mapping[int, Layout],
+    failed: Mapping[str, str],
+) -> CellInfo:
+    cpus = layout.get(cell.threads)
+    if status == "planned" and cell.program.name in failed:
+        status, reason = "failed", failed[cell.program.name]
+    return CellInfo(
+        id=cell.id,
+        slug=cell.slug,
+        server=cell.program.server,
+        variant=cell.program.variant,
+        title=cell.program.title,
+        language=cell.program.language,
+        class_=cell.program.class_,
+        group=cell.program.group,
+        threads=cell.threads,
+        connections=cell.connections,
+        mode=cell.mode,
+        load=cell.load.kind,
+        family=cell.family,
+        status=status,  # type: ignore[arg-type]
+        reason=reason,
+        cpus_server=format_cpus(cpus.server) if cpus else None,
+        cpus_client=format_cpus(cpus.client) if cpus else None,
+        shared=bool(cpus and cpus.shared),
+        load_command=_load_command(cell, cpus) if cpus else (),
+    )
+
+
+def _load_command(cell: Cell, layout: Layout) -> tuple[str, ...]:
+    """Return the measured command line as the report shows it above a table, with a port that stands for all."""
+    load = LOADS[cell.load.kind]
+    threads = load.threads(cell.connections, len(layout.client), cell.load.threads)
+    job = LoadJob(
+        HOST, 8080, cell.path, cell.mode, cell.connections, threads, cell.load.warmup_s, cell.load.duration_s  # type: ignore[arg-type]
+    )
+    return load.phases(job)[-1].argv
+
+
+def _measure_all(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
+    cells = {cell.id: cell for cell in job.plan.measurable}
+    trials = [trial for trial in job.recorded if trial.verdict != "not run"]
+    done = {(trial.cell, trial.block) for trial in trials}
+    missing = [slot for slot in order.slots(job.run.order) if (slot.cell, slot.block) not in done]
+    place = _workplace(job, cells.values(), reporter)
+    reporter.begin(len(missing), sum(planned_s(cells[slot.cell]) for slot in missing))
+    for slot, following in zip(missing, [*missing[1:], None], strict=True):
+        trial = _measured(cells[slot.cell], slot, place)
+        folder.append_trial(job.folder, trial)
+        trials.append(trial)
+        reporter.trial(cells[slot.cell], trial)
+        if following is not None and following.block != slot.block:
+            after_block(job.folder)
+    return tuple(trials)
+
+
+def _measured(cell: Cell, slot: order.Slot, place: Workplace) -> Trial:
+    """Measure; an interruption is recorded as `not run` before it goes on."""
+    try:
+        return measure(cell, slot, place)
+    except (KeyboardInterrupt, Interrupted) as error:
+        why = str(error) or "interrupted (SIGINT)"
+        program = cell.program
+        lost = Trial(
+            cell=cell.id,
+            server=program.server,
+            variant=program.variant,
+            threads=cell.threads,
+            connections=cell.connections,
+            mode=cell.mode,
+            machine=cell.machine,
+            verdict="not run",
+            reason=why,
+            load=cell.load.kind,
+            design="solo",
+            block=slot.block,
+            position=slot.position,
+        )
+        folder.append_trial(place.folder, lost)
+        raise Interrupted(f"{why}; continue with: speedup run --resume {place.folder}") from error
+
+
+def _workplace(job: Job, cells: Sequence[Cell] | object, reporter: Reporter) -> Workplace:
+    shop = _workshop(job)
+    programs: dict[str, Program] = {cell.program.name: cell.program for cell in job.plan.measurable}
+    return Workplace(
+        folder=job.folder,
+        base=job.plan.base,
+        env=shop.env,
+        outputs={name: builds.program_path(program, shop) for name, program in programs.items() if program.build},
+        layouts=layouts(job.plan),
+        tick=reporter.tick,
+    )
+
+
+def _tool_infos(plan: Plan) -> tuple[ToolInfo, ...]:
+    """Return the tools that the measured cells use, with the hash of the load generator's program."""
+    used = {LOADS[plan.load].tool} | {name for cell in plan.measurable for name in cell.program.needs}
+    return tuple(
+        ToolInfo(name, plan.tools[name].version, plan.tools[name].path, _hash(plan.tools[name].path))
+        for name in sorted(used)
+    )
+
+
+def _hash(path: str | None) -> str | None:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None
+    except OSError:
+        return None
+
+
+def _published(plan: Plan) -> tuple[Published, ...]:
+    """Read the published runs that the matrix names, to be kept inside the run."""
+    folders = [folder.read_folder(plan.base / name) for name in plan.matrix.suite.published]
+    return tuple(Published(item.run, item.trials) for item in folders)
+
+
+def _notes(plan: Plan) -> tuple[str, ...]:
+    """Return what a reader must know before any number."""
+    notes = []
+    if plan.load == "locust":
+        notes.append(
+            "Load came from Locust (Python), because wrk is missing: these numbers are bounded by the client, not by"
+            f" the servers. {remedy(plan.tools['wrk'])}"
+        )
+    if platform.system() != "Linux":
+        notes.append("This is not Linux: CPU and connection counters are unknown here.")
+    return tuple(notes)
+
+
+def _new_folder(results: Path, name: str) -> Path:
+    """Make a folder that does not exist yet."""
+    for number in range(1, 100):
+        path = results / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+    raise BadInput(f"cannot make a run folder in {results}")
+
+
+@contextmanager
+def _only_run(cache: Path) -> Iterator[None]:
+    """Hold the machine's lock: two runs at once would measure each other."""
+    lock = cache / "run.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UnfitMachine(
+                f"another run is under way (it holds {lock}); two runs at once would measure each other"
+            ) from error
+        yield
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Turn TERM and HUP into Interrupted, so that everything is stopped and recorded as for Ctrl-C."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted(f"interrupted ({signal.Signals(number).name})")
+
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,183 @@
+"""Medians, ratios, their exact intervals, and what may be said from them.
+
+Pure and stdlib only. Nothing here assumes a distribution: the interval of a median comes from order statistics (the
+sign test), the one of a ratio from Walsh averages (the signed-rank test) of log ratios paired by block. Both need at
+least six values for 95 %; with fewer there is no interval, and so no verdict.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+LEVEL = 0.95  # confidence wanted, for one comparison or for all of a family together
+MIN_VALUES = 6  # five values reach 93.75 % at most
+DIFFERENT_BAND = 0.01  # an interval wholly outside 1 +- 1 % is faster or slower
+EQUIVALENT_BAND = 0.02  # an interval wholly inside 1 +- 2 % is equivalent
+TARGET_HALF_WIDTH = 0.01  # of a log ratio: what "resolved" needs
+
+Answer = Literal["faster", "slower", "equivalent", "not resolved"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval and the level that it exactly has, at least the one that was wanted."""
+
+    low: float
+    high: float
+    level: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value from `count` values; the interval is None where so few values cannot give one."""
+
+    value: float
+    count: int
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What may be said of a ratio; `more_blocks` says about how many more would resolve it, None: not known."""
+
+    answer: Answer
+    more_blocks: int | None = None
+
+
+def median(values: Sequence[float], level: float = LEVEL) -> Estimate:
+    """Return the median with the exact interval between two order statistics; ValueError without values."""
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("a median needs at least one value")
+    return Estimate(statistics.median(ordered), len(ordered), _interval(ordered, _sign_rank(len(ordered), level)))
+
+
+def hodges_lehmann(differences: Sequence[float], level: float = LEVEL) -> Estimate:
+    """Return the median of all Walsh averages with the exact signed-rank interval; ValueError without values."""
+    count = len(differences)
+    if not count:
+        raise ValueError("a Hodges-Lehmann estimate needs at least one value")
+    walsh = sorted(
+        (differences[first] + differences[second]) / 2 for first in range(count) for second in range(first, count)
+    )
+    return Estimate(statistics.median(walsh), count, _interval(walsh, _signed_rank(count, level)))
+
+
+def ratio(log_ratios: Sequence[float], level: float = LEVEL) -> Estimate:
+    """Return the ratio that per-block natural log ratios speak for: exp of their Hodges-Lehmann estimate."""
+    logs = hodges_lehmann(log_ratios, level)
+    interval = logs.interval
+    if interval is not None:
+        interval = Interval(math.exp(interval.low), math.exp(interval.high), interval.level)
+    return Estimate(math.exp(logs.value), logs.count, interval)
+
+
+def family_level(comparisons: int, level: float = LEVEL) -> float:
+    """Return the level of each of several intervals that makes all together hold with `level` (Bonferroni)."""
+    return 1 - (1 - level) / max(1, comparisons)
+
+
+def joint_level(comparisons: int, level: float) -> float:
+    """Return the level with which several intervals of `level` hold all together, at least (Bonferroni)."""
+    return max(0.0, 1 - comparisons * (1 - level))
+
+
+def attainable_level(count: int, level: float) -> float:
+    """Return `level`, or the highest that `count` values can give: both intervals then span all values."""
+    return min(level, 1 - 2.0 ** (1 - count)) if count else 0.0
+
+
+def blocks_for_level(level: float) -> int:
+    """Return how many values an interval of this level needs at least."""
+    count = MIN_VALUES
+    while attainable_level(count, level) < level:
+        count += 1
+    return count
+
+
+def judge(estimate: Estimate) -> Judgement:
+    """Return what a ratio's interval allows to say; a difference under 1 % is never called one."""
+    interval = estimate.interval
+    if interval is None:
+        return Judgement("not resolved", max(1, MIN_VALUES - estimate.count))
+    if interval.low > 1 + DIFFERENT_BAND:
+        return Judgement("faster")
+    if interval.high < 1 - DIFFERENT_BAND:
+        return Judgement("slower")
+    if interval.low > 1 - EQUIVALENT_BAND and interval.high < 1 + EQUIVALENT_BAND:
+        return Judgement("equivalent")
+    return Judgement("not resolved", more_blocks(estimate))
+
+
+def more_blocks(estimate: Estimate, target: float = TARGET_HALF_WIDTH) -> int | None:
+    """Return about how many blocks more bring the interval's half-width (of the log ratio) to the target.
+
+    The width shrinks with the root of the number of blocks: n' = n (h / target)^2. None where it is narrow enough
+    already: then more blocks may move the interval off a band's edge, but no formula says how many.
+    """
+    interval = estimate.interval
+    if interval is None or interval.low <= 0:
+        return None
+    half_width = math.log(interval.high / interval.low) / 2
+    needed = math.ceil(estimate.count * (half_width / target) ** 2) - estimate.count
+    return needed if needed > 0 else None
+
+
+def tie_groups(
+    names: Sequence[str], compare: Callable[[str, str], Answer]
+) -> tuple[tuple[str, ...], ...]:
+    """Return `names`, given best first, in groups whose leaders differ: a name ties unless the leader is faster.
+
+    `compare(leader, name)` judges the leader's ratio to the name. Each name is compared with its group's leader
+    only, so that a long chain of near neighbours cannot hide a real difference.
+    """
+    groups: list[list[str]] = []
+    for name in names:
+        if groups and compare(groups[-1][0], name) != "faster":
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    return tuple(tuple(group) for group in groups)
+
+
+def _interval(ordered: Sequence[float], found: tuple[int, float] | None) -> Interval | None:
+    """Return the interval between the rank-th values from both ends."""
+    if found is None:
+        return None
+    rank, level = found
+    return Interval(ordered[rank - 1], ordered[len(ordered) - rank], level)
+
+
+@cache
+def _sign_rank(count: int, level: float) -> tuple[int, float] | None:
+    """Return the highest rank (from 1) whose order statistics cover a median at this level, and the exact level."""
+    return _best_rank([math.comb(count, below) for below in range(count // 2 + 1)], count, level)
+
+
+@cache
+def _signed_rank(count: int, level: float) -> tuple[int, float] | None:
+    """Return the highest rank (from 1) of Walsh averages that covers at this level, and the exact level."""
+    sums = [1] + [0] * (count * (count + 1) // 2)
+    for value in range(1, count + 1):
+        for total in range(len(sums) - 1, value - 1, -1):
+            sums[total] += sums[total - value]
+    return _best_rank(sums[: len(sums) // 2 + 1], count, level)
+
+
+def _best_rank(ways: Sequence[int], count: int, level: float) -> tuple[int, float] | None:
+    """Find the last rank whose two tails (of 2^count equally likely outcomes) are no more than 1 - level."""
+    if count < MIN_VALUES:
+        return None
+    outside, best = 0, None
+    for rank, way in enumerate(ways, start=1):
+        outside += way
+        covered = 1 - 2 * outside / 2**count
+        if covered < level:
+            break
+        best = (rank, covered)
+    return best

@@ -1,0 +1,225 @@
+"""The command line of http-speedup: is this HTTP server really faster?"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from runners import planning, running
+from runners.cells import Selection
+from runners.errors import BadInput, Interrupted, SpeedupError
+from runners.folder import read_run
+from runners.matrix import json_schema
+from runners.progress import reporter
+from runners.reading import parse_matrix
+from runners.tools import TOOL_DATA
+from runners.version import VERSION
+
+EXAMPLES = """\
+examples:
+  speedup plan                                  what would be measured, and for how long
+  speedup run --only 'epoll*' --preset thorough measure a part of it, well enough to publish
+  speedup run --resume results/20260101T120000Z-local
+  speedup report results/20260101T120000Z-local write the report again
+
+exit codes: 0 all measured; 1 some cells failed or invalid; 2 bad input; 3 nothing selected;
+            4 the machine is not fit; 130 interrupted
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that suggests what a misspelt word may have meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message with a suggestion and exit with 2."""
+        words = [word for word in sys.argv[1:] if f"'{word}'" in message or message.endswith(f" {word}")]
+        known = [option for action in self._actions for option in action.option_strings]
+        known += [name for action in self._actions for name in (action.choices or ())]
+        near = [match for word in words for match in difflib.get_close_matches(word, known, n=1)]
+        hint = f" - did you mean {near[0]}?" if near else ""
+        self.exit(2, f"{self.prog}: {message}{hint}\n{self.prog}: see {self.prog} --help\n")
+
+
+def build_parser() -> Parser:
+    """Return the parser of all subcommands."""
+    parser = Parser(
+        prog="speedup",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"http-speedup {VERSION}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_plan(commands)
+    _add_run(commands)
+    _add_report(commands)
+    _add_doctor(commands)
+    _add_schema(commands)
+    return parser
+
+
+def _add_plan(commands: Any) -> None:
+    plan = commands.add_parser("plan", help="list the cells, their families, and the time they will take")
+    _add_wishes(plan)
+    plan.add_argument("--json", action="store_true", help="as JSON")
+    plan.set_defaults(action=do_plan)
+
+
+def _add_run(commands: Any) -> None:
+    run = commands.add_parser("run", help="measure, and write the report after every block")
+    _add_wishes(run)
+    run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where run folders go")
+    run.add_argument("--resume", type=Path, metavar="DIR", help="measure only what this run folder still lacks")
+    run.add_argument("--install", action="store_true", help="install missing tools first, as far as that is allowed")
+    run.set_defaults(action=do_run)
+
+
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser("report", help="write report.html of a run folder again")
+    report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders; the report goes into the first")
+    report.set_defaults(action=do_report)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = commands.add_parser("doctor", help="show the tools: found where, which version, what is missing")
+    doctor.add_argument("--matrix", type=Path, metavar="FILE", help="default: ./matrix.toml, else the packaged one")
+    doctor.add_argument("--install", action="store_true", help="bring what is missing, as far as that is allowed")
+    doctor.add_argument("--for", dest="purpose", action="append", choices=["server", "load", "tests"], default=[])
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+    doctor.set_defaults(action=do_doctor)
+
+
+def _add_schema(commands: Any) -> None:
+    schema = commands.add_parser("schema", help="print the JSON Schema of matrix.toml")
+    schema.set_defaults(action=do_schema)
+
+
+def _add_wishes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--matrix", type=Path, metavar="FILE", help="default: ./matrix.toml, else the packaged one")
+    parser.add_argument("--preset", metavar="NAME", help="how long to measure (quick, thorough, ...)")
+    parser.add_argument("--machine", metavar="NAME", help="machine profile, instead of the one that matches")
+    parser.add_argument("--load", metavar="KIND", help="load generator: wrk (default where it is), locust")
+    parser.add_argument("--only", action="append", default=[], metavar="GLOB", help="only cells like 'epoll*/t2/*'")
+    parser.add_argument("--skip", action="append", default=[], metavar="GLOB", help="leave out cells like this")
+    parser.add_argument("--group", action="append", default=[], metavar="GLOB", help="only servers of these groups")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the random order; default: a new one")
+
+
+def _wishes(arguments: argparse.Namespace) -> planning.Wishes:
+    return planning.Wishes(
+        matrix=arguments.matrix,
+        preset=arguments.preset,
+        machine=arguments.machine,
+        load=arguments.load,
+        selection=Selection(tuple(arguments.only), tuple(arguments.skip), tuple(arguments.group)),
+        seed=arguments.seed,
+    )
+
+
+def do_plan(arguments: argparse.Namespace) -> int:
+    """List what would be measured."""
+    from runners.listing import plan_json, print_plan  # noqa: PLC0415 - not needed by other commands
+
+    plan = planning.make_plan(_wishes(arguments))
+    if arguments.json:
+        print(json.dumps(plan_json(plan), indent=1))
+    else:
+        print_plan(plan)
+    return 0
+
+
+def do_run(arguments: argparse.Namespace) -> int:
+    """Measure what is asked for, or what a run folder lacks; print the report's path last."""
+    talk = reporter()
+    job = _resumed(arguments) if arguments.resume else _new(arguments, talk.say)
+    talk.say(running.summary(job))
+    try:
+        trials = running.execute(job, talk, write_report)
+    except Interrupted:
+        write_report(job.folder)
+        raise
+    report = write_report(job.folder)
+    talk.say(running.conclusion(job, trials))
+    print(os.path.relpath(report))
+    return running.exit_code(job, trials)
+
+
+def _new(arguments: argparse.Namespace, say: Callable[[str], None]) -> running.Job:
+    wishes = _wishes(arguments)
+    if arguments.install:
+        planning.install_missing(wishes, say)
+    return running.new_job(planning.make_plan(wishes), arguments.results)
+
+
+def _resumed(arguments: argparse.Namespace) -> running.Job:
+    """Plan again from what the run folder says, never from what the matrix says today."""
+    run = read_run(arguments.resume)
+    if run.kind != "measured":
+        raise BadInput(f"{arguments.resume} holds published numbers; there is nothing to resume")
+    matrix = parse_matrix(run.matrix, str(arguments.resume / "run.json"), TOOL_DATA)
+    wishes = planning.resuming(run)
+    path = arguments.resume / run.matrix_path
+    return running.resumed_job(planning.plan_matrix(matrix, run.matrix, path, wishes), arguments.resume)
+
+
+def write_report(folder: Path) -> Path:
+    """Write report.html into a run folder."""
+    from reports.html import write_report as write  # noqa: PLC0415 - matplotlib takes half a second to import
+
+    return write(folder)
+
+
+def do_report(arguments: argparse.Namespace) -> int:
+    """Write the report of recorded runs again; print its path."""
+    from reports.html import write_report as write  # noqa: PLC0415 - as above
+
+    first, *others = arguments.runs
+    print(os.path.relpath(write(first, extra=others)))
+    return 0
+
+
+def do_doctor(arguments: argparse.Namespace) -> int:
+    """Show the tools and the machine."""
+    from runners.doctor import doctor_report  # noqa: PLC0415 - not needed by other commands
+
+    tools = planning.tools_of(arguments.matrix)
+    return doctor_report(tools, purposes=arguments.purpose, install=arguments.install, as_json=arguments.json)
+
+
+def do_schema(_arguments: argparse.Namespace) -> int:
+    """Print the schema that editors use."""
+    print(json_schema(), end="")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; every error is shown once, here."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.action(arguments))
+    except SpeedupError as error:
+        return _show(error, error.exit_code, arguments.debug)
+    except KeyboardInterrupt as error:
+        return _show(error, Interrupted.exit_code, arguments.debug)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _show(error: BaseException, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    print(f"speedup: {error or 'interrupted'}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""Synthetic run folders: the document's matrix on an invented machine, with every kind of row.
+
+`python -m tests.unit.example_run DIR` writes one, to look at its report.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from runners.cells import Planned, expand
+from runners.folder import append_trial, read_folder, read_run, read_trials, to_json, write_run
+from runners.histogram import encode
+from runners.matrix import Matrix
+from runners.reading import parse_matrix
+from runners.records import (
+    BuildInfo,
+    CellInfo,
+    Check,
+    Command,
+    Errors,
+    Published,
+    Run,
+    RunFolder,
+    ToolInfo,
+    Trial,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEEDS = {  # requests per second with one thread
+    "asynchttp": 14_200, "asynchttp.markandsweep": 16_900, "epoll": 88_400, "python_epoll": 9_600,
+    "go": 52_300, "h2o": 88_900,
+}  # fmt: skip
+CHECKS = (
+    ("V1", "no errors"), ("V2", "conservation"), ("V3", "kernel agrees"), ("V4", "connections really open"),
+    ("V5", "accept queue"), ("V8", "client not saturated"), ("V13", "steady"), ("V14", "steal"),
+)  # fmt: skip
+
+
+def document_matrix() -> tuple[Matrix, str]:
+    """Return the repository's matrix and its text; tools are left to the machine that measures."""
+    text = (ROOT / "matrix.toml").read_text(encoding="utf-8")
+    import tomllib
+
+    return Matrix.model_validate(tomllib.loads(text)), text
+
+
+def example_run(blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> tuple[Run, tuple[Trial, ...], dict[str, str]]:
+    """Return a run's head, its trials and its log files by name."""
+    matrix, text = document_matrix()
+    local = matrix.machine["local"].model_copy(update={"threads": tuple(threads)})
+    matrix = matrix.model_copy(update={"machine": {**matrix.machine, "local": local}})
+    planned = expand(matrix, "local", matrix.preset["quick"], "wrk")
+    cells = tuple(_cell(item) for item in planned)
+    chosen = [cell for cell in cells if cell.status == "planned"]
+    randoms = random.Random(1)
+    order = tuple(tuple(randoms.sample([cell.id for cell in chosen], len(chosen))) for _ in range(blocks))
+    logs: dict[str, str] = {"build-boehm.log": BUILD_FAILURE}
+    trials = tuple(
+        _trial(cell, block, position, randoms, logs)
+        for block, ids in enumerate(order)
+        for position, cell in enumerate(_ordered(chosen, ids))
+    )
+    return _head(text, cells, order, blocks), trials, logs
+
+
+def published_runs() -> tuple[Published, ...]:
+    """Return the document's own numbers, as the runner embeds them."""
+    folders = sorted((ROOT / "published").iterdir())
+    return tuple(Published(read_run(folder), read_trials(folder)) for folder in folders)
+
+
+def write_example(folder: Path, blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> Path:
+    """Write an example run folder and return it."""
+    run, trials, logs = example_run(blocks, threads=threads)
+    return write_folder(folder, run, trials, logs)
+
+
+def write_folder(folder: Path, run: Run, trials: Sequence[Trial], logs: dict[str, str]) -> Path:
+    """Write a run folder from its parts, without an fsync for each line."""
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    write_run(folder, run)
+    (folder / "trials.jsonl").write_text("".join(to_json(trial) + "\n" for trial in trials), encoding="utf-8")
+    for name, content in logs.items():
+        (folder / "logs" / name).write_text(content, encoding="utf-8")
+    return folder
+
+
+BUILD_FAILURE = """\
+/build/asynchttp.nim(12, 8) Error: cannot open file: asyncdispatch
+could not load: libgc.so
+"""
+
+
+def _ordered(cells: Sequence[CellInfo], ids: Sequence[str]) -> list[CellInfo]:
+    by_id = {cell.id: cell for cell in cells}
+    return [by_id[name] for name in ids]
+
+
+def _cell(planned: Planned) -> CellInfo:
+    cell, program = planned.cell, planned.cell.program
+    failed = program.variant == "boehm" and planned.status == "planned"
+    status: Literal["planned", "unavailable", "excluded", "failed"] = "planned"
+    if planned.status == "unavailable":
+        status = "unavailable"
+    elif planned.status == "excluded":
+        status = "excluded"
+    elif failed:
+        status = "failed"
+    shared = cell.threads > 1
+    return CellInfo(
+        id=cell.id, slug=cell.slug, server=program.server, variant=program.variant, title=program.title,
+        language=program.language, class_=program.class_, group=program.group, threads=cell.threads,
+        connections=cell.connections, mode=cell.mode, load="wrk", family=cell.family, status=status,
+        reason="build failed: could not load: libgc.so" if failed else planned.reason,
+        cpus_server="0-1" if shared else "0", cpus_client="0-1" if shared else "1", shared=shared,
+        load_command=("wrk", "-c", "64", "-d", "1", "-t", "1", "--timeout", "3s", "http://127.0.0.1:8080/"),
+    )  # fmt: skip
+
+
+def _trial(cell: CellInfo, block: int, position: int, randoms: random.Random, logs: dict[str, str]) -> Trial:
+    name = f"{cell.server}.{cell.variant}" if cell.variant else cell.server
+    speed = SPEEDS[name] * (1.15 if cell.threads > 1 else 1) * (0.35 if cell.mode == "non-persistent" else 1)
+    speed *= randoms.lognormvariate(0, 0.012)
+    requests = round(speed)
+    log = f"{cell.slug.replace('/', '-')}-{block}"
+    logs[f"{log}-wrk.txt"] = WRK_OUTPUT.format(requests=requests, rate=speed)
+    logs[f"{log}-server.txt"] = f"{name}: listening on 127.0.0.1:8080\n"
+    broken = name == "go" and cell.threads == 1 and cell.mode == "persistent" and block == 2
+    costs = [1e6 / speed * share * randoms.lognormvariate(0, 0.01) for share in (0.96, 0.71, 1.9)]
+    return Trial(
+        cell=cell.id, server=cell.server, variant=cell.variant, threads=cell.threads,
+        connections=cell.connections, mode=cell.mode, machine="local",
+        verdict="invalid" if broken else "ok", reason="V1 errors: 3 timeouts" if broken else None,
+        load="wrk", design="solo", block=block, position=position,
+        bound="shared" if cell.shared else "client" if name == "h2o" else "server",
+        requests=requests, duration_us=1_001_234, requests_per_s=speed, bytes_read=requests * 152,
+        connections_opened=64, errors=Errors(timeout=3 if broken else 0),
+        server_cpu_us_per_request=costs[0], client_cpu_us_per_request=costs[1],
+        machine_cpu_us_per_request=costs[2], server_cpu_share=0.98, client_cpu_share=0.72,
+        rss_bytes=randoms.randint(2, 30) * 2**20,
+        latency=encode(_latency(speed, cell.connections, requests, randoms)),
+        checks=_checks(broken=broken, wobbly=position % 7 == 0),
+        commands=(
+            Command("server", (f"/build/{name}", "--port=8080", f"--threads={cell.threads}"),
+                    f"logs/{log}-server.txt", cell.cpus_server),
+            Command("load", cell.load_command, f"logs/{log}-wrk.txt", cell.cpus_client),
+        ),
+        server_exit="SIGTERM", started_at="2026-11-24T18:00:00Z",
+    )  # fmt: skip
+
+
+WRK_OUTPUT = """\
+Running 1s test @ http://127.0.0.1:8080/
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.21ms    0.40ms   9.77ms   91.20%
+  {requests} requests in 1.00s, 1.98MB read
+Requests/sec: {rate:.2f}
+speedup:histogram:should:not:be:shown
+"""
+
+
+def _latency(speed: float, connections: int, requests: int, randoms: random.Random) -> dict[int, int]:
+    mean = 1e6 * connections / speed
+    histogram: dict[int, int] = {}
+    for _ in range(600):
+        value = round(mean * randoms.lognormvariate(0, 0.3))
+        histogram[value] = histogram.get(value, 0) + max(1, requests // 600)
+    return histogram
+
+
+def _checks(*, broken: bool, wobbly: bool) -> tuple[Check, ...]:
+    checks = []
+    for name, title in CHECKS:
+        check = Check(name, title, "pass", "0", "0")
+        if name == "V1" and broken:
+            check = Check(name, title, "fail", "3 timeouts", "0", "look at the server's output")
+        elif name == "V13" and wobbly:
+            check = Check(name, title, "warn", "2.4 % between the halves", "2 %", "measure longer")
+        elif name == "V14":
+            check = Check(name, title, "unknown", "the kernel does not tell", "0.5 %")
+        checks.append(check)
+    return tuple(checks)
+
+
+def _head(text: str, cells: tuple[CellInfo, ...], order: tuple[tuple[str, ...], ...], blocks: int) -> Run:
+    return Run(
+        kind="measured", machine="local", machine_title=None, started_at="2026-11-24T18:00:00Z", matrix=text,
+        matrix_path="matrix.toml", preset="quick", warmup_s=0.3, duration_s=1.0, blocks=blocks, seed=424242,
+        version="0.1.0", arguments=("run", "--only", "*"),
+        facts={"cpu": "Example CPU @ 2.50GHz", "cpus": "2", "kernel": "6.1.0", "governor": "unknown"},
+        tools=(ToolInfo("wrk", "4.1.0", "wrk", "ab" * 32), ToolInfo("nim", "2.2.0", "nim")),
+        builds=(
+            BuildInfo("epoll", "built", ("nim", "c", "-d:danger", "epoll.nim"), 6.4, None, "Hint: ok"),
+            BuildInfo("asynchttp.boehm", "failed", ("nim", "c", "--gc:boehm", "asynchttp.nim"), 2.1,
+                      "logs/build-boehm.log", "could not load: libgc.so"),
+            BuildInfo("python_epoll", "none"),
+        ),
+        cells=cells, order=order, notes=("The CPU frequency governor is unknown.",), published=published_runs(),
+    )  # fmt: skip
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write an example run folder and its report, and say where."""
+    from reports.html import write_report
+
+    sys.stdout.write(f"{write_report(write_example(Path(arguments[0])))}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
