@@ -40,11 +40,19 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the message with a suggestion and exit with 2."""
         words = [word for word in sys.argv[1:] if f"'{word}'" in message or message.endswith(f" {word}")]
-        known = [option for action in self._actions for option in action.option_strings]
-        known += [name for action in self._actions for name in (action.choices or ())]
+        known = sorted(_names(self))
         near = [match for word in words for match in difflib.get_close_matches(word, known, n=1)]
         hint = f" - did you mean {near[0]}?" if near else ""
         self.exit(2, f"{self.prog}: {message}{hint}\n{self.prog}: see {self.prog} --help\n")
+
+
+def _names(parser: argparse.ArgumentParser) -> set[str]:
+    """Return the options and commands of a parser and of its commands."""
+    names = {option for action in parser._actions for option in action.option_strings}  # noqa: SLF001 - no other way
+    for action in parser._actions:  # noqa: SLF001
+        for name, child in action.choices.items() if isinstance(action.choices, dict) else ():
+            names |= {name, *_names(child)}
+    return names
 
 
 def build_parser() -> Parser:
@@ -206,18 +214,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.action(arguments))
     except SpeedupError as error:
-        return _show(error, error.exit_code, arguments.debug)
+        return _show(error, error.exit_code, debug=arguments.debug)
     except KeyboardInterrupt as error:
-        return _show(error, Interrupted.exit_code, arguments.debug)
+        return _show(error, Interrupted.exit_code, debug=arguments.debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
-def _show(error: BaseException, code: int, debug: bool) -> int:
+def _show(error: BaseException, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    print(f"speedup: {error or 'interrupted'}", file=sys.stderr)
+    print(f"speedup: {str(error) or 'interrupted'}", file=sys.stderr)
     return code
 
 

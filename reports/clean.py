@@ -17,7 +17,7 @@ def clean(text: str, keep: str = "\n\t") -> str:
 
 
 def _picture(character: str) -> str:
-    """Return a control picture for ASCII controls ("\\x1b" is ␛), a code such as <U+202E> for all others."""
+    """Return a control picture for ASCII controls (ESC is ␛), a code such as <U+202E> for all others."""
     code = ord(character)
     if code < 0x20:
         return chr(0x2400 + code)

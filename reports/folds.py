@@ -42,7 +42,7 @@ class CommandView:
 
 @dataclass(frozen=True)
 class TrialView:
-    """One trial as the fold shows it; `notable` are the checks that did not simply pass."""
+    """One trial as the fold shows it; `notable` are the checks that failed or came near."""
 
     trial: Trial
     tally: str
@@ -60,6 +60,8 @@ class Fold:
     latency: Latency | None
     trials: tuple[TrialView, ...]
     summary: str
+    passed: str
+    unknown: tuple[Check, ...]
 
 
 def build_folds(view: RunView) -> tuple[Fold, ...]:
@@ -101,7 +103,16 @@ def _fold(cell: CellInfo, view: RunView) -> Fold:
         latency=latency_of(trials),
         trials=tuple(_trial(trial, view.folder.path) for trial in trials),
         summary=_summary(row, trials),
+        passed=", ".join(f"{check.id} {check.name}" for check in _always(trials, "pass")),
+        unknown=_always(trials, "unknown"),
     )
+
+
+def _always(trials: Sequence[Trial], outcome: Outcome) -> tuple[Check, ...]:
+    """Return the checks that came out like this in every trial that was checked, as the first trial saw them."""
+    checked = [trial for trial in trials if trial.checks]
+    counted = Counter(check.id for trial in checked for check in trial.checks if check.outcome == outcome)
+    return tuple(check for check in (checked[0].checks if checked else ()) if counted[check.id] == len(checked))
 
 
 def _summary(row: Row, trials: Sequence[Trial]) -> str:
@@ -119,7 +130,7 @@ def _trial(trial: Trial, folder: Path) -> TrialView:
     return TrialView(
         trial=trial,
         tally=", ".join(f"{counted[outcome]} {outcome}" for outcome in OUTCOMES if counted[outcome]),
-        notable=tuple(check for check in trial.checks if check.outcome != "pass"),
+        notable=tuple(check for check in trial.checks if check.outcome in ("warn", "fail")),
         commands=tuple(_command(command, folder) for command in trial.commands),
     )
 

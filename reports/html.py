@@ -98,7 +98,7 @@ def _subtitle(view: RunView) -> str:
         where = f"{where} ({run.facts['cpu']})"
     parts = [where]
     if run.started_at:
-        parts.append(run.started_at.replace("T", " ").replace("Z", " UTC"))
+        parts.append(run.started_at.replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC"))
     if run.preset:
         length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
         warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
@@ -151,7 +151,9 @@ def grouped(value: float | None) -> Markup | str:
     digits = f"{value:.0f}"
     head = len(digits) % 3 or 3
     groups = [digits[start : start + 3] for start in range(head, len(digits), 3)]
-    return Markup(digits[:head]) + Markup("").join(Markup("<span class=\"k\">{}</span>").format(group) for group in groups)
+    return Markup(digits[:head]) + Markup("").join(
+        Markup('<span class="k">{}</span>').format(group) for group in groups
+    )
 
 
 def fixed(value: float | None, digits: int = 2) -> str:

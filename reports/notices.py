@@ -9,6 +9,7 @@ from typing import Literal
 
 from reports.rows import one_line, plural
 from reports.view import RunView
+from runners.records import Trial
 from runners.statistics import MIN_VALUES
 
 
@@ -28,12 +29,18 @@ def notices(view: RunView, prefix: str = "") -> tuple[Notice, ...]:
     return tuple(sorted(found, key=lambda notice: rank[notice.kind]))
 
 
+def _recorded(view: RunView) -> Iterator[Trial]:
+    """Yield the trials that the report shows."""
+    for trials in view.trials.values():
+        yield from trials
+
+
 def _progress(view: RunView) -> Iterator[Notice]:
     run = view.run
     if view.matrix is None:
         yield Notice("error", "The matrix in this run folder cannot be read; its tables are missing.")
     planned = {(cell, block) for block, cells in enumerate(run.order) for cell in cells}
-    done = {(trial.cell, trial.block) for trial in view.folder.trials}
+    done = {(trial.cell, trial.block) for trial in _recorded(view) if trial.verdict != "not run"}
     if left := len(planned - done):
         yield Notice(
             "warning",
@@ -55,10 +62,10 @@ def _builds(view: RunView, prefix: str) -> Iterator[Notice]:
 
 
 def _trials(view: RunView) -> Iterator[Notice]:
-    verdicts = Counter(trial.verdict for trial in view.folder.trials)
+    verdicts = Counter(trial.verdict for trial in _recorded(view))
     bad = [f"{count} {verdict}" for verdict, count in sorted(verdicts.items()) if verdict != "ok"]
     if bad:
-        total = plural(len(view.folder.trials), "trial")
+        total = plural(sum(verdicts.values()), "trial")
         yield Notice("warning", f"Of {total}, {' and '.join(bad)}; they do not count and are shown with the reason.")
     missing = Counter(cell.reason or "no reason given" for cell in view.cells if cell.status == "unavailable")
     if missing:

@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.typing import LineStyleType
 
 from reports.clean import clean, clipped
 from reports.rows import Row, named, one_line
@@ -41,11 +43,11 @@ CSS_COLOURS = {
 SERIES = [f"#0203{number:02d}" for number in range(1, 9)]
 CSS_COLOURS |= {colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, start=1)}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
-DASHES = ("-", "--", "-.", ":")
+DASHES: tuple[LineStyleType, ...] = ("-", "--", "-.", ":")
 
 WIDTH_IN = 8.6
 LABEL_CHARACTERS = 42
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "speedup",
     "text.parse_math": False,

@@ -180,7 +180,7 @@ def _compared(row: Row, bases: dict[Group, Row], comparisons: int) -> Row:
     if base is None or row.status != "measured":
         return dataclasses.replace(row, published_ratio=before)
     if row is base:
-        return dataclasses.replace(row, base=True)
+        return dataclasses.replace(row, base=True, published_ratio=1.0 if row.published else None)
     return dataclasses.replace(row, published_ratio=before, comparison=compare(row, base, comparisons))
 
 
@@ -236,11 +236,16 @@ def _level_note(rows: Sequence[Row], comparisons: int) -> str:
     lowest = min(interval.level for interval in intervals)
     if lowest >= wanted:
         together = "" if comparisons == 1 else f" for all {comparisons} ratios of this table together"
-        return f"Intervals of ratios: at least {LEVEL:.0%}{together}."
+        return f"Intervals of ratios: at least {_percent(LEVEL)}{together}."
     return (
-        f"Intervals of ratios: {lowest:.1%} for each; that all {comparisons} hold together is only sure with"
-        f" {joint_level(comparisons, lowest):.0%}. {blocks_for_level(wanted)} blocks would give {LEVEL:.0%} together."
+        f"Intervals of ratios: {_percent(lowest)} for each; that all {comparisons} hold together is only sure with"
+        f" {_percent(joint_level(comparisons, lowest))}. {blocks_for_level(wanted)} blocks would give"
+        f" {_percent(LEVEL)} together."
     )
+
+
+def _percent(level: float) -> str:
+    return f"{level * 100:.3g} %"
 
 
 def load_lines(rows: Iterable[Row | HeadingRow]) -> tuple[LoadLine, ...]:
@@ -286,7 +291,8 @@ def _headline(model: TableModel) -> str:
         key=lambda row: -(row.rps.value if row.rps else 0),
     )
     if len(ranked) < 2:
-        return f"{len(measured)} rows measured, none ranked: all but {len(ranked)} shared CPUs with the load."
+        unranked = f"{len(measured) - len(ranked)} of {len(measured)} measured rows"
+        return f"nothing to rank: {unranked} shared CPUs with the load generator."
     best, second = ranked[0], ranked[1]
     return f"{_against(best, base)}{_runner_up(best, second, len(measured) - 1)}."
 

@@ -116,9 +116,13 @@ def ok_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
 
 
 def _by_cell(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
+    """Return each cell's trials; one that an interruption cut short goes once it was measured again."""
+    trials = tuple(trials)
+    done = {(trial.cell, trial.block) for trial in trials if trial.verdict != "not run"}
     found: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
-        found[trial.cell].append(trial)
+        if trial.verdict != "not run" or (trial.cell, trial.block) not in done:
+            found[trial.cell].append(trial)
     return {cell: tuple(items) for cell, items in found.items()}
 
 

@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from runners.matrix import Machine, Matrix, Preset, Rule, Server, Variant
+from runners.matrix import Machine, Matrix, Mode, Preset, Rule, Server, Variant
 
-_ROW = re.compile(r"(?P<server>[a-z0-9][a-z0-9_-]*)(?:\.(?P<variant>[a-z0-9][a-z0-9_-]*))?(?:@(?P<threads>[1-9][0-9]*))?")
+_ROW = re.compile(
+    r"(?P<server>[a-z0-9][a-z0-9_-]*)(?:\.(?P<variant>[a-z0-9][a-z0-9_-]*))?(?:@(?P<threads>[1-9][0-9]*))?"
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Cell:
     program: Program
     threads: int
     connections: int
-    mode: str
+    mode: Mode
     machine: str
     load: LoadSettings
     cpus: tuple[str, str] | None
@@ -179,9 +181,7 @@ def expand(
     `source_hashes` maps a program's folder to the hash of its sources, so that edited sources are another cell.
     """
     machine = matrix.machine[machine_name]
-    load = LoadSettings(
-        load_kind, preset.warmup, machine.wrk.duration or preset.duration, machine.wrk.threads
-    )
+    load = LoadSettings(load_kind, preset.warmup, machine.wrk.duration or preset.duration, machine.wrk.threads)
     cells: dict[str, Planned] = {}
     for program, limits in programs(matrix):
         for point in _points(matrix, machine, program, limits):
@@ -190,7 +190,7 @@ def expand(
     return tuple(cells.values())
 
 
-Point = tuple[int, int, str, bool]
+Point = tuple[int, int, Mode, bool]
 
 
 def _points(matrix: Matrix, machine: Machine, program: Program, limits: tuple[int, ...] | None) -> Iterator[Point]:
@@ -246,5 +246,3 @@ def _excluding(rules: Iterable[Rule], cell: Cell) -> Rule | None:
 
 def _globs(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
-
-

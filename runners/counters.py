@@ -120,7 +120,7 @@ def _listening_inodes(port: int) -> set[str]:
 def _socket_inodes(pid: int) -> Iterator[str]:
     for descriptor in _entries(f"/proc/{pid}/fd"):
         try:
-            target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+            target = str(Path(f"/proc/{pid}/fd/{descriptor}").readlink())
         except OSError:
             continue
         if target.startswith("socket:["):
@@ -129,6 +129,6 @@ def _socket_inodes(pid: int) -> Iterator[str]:
 
 def _entries(folder: str) -> list[str]:
     try:
-        return os.listdir(folder)
+        return [entry.name for entry in os.scandir(folder)]
     except OSError:
         return []

@@ -28,9 +28,7 @@ RIGHTS = {
 NAMESPACE_DEADLINE_S = 5.0
 
 
-def doctor_report(
-    tools: Mapping[str, Tool], *, purposes: Collection[str], install: bool, as_json: bool
-) -> int:
+def doctor_report(tools: Mapping[str, Tool], *, purposes: Collection[str], install: bool, as_json: bool) -> int:
     """Write what is here and what is missing to stdout, as a table or as JSON, and return exit code 0.
 
     `purposes` limits the tools to those that serve them (none: all tools); `install` brings what is missing
@@ -63,17 +61,13 @@ def machine_lines(host: Host) -> dict[str, str]:
 
 def may_make_namespaces(host: Host) -> bool:
     """Tell whether a trial may have a network of its own, as root or in a user namespace."""
-    return any(
-        _succeeds(["unshare", *options, "--net", "true"], host) for options in ([], ["--map-root-user"])
-    )
+    return any(_succeeds(["unshare", *options, "--net", "true"], host) for options in ([], ["--map-root-user"]))
 
 
 def to_json(statuses: Sequence[ToolStatus], facts: Mapping[str, str]) -> str:
     """Return what was found as JSON for programs."""
     tools = [dataclasses.asdict(status) for status in statuses]
-    return json.dumps(
-        {"schema": SCHEMA, "tools": tools, "machine": dict(facts)}, indent=2, ensure_ascii=False
-    )
+    return json.dumps({"schema": SCHEMA, "tools": tools, "machine": dict(facts)}, indent=2, ensure_ascii=False)
 
 
 def write_text(statuses: Sequence[ToolStatus], facts: Mapping[str, str], stream: IO[str]) -> None:
@@ -90,10 +84,8 @@ def write_text(statuses: Sequence[ToolStatus], facts: Mapping[str, str], stream:
 
 def advice(status: ToolStatus) -> str:
     """Return in a line why a tool is not there and what brings it."""
-    brings = f"to get it: {status.brings}" if status.brings else ""
-    return "; ".join(
-        part for part in (f"{status.title}: {status.reason or status.status}", brings, status.hint) if part
-    )
+    brings = f"To get it: {status.brings}." if status.brings else ""
+    return " ".join(part for part in (f"{status.title}: {status.reason}.", brings, status.hint) if part)
 
 
 def _tool_table(statuses: Sequence[ToolStatus]) -> Table:

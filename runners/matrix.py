@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from runners.units import parse_duration_s, parse_share
 
-MODES = ("persistent", "non-persistent")
 Mode = Literal["persistent", "non-persistent"]
+MODES: tuple[Mode, ...] = ("persistent", "non-persistent")
 ServerClass = Literal["realistic", "stripped", "historic"]
 Purpose = Literal["server", "load", "tests"]
 
@@ -25,7 +25,6 @@ Duration = Annotated[
     BeforeValidator(parse_duration_s),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?(us|ms|s|m|h)$", "examples": ["300ms", "10s"]}),
 ]
-
 
 
 def _whole_seconds(seconds: float) -> float:
@@ -148,7 +147,8 @@ class Server(Section):
     """A program under test: how to build it and how to start it.
 
     Commands are argument lists, never shell strings. Placeholders: {dir} the server's folder, {out} the built
-    program, {work} the build's scratch folder, {config} the rendered config file, {host}, {port}, {threads}, {flags} (expands to a list).
+    program, {work} the build's scratch folder, {config} the rendered config file, {host}, {port}, {threads},
+    {flags} (a word that becomes as many words as there are flags).
     """
 
     title: str | None = Field(None, description="How the report names the server.")
@@ -236,9 +236,9 @@ class Tool(Section):
     version: Words = Field(("--version",), description="Arguments that make it print its version.")
     library: str | None = Field(None, description="A shared library to look for instead of a program.")
     debian: Words = Field((), description="Debian packages that bring it.")
-    relocatable: bool = Field(False, description="Its Debian packages also work unpacked in the user's cache.")
+    relocatable: bool = Field(default=False, description="Its Debian packages also work unpacked in the user's cache.")
     starts_service: bool = Field(
-        False, description="Its Debian package would start a service, so it is unpacked, never installed."
+        default=False, description="Its Debian package would start a service, so it is unpacked, never installed."
     )
     brew: str | None = Field(None, description="Homebrew formula that brings it.")
     wheel: Wheel | None = Field(None, description="Python wheels that bring it into the user's cache.")

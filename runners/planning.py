@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runners import resources
 from runners.builds import source_hash
-from runners.cells import Cell, Planned, Selection, expand, matches
+from runners.cells import Cell, Planned, Selection, expand, matches, programs
 from runners.errors import BadInput, NothingSelected
 from runners.loads import LOADS
 from runners.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
 from runners.matrix import Matrix, Preset, Tool
 from runners.order import estimated_s
+from runners.provide import install_tools
 from runners.reading import closest, read_matrix
 from runners.records import Run
-from runners.provide import install_tools
 from runners.tools import TOOL_DATA, Host, ToolStatus, find_tools, this_host
 
 PREFERRED_LOADS = ("wrk", "locust")
@@ -31,7 +31,7 @@ class Wishes:
     preset: str | None = None
     machine: str | None = None
     load: str | None = None
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     seed: int | None = None
 
 
@@ -208,7 +208,5 @@ def remedy(tool: ToolStatus) -> str:
 
 def needed_tools(matrix: Matrix) -> tuple[str, ...]:
     """Return the tools of all load generators and of every server that could be measured."""
-    servers = [server for server in matrix.server.values() if server.unavailable is None]
-    variants = [variant for server in servers for variant in server.variant.values()]
-    names = [name for item in (*servers, *variants) for name in item.needs]
+    names = [name for program, _ in programs(matrix) if program.unavailable is None for name in program.needs]
     return tuple(dict.fromkeys([*(LOADS[kind].tool for kind in PREFERRED_LOADS), *names]))

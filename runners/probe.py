@@ -80,15 +80,19 @@ def request(host: str, path: str, *, close: bool) -> bytes:
 
 
 def _probe_persistent(connection: socket.socket, host: str, path: str, body: bytes) -> Answer:
-    for turn in ("first", "second"):
-        connection.sendall(request(host, path, close=False))
-        try:
-            answer = read_answer(connection)
-        except Unanswered as error:
-            raise Unanswered(f"{error} (to the {turn} request on a persistent connection)") from error
-        judge(answer, body)
-        if answer.closes:
-            raise Unanswered("answers Connection: close on a persistent connection")
+    _ask_persistent(connection, host, path, body)
+    try:
+        return _ask_persistent(connection, host, path, body)
+    except Unanswered as error:
+        raise Unanswered(f"{error} (to the second request on a persistent connection)") from error
+
+
+def _ask_persistent(connection: socket.socket, host: str, path: str, body: bytes) -> Answer:
+    connection.sendall(request(host, path, close=False))
+    answer = read_answer(connection)
+    judge(answer, body)
+    if answer.closes:
+        raise Unanswered("answers Connection: close on a persistent connection")
     return answer
 
 

@@ -59,7 +59,7 @@ def start(
         if cpus:
             os.sched_setaffinity(0, cpus)
 
-    return subprocess.Popen(  # noqa: S603 - an argument list, built here
+    return subprocess.Popen(
         list(argv),
         stdin=subprocess.DEVNULL,
         stdout=output,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -40,6 +41,11 @@ QUIET = {
     "LC_ALL": "C.UTF-8",
 }
 
+OFFLINE = re.compile(
+    r"temporary failure|could not resolve|connection (broken|refused|timed out)|unreachable|proxyerror",
+    re.IGNORECASE,
+)
+
 WORDS: dict[Way, str] = {
     "package": "installing Debian packages for {names}",
     "wheel": "bringing {names} as Python wheels into {cache}",
@@ -59,8 +65,8 @@ class Steps:
     log: Path
     deadline_s: float = STEP_DEADLINE_S
 
-    def run(self, argv: list[str]) -> None:
-        """Run one command to its end; StepFailed says in a sentence what went wrong."""
+    def run(self, what: str, argv: list[str]) -> None:
+        """Run one command to its end; StepFailed says in a sentence why `what` went wrong."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"\n$ {shlex.join(argv)}\n")
@@ -69,7 +75,7 @@ class Steps:
             status = self._status(argv, log)
         if status != 0:
             ended = "took too long" if status is None else f"ended with exit status {status}"
-            raise StepFailed(f"{' '.join(argv[:2])} {ended}{self._why(start)} (all of it: {self.log})")
+            raise StepFailed(f"{what} {ended}{self._why(start)} (all of it: {self.log})")
 
     def _status(self, argv: list[str], log: IO[str]) -> int | None:
         environment = os.environ | QUIET | {"PATH": self.path}
@@ -94,11 +100,15 @@ class Steps:
     def _why(self, start: int) -> str:
         with self.log.open("rb") as log:
             log.seek(start)
-            lines = [
-                line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()
-            ]
-        errors = [line for line in lines if line.lower().startswith(("e:", "error"))]
-        return f": {(errors or lines)[-1][:200]}" if lines else ""
+            return explanation(log.read().decode(errors="replace"))
+
+
+def explanation(output: str) -> str:
+    """Return what a failed command said about its failure, led by a colon; empty if it said nothing."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith(("e:", "error"))]
+    offline = "; the network seems out of reach" if OFFLINE.search(output) else ""
+    return f": {(errors or lines)[-1][:200]}{offline}" if lines else ""
 
 
 def install_tools(
@@ -121,6 +131,7 @@ def install_tools(
         wanted = {name: tools[name] for name in lacking if way in ways(tools[name], host)}
         if wanted:
             say(WORDS[way].format(names=", ".join(wanted), cache=host.cache))
+            failures |= dict.fromkeys(wanted, f"it was brought, but does not run (see {steps.log})")
             failures |= _attempt(bring, wanted, host, steps)
             statuses |= find_tools(tools, wanted, host)
     return {name: _explained(status, failures.get(name)) for name, status in statuses.items()}
@@ -142,18 +153,19 @@ def bring_packages(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict
     apt = [*_as_root(host), "apt-get", *APT_OPTIONS]
     try:
         if _are_stale(APT_LISTS):
-            steps.run([*apt, "update"])
+            steps.run("apt-get update", [*apt, "update"])
     except StepFailed:
         pass  # the packages may still be in reach; if not, what follows says why
     install = [*apt, "install", "-y", "--no-install-recommends"]
     try:
-        steps.run([*install, *(package for tool in wanted.values() for package in tool.debian)])
+        packages = [package for tool in wanted.values() for package in tool.debian]
+        steps.run("apt-get install", [*install, *packages])
     except StepFailed as failed:
         if len(wanted) == 1:
             return dict.fromkeys(wanted, str(failed))
     else:
         return {}
-    return _each(wanted, lambda _, tool: steps.run([*install, *tool.debian]))
+    return _each(wanted, lambda _, tool: steps.run("apt-get install", [*install, *tool.debian]))
 
 
 def bring_wheels(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
@@ -178,7 +190,7 @@ def bring_unpacked(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict
     """Download Debian packages with what they depend on and unpack them in the cache; return the failures."""
     with tempfile.TemporaryDirectory(prefix="http-speedup-apt-") as scratch:
         apt = ["apt-get", *APT_OPTIONS, *_private_apt(Path(scratch))]
-        if reason := _reason(lambda: steps.run([*apt, "update"])):
+        if reason := _reason(lambda: _update(apt, Path(scratch) / "state/lists", steps)):
             return dict.fromkeys(wanted, reason)
 
         def bring(name: str, tool: Tool) -> None:
@@ -209,24 +221,31 @@ def _reason(step: Callable[[], None]) -> str | None:
 
 def _build_environment(folder: Path, requirements: Path, host: Host, steps: Steps) -> None:
     with _made(folder) as made:
-        steps.run([sys.executable, "-m", "venv", "--without-pip", str(made)])
+        steps.run("python -m venv", [sys.executable, "-m", "venv", "--without-pip", str(made)])
         python = str(made / "bin/python")
         hashed = ["--require-hashes", "-r", str(requirements)]
         if importlib.util.find_spec("pip"):
-            steps.run([sys.executable, "-m", "pip", "--python", python, "install", *hashed])
+            steps.run("pip install", [sys.executable, "-m", "pip", "--python", python, "install", *hashed])
         elif host.has("uv"):
-            steps.run(["uv", "pip", "install", "--python", python, *hashed])
+            steps.run("uv pip install", ["uv", "pip", "install", "--python", python, *hashed])
         else:
-            steps.run([python, "-m", "ensurepip"])
-            steps.run([python, "-m", "pip", "install", *hashed])
+            steps.run("python -m ensurepip", [python, "-m", "ensurepip"])
+            steps.run("pip install", [python, "-m", "pip", "install", *hashed])
+
+
+def _update(apt: list[str], lists: Path, steps: Steps) -> None:
+    steps.run("apt-get update", [*apt, "update"])
+    if _are_stale(lists):  # apt-get calls it a success when it got nothing at all
+        raise StepFailed(f"apt-get update got no package lists; is the network in reach? (see {steps.log})")
 
 
 def _unpack(tool: Tool, folder: Path, apt: list[str], archives: Path, steps: Steps) -> None:
-    # Packages that are installed already are not downloaded: their libraries are there.
-    steps.run([*apt, "install", "-y", "--no-install-recommends", "--download-only", *tool.debian])
+    # Libraries that are installed already are not downloaded again.
+    get = ["install", "-y", "--no-install-recommends", "--download-only", "--reinstall"]
+    steps.run("apt-get install --download-only", [*apt, *get, *tool.debian])
     with _made(folder) as made:
         for archive in sorted(archives.glob("*.deb")):
-            steps.run(["dpkg-deb", "-x", str(archive), str(made)])
+            steps.run("dpkg-deb", ["dpkg-deb", "-x", str(archive), str(made)])
             archive.unlink()
 
 
@@ -265,7 +284,7 @@ def _made(folder: Path) -> Iterator[Path]:
 def _remove_abandoned(parent: Path) -> None:
     """Remove what a killed installation left over a day ago."""
     for left in parent.glob(".new-*"):
-        if time.time() - left.stat().st_mtime > ABANDONED_S:
+        if time.time() - left.stat().st_ctime > ABANDONED_S:
             shutil.rmtree(left, ignore_errors=True)
 
 

@@ -174,8 +174,10 @@ def _plain(annotation: Any) -> Any:
 
 def _report(problems: Sequence[Problem], text: str, name: str) -> str:
     """Return all problems as text, in the order of the file, each once."""
-    placed = sorted({(locate(text, problem.path), problem.message, problem.suggestion) for problem in problems},
-                    key=lambda item: (item[0], item[1]))
+    placed = sorted(
+        {(locate(text, problem.path), problem.message, problem.suggestion) for problem in problems},
+        key=lambda item: (item[0], item[1]),
+    )
     blocks = [_where(name, text, line, column, _sentence(message, hint)) for (line, column), message, hint in placed]
     count = f"{len(blocks)} mistakes" if len(blocks) > 1 else "1 mistake"
     return "\n\n".join([*blocks, f"{count} in {name}; nothing was run"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import fcntl
 import hashlib
 import os
@@ -17,19 +17,21 @@ from pathlib import Path
 from types import FrameType
 
 from runners import builds, folder, order, tools
-from runners.cells import Cell, Program
+from runners.cells import Cell, Planned, Program
 from runners.errors import BadInput, Interrupted, NothingSelected, UnfitMachine
-from runners.loads import LOADS, LoadJob
+from runners.loads import LOADS
 from runners.machine import Layout, format_cpus
 from runners.planning import Plan, layouts, remedy
 from runners.processes import end_leftovers, sweep
 from runners.progress import Reporter, planned_s
 from runners.records import BuildInfo, CellInfo, Published, Run, ToolInfo, Trial
-from runners.trial import HOST, Workplace, measure
+from runners.resources import command_line
+from runners.subject import Programs
+from runners.trial import Workplace, blank, load_command, measure
 from runners.units import format_duration
 from runners.version import VERSION
 
-AfterBlock = Callable[[Path], None]
+AfterBlock = Callable[[Path], object]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Job:
 
 def new_job(plan: Plan, results: Path) -> Job:
     """Make the run folder and return the job; nothing is measured yet."""
-    began = datetime.datetime.now(datetime.UTC)
+    began = dt.datetime.now(dt.UTC)
     path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
     machine = plan.matrix.machine[plan.machine]
     run = Run(
@@ -142,7 +144,7 @@ def _build(job: Job, reporter: Reporter) -> Job:
     infos = builds.build_all(programs.values(), _workshop(job), lambda info: _say_built(reporter, info))
     reasons = {name: _build_reason(info) for name, info in infos.items() if info.status == "failed"}
     layout = layouts(plan)
-    cells = tuple(_cell_info(plan, item.cell, item.status, item.reason, layout, reasons) for item in plan.cells)
+    cells = tuple(_cell_info(planned, layout, reasons) for planned in plan.cells)
     measured = [cell for cell in plan.measurable if cell.program.name not in reasons]
     rounds = job.run.order or order.shuffled_rounds(measured, plan.preset.blocks.max, plan.seed)
     run = replace(job.run, builds=tuple(infos.values()), cells=cells, order=rounds)
@@ -173,17 +175,10 @@ def _workshop(job: Job) -> builds.Workshop:
     )
 
 
-def _cell_info(
-    plan: Plan,
-    cell: Cell,
-    status: str,
-    reason: str | None,
-    layout: Mapping[int, Layout],
-    failed: Mapping[str, str],
-) -> CellInfo:
+def _cell_info(planned: Planned, layout: Mapping[int, Layout], failed: Mapping[str, str]) -> CellInfo:
+    cell, status, reason = planned.cell, planned.status, planned.reason
     cpus = layout.get(cell.threads)
-    if status == "planned" and cell.program.name in failed:
-        status, reason = "failed", failed[cell.program.name]
+    broken = failed.get(cell.program.name) if status == "planned" else None
     return CellInfo(
         id=cell.id,
         slug=cell.slug,
@@ -198,23 +193,13 @@ def _cell_info(
         mode=cell.mode,
         load=cell.load.kind,
         family=cell.family,
-        status=status,  # type: ignore[arg-type]
-        reason=reason,
+        status="failed" if broken else status,
+        reason=broken or reason,
         cpus_server=format_cpus(cpus.server) if cpus else None,
         cpus_client=format_cpus(cpus.client) if cpus else None,
         shared=bool(cpus and cpus.shared),
-        load_command=_load_command(cell, cpus) if cpus else (),
+        load_command=load_command(cell, cpus) if cpus else (),
     )
-
-
-def _load_command(cell: Cell, layout: Layout) -> tuple[str, ...]:
-    """Return the measured command line as the report shows it above a table, with a port that stands for all."""
-    load = LOADS[cell.load.kind]
-    threads = load.threads(cell.connections, len(layout.client), cell.load.threads)
-    job = LoadJob(
-        HOST, 8080, cell.path, cell.mode, cell.connections, threads, cell.load.warmup_s, cell.load.duration_s  # type: ignore[arg-type]
-    )
-    return load.phases(job)[-1].argv
 
 
 def _measure_all(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
@@ -222,7 +207,7 @@ def _measure_all(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple
     trials = [trial for trial in job.recorded if trial.verdict != "not run"]
     done = {(trial.cell, trial.block) for trial in trials}
     missing = [slot for slot in order.slots(job.run.order) if (slot.cell, slot.block) not in done]
-    place = _workplace(job, cells.values(), reporter)
+    place = _workplace(job, reporter)
     reporter.begin(len(missing), sum(planned_s(cells[slot.cell]) for slot in missing))
     for slot, following in zip(missing, [*missing[1:], None], strict=True):
         trial = _measured(cells[slot.cell], slot, place)
@@ -240,34 +225,19 @@ def _measured(cell: Cell, slot: order.Slot, place: Workplace) -> Trial:
         return measure(cell, slot, place)
     except (KeyboardInterrupt, Interrupted) as error:
         why = str(error) or "interrupted (SIGINT)"
-        program = cell.program
-        lost = Trial(
-            cell=cell.id,
-            server=program.server,
-            variant=program.variant,
-            threads=cell.threads,
-            connections=cell.connections,
-            mode=cell.mode,
-            machine=cell.machine,
-            verdict="not run",
-            reason=why,
-            load=cell.load.kind,
-            design="solo",
-            block=slot.block,
-            position=slot.position,
-        )
-        folder.append_trial(place.folder, lost)
-        raise Interrupted(f"{why}; continue with: speedup run --resume {place.folder}") from error
+        folder.append_trial(place.folder, replace(blank(cell, slot), reason=why))
+        raise Interrupted(
+            f"{why}; continue with: {command_line()} run --resume {os.path.relpath(place.folder)}"
+        ) from error
 
 
-def _workplace(job: Job, cells: Sequence[Cell] | object, reporter: Reporter) -> Workplace:
+def _workplace(job: Job, reporter: Reporter) -> Workplace:
     shop = _workshop(job)
     programs: dict[str, Program] = {cell.program.name: cell.program for cell in job.plan.measurable}
+    outputs = {name: builds.program_path(program, shop) for name, program in programs.items() if program.build}
     return Workplace(
         folder=job.folder,
-        base=job.plan.base,
-        env=shop.env,
-        outputs={name: builds.program_path(program, shop) for name, program in programs.items() if program.build},
+        programs=Programs(job.plan.base, outputs, shop.env),
         layouts=layouts(job.plan),
         tick=reporter.tick,
     )

@@ -128,9 +128,7 @@ def more_blocks(estimate: Estimate, target: float = TARGET_HALF_WIDTH) -> int | 
     return needed if needed > 0 else None
 
 
-def tie_groups(
-    names: Sequence[str], compare: Callable[[str, str], Answer]
-) -> tuple[tuple[str, ...], ...]:
+def tie_groups(names: Sequence[str], compare: Callable[[str, str], Answer]) -> tuple[tuple[str, ...], ...]:
     """Return `names`, given best first, in groups whose leaders differ: a name ties unless the leader is faster.
 
     `compare(leader, name)` judges the leader's ratio to the name. Each name is compared with its group's leader

@@ -27,6 +27,7 @@ from runners import resources
 from runners.matrix import Tool
 
 VERSION_DEADLINE_S = 5.0
+CANNOT_RUN = (None, 126, 127)  # how sh and env say that there is no such program
 TOOL_DATA = Path(__file__).with_name("tools.toml")
 
 Privilege = Literal["root", "sudo", "none"]
@@ -141,9 +142,7 @@ def brings(tool: Tool, host: Host) -> str | None:
     if possible and possible[0] != "package":
         return f"{resources.command_line()} doctor --install"
     if tool.debian and host.has("apt-get") and not tool.starts_service:
-        return shlex.join(
-            [*(["sudo"] if host.privilege != "root" else []), "apt-get", "install", *tool.debian]
-        )
+        return shlex.join([*(["sudo"] if host.privilege != "root" else []), "apt-get", "install", *tool.debian])
     if tool.brew and host.has("brew"):
         return shlex.join(["brew", "install", tool.brew])
     return None
@@ -230,9 +229,7 @@ def _in_cache(name: str, tool: Tool, host: Host) -> ToolStatus | None:
     return None
 
 
-def _found(
-    name: str, tool: Tool, source: Literal["system", "cache"], path: str, version: str | None
-) -> ToolStatus:
+def _found(name: str, tool: Tool, source: Literal["system", "cache"], path: str, version: str | None) -> ToolStatus:
     return ToolStatus(
         name=name,
         title=tool.title or name,
@@ -262,7 +259,9 @@ def version_line(argv: list[str], path: str) -> str | None:
 
     That is the first one with a number such as 1.6, else the first one with any digit.
     """
-    _, text = _output(argv, path)
+    status, text = _output(argv, path)
+    if status in CANNOT_RUN:
+        return None
     lines = [line.strip()[:200] for line in text.splitlines()]
     patterns = (r"\d\.\d", r"\d")
     return next((line for pattern in patterns for line in lines if re.search(pattern, line)), None)

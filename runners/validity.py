@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from runners.records import Bound, Check, Errors
+from runners.matrix import Mode
+from runners.records import Bound, Check, Errors, Outcome
 
 CLIENT_SATURATED = 0.95
 SERVER_SATURATED = 0.90
@@ -20,12 +21,16 @@ LEAST_REQUESTS_PER_CONNECTION = 10
 
 @dataclass(frozen=True)
 class Seen:
-    """What one trial saw, as the checks need it; shares are of the CPUs that a side may use."""
+    """What one trial saw, as the checks need it; shares are of the CPUs that a side may use.
 
-    mode: str
+    `requests` were counted, `served` includes those that the same command sent outside the measured time.
+    """
+
+    mode: Mode
     connections: int
     asked_s: float
     requests: int
+    served: int
     duration_us: int
     errors: Errors
     histogram_sum: int | None
@@ -59,10 +64,10 @@ def v2_conservation(seen: Seen) -> Check:
 def v4_connection_mode(seen: Seen) -> Check:
     """Connections were kept, or opened for every request, as the mode says; counted by the kernel."""
     limit = f"<= {MOST_OPENED_PERSISTENT:g}" if seen.mode == "persistent" else f">= {LEAST_OPENED_NON_PERSISTENT:g}"
-    if seen.connections_opened is None or not seen.requests:
+    if seen.connections_opened is None or not seen.served:
         return Check("V4", "connection mode", "unknown", "connections not counted", limit)
     beyond_first = max(0, seen.connections_opened - seen.connections - 1)
-    opened = (beyond_first if seen.mode == "persistent" else seen.connections_opened) / seen.requests
+    opened = (beyond_first if seen.mode == "persistent" else seen.connections_opened) / seen.served
     kept = opened <= MOST_OPENED_PERSISTENT if seen.mode == "persistent" else opened >= LEAST_OPENED_NON_PERSISTENT
     saw = f"{opened:.3f} connections opened per request"
     return Check("V4", "connection mode", "pass" if kept else "fail", saw, limit, "see how the server treats close")
@@ -84,13 +89,13 @@ def v12_enough(seen: Seen) -> Check:
     few = seen.requests < LEAST_REQUESTS_PER_CONNECTION * seen.connections
     saw = f"{seen.requests} requests, {over_s * 1000:+.0f} ms against what was asked"
     limit = f">= {LEAST_REQUESTS_PER_CONNECTION} per connection, +{MOST_OVERSHOOT_S:g} s at most"
-    outcome = "warn" if few or over_s > MOST_OVERSHOOT_S else "pass"
+    outcome: Outcome = "warn" if few or over_s > MOST_OVERSHOOT_S else "pass"
     return Check("V12", "enough data", outcome, saw, limit, "measure longer")
 
 
 def v20_health(seen: Seen) -> Check:
     """The server ended as asked when the trial was over."""
-    outcome = "pass" if seen.server_exit_clean else "warn"
+    outcome: Outcome = "pass" if seen.server_exit_clean else "warn"
     return Check("V20", "server ends cleanly", outcome, seen.server_exit, "by INT or TERM", "see its output")
 
 

@@ -39,7 +39,11 @@ class Phase:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What a generator counted. `latency` maps microseconds to requests; None where it was not recorded."""
+    """What a generator counted in the measured time.
+
+    `latency` maps microseconds to requests; None where it was not recorded. `uncounted` are requests that the same
+    command sent outside the measured time.
+    """
 
     requests: int
     duration_us: int
@@ -47,6 +51,7 @@ class LoadResult:
     errors: Errors
     latency: dict[int, int] | None
     client_cpu_us: float | None
+    uncounted: int = 0
 
 
 class Load(Protocol):

@@ -56,4 +56,5 @@ class Locust:
             errors=Errors(**facts["errors"]),
             latency={int(value): count for value, count in facts["latency"].items()},
             client_cpu_us=facts["cpu_us"],
+            uncounted=facts["uncounted"],
         )

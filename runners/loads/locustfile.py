@@ -7,6 +7,7 @@ round to milliseconds, so requests are counted here, in microseconds.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import Counter
 from typing import Any
@@ -26,16 +27,16 @@ class Window:
         self.errors: Counter[str] = Counter()
         self.cpu_s: float | None = None
         self.used_s = 0.0
+        self.uncounted = 0
 
     def count(self, response_time_ms: float, status: int | None, error: BaseException | None) -> None:
         """Count one request that ended now."""
         now = time.perf_counter()
-        if now < self.opens:
+        if not self.opens <= now <= self.closes:
+            self.uncounted += 1
             return
         if self.cpu_s is None:
             self.cpu_s = time.process_time()
-        if now > self.closes:
-            return
         self.used_s = time.process_time() - self.cpu_s
         if status is not None and status > 399:
             self.errors["status"] += 1
@@ -53,6 +54,7 @@ class Window:
             "errors": {name: self.errors[name] for name in names},
             "latency": {str(value): count for value, count in self.latency.items()},
             "cpu_us": self.used_s * 1e6,
+            "uncounted": self.uncounted,
         }
 
 
@@ -84,8 +86,7 @@ def _arguments(parser: LocustArgumentParser) -> None:
 
 @events.test_start.add_listener
 def _start(environment: Environment, **_: object) -> None:
-    options = environment.parsed_options
-    assert options is not None
+    options: Any = environment.parsed_options
     Client.path = options.path
     Client.closes = options.mode == "non-persistent"
     Client.window = Window(options.warmup_s, options.duration_s)
@@ -100,4 +101,4 @@ def _request(response_time: float, response: Any = None, exception: BaseExceptio
 @events.quitting.add_listener
 def _quit(environment: Environment, **_: object) -> None:
     environment.process_exit_code = 0  # errors are counted, and judged by the checks
-    print("speedup:result " + json.dumps(Client.window.result()), flush=True)
+    sys.stdout.write(f"speedup:result {json.dumps(Client.window.result())}\n")

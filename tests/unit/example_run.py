@@ -5,18 +5,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from reports.html import write_report
 from runners.cells import Planned, expand
-from runners.folder import append_trial, read_folder, read_run, read_trials, to_json, write_run
+from runners.folder import read_run, read_trials, to_json, write_run
 from runners.histogram import encode
 from runners.matrix import Matrix
-from runners.reading import parse_matrix
 from runners.records import (
     BuildInfo,
     CellInfo,
@@ -25,7 +25,6 @@ from runners.records import (
     Errors,
     Published,
     Run,
-    RunFolder,
     ToolInfo,
     Trial,
 )
@@ -44,8 +43,6 @@ CHECKS = (
 def document_matrix() -> tuple[Matrix, str]:
     """Return the repository's matrix and its text; tools are left to the machine that measures."""
     text = (ROOT / "matrix.toml").read_text(encoding="utf-8")
-    import tomllib
-
     return Matrix.model_validate(tomllib.loads(text)), text
 
 
@@ -57,7 +54,7 @@ def example_run(blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> tuple[Ru
     planned = expand(matrix, "local", matrix.preset["quick"], "wrk")
     cells = tuple(_cell(item) for item in planned)
     chosen = [cell for cell in cells if cell.status == "planned"]
-    randoms = random.Random(1)
+    randoms = random.Random(1)  # noqa: S311 - invented numbers, the same every time
     order = tuple(tuple(randoms.sample([cell.id for cell in chosen], len(chosen))) for _ in range(blocks))
     logs: dict[str, str] = {"build-boehm.log": BUILD_FAILURE}
     trials = tuple(
@@ -207,8 +204,6 @@ def _head(text: str, cells: tuple[CellInfo, ...], order: tuple[tuple[str, ...], 
 
 def main(arguments: Sequence[str]) -> None:
     """Write an example run folder and its report, and say where."""
-    from reports.html import write_report
-
     sys.stdout.write(f"{write_report(write_example(Path(arguments[0])))}\n")
 
 

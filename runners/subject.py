@@ -1,0 +1,155 @@
+"""The server under test, for the length of one trial: started fresh, waited for, asked once, stopped."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners import counters
+from runners.cells import Cell
+from runners.commands import Words, fill, fill_text
+from runners.machine import Layout, format_cpus
+from runners.probe import Answer, Unanswered, port_is_free, probe, wait_until_listening
+from runners.processes import Stopped, describe_exit, start, stop
+from runners.records import Command
+
+HOST = "127.0.0.1"
+PORTS = range(18080, 18999)
+READY_TIMEOUT_S = 10.0
+TAIL_BYTES = 2000
+
+
+class TrialFailed(Exception):
+    """The trial has no number; the text says what broke."""
+
+
+class TrialInvalid(Exception):
+    """The trial must not be measured; the text says what the server does wrong."""
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where the servers of a run are: the matrix's folder, built programs by variant, and their environment."""
+
+    base: Path
+    outputs: Mapping[str, Path]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Where one trial's outputs go: files in a folder of the cell, named after the block."""
+
+    run_folder: Path
+    folder: Path
+    stem: str
+
+    def file(self, purpose: str) -> Path:
+        """Return the file for one purpose."""
+        return self.folder / f"{self.stem}.{purpose}.txt"
+
+    def command(self, purpose: str, argv: tuple[str, ...], cpus: tuple[int, ...]) -> Command:
+        """Return the record of a command whose output goes into the file for `purpose`."""
+        where = str(self.file(purpose).relative_to(self.run_folder))
+        return Command(purpose, argv, where, format_cpus(cpus))  # type: ignore[arg-type]
+
+
+class Subject:
+    """A running server and all that a trial may ask of it."""
+
+    def __init__(self, cell: Cell, layout: Layout, programs: Programs, logs: Logs, port: int) -> None:
+        self.cell, self.layout, self.logs, self.port = cell, layout, logs, port
+        self.words = _words(cell, programs, logs, port)
+        self.argv = fill(cell.program.run, self.words)
+        env = {name: fill_text(text, self.words) for name, text in cell.program.env.items()}
+        self.process = self._start({**programs.env, **env})
+
+    @property
+    def command(self) -> Command:
+        """Return the record of how it was started."""
+        return self.logs.command("server", self.argv, self.layout.server)
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of its leader."""
+        return self.process.pid
+
+    def _start(self, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        if self.cell.program.config is not None:
+            template = (self.words.dir / self.cell.program.config).read_text(encoding="utf-8")
+            self.words.config.write_text(fill_text(template, self.words), encoding="utf-8")
+        with self.logs.file("server").open("wb") as output:
+            try:
+                return start(self.argv, output=output, cpus=self.layout.server, env=env, cwd=self.words.dir)
+            except OSError as error:
+                raise TrialFailed(f"cannot start {self.argv[0]}: {error.strerror}") from error
+
+    def wait_until_ready(self) -> Answer:
+        """Wait until it listens itself, ask it once and return its answer."""
+        if not wait_until_listening(HOST, self.port, lambda: self.process.poll() is None, READY_TIMEOUT_S):
+            raise TrialFailed(self._why_silent())
+        if not counters.listens(self.pid, self.port):
+            raise TrialFailed(f"port {self.port} is answered by another process, not by this server")
+        try:
+            return probe(HOST, self.port, self.cell.path, self.cell.mode, self.cell.body.encode())
+        except Unanswered as error:
+            if self.process.poll() is not None:
+                raise TrialFailed(self._why_silent()) from error
+            raise TrialInvalid(str(error)) from error
+
+    def _why_silent(self) -> str:
+        code = self.process.poll()
+        if code is None:
+            return f"does not listen on port {self.port} within {READY_TIMEOUT_S:g} s; {self._last_words()}"
+        return f"ended with {describe_exit(code)} before it answered; {self._last_words()}"
+
+    def check_alive(self, since: str) -> None:
+        """Raise TrialFailed where it has ended."""
+        code = self.process.poll()
+        if code is not None:
+            raise TrialFailed(f"the server died ({describe_exit(code)}) {since}; {self._last_words()}")
+
+    def _last_words(self) -> str:
+        tail = tail_of(self.logs.file("server"))
+        return f"its last words: {tail}" if tail else "it printed nothing"
+
+    def stop(self) -> Stopped:
+        """End it and all of its group, and say how it ended."""
+        return stop(self.process)
+
+
+def _words(cell: Cell, programs: Programs, logs: Logs, port: int) -> Words:
+    folder = programs.base / cell.program.dir
+    return Words(
+        dir=folder.resolve(),
+        out=programs.outputs.get(cell.program.name, folder),
+        work=logs.folder.resolve(),
+        config=logs.file("config").resolve(),
+        host=HOST,
+        port=port,
+        threads=cell.threads,
+        flags=cell.program.flags,
+    )
+
+
+def free_port(position: int) -> int:
+    """Return a port that nobody listens on; consecutive trials get different ones, apart from old connections."""
+    for step in range(len(PORTS)):
+        port = PORTS[(position + step) % len(PORTS)]
+        if port_is_free(HOST, port):
+            return port
+    raise TrialFailed(f"no free port between {PORTS.start} and {PORTS.stop - 1}")
+
+
+def tail_of(file: Path) -> str:
+    """Return the last lines of a file as one line of text; empty where there is none."""
+    try:
+        with file.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - TAIL_BYTES))
+            lines = stream.read().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return " | ".join(line.strip() for line in lines[-5:] if line.strip())
