@@ -6,6 +6,7 @@ import argparse
 import difflib
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -39,11 +40,19 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the message with a suggestion and exit with 2."""
-        words = [word for word in sys.argv[1:] if f"'{word}'" in message or message.endswith(f" {word}")]
+        words = [word.partition("=")[0] for word in _misspelt(message)]
         known = sorted(_names(self))
         near = [match for word in words for match in difflib.get_close_matches(word, known, n=1)]
         hint = f" - did you mean {near[0]}?" if near else ""
         self.exit(2, f"{self.prog}: {message}{hint}\n{self.prog}: see {self.prog} --help\n")
+
+
+def _misspelt(message: str) -> list[str]:
+    """Return the words that argparse does not know, from its message."""
+    if choice := re.search(r"invalid choice: '([^']*)'", message):
+        return [choice[1]]
+    _, found, rest = message.partition("unrecognized arguments: ")
+    return rest.split() if found else []
 
 
 def _names(parser: argparse.ArgumentParser) -> set[str]:
@@ -212,7 +221,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; every error is shown once, here."""
     arguments = build_parser().parse_args(argv)
     try:
-        return int(arguments.action(arguments))
+        code = int(arguments.action(arguments))
+        sys.stdout.flush()  # here, where a reader that is gone is no error
     except SpeedupError as error:
         return _show(error, error.exit_code, debug=arguments.debug)
     except KeyboardInterrupt as error:
@@ -220,6 +230,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return code
 
 
 def _show(error: BaseException, code: int, *, debug: bool) -> int:

@@ -141,7 +141,8 @@ def _visible(value: object) -> object:
 
 @cache
 def _style_sheet() -> Markup:
-    return Markup((root() / "templates" / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    text = (root() / "templates" / "report.css").read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - our own file
 
 
 def grouped(value: float | None) -> Markup | str:
@@ -151,9 +152,7 @@ def grouped(value: float | None) -> Markup | str:
     digits = f"{value:.0f}"
     head = len(digits) % 3 or 3
     groups = [digits[start : start + 3] for start in range(head, len(digits), 3)]
-    return Markup(digits[:head]) + Markup("").join(
-        Markup('<span class="k">{}</span>').format(group) for group in groups
-    )
+    return Markup(digits[:head]) + Markup().join(Markup('<span class="k">{}</span>').format(group) for group in groups)
 
 
 def fixed(value: float | None, digits: int = 2) -> str:

@@ -85,15 +85,11 @@ def _table_lines(rows: Sequence[Row | HeadingRow], value: Value, *, absent: bool
     yield f"    {'':{width}} {UNIT:>{digits}}"
     for number, row in enumerate(shown):
         if isinstance(row, Row):
-            yield f"    {one_line(row.label):{width}} {_number(value(row)):>{digits}}{_bracket(row, value(row), limits=absent)}"
-        elif _has_rows(shown[number + 1 :]):
+            note = _bracket(row, value(row), limits=absent)
+            yield f"    {one_line(row.label):{width}} {_number(value(row)):>{digits}}{note}"
+        elif number + 1 < len(shown) and isinstance(shown[number + 1], Row):
             yield from ([""] if number else [])
             yield f"    {one_line(row.title)}:"
-
-
-def _has_rows(rest: Sequence[Row | HeadingRow]) -> bool:
-    """Return whether a row follows before the next heading."""
-    return bool(rest) and isinstance(rest[0], Row)
 
 
 def _number(value: float | None) -> str:

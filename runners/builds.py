@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,10 +16,11 @@ from pathlib import Path
 
 from runners.cells import Program
 from runners.commands import Words, fill, fill_text
-from runners.processes import describe_exit, end_leftovers, marked
+from runners.processes import describe_exit, end_leftovers, marked, stop
 from runners.records import BuildInfo
 
 BUILD_TIMEOUT_S = 600.0
+KILL = ((signal.SIGKILL, 5.0),)  # a compiler has nothing to tidy up
 TAIL_LINES = 15
 PROGRAM = "program"
 IGNORED = {"__pycache__", "nimcache"}
@@ -130,22 +132,25 @@ def _compile(program: Program, shop: Workshop, scratch: Path, log: Path) -> str 
     env = marked({**shop.env, **{name: fill_text(text, words) for name, text in program.env.items()}})
     try:
         with log.open("wb") as output:
-            result = subprocess.run(
+            process = subprocess.Popen(
                 argv,
                 cwd=shop.base / program.dir,
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                timeout=BUILD_TIMEOUT_S,
-                check=False,
+                process_group=0,
             )
     except OSError as error:
         return f"cannot run {argv[0]}: {error.strerror}"
+    try:
+        code = process.wait(BUILD_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return f"{argv[0]} did not end within {BUILD_TIMEOUT_S:g} s"
-    if result.returncode:
-        return f"{argv[0]} ended with {describe_exit(result.returncode)}"
+    finally:
+        stop(process, KILL)
+    if code:
+        return f"{argv[0]} ended with {describe_exit(code)}"
     return None if (scratch / PROGRAM).exists() else f"{argv[0]} ended with status 0, but wrote no {{out}}"
 
 

@@ -106,7 +106,8 @@ class Cell:
     def id(self) -> str:
         """Return the slug with a hash of everything that can change the cell's number."""
         facts = asdict(self)
-        facts["program"].pop("title")
+        for words in ("title", "language", "class_", "group", "unavailable"):  # said about it, not part of it
+            facts["program"].pop(words)
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return f"{self.slug}#{digest[:8]}"
 

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from runners.errors import BadInput, DiskFull
 from runners.records import Run, RunFolder, Trial
+from runners.resources import command_line
 
 RUN_FILE = "run.json"
 TRIALS_FILE = "trials.jsonl"
@@ -85,20 +86,28 @@ def append_trial(path: Path, trial: Trial) -> None:
     """Append one line to `trials.jsonl` and fsync it; on a full disk the file keeps its last whole line."""
     file = path / TRIALS_FILE
     line = (to_json(trial) + "\n").encode()
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        end = _end_of_last_line(descriptor)
-        os.ftruncate(descriptor, end)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            _write_all(descriptor, line, end)
-            os.fsync(descriptor)
-        except OSError as error:
-            os.ftruncate(descriptor, end)
-            raise DiskFull(
-                f"cannot append to {file}: {error.strerror}; free some space, then: speedup run --resume {path}"
-            ) from error
-    finally:
-        os.close(descriptor)
+            _append(descriptor, line)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise DiskFull(
+            f"cannot append to {file}: {error.strerror}; free some space, then: {command_line()} run --resume {path}"
+        ) from error
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """Write a line behind the last whole one and fsync; where that fails, the file ends there again."""
+    end = _end_of_last_line(descriptor)
+    os.ftruncate(descriptor, end)
+    try:
+        _write_all(descriptor, line, end)
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, end)
+        raise
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

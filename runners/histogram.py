@@ -79,11 +79,12 @@ def decode(text: str) -> dict[int, int]:
     """Return the histogram that `encode` wrote; BadInput where the text is something else."""
     try:
         numbers = list(_unvarint(zlib.decompress(base64.b64decode(text, validate=True))))
+        pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
     except (ValueError, zlib.error) as error:
         raise BadInput(f"not a latency histogram: {error}") from error
     histogram: dict[int, int] = {}
     value = 0
-    for delta, count in zip(numbers[::2], numbers[1::2], strict=True):
+    for delta, count in pairs:
         value += delta
         histogram[value] = count
     return histogram

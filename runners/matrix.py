@@ -9,7 +9,17 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from runners.units import parse_duration_s, parse_share
 
@@ -102,11 +112,22 @@ class WrkSettings(Section):
     duration: WholeSeconds | None = Field(None, description="Measured seconds, instead of the preset's.")
 
 
+def _ascending(cpus: str) -> str:
+    for part in cpus.split(","):
+        first, _, last = part.partition("-")
+        if last and int(last) < int(first):
+            raise ValueError(f"'{part}' ends before it begins")
+    return cpus
+
+
+CpuList = Annotated[str, Field(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$"), AfterValidator(_ascending)]
+
+
 class CpuLayout(Section):
     """Which CPUs the server and the load generator may use; default: apart wherever the machine has the cores."""
 
-    server: str = Field(description='CPU list such as "0-3,8".', pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$")
-    client: str = Field(description='CPU list such as "4-7".', pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$")
+    server: CpuList = Field(description='CPU list such as "0-3,8".')
+    client: CpuList = Field(description='CPU list such as "4-7".')
 
 
 class Machine(Section):
@@ -202,7 +223,17 @@ class Heading(Section):
     heading: str
 
 
-RowEntry = str | Row | Heading
+def _entry_kind(value: object) -> str:
+    """Return which kind of row an entry is meant to be, so that its mistakes are told once."""
+    if isinstance(value, Heading) or (isinstance(value, dict) and "heading" in value):
+        return "Heading"
+    return "Row" if isinstance(value, Row | dict) else "str"
+
+
+RowEntry = Annotated[
+    Annotated[str, Tag("str")] | Annotated[Row, Tag("Row")] | Annotated[Heading, Tag("Heading")],
+    Discriminator(_entry_kind),
+]
 
 
 class Table(Section):

@@ -102,7 +102,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
 
 def resuming(run: Run) -> Wishes:
     """Return the wishes that lead to a recorded run's own cells again."""
-    cells = tuple(cell.id for cell in run.cells if cell.status in {"planned", "failed"})
+    cells = tuple(cell.slug for cell in run.cells if cell.status in {"planned", "failed"})
     if not cells:
         raise BadInput("the run has no cells yet, so there is nothing to resume; start a new one")
     loads = {cell.load for cell in run.cells}

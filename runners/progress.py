@@ -150,6 +150,6 @@ class LiveReporter:
 def reporter(stream: TextIO = sys.stderr) -> Reporter:
     """Return the reporter that suits the stream; NO_COLOR and TERM=dumb are heeded."""
     console = Console(file=stream)
-    if console.is_terminal and not console.is_dumb_terminal:
+    if stream.isatty() and console.is_terminal and not console.is_dumb_terminal:  # FORCE_COLOR makes no terminal
         return LiveReporter(console)
     return PlainReporter(stream)

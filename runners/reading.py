@@ -22,6 +22,8 @@ SENTENCES = {
     "missing": "'{key}' is missing",
     "extra_forbidden": "unknown key '{key}'",
     "string_type": "'{key}' must be text in quotes",
+    "too_short": "'{key}' must not be empty",
+    "greater_than_equal": "'{key}' must be at least 1",
     "int_type": "'{key}' must be a whole number",
     "tuple_type": "'{key}' must be a list",
     "model_type": "'{key}' must be a table",
@@ -60,7 +62,7 @@ def parse_matrix(text: str, name: str = "matrix.toml", defaults: Path | None = N
     try:
         matrix = Matrix.model_validate(document)
     except ValidationError as error:
-        raise BadInput(_report([_problem(item) for item in error.errors()], text, name)) from error
+        raise BadInput(_report(_problems(error.errors()), text, name)) from error
     if problems := list(cross_check(matrix)):
         raise BadInput(_report(problems, text, name))
     return matrix
@@ -117,9 +119,15 @@ def closest(name: str, known: Mapping[str, object] | Sequence[str]) -> str | Non
     return f"did you mean '{near[0]}'?" if near else None
 
 
+def _problems(items: Sequence[Any]) -> list[Problem]:
+    """Return pydantic's errors as ours; a list is not called empty because of its wrong items."""
+    parents = {item["loc"][:-1] for item in items}
+    return [_problem(item) for item in items if item["type"] != "too_short" or item["loc"] not in parents]
+
+
 def _problem(item: Any) -> Problem:
     """Turn one of pydantic's errors into a sentence of ours."""
-    path = tuple(part for part in item["loc"] if part not in _UNION_MEMBERS)
+    path = tuple(part for part in item["loc"] if part not in _INNER)
     key = _name(path)
     if item["type"] == "literal_error":
         expected = item["ctx"]["expected"]
@@ -127,7 +135,7 @@ def _problem(item: Any) -> Problem:
     message = SENTENCES.get(item["type"], "{message}").format(
         key=key, message=item["msg"].removeprefix("Value error, ")
     )
-    suggestion = closest(key, _siblings(path[:-1])) if item["type"] == "extra_forbidden" else None
+    suggestion = closest(key, _siblings(item["loc"][:-1])) if item["type"] == "extra_forbidden" else None
     return Problem(path, message, suggestion)
 
 
@@ -138,7 +146,10 @@ def _name(path: Path_) -> str:
     return str(path[-1]) if path else "matrix"
 
 
-_UNION_MEMBERS = {"str", "Row", "Heading", "tuple[str, ...]", "constrained-str"}
+_INNER = {"str", "Row", "Heading", "tuple[str, ...]", "[key]"}  # parts of pydantic's paths that no document has
+
+
+ENTRIES = {model.__name__: model for model in (Row, Heading)}
 
 
 def _siblings(path: Path_) -> list[str]:
@@ -159,6 +170,8 @@ def _child(model: Any, part: str | int) -> Any:
                 return _plain(field.annotation)
         return None
     arguments = getattr(model, "__args__", ())
+    if part in ENTRIES:
+        return ENTRIES[str(part)]
     if not arguments:
         return None
     return _plain(arguments[0] if isinstance(part, int) else arguments[-1])

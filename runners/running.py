@@ -131,6 +131,9 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
         job = _build(job, reporter)
         try:
             return _measure_all(job, reporter, after_block)
+        except Interrupted as error:
+            resume = f"{command_line()} run --resume {os.path.relpath(job.folder)}"
+            raise Interrupted(f"{error}; to go on: {resume}") from error
         finally:
             reporter.end()
             end_leftovers()
@@ -223,12 +226,9 @@ def _measured(cell: Cell, slot: order.Slot, place: Workplace) -> Trial:
     """Measure; an interruption is recorded as `not run` before it goes on."""
     try:
         return measure(cell, slot, place)
-    except (KeyboardInterrupt, Interrupted) as error:
-        why = str(error) or "interrupted (SIGINT)"
-        folder.append_trial(place.folder, replace(blank(cell, slot), reason=why))
-        raise Interrupted(
-            f"{why}; continue with: {command_line()} run --resume {os.path.relpath(place.folder)}"
-        ) from error
+    except Interrupted as error:
+        folder.append_trial(place.folder, replace(blank(cell, slot), reason=str(error)))
+        raise
 
 
 def _workplace(job: Job, reporter: Reporter) -> Workplace:
@@ -305,12 +305,12 @@ def _only_run(cache: Path) -> Iterator[None]:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Turn TERM and HUP into Interrupted, so that everything is stopped and recorded as for Ctrl-C."""
+    """Turn Ctrl-C, TERM and HUP into Interrupted, so that everything is stopped and recorded."""
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         raise Interrupted(f"interrupted ({signal.Signals(number).name})")
 
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -32,9 +32,9 @@ def parse_share(text: object) -> float:
 
 def format_duration(seconds: float) -> str:
     """Return seconds as people say them: "300ms", "1.5s", "4m10s", "2h05m"."""
-    if seconds < 1:
+    if seconds < 0.9995:  # what rounds to a second is a second
         return f"{seconds * 1000:.3g}ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.3g}s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -45,6 +45,7 @@ def format_duration(seconds: float) -> str:
 def format_size(size_bytes: float) -> str:
     """Return bytes in the largest unit that leaves a number of at least one: "3.2 MiB"."""
     for unit, factor in reversed(SIZES_BYTES.items()):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.3g} {unit}"
+        if round(size_bytes) >= factor:
+            number = size_bytes / factor
+            return f"{number:.3g} {unit}" if number < 999.5 else f"{number:.0f} {unit}"
     return f"{size_bytes:.0f} B"

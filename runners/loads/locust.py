@@ -10,6 +10,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
 from runners.records import Errors
@@ -48,13 +49,19 @@ class Locust:
         lines = [line for line in output.splitlines() if line.startswith(RESULT)]
         if not lines:
             raise LoadFailed("Locust printed no result")
-        facts = json.loads(lines[-1].removeprefix(RESULT))
-        return LoadResult(
-            requests=facts["requests"],
-            duration_us=facts["duration_us"],
-            bytes_read=None,
-            errors=Errors(**facts["errors"]),
-            latency={int(value): count for value, count in facts["latency"].items()},
-            client_cpu_us=facts["cpu_us"],
-            uncounted=facts["uncounted"],
-        )
+        try:
+            return _result(json.loads(lines[-1].removeprefix(RESULT)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise LoadFailed(f"Locust printed a torn result ({error})") from error
+
+
+def _result(facts: dict[str, Any]) -> LoadResult:
+    return LoadResult(
+        requests=facts["requests"],
+        duration_us=facts["duration_us"],
+        bytes_read=None,
+        errors=Errors(**facts["errors"]),
+        latency={int(value): count for value, count in facts["latency"].items()},
+        client_cpu_us=facts["cpu_us"],
+        uncounted=facts["uncounted"],
+    )

@@ -49,17 +49,24 @@ class Wrk:
         summary, histogram = _SUMMARY.search(output), _HISTOGRAM.search(output)
         if summary is None or histogram is None:
             raise LoadFailed("wrk printed no result")
-        facts = dict(item.split("=", 1) for item in summary[1].split())
-        corrected = {int(value): int(count) for value, count in (item.split(":") for item in histogram[1].split())}
-        requests, duration_us = int(facts["requests"]), int(facts["duration_us"])
-        return LoadResult(
-            requests=requests,
-            duration_us=duration_us,
-            bytes_read=int(facts["bytes"]),
-            errors=Errors(**{name: int(facts[name]) for name in ("connect", "read", "write", "status", "timeout")}),
-            latency=uncorrected(corrected, duration_us, requests, job.connections),
-            client_cpu_us=float(facts["cpu_us"]),
-        )
+        try:
+            return _result(summary[1], histogram[1], job.connections)
+        except (KeyError, ValueError) as error:
+            raise LoadFailed(f"wrk printed a torn result ({error})") from error
+
+
+def _result(summary: str, histogram: str, connections: int) -> LoadResult:
+    facts = dict(item.split("=", 1) for item in summary.split())
+    corrected = {int(value): int(count) for value, count in (item.split(":") for item in histogram.split())}
+    requests, duration_us = int(facts["requests"]), int(facts["duration_us"])
+    return LoadResult(
+        requests=requests,
+        duration_us=duration_us,
+        bytes_read=int(facts["bytes"]),
+        errors=Errors(**{name: int(facts[name]) for name in ("connect", "read", "write", "status", "timeout")}),
+        latency=uncorrected(corrected, duration_us, requests, connections),
+        client_cpu_us=float(facts["cpu_us"]),
+    )
 
 
 def command(job: LoadJob, duration_s: float, *, script: bool) -> tuple[str, ...]:

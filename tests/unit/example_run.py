@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import random
+import re
 import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from reports.html import write_report
 from runners.cells import Planned, expand
@@ -200,6 +203,36 @@ def _head(text: str, cells: tuple[CellInfo, ...], order: tuple[tuple[str, ...], 
         ),
         cells=cells, order=order, notes=("The CPU frequency governor is unknown.",), published=published_runs(),
     )  # fmt: skip
+
+
+HOSTILE = "<script>alert(1)</script>\"'&amp;\x1b[31mred\u202e $\\frac$ {{ 7*7 }}]]>--><x"
+KEPT = {  # words of a fixed vocabulary, keys that join records, and text in a syntax of its own
+    "kind", "status", "verdict", "outcome", "purpose", "schema", "bound", "latency", "matrix", "cell", "id", "order",
+    "machine", "server", "variant", "mode", "load", "log", "started_at", "preset",
+}  # fmt: skip
+
+
+def hostile(value: Any) -> Any:
+    """Return a record with hostile text behind every free text in it, at any depth."""
+    if isinstance(value, str):
+        return value + HOSTILE
+    if isinstance(value, tuple):
+        return tuple(hostile(item) for item in value)
+    if isinstance(value, dict):
+        return {hostile(key): hostile(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return dataclasses.replace(
+            value, **{name: hostile(item) for name, item in fields.items() if name not in KEPT}
+        )
+    return value
+
+
+def hostile_matrix(text: str) -> str:
+    """Return matrix.toml with hostile text in titles, notes, headings and reasons."""
+    quoted = json.dumps(HOSTILE)[1:-1]
+    keys = r'((?:title|note|heading|unavailable|text|introduction) = ")(?!"")'
+    return re.sub(keys, lambda match: match[1] + quoted, text)
 
 
 def main(arguments: Sequence[str]) -> None:

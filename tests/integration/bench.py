@@ -1,0 +1,143 @@
+"""Runs the command line on a small matrix of faulty servers, as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from runners.folder import read_folder
+from runners.processes import MARK
+from runners.records import RunFolder, Trial
+
+ROOT = Path(__file__).resolve().parents[2]
+FAULTY = Path(__file__).with_name("faulty")
+
+MATRIX = """
+[suite]
+title = "Faulty servers"
+modes = {modes}
+
+[preset.quick]
+warmup = "100ms"
+duration = "1s"
+blocks = {{ min = {blocks}, max = {blocks} }}
+
+[machine.local]
+threads = [1]
+connections = [8]
+"""
+
+SERVER = """
+[server.{name}]
+dir = {dir}
+run = [{python}, "{{dir}}/server.py", "--port={{port}}", "--fault={fault}"]
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Bench:
+    """A folder with a matrix, and the command line run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.matrix = folder / "matrix.toml"
+        self.env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "MPLCONFIGDIR": str(folder / "mpl")}
+
+    def write(self, *faults: str, modes: tuple[str, ...] = ("persistent",), blocks: int = 1, more: str = "") -> None:
+        """Write a matrix with one server for each fault."""
+        text = MATRIX.format(modes=json.dumps(modes), blocks=blocks)
+        for fault in faults:
+            text += SERVER.format(
+                name=fault, fault=fault, dir=json.dumps(str(FAULTY)), python=json.dumps(sys.executable)
+            )
+        self.matrix.write_text(text + more, encoding="utf-8")
+
+    def command(self, *words: str) -> list[str]:
+        """Return the command line."""
+        return [sys.executable, str(ROOT / "speedup.py"), *words]
+
+    def run(self, *words: str) -> Ended:
+        """Run a command to its end."""
+        done = subprocess.run(
+            self.command(*words), cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=110, check=False
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command that will be disturbed."""
+        return subprocess.Popen(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def folders(self) -> list[Path]:
+        """Return the run folders there are, oldest first."""
+        results = self.folder / "results"
+        return sorted(results.iterdir()) if results.exists() else []
+
+    def read(self) -> RunFolder:
+        """Read the only run folder."""
+        (path,) = self.folders
+        return read_folder(path)
+
+    def trial(self, server: str) -> Trial:
+        """Return the only trial of a server."""
+        (trial,) = (trial for trial in self.read().trials if trial.server == server)
+        return trial
+
+    def wait_for(self, what: Callable[[], bool], timeout_s: float = 30) -> None:
+        """Wait until something is true; fail after a deadline."""
+        deadline = time.monotonic() + timeout_s
+        while not what():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.02)
+
+    def lines(self) -> int:
+        """Return how many trials are recorded so far."""
+        files = [folder / "trials.jsonl" for folder in self.folders]
+        return sum(file.read_bytes().count(b"\n") for file in files if file.exists())
+
+    def is_loading(self, block: int) -> bool:
+        """Return whether a trial of this block is under load now."""
+        return any(list(folder.glob(f"logs/*/block{block}.load.txt")) for folder in self.folders)
+
+    def processes(self) -> list[str]:
+        """Return the command lines of processes that a harness of this folder started and that still run."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            try:
+                environment = process.environ()
+            except (psutil.Error, OSError):
+                continue
+            if MARK in environment and environment.get("XDG_CACHE_HOME") == self.env["XDG_CACHE_HOME"]:
+                found.append(" ".join(process.info["cmdline"] or []))
+        return found
+
+
+def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> Ended:
+    """Send a signal and wait for the end."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    return Ended(process.returncode, out, err)
