@@ -96,6 +96,10 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where run folders go")
     run.add_argument("--resume", type=Path, metavar="DIR", help="measure only what this run folder still lacks")
     run.add_argument("--install", action="store_true", help="install missing tools first, as far as that is allowed")
+    networks = ("auto", "namespace", "host")
+    run.add_argument(
+        "--network", choices=networks, default="auto", help="a fresh network for each trial, or the host's"
+    )
     run.set_defaults(action=do_run)
 
 
@@ -156,14 +160,15 @@ def do_plan(arguments: argparse.Namespace) -> int:
 def do_run(arguments: argparse.Namespace) -> int:
     """Measure what is asked for, or what a run folder lacks; print the report's path last."""
     talk = reporter()
-    job = _resumed(arguments) if arguments.resume else _new(arguments, talk.say)
-    talk.say(running.summary(job))
-    try:
-        trials = running.execute(job, talk, write_report)
-    except Interrupted:
-        write_report(job.folder)
-        raise
-    report = write_report(job.folder)
+    with running.alone_on_machine():
+        job = _resumed(arguments) if arguments.resume else _new(arguments, talk.say)
+        talk.say(running.summary(job))
+        try:
+            trials = running.execute(job, talk, write_report)
+        except Interrupted:
+            write_report(job.folder)
+            raise
+        report = write_report(job.folder)
     talk.say(running.conclusion(job, trials))
     print(os.path.relpath(report))
     return running.exit_code(job, trials)
@@ -173,7 +178,7 @@ def _new(arguments: argparse.Namespace, say: Callable[[str], None]) -> running.J
     wishes = _wishes(arguments)
     if arguments.install:
         planning.install_missing(wishes, say)
-    return running.new_job(planning.make_plan(wishes), arguments.results)
+    return running.new_job(planning.make_plan(wishes), arguments.results, arguments.network)
 
 
 def _resumed(arguments: argparse.Namespace) -> running.Job:
@@ -184,7 +189,9 @@ def _resumed(arguments: argparse.Namespace) -> running.Job:
     matrix = parse_matrix(run.matrix, str(arguments.resume / "run.json"), TOOL_DATA)
     wishes = planning.resuming(run)
     path = arguments.resume / run.matrix_path
-    return running.resumed_job(planning.plan_matrix(matrix, run.matrix, path, wishes), arguments.resume)
+    return running.resumed_job(
+        planning.plan_matrix(matrix, run.matrix, path, wishes), arguments.resume, arguments.network
+    )
 
 
 def write_report(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reports.clean import clean
 from reports.folds import Fold, build_folds
@@ -93,10 +93,7 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
 def _subtitle(view: RunView) -> str:
     """Return where, when and how long: "local, 2026-11-24T18:00:00Z; preset quick: 6 blocks of 1s trials"."""
     run = view.run
-    where = view.machine_name
-    if "cpu" in run.facts and not run.machine_title:
-        where = f"{where} ({run.facts['cpu']})"
-    parts = [where]
+    parts = [view.machine_name]
     if run.started_at:
         parts.append(run.started_at.replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC"))
     if run.preset:
@@ -128,7 +125,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        grouped=grouped, fixed=fixed, share=share, mib=mib, ms=ms, between=between, answer=ANSWERS.__getitem__
+        grouped=grouped,
+        fixed=fixed,
+        share=share,
+        mib=mib,
+        ms=ms,
+        between=between,
+        breakable=breakable,
+        answer=ANSWERS.__getitem__,
     )
     environment.globals["absent"] = ABSENT
     return environment
@@ -152,7 +156,12 @@ def grouped(value: float | None) -> Markup | str:
     digits = f"{value:.0f}"
     head = len(digits) % 3 or 3
     groups = [digits[start : start + 3] for start in range(head, len(digits), 3)]
-    return Markup(digits[:head]) + Markup().join(Markup('<span class="k">{}</span>').format(group) for group in groups)
+    return escape(digits[:head]) + Markup().join(Markup('<span class="k">{}</span>').format(group) for group in groups)
+
+
+def breakable(slug: str) -> Markup:
+    """Return a slug that may break behind each slash."""
+    return Markup("/<wbr>").join(clean(slug).split("/"))
 
 
 def fixed(value: float | None, digits: int = 2) -> str:

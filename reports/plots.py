@@ -46,7 +46,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 DASHES: tuple[LineStyleType, ...] = ("-", "--", "-.", ":")
 
 WIDTH_IN = 8.6
-LABEL_CHARACTERS = 42
+LABEL_CHARACTERS = 48
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "speedup",
@@ -146,9 +146,12 @@ def scaling_series(view: RunView) -> tuple[Series, ...]:
 
 
 def _draw_bars(axes: Axes, rows: Sequence[Row]) -> None:
+    """Draw each row's bar with its spread; a row without a number says why, beside a published mark."""
+    longest = max(max(row.rps.value if row.rps else 0, row.published or 0) for row in rows)
     for number, row in enumerate(rows):
         if row.rps is None:
-            axes.annotate(row.status, (0, number), (4, 0), textcoords="offset points", va="center",
+            near = row.published if row.published is not None and row.published < longest * 0.15 else 0
+            axes.annotate(row.status, (near, number), (8 if near else 4, 0), textcoords="offset points", va="center",
                           color=MUTED, fontsize=8, fontstyle="italic")  # fmt: skip
             continue
         axes.barh(number, row.rps.value, height=0.62, color=SHARED if row.shared else BAR,
@@ -168,7 +171,7 @@ def _draw_published(axes: Axes, rows: Sequence[Row]) -> None:
 def _bar_legend(table: TableModel, rows: Sequence[Row]) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = []
     if any(row.rps and not row.shared for row in rows):
-        handles.append(Patch(facecolor=BAR, label="this run, with its interval"))
+        handles.append(Patch(facecolor=BAR, label="this run, with its spread"))
     if any(row.rps and row.shared for row in rows):
         handles.append(Patch(facecolor=SHARED, hatch="////", edgecolor=PAPER, linewidth=0,
                              label="this run, CPUs shared with the load"))  # fmt: skip

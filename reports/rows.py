@@ -19,6 +19,7 @@ from runners.matrix import Row as MatrixRow
 from runners.records import CellInfo, Trial
 from runners.statistics import Estimate, Judgement, median
 
+MOST_BLOCKS = 500  # nobody measures more; the machine must be made quieter
 REASON_CHARACTERS = 240  # what a table shows of a reason; the fold shows all of it
 
 Status = Literal["measured", "unavailable", "excluded", "failed", "invalid", "not run"]
@@ -43,11 +44,25 @@ class Costs:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row against the table's base row: the ratio of requests per second and what may be said from it."""
+    """A row against the table's base row: the ratio of requests per second and what may be said from it.
+
+    `cost` is the ratio of the server's CPU time per request: on a noisy machine far sharper than that of rates.
+    """
 
     ratio: Estimate
     judgement: Judgement | None
     unranked: str = ""
+    cost: Estimate | None = None
+
+    @property
+    def needs(self) -> str:
+        """Return how much more measuring would resolve the ratio, in words; empty where that is not known."""
+        more = self.judgement.more_blocks if self.judgement else None
+        if more is None:
+            return ""
+        if more > MOST_BLOCKS:
+            return f"too noisy: needs over {MOST_BLOCKS} more blocks"
+        return f"needs about {plural(more, 'more block')}"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from runners.statistics import (
 )
 
 Group = tuple[int, str] | None
+ByBlock = dict[int, float]  # block -> what was measured in it
 
 
 @dataclass(frozen=True)
@@ -186,29 +187,31 @@ def _compared(row: Row, bases: dict[Group, Row], comparisons: int) -> Row:
 
 def compare(row: Row, base: Row, comparisons: int) -> Comparison:
     """Return the ratio of two measured rows, paired by block, as one of so many comparisons of a family."""
-    estimate = _ratio(row, base, comparisons)
+    estimate = _paired(_rates(row), _rates(base), comparisons)
+    if estimate is None:  # no block in common: only the medians can be set against each other
+        top, bottom = row.rps, base.rps
+        estimate = Estimate(top.value / bottom.value if top and bottom else math.nan, 0)
+    cost = _paired(_costs(row), _costs(base), comparisons)
     judgement = judge(estimate)
     if reason := _unranked(row, base, judgement):
-        return Comparison(estimate, None, reason)
-    return Comparison(estimate, judgement)
+        return Comparison(estimate, None, reason, cost)
+    return Comparison(estimate, judgement, cost=cost)
 
 
-def _ratio(row: Row, base: Row, comparisons: int) -> Estimate:
-    """Return the ratio by blocks that both have; without such blocks that of the medians, with no interval."""
-    mine, theirs = _by_block(row), _by_block(base)
+def _paired(mine: ByBlock, theirs: ByBlock, comparisons: int) -> Estimate | None:
+    """Return the ratio over the blocks that both have; None without such blocks."""
     logs = [math.log(mine[block] / theirs[block]) for block in mine if block in theirs]
-    if not logs:
-        top, bottom = row.rps, base.rps
-        return Estimate(top.value / bottom.value if top and bottom else math.nan, 0)
-    return ratio(logs, attainable_level(len(logs), family_level(comparisons)))
+    return ratio(logs, attainable_level(len(logs), family_level(comparisons))) if logs else None
 
 
-def _by_block(row: Row) -> dict[int, float]:
-    return {
-        trial.block: trial.requests_per_s
-        for trial in ok_trials(row.trials)
-        if trial.block is not None and trial.requests_per_s is not None
-    }
+def _rates(row: Row) -> ByBlock:
+    trials = ((trial.block, trial.requests_per_s) for trial in ok_trials(row.trials))
+    return {block: rate for block, rate in trials if block is not None and rate}
+
+
+def _costs(row: Row) -> ByBlock:
+    trials = ((trial.block, trial.server_cpu_us_per_request) for trial in ok_trials(row.trials))
+    return {block: cost for block, cost in trials if block is not None and cost}
 
 
 def _unranked(row: Row, base: Row, judgement: Judgement) -> str:
@@ -231,7 +234,7 @@ def _level_note(rows: Sequence[Row], comparisons: int) -> str:
     intervals = [row.comparison.ratio.interval for row in rows if row.comparison and row.comparison.ratio.interval]
     if not intervals:
         few = any(row.comparison for row in rows)
-        return "Fewer than six blocks: ratios without intervals, and so without verdicts." if few else ""
+        return "Fewer than six blocks in common: ratios without intervals, and so without verdicts." if few else ""
     wanted = family_level(comparisons)
     lowest = min(interval.level for interval in intervals)
     if lowest >= wanted:
@@ -299,16 +302,15 @@ def _headline(model: TableModel) -> str:
 
 def _against(best: Row, base: Row) -> str:
     """Return what the best row has over the base, with the interval or the doubt."""
-    if best is base:
-        return f"{named(best)} answered most requests, {_rate(best)} per second{_at_least(best)}"
     comparison = best.comparison
-    if comparison is None:
+    if comparison is None:  # it is the base itself
         return f"{named(best)} answered most requests, {_rate(best)} per second{_at_least(best)}"
     interval = comparison.ratio.interval
-    between = f" (between {interval.low:.2f} and {interval.high:.2f})" if interval else " (no interval: too few blocks)"
-    times = f"{comparison.ratio.value:.2f} times as many requests as {named(base)}{between}"
-    sure = comparison.judgement is not None and comparison.judgement.answer == "faster"
-    return f"{named(best)} answered {times}{_at_least(best)}" + ("" if sure else ", which is not resolved")
+    between = f"between {interval.low:.2f} and {interval.high:.2f}" if interval else "no interval: too few blocks"
+    if comparison.judgement is None or comparison.judgement.answer != "faster":
+        return f"{named(best)} and {named(base)} cannot be told apart: ratio {comparison.ratio.value:.2f} ({between})"
+    times = f"{comparison.ratio.value:.2f} times as many requests as {named(base)} ({between})"
+    return f"{named(best)} answered {times}{_at_least(best)}"
 
 
 def _runner_up(best: Row, second: Row, comparisons: int) -> str:

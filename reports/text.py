@@ -26,9 +26,10 @@ def text_measured(view: RunView, tables: Sequence[TableModel]) -> str:
     """Return the document with the numbers of this run; a row that was not measured shows a dash and why."""
 
     def lead(table: TableModel) -> Iterator[str]:
-        yield f"All numbers on {view.machine_name}:"
-        yield ""
-        yield from dict.fromkeys(f"    {line.command}" for line in table.load_lines)
+        if table.load_lines:
+            yield f"All numbers on {one_line(view.machine_name)}:"
+            yield ""
+            yield from dict.fromkeys(f"    {line.command}" for line in table.load_lines)
 
     return _document(view, tables, lambda row: row.rps.value if row.rps else None, lead, absent=True)
 

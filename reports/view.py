@@ -58,8 +58,11 @@ class RunView:
 
     @property
     def machine_name(self) -> str:
-        """Return how people call the machine of this run."""
-        return self.run.machine_title or self.run.machine
+        """Return how people call the machine of this run; a profile without a title adds the processor."""
+        if self.run.machine_title:
+            return self.run.machine_title
+        cpu = self.run.facts.get("cpu")
+        return f"{self.run.machine} ({cpu})" if cpu else self.run.machine
 
 
 def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Published] = ()) -> RunView:

@@ -17,7 +17,7 @@ Path_ = Sequence[str | int]
 
 def locate(text: str, path: Path_) -> tuple[int, int]:
     """Return line and column (from 1) of the value at `path`, or of the nearest table above it that exists."""
-    lines = text.splitlines(keepends=True)
+    lines = [f"{line}\n" for line in text.split("\n")]  # not splitlines: TOML knows one line end
     for depth in range(len(path), 0, -1):
         if (statement := _statement(lines, path[:depth])) is not None:
             return _column(lines, *statement, path[:depth])

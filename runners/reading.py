@@ -121,7 +121,7 @@ def closest(name: str, known: Mapping[str, object] | Sequence[str]) -> str | Non
 
 def _problems(items: Sequence[Any]) -> list[Problem]:
     """Return pydantic's errors as ours; a list is not called empty because of its wrong items."""
-    parents = {item["loc"][:-1] for item in items}
+    parents = {item["loc"][:length] for item in items for length in range(len(item["loc"]))}
     return [_problem(item) for item in items if item["type"] != "too_short" or item["loc"] not in parents]
 
 
@@ -202,6 +202,6 @@ def _sentence(message: str, suggestion: str | None) -> str:
 
 def _where(name: str, text: str, line: int, column: int, message: str) -> str:
     """Return "file:line:column: message", the line, and a caret under the column."""
-    lines = text.splitlines()
+    lines = text.split("\n")
     source = lines[line - 1] if 0 < line <= len(lines) else ""
     return f"{name}:{line}:{column}: {message}\n    {source}\n    {' ' * (column - 1)}^"

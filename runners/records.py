@@ -95,6 +95,7 @@ class Trial:
     commands: tuple[Command, ...] = ()
     server_exit: str | None = None
     started_at: str | None = None
+    network: Literal["namespace", "host"] | None = None
     schema: str = TRIAL_SCHEMA
 
 

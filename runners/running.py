@@ -15,12 +15,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 from runners import builds, folder, order, tools
 from runners.cells import Cell, Planned, Program
 from runners.errors import BadInput, Interrupted, NothingSelected, UnfitMachine
 from runners.loads import LOADS
 from runners.machine import Layout, format_cpus
+from runners.network import Kind, enter_user_namespace
 from runners.planning import Plan, layouts, remedy
 from runners.processes import end_leftovers, sweep
 from runners.progress import Reporter, planned_s
@@ -31,6 +33,7 @@ from runners.trial import Workplace, blank, load_command, measure
 from runners.units import format_duration
 from runners.version import VERSION
 
+NetworkWish = Literal["auto", "namespace", "host"]
 AfterBlock = Callable[[Path], object]
 
 
@@ -41,10 +44,11 @@ class Job:
     plan: Plan
     folder: Path
     run: Run
+    network: NetworkWish = "auto"
     recorded: tuple[Trial, ...] = ()
 
 
-def new_job(plan: Plan, results: Path) -> Job:
+def new_job(plan: Plan, results: Path, network: NetworkWish = "auto") -> Job:
     """Make the run folder and return the job; nothing is measured yet."""
     began = dt.datetime.now(dt.UTC)
     path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
@@ -68,10 +72,10 @@ def new_job(plan: Plan, results: Path) -> Job:
         published=_published(plan),
         notes=_notes(plan),
     )
-    return Job(plan, path, run)
+    return Job(plan, path, run, network)
 
 
-def resumed_job(plan: Plan, path: Path) -> Job:
+def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto") -> Job:
     """Return the job that finishes a run folder; BadInput where its cells can no longer be measured as they were."""
     run = folder.read_run(path)
     now = {cell.id for cell in plan.measurable}
@@ -83,7 +87,7 @@ def resumed_job(plan: Plan, path: Path) -> Job:
         )
     if _versions(run.tools) != _versions(_tool_infos(plan)):
         raise BadInput(f"{path}: a tool's version changed since this run began; start a new run")
-    return Job(plan, path, run, folder.read_trials(path))
+    return Job(plan, path, run, network, folder.read_trials(path))
 
 
 def summary(job: Job) -> str:
@@ -124,7 +128,7 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
 
     Interrupted, with the trial under way recorded as `not run`, where a person or a signal stops it.
     """
-    with _only_run(job.plan.host.cache), _signals():
+    with _signals():
         swept = sweep()
         if swept:
             reporter.say(f"ended {len(swept)} processes that a killed run had left behind")
@@ -239,8 +243,20 @@ def _workplace(job: Job, reporter: Reporter) -> Workplace:
         folder=job.folder,
         programs=Programs(job.plan.base, outputs, shop.env),
         layouts=layouts(job.plan),
+        network=_network(job.network),
         tick=reporter.tick,
     )
+
+
+def _network(wish: NetworkWish) -> Kind:
+    """Return where trials happen: in networks of their own wherever that is allowed."""
+    if wish == "host":
+        return "host"
+    if enter_user_namespace():
+        return "namespace"
+    if wish == "namespace":
+        raise UnfitMachine("network namespaces are not allowed here; run as root, or with --network host")
+    return "host"
 
 
 def _tool_infos(plan: Plan) -> tuple[ToolInfo, ...]:
@@ -289,9 +305,9 @@ def _new_folder(results: Path, name: str) -> Path:
 
 
 @contextmanager
-def _only_run(cache: Path) -> Iterator[None]:
-    """Hold the machine's lock: two runs at once would measure each other."""
-    lock = cache / "run.lock"
+def alone_on_machine() -> Iterator[None]:
+    """Hold this user's lock, UnfitMachine where another run has it: two runs at once would measure each other."""
+    lock = tools.cache_folder() / "run.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as stream:
         try:

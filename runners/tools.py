@@ -76,13 +76,17 @@ class ToolStatus:
     reason: str | None = None
 
 
+def cache_folder() -> Path:
+    """Return the user's folder for what can be made again: tools, built servers, the lock of a run."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "http-speedup"
+
+
 def this_host() -> Host:
     """Return this machine as it is now; the only effects are a look at the environment and `sudo -n true`."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     path = os.environ.get("PATH", os.defpath)
     return Host(
         path=path,
-        cache=home / "http-speedup",
+        cache=cache_folder(),
         requirements=resources.root() / "requirements",
         privilege=privilege(path),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runners import validity
+from runners import network, validity
 from runners.cells import Cell
 from runners.histogram import encode
 from runners.loading import Loading, Measured
@@ -27,6 +27,7 @@ class Workplace:
     folder: Path
     programs: Programs
     layouts: Mapping[int, Layout]
+    network: network.Kind
     tick: Callable[[], None] = lambda: None
 
 
@@ -51,9 +52,10 @@ def blank(cell: Cell, slot: Slot) -> Trial:
 def measure(cell: Cell, slot: Slot, place: Workplace) -> Trial:
     """Measure a cell once; whatever happens, the record says it and nothing is left running."""
     started_at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    record = replace(blank(cell, slot), started_at=started_at)
+    record = replace(blank(cell, slot), started_at=started_at, network=place.network)
     try:
-        return _measure(cell, record, place, place.layouts[cell.threads])
+        with network.trial_network(place.network):
+            return _measure(cell, record, place, place.layouts[cell.threads])
     except TrialFailed as error:
         return replace(record, verdict="failed", reason=str(error))
     finally:

@@ -27,7 +27,7 @@ Headers = dict[bytes, list[bytes]]
 Taking = Generator[bytes, None, bytes]  # Yields b"" until it can return what it was to take.
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not an error of this program
+class Refused(Exception):
     """Raised when a request cannot be understood; its text is the status to end with."""
 
 

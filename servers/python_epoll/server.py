@@ -111,7 +111,7 @@ class Server:
         try:
             while True:
                 client, _ = self._listener.accept()
-                client.setblocking(False)
+                client.settimeout(0)
                 self._connections[client.fileno()] = Connection(client)
                 self._epoll.register(client, select.EPOLLIN)
         except BlockingIOError:
@@ -189,7 +189,7 @@ def parse_arguments() -> argparse.Namespace:
 def open_listener(host: str, port: int) -> socket.socket:
     """A socket that listens, or the end of the program."""
     listener = socket.socket()
-    listener.setblocking(False)
+    listener.settimeout(0)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Inherited by what it accepts; answers that leave in two sends would wait for an ACK without.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -76,7 +76,13 @@ class Bench:
     def run(self, *words: str) -> Ended:
         """Run a command to its end."""
         done = subprocess.run(
-            self.command(*words), cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=110, check=False
+            self.command(*words),
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -83,7 +83,7 @@ def test_a_port_in_use_is_passed_over(bench: Bench) -> None:
     """The next free port is taken where somebody listens already."""
     bench.write("none")
     with socket.create_server((HOST, PORTS[0])):
-        assert bench.run("run").code == 0
+        assert bench.run("run", "--network", "host").code == 0
     assert f"--port={PORTS[1]}" in bench.trial("none").commands[0].argv
 
 
@@ -94,7 +94,7 @@ def test_a_server_on_a_port_of_its_own_that_is_in_use_fails_with_its_own_words(b
         bench.write("none")
         text = bench.matrix.read_text(encoding="utf-8").replace("--port={port}", f"--port={port}")
         bench.matrix.write_text(text, encoding="utf-8")
-        assert bench.run("run").code == 1
+        assert bench.run("run", "--network", "host").code == 1
     assert "Address already in use" in (bench.trial("none").reason or "")
 
 

@@ -222,9 +222,7 @@ def hostile(value: Any) -> Any:
         return {hostile(key): hostile(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return dataclasses.replace(
-            value, **{name: hostile(item) for name, item in fields.items() if name not in KEPT}
-        )
+        return dataclasses.replace(value, **{name: hostile(item) for name, item in fields.items() if name not in KEPT})
     return value
 
 

@@ -26,7 +26,7 @@ from tests.unit.example_run import (
     write_folder,
 )
 
-VOID = {"meta", "link", "br", "hr", "img", "input"}
+VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
 
 class Page(HTMLParser):

@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import scipy.stats
@@ -50,7 +51,7 @@ def noise(seed: int, count: int) -> list[float]:
 def test_the_interval_of_a_median_is_that_of_scipy(count: int) -> None:
     """scipy's quantile_test is the reference."""
     values = noise(count, count)
-    expected = scipy.stats.quantile_test(values, p=0.5).confidence_interval(0.95)
+    expected: Any = scipy.stats.quantile_test(values, p=0.5).confidence_interval(0.95)
 
     interval = median(values).interval
 
@@ -75,9 +76,7 @@ def test_the_signed_rank_interval_holds_just_the_shifts_that_scipy_does_not_reje
     assert p_value(interval.high + step) == pytest.approx(1 - interval.level)
 
 
-@pytest.mark.parametrize(
-    ("count", "ranks"), [(6, (0, 5)), (8, (0, 7)), (9, (1, 7)), (10, (1, 8)), (20, (5, 14))]
-)
+@pytest.mark.parametrize(("count", "ranks"), [(6, (0, 5)), (8, (0, 7)), (9, (1, 7)), (10, (1, 8)), (20, (5, 14))])
 def test_a_medians_interval_ends_at_the_order_statistics_of_the_textbook(count: int, ranks: tuple[int, int]) -> None:
     """Known ranks, counted from nought."""
     interval = median([float(value) for value in range(count)]).interval

@@ -1,0 +1,502 @@
+"""The servers, as clients see them over plain sockets: they are what they are timed as."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.wire import (
+    HELLO,
+    HELLO_AND_CLOSE,
+    Wire,
+    accepts_connections,
+    descriptors,
+    free_port,
+    within,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.integration
+
+SERVERS = Path(__file__).parents[2] / "servers"
+NIM = ["nim", "c", "--hints:off", "-d:danger", "--threads:on", "--nimcache:{out}.cache", "-o:{out}"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A server under test: how to build and start it, and what is known to be different about it."""
+
+    name: str
+    tool: str
+    run: list[str]
+    build: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    threads: int = 1
+    post: int = 200
+    lenient: frozenset[str] = frozenset()  # Garbage that it takes for a request.
+    continues_after_garbage: bool = False
+    stop: signal.Signals = signal.SIGTERM
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return SERVERS / self.name
+
+
+@dataclass(frozen=True)
+class Started:
+    """A running server."""
+
+    subject: Subject
+    process: subprocess.Popen[bytes]
+    port: int
+
+
+OPTIONS = ["--host=127.0.0.1", "--port={port}", "--threads={threads}"]
+ASYNCHTTP = Subject(
+    "asynchttp",
+    "nim",
+    build=[*NIM, "{dir}/asynchttp.nim"],
+    run=["{out}", *OPTIONS],
+    lenient=frozenset({"no version"}),  # It answers 200 and closes.
+    continues_after_garbage=True,  # It answers 400 and goes on with the next line.
+)
+EPOLL = Subject("epoll", "nim", build=[*NIM, "{dir}/epoll.nim"], run=["{out}", *OPTIONS])
+PYTHON = Subject("python_epoll", sys.executable, run=[sys.executable, "{dir}/server.py", *OPTIONS])
+GO = Subject(
+    "go",
+    "go",
+    build=["go", "build", "-buildvcs=false", "-o", "{out}", "."],
+    run=["{out}", "-host=127.0.0.1", "-port={port}"],
+    environment={"GOTOOLCHAIN": "local", "GOMAXPROCS": "{threads}"},
+)
+H2O = Subject(
+    "h2o",
+    "h2o",
+    run=["h2o", "-c", "{config}"],
+    post=405,  # A file is served, which cannot be posted to.
+    stop=signal.SIGINT,  # After SIGTERM it waits for its clients.
+)
+
+
+def with_two_threads(subject: Subject) -> Subject:
+    """The same server with two threads."""
+    return Subject(**{**vars(subject), "threads": 2})
+
+
+SUBJECTS = [ASYNCHTTP, EPOLL, PYTHON, GO, H2O]
+SUBJECTS += [with_two_threads(subject) for subject in (ASYNCHTTP, EPOLL, GO, H2O)]
+
+
+def label(subject: Subject) -> str:
+    """How the test report names it."""
+    return f"{subject.name}/t{subject.threads}"
+
+
+# Where libraries may decide for themselves, the servers that parse by themselves are held to more.
+of_our_own = pytest.mark.parametrize("subject", [EPOLL, PYTHON, with_two_threads(EPOLL)], indirect=True, ids=label)
+
+
+def filled(template: str, names: dict[str, str]) -> str:
+    """The text with each {name} replaced."""
+    for name, value in names.items():
+        template = template.replace("{" + name + "}", value)
+    return template
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Where the programs are that have been built, by name; filled as they are needed."""
+    return {"": tmp_path_factory.mktemp("servers")}
+
+
+def built(subject: Subject, builds: dict[str, Path]) -> Path:
+    """Builds the server unless that has been done."""
+    if subject.name not in builds:
+        out = builds[""] / subject.name
+        names = {"out": str(out), "dir": str(subject.folder)}
+        command = [filled(part, names) for part in subject.build]
+        if command:
+            environment = os.environ | subject.environment
+            subprocess.run(command, cwd=subject.folder, check=True, env=environment, timeout=300)
+        builds[subject.name] = out
+    return builds[subject.name]
+
+
+def start(subject: Subject, out: Path, port: int) -> subprocess.Popen[bytes]:
+    """Starts the server on the port, without waiting for it."""
+    config = out.with_suffix(f".{port}.conf")
+    names = {"out": str(out), "dir": str(subject.folder), "host": "127.0.0.1", "port": str(port)}
+    names |= {"threads": str(subject.threads), "config": str(config)}
+    if (template := subject.folder / f"{subject.name}.conf").exists():
+        as_root = "\n" if os.geteuid() == 0 else ""
+        config.write_text(filled(template.read_text(), names | {"as_root": as_root}))
+    return subprocess.Popen(
+        [filled(part, names) for part in subject.run],
+        env=os.environ | {key: filled(value, names) for key, value in subject.environment.items()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends it whatever it takes."""
+    process.kill()
+    process.communicate()
+
+
+@contextlib.contextmanager
+def running(subject: Subject, builds: dict[str, Path]) -> Iterator[Started]:
+    """Runs the server for as long as the block lasts."""
+    port = free_port()
+    process = start(subject, built(subject, builds), port)
+    try:
+        assert within(10, lambda: accepts_connections(port))
+        yield Started(subject, process, port)
+    finally:
+        stop(process)
+
+
+@pytest.fixture(scope="module", params=SUBJECTS, ids=label)
+def subject(request: pytest.FixtureRequest) -> Subject:
+    """Each server in turn, unless what it takes is not on this machine."""
+    subject: Subject = request.param
+    if shutil.which(subject.tool) is None:
+        pytest.skip(f"{subject.tool} is not installed")
+    return subject
+
+
+@pytest.fixture(scope="module")
+def server(subject: Subject, builds: dict[str, Path]) -> Iterator[Started]:
+    """Each server in turn, running. At the end of its tests it must still be alive."""
+    with running(subject, builds) as started:
+        yield started
+        assert started.process.poll() is None
+
+
+@pytest.fixture
+def wire(server: Started) -> Iterator[Wire]:
+    """A connection to the server."""
+    with Wire(server.port) as wire:
+        yield wire
+
+
+def test_says_exactly_hello_world(wire: Wire) -> None:
+    """The answer is what the table says that it is, with the headers of an ordinary server."""
+    answer = wire.ask()
+
+    assert (answer.status, answer.body) == (200, b"Hello World")
+    assert answer.headers["content-length"] == "11"
+    assert answer.headers["content-type"] == "text/plain"
+
+
+def test_names_and_dates_its_answers(wire: Wire, server: Started) -> None:
+    """Server and Date are there and the date is now's."""
+    headers = wire.ask().headers
+
+    assert headers["server"].startswith(server.subject.name)
+    assert abs(parsedate_to_datetime(headers["date"]).timestamp() - time.time()) < 3
+
+
+def test_the_date_moves_on(wire: Wire) -> None:
+    """The date is not the one of the server's start."""
+    first = wire.ask().headers["date"]
+
+    assert within(5, lambda: wire.ask().headers["date"] != first)
+
+
+def test_sends_nothing_before_it_is_asked(wire: Wire) -> None:
+    """A connection alone brings no answer."""
+    assert wire.unasked(0.2) == b""
+
+
+def test_gives_one_answer_for_each_request(wire: Wire) -> None:
+    """A hundred requests bring a hundred answers and not a byte more."""
+    bodies = [wire.ask().body for _ in range(100)]
+
+    assert bodies == [b"Hello World"] * 100
+    assert wire.unasked() == b""
+
+
+def test_waits_for_the_whole_request_wherever_it_is_split(wire: Wire) -> None:
+    """A request in two pieces, cut at any byte, brings one answer and only after the second."""
+    for cut in range(1, len(HELLO)):
+        wire.send(HELLO[:cut])
+        assert wire.unasked(0.004) == b"", f"answered after {cut} bytes"
+        assert wire.ask(HELLO[cut:]).body == b"Hello World"
+    assert wire.unasked() == b""
+
+
+def test_reads_a_request_byte_by_byte(wire: Wire) -> None:
+    """A request in as many segments as bytes is one request."""
+    for byte in HELLO:
+        wire.send(bytes([byte]))
+
+    assert wire.answer().body == b"Hello World"
+    assert wire.unasked() == b""
+
+
+def test_answers_pipelined_requests_in_order(wire: Wire) -> None:
+    """Sixteen requests in one segment bring sixteen answers, each to its own question."""
+    other = HELLO.replace(b"GET /", b"GET /other")
+    wire.send((HELLO + other) * 8)
+
+    assert [wire.answer().status for _ in range(16)] == [200, 404] * 8
+    assert wire.unasked() == b""
+
+
+def test_answers_pipelined_requests_split_oddly(wire: Wire) -> None:
+    """Sixteen requests in pieces that are no multiples of a request bring sixteen answers."""
+    data = HELLO * 16
+    for at in range(0, len(data), 37):
+        wire.send(data[at : at + 37])
+        time.sleep(0.002)
+
+    assert [wire.answer().body for _ in range(16)] == [b"Hello World"] * 16
+    assert wire.unasked() == b""
+
+
+def test_closes_when_asked_to(wire: Wire) -> None:
+    """`Connection: close` is answered by the header and a FIN, not by a reset."""
+    answer = wire.ask(HELLO_AND_CLOSE)
+
+    assert (answer.body, answer.headers["connection"]) == (b"Hello World", "close")
+    assert wire.rest() == b""
+
+
+def test_closes_after_an_http_1_0_request(wire: Wire) -> None:
+    """HTTP/1.0 clients see the end of an answer by the end of the connection."""
+    assert wire.ask(b"GET / HTTP/1.0\r\n\r\n").body == b"Hello World"
+    assert wire.rest() == b""
+
+
+def test_keeps_an_http_1_0_connection_when_asked_to(wire: Wire) -> None:
+    """An HTTP/1.0 client that asks to keep the connection is told so."""
+    request = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+
+    assert wire.ask(request).headers["connection"].lower() == "keep-alive"
+    assert wire.ask(request).body == b"Hello World"
+
+
+def test_does_not_know_other_paths(wire: Wire) -> None:
+    """The target is read: another path is not found, and the connection stays."""
+    assert wire.ask(HELLO.replace(b"GET /", b"GET /other")).status == 404
+    assert wire.ask().status == 200
+
+
+def test_ignores_the_query(wire: Wire) -> None:
+    """A query does not make another path."""
+    assert wire.ask(HELLO.replace(b"GET /", b"GET /?a=b")).status == 200
+
+
+def test_answers_head_without_a_body(wire: Wire) -> None:
+    """HEAD brings the headers of GET and no body, so that the next answer follows at once."""
+    answer = wire.ask(HELLO.replace(b"GET", b"HEAD"), with_body=False)
+
+    assert (answer.status, answer.headers["content-length"]) == (200, "11")
+    assert wire.ask().body == b"Hello World"
+
+
+@pytest.mark.parametrize("size", [0, 5, 300_000])
+def test_consumes_a_body_of_known_length(wire: Wire, server: Started, size: int) -> None:
+    """What is posted is not taken for the next request."""
+    request = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % size
+
+    assert wire.ask(request + b"G" * size).status == server.subject.post
+    assert wire.ask().body == b"Hello World"
+
+
+def test_consumes_a_body_in_chunks(wire: Wire, server: Started) -> None:
+    """Chunks, cut anywhere on their way, are not taken for requests either."""
+    head = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = b"5\r\nhello\r\nA\r\n0123456789\r\n0\r\n\r\n"
+    for cut in range(1, len(chunks)):
+        wire.send(head + chunks[:cut])
+        time.sleep(0.001)
+        assert wire.ask(chunks[cut:]).status == server.subject.post
+    assert wire.ask().body == b"Hello World"
+
+
+@of_our_own
+def test_our_own_servers_skip_extensions_and_trailers(wire: Wire) -> None:
+    """The rarer parts of a body in chunks are passed over as well."""
+    head = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    assert wire.ask(head + b"a;x=y\r\n0123456789\r\n0\r\nX: trailer\r\n\r\n").status == 200
+    assert wire.ask().body == b"Hello World"
+
+
+def test_loses_nothing_to_a_slow_reader(server: Started) -> None:
+    """20,000 answers arrive intact at a client that first writes and only then reads."""
+    count = 20_000
+    with Wire(server.port, receive_buffer=4096) as wire:
+        wire.socket.settimeout(0.3)
+        unsent = memoryview(HELLO * count)
+        with contextlib.suppress(TimeoutError):
+            while unsent:
+                unsent = unsent[wire.socket.send(unsent[:65536]) :]
+        received = drain(wire, unsent)
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == count
+    assert received.count(b"\r\n\r\nHello World") == count
+
+
+def drain(wire: Wire, unsent: memoryview) -> bytes:
+    """Writes what is left, reading at the same time, hangs up and reads to the end."""
+    received = bytearray()
+    wire.socket.settimeout(0)
+    deadline = time.monotonic() + 30
+    while unsent and time.monotonic() < deadline:
+        with contextlib.suppress(BlockingIOError):
+            unsent = unsent[wire.socket.send(unsent[:65536]) :]
+        with contextlib.suppress(BlockingIOError):
+            received += wire.socket.recv(1 << 20)
+    wire.socket.settimeout(10)
+    wire.send(HELLO_AND_CLOSE.replace(b"GET / ", b"GET /last "))
+    received += wire.rest()
+    return bytes(received)
+
+
+@pytest.mark.parametrize("leave", ["close", "reset", "close after a request", "reset in a request"])
+def test_frees_the_descriptors_of_those_who_leave(server: Started, leave: str) -> None:
+    """However a client leaves, nothing of it stays."""
+    with Wire(server.port) as wire:
+        wire.ask()  # What the server opens with its first request stays open.
+    within(1, lambda: False)
+    base = descriptors(server.process.pid)
+    wires = [Wire(server.port) for _ in range(50)]
+    for wire in wires:
+        if leave == "close after a request":
+            wire.ask()
+        elif leave == "reset in a request":
+            wire.send(HELLO[:20])
+        (wire.reset if "reset" in leave else wire.socket.close)()
+
+    assert within(5, lambda: descriptors(server.process.pid) <= base)
+
+
+def test_answers_a_client_that_has_closed_its_side(wire: Wire) -> None:
+    """Requests and FIN may come together; the answers still come, then the server's FIN."""
+    wire.send(HELLO * 2)
+    wire.socket.shutdown(1)
+
+    assert wire.rest().count(b"Hello World") == 2
+
+
+def test_serves_1100_connections(server: Started) -> None:
+    """More connections than the usual limit of descriptors are all served."""
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server.port)) for _ in range(1100)]
+        for wire in wires:
+            wire.send(HELLO)
+        assert [wire.answer().body for wire in wires] == [b"Hello World"] * 1100
+    assert accepts_connections(server.port)
+
+
+GARBAGE = {
+    "no HTTP": b"garbage\r\n\r\n",
+    "control characters": b"\x00\x01\x02\x03\r\n\r\n",
+    "a TLS greeting": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "no version": b"GET /\r\nHost: test\r\n\r\n",
+    "four words": b"GET / more HTTP/1.1\r\nHost: test\r\n\r\n",
+    "an endless header": b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 2_000_000,
+    "a length that is no number": b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_refuses_garbage_and_lives(server: Started, garbage: str) -> None:
+    """What is no request brings a 4xx or the end of the connection, and hurts nobody else."""
+    with Wire(server.port) as wire:
+        with contextlib.suppress(ConnectionError):
+            wire.send(GARBAGE[garbage])
+        with contextlib.suppress(EOFError, ConnectionError):
+            assert 400 <= wire.answer().status < 600 or garbage in server.subject.lenient
+            if not server.subject.continues_after_garbage:
+                wire.rest()
+    with Wire(server.port) as wire:
+        assert wire.ask().body == b"Hello World"
+
+
+STRICT = {
+    "a bare LF": b"GET / HTTP/1.1\nHost: test\n\n",
+    "a bare CR": b"GET / HTTP/1.1\r\nHost: te\rst\r\n\r\n",
+    "NUL in a header": b"GET / HTTP/1.1\r\nHost: test\r\nX: \0\r\n\r\n",
+    "a folded header": b"GET / HTTP/1.1\r\nHost: test\r\nX: a\r\n b\r\n\r\n",
+    "a blank before the colon": b"GET / HTTP/1.1\r\nHost : test\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "a negative length": b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: -1\r\n\r\n",
+    "length and chunks": b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "a bad chunk": b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+}
+
+
+@of_our_own
+@pytest.mark.parametrize("request_", STRICT.values(), ids=STRICT)
+def test_our_own_servers_refuse_what_is_ambiguous(server: Started, request_: bytes) -> None:
+    """Where others are lenient, the servers that parse by themselves answer 400 and close with a FIN."""
+    with Wire(server.port) as wire:
+        assert wire.ask(request_).status == 400
+        assert wire.rest() == b""
+
+
+@of_our_own
+def test_a_refusal_survives_unread_input(server: Started) -> None:
+    """The 431 arrives although much more was on its way when it was sent."""
+    with Wire(server.port) as wire:
+        wire.send(b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000)
+        assert wire.answer().status == 431
+        assert wire.rest() == b""
+
+
+def test_says_in_one_line_that_its_port_is_taken(server: Started, builds: dict[str, Path]) -> None:
+    """A second server on the port ends at once, tells why, and does not take a share of the load."""
+    process = start(server.subject, built(server.subject, builds), server.port)
+    try:
+        _, errors = process.communicate(timeout=10)
+    finally:
+        stop(process)
+
+    assert process.returncode not in {0, None}
+    assert b"Address already in use" in errors
+    assert str(server.port).encode() in errors
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_at_once_when_told_to(subject: Subject, builds: dict[str, Path], number: signal.Signals) -> None:
+    """With a client still connected, a signal ends the server within a tenth of a second."""
+    if number != subject.stop != signal.SIGTERM:
+        pytest.skip("after SIGTERM it waits for its clients")
+    with running(subject, builds) as started, Wire(started.port) as wire:
+        wire.ask()
+        started.process.send_signal(number)
+        before = time.monotonic()
+        started.process.wait(10)
+        assert time.monotonic() - before < 0.3
+
+
+def test_prints_nothing_about_requests(subject: Subject, builds: dict[str, Path]) -> None:
+    """Standard output stays empty."""
+    with running(subject, builds) as started:
+        with Wire(started.port) as wire:
+            wire.ask()
+            wire.ask(HELLO.replace(b"GET /", b"GET /other"))
+        started.process.send_signal(subject.stop)
+        output, _ = started.process.communicate(timeout=10)
+
+    assert output == b""

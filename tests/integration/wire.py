@@ -1,0 +1,131 @@
+"""Plain sockets for testing servers: what a client library would hide is what matters here."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HELLO = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+HELLO_AND_CLOSE = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer as it came over the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Wire:
+    """A connection to a server, read answer by answer."""
+
+    def __init__(self, port: int, *, receive_buffer: int | None = None) -> None:
+        """Connects; a small receive buffer makes the client a slow reader."""
+        self.socket = socket.socket()
+        if receive_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.connect(("127.0.0.1", port))
+        self._buffer = b""
+
+    def __enter__(self) -> Wire:
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the connection."""
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Sends all of it."""
+        self.socket.sendall(data)
+
+    def ask(self, request: bytes = HELLO, *, with_body: bool = True) -> Answer:
+        """Sends a request and reads the answer."""
+        self.send(request)
+        return self.answer(with_body=with_body)
+
+    def answer(self, *, with_body: bool = True) -> Answer:
+        """Reads exactly one answer."""
+        while b"\r\n\r\n" not in self._buffer:
+            self._fill()
+        head, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
+        status, *lines = head.decode("latin-1").split("\r\n")
+        assert status.startswith("HTTP/1."), head
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        length = int(headers["content-length"]) if with_body else 0
+        while len(self._buffer) < length:
+            self._fill()
+        body, self._buffer = self._buffer[:length], self._buffer[length:]
+        return Answer(int(status.split()[1]), headers, body)
+
+    def unasked(self, wait_s: float = 0.05) -> bytes:
+        """What comes within a while although nothing is due."""
+        self.socket.settimeout(wait_s)
+        try:
+            return self._buffer + self.socket.recv(65536)
+        except TimeoutError:
+            return self._buffer
+        finally:
+            self.socket.settimeout(10)
+
+    def rest(self) -> bytes:
+        """Everything up to the server's FIN; a reset raises."""
+        while data := self.socket.recv(65536):
+            self._buffer += data
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+    def reset(self) -> None:
+        """Closes with a RST instead of a FIN."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        self.socket.close()
+
+    def _fill(self) -> None:
+        data = self.socket.recv(1 << 20)
+        if not data:
+            message = f"the server hung up before the answer was complete: {self._buffer[:200]!r}"
+            raise EOFError(message)
+        self._buffer += data
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def accepts_connections(port: int) -> bool:
+    """Whether somebody listens on the port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def descriptors(pid: int) -> int:
+    """How many descriptors the process has open."""
+    return len(os.listdir(Path("/proc") / str(pid) / "fd"))  # noqa: PTH208 - a count, not the paths
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Waits until the condition holds; false if it still does not at the end."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
