@@ -81,9 +81,7 @@ def install(session: nox.Session, *names: str) -> None:
 
 def measure(session: nox.Session, *arguments: str) -> None:
     """Run the command line from the checkout."""
-    session.run(
-        "python", "speedup.py", *arguments, interrupt_timeout=INTERRUPT_S, terminate_timeout=TERMINATE_S
-    )
+    session.run("python", "speedup.py", *arguments, interrupt_timeout=INTERRUPT_S, terminate_timeout=TERMINATE_S)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from runners.matrix import json_schema
 from runners.progress import reporter
 from runners.reading import parse_matrix
 from runners.tools import TOOL_DATA
+from runners.units import parse_duration_s
 from runners.version import VERSION
 
 EXAMPLES = """\
@@ -131,6 +132,10 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", action="append", default=[], metavar="GLOB", help="only cells like 'epoll*/t2/*'")
     parser.add_argument("--skip", action="append", default=[], metavar="GLOB", help="leave out cells like this")
     parser.add_argument("--group", action="append", default=[], metavar="GLOB", help="only servers of these groups")
+    parser.add_argument(
+        "--duet", nargs=2, metavar=("A", "B"), help="only this: A and B at the same moment, their CPU cost compared"
+    )
+    parser.add_argument("--budget", type=_duration, metavar="TIME", help="stop after so much load, like 10m")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the random order; default: a new one")
 
 
@@ -142,7 +147,17 @@ def _wishes(arguments: argparse.Namespace) -> planning.Wishes:
         load=arguments.load,
         selection=Selection(tuple(arguments.only), tuple(arguments.skip), tuple(arguments.group)),
         seed=arguments.seed,
+        duet=tuple(arguments.duet) if arguments.duet else None,
+        budget_s=arguments.budget,
     )
+
+
+def _duration(text: str) -> float:
+    """Return a duration in seconds, for argparse."""
+    try:
+        return parse_duration_s(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def do_plan(arguments: argparse.Namespace) -> int:

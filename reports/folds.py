@@ -66,7 +66,7 @@ class Fold:
 
 def build_folds(view: RunView) -> tuple[Fold, ...]:
     """Return a fold for each cell that was planned to be measured, failed or has trials, in the plan's order."""
-    cells = (cell for cell in view.cells if cell.status in ("planned", "failed") or cell.id in view.trials)
+    cells = (cell for cell in view.cells if cell.status in ("planned", "failed") or cell.id in view.every)
     return tuple(_fold(cell, view) for cell in cells)
 
 
@@ -94,13 +94,13 @@ def _histograms(encoded: Iterator[str | None]) -> Iterator[Mapping[int, int]]:
 
 
 def _fold(cell: CellInfo, view: RunView) -> Fold:
-    trials = view.trials.get(cell.id, ())
+    trials = view.every.get(cell.id, ())
     row = cell_row(cell, cell.title, "", view)
     return Fold(
         anchor=view.anchors[cell.id],
         cell=cell,
         row=row,
-        latency=latency_of(trials),
+        latency=latency_of(view.trials.get(cell.id, ())),
         trials=tuple(_trial(trial, view.folder.path) for trial in trials),
         summary=_summary(row, trials),
         passed=", ".join(f"{check.id} {check.name}" for check in _always(trials, "pass")),

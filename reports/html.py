@@ -24,6 +24,7 @@ from reports.tables import TableModel, build_tables
 from reports.text import text_measured, text_published
 from reports.view import RunView, view_run
 from runners.folder import read_folder, replace_file
+from runners.order import TOGETHER
 from runners.records import Published, RunFolder
 from runners.resources import root
 from runners.units import format_duration
@@ -109,8 +110,11 @@ def _build_output(folder: RunFolder, log: str | None, tail: str) -> str:
 
 def _order(view: RunView) -> tuple[str, ...]:
     """Return each block's planned order as one line of slugs."""
-    slugs = {cell.id: cell.slug for cell in view.cells}
-    return tuple(" ".join(slugs.get(cell, cell) for cell in cells) for cells in view.run.order)
+    return tuple(
+        f"{family}: " + ", ".join(" with ".join(cell.split("#")[0] for cell in item.split(TOGETHER)) for item in block)
+        for family, blocks in view.run.order.items()
+        for block in blocks
+    )
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Literal
 
 from reports.rows import one_line, plural
 from reports.view import RunView
+from runners.order import TOGETHER
 from runners.records import Trial
 from runners.statistics import MIN_VALUES
 
@@ -31,7 +32,7 @@ def notices(view: RunView, prefix: str = "") -> tuple[Notice, ...]:
 
 def _recorded(view: RunView) -> Iterator[Trial]:
     """Yield the trials that the report shows."""
-    for trials in view.trials.values():
+    for trials in view.every.values():
         yield from trials
 
 
@@ -39,9 +40,16 @@ def _progress(view: RunView) -> Iterator[Notice]:
     run = view.run
     if view.matrix is None:
         yield Notice("error", "The matrix in this run folder cannot be read; its tables are missing.")
-    planned = {(cell, block) for block, cells in enumerate(run.order) for cell in cells}
-    done = {(trial.cell, trial.block) for trial in _recorded(view) if trial.verdict != "not run"}
-    if left := len(planned - done):
+    planned = {
+        (cell, family, block)
+        for family, blocks in run.order.items()
+        for block, items in enumerate(blocks)
+        for item in items
+        for cell in item.split(TOGETHER)
+    }
+    done = {(trial.cell, trial.family, trial.block) for trial in _recorded(view) if trial.verdict != "not run"}
+    left = 0 if run.ended_by else len(planned - done)
+    if left:
         yield Notice(
             "warning",
             f"Incomplete: {len(planned) - left} of {plural(len(planned), 'planned trial')} measured. The numbers"

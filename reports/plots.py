@@ -165,7 +165,7 @@ def _draw_published(axes: Axes, rows: Sequence[Row]) -> None:
     points = [(row.published, number) for number, row in enumerate(rows) if row.published is not None]
     if points:
         axes.plot([x for x, _ in points], [y for _, y in points], linestyle="", marker="D", markersize=5.5,
-                  markerfacecolor="none", markeredgecolor=THEN, markeredgewidth=1.3)  # fmt: skip
+                  markerfacecolor=PAPER, markeredgecolor=THEN, markeredgewidth=1.3)  # fmt: skip
 
 
 def _bar_legend(table: TableModel, rows: Sequence[Row]) -> list[Line2D | Patch]:
@@ -177,7 +177,7 @@ def _bar_legend(table: TableModel, rows: Sequence[Row]) -> list[Line2D | Patch]:
                              label="this run, CPUs shared with the load"))  # fmt: skip
     if table.published and any(row.published is not None for row in rows):
         name = clipped(clean(table.published.name, ""), LABEL_CHARACTERS)
-        handles.append(Line2D([], [], linestyle="", marker="D", markersize=5.5, markerfacecolor="none",
+        handles.append(Line2D([], [], linestyle="", marker="D", markersize=5.5, markerfacecolor=PAPER,
                               markeredgecolor=THEN, markeredgewidth=1.3,
                               label=f"published, another machine: {name}"))  # fmt: skip
     return handles

@@ -307,18 +307,24 @@ def _against(best: Row, base: Row) -> str:
         return f"{named(best)} answered most requests, {_rate(best)} per second{_at_least(best)}"
     interval = comparison.ratio.interval
     between = f"between {interval.low:.2f} and {interval.high:.2f}" if interval else "no interval: too few blocks"
-    if comparison.judgement is None or comparison.judgement.answer != "faster":
+    if interval and not _is_faster(comparison):
         return f"{named(best)} and {named(base)} cannot be told apart: ratio {comparison.ratio.value:.2f} ({between})"
     times = f"{comparison.ratio.value:.2f} times as many requests as {named(base)} ({between})"
     return f"{named(best)} answered {times}{_at_least(best)}"
 
 
+def _is_faster(comparison: Comparison) -> bool:
+    return comparison.judgement is not None and comparison.judgement.answer == "faster"
+
+
 def _runner_up(best: Row, second: Row, comparisons: int) -> str:
-    """Return whether the best row is really ahead of the next one."""
-    if second.base and best.comparison:
+    """Return whether the best row is really ahead of the next one, where that is not said already."""
+    if second.base or (best.comparison and not _is_faster(best.comparison)):
         return ""
     comparison = compare(best, second, comparisons)
-    if comparison.judgement is None or comparison.judgement.answer != "faster":
+    if not comparison.ratio.interval:
+        return ""
+    if not _is_faster(comparison):
         return f"; it cannot be told from the next, {named(second)}"
     return f"; the next, {named(second)}, is slower by a factor of {comparison.ratio.value:.2f}"
 

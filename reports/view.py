@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from runners.cells import Program, programs, variant_name
+from runners.comparison import counting
 from runners.matrix import Matrix
 from runners.records import CellInfo, Published, Run, RunFolder, Trial
 
@@ -40,13 +41,18 @@ class PublishedNumbers:
 
 @dataclass(frozen=True)
 class RunView:
-    """A run with the indexes that tables and folds look things up in."""
+    """A run with the indexes that tables and folds look things up in.
+
+    `trials` are those that count: alone on the machine, of the last attempt at their block. `every` holds all.
+    Twins are in no index by key, since no row names them.
+    """
 
     folder: RunFolder
     matrix: Matrix | None
     cells: tuple[CellInfo, ...]
     by_key: Mapping[Key, tuple[CellInfo, ...]]
     trials: Mapping[str, tuple[Trial, ...]]
+    every: Mapping[str, tuple[Trial, ...]]
     anchors: Mapping[str, str]
     programs: Mapping[tuple[str, str | None], tuple[Program, Limits]]
     published: Mapping[str, PublishedNumbers]
@@ -68,15 +74,18 @@ class RunView:
 def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Published] = ()) -> RunView:
     """Return the view of a run folder; `prefix` keeps the anchors of several runs in one file apart."""
     matrix = read_embedded_matrix(folder.run.matrix)
-    trials = _by_cell(folder.trials)
+    every = _by_cell(folder.trials)
+    trials = _by_cell(trial for trial in counting(folder.trials) if trial.pair is None)
+    trials |= {cell: of for cell, of in _unmeasured(every).items() if cell not in trials}
     known = {cell.id for cell in folder.run.cells}
-    cells = folder.run.cells + tuple(cell_of(of[0]) for name, of in trials.items() if name not in known)
+    cells = folder.run.cells + tuple(cell_of(of[0]) for name, of in every.items() if name not in known)
     return RunView(
         folder=folder,
         matrix=matrix,
         cells=cells,
         by_key=_by_key(cells),
         trials=trials,
+        every=every,
         anchors=_anchors(cells, f"{prefix}cell-"),
         programs={(program.server, program.variant): (program, limits) for program, limits in programs(matrix)}
         if matrix
@@ -121,17 +130,24 @@ def ok_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
 def _by_cell(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
     """Return each cell's trials; one that an interruption cut short goes once it was measured again."""
     trials = tuple(trials)
-    done = {(trial.cell, trial.block) for trial in trials if trial.verdict != "not run"}
+    done = {(trial.cell, trial.block, trial.pair) for trial in trials if trial.verdict != "not run"}
     found: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
-        if trial.verdict != "not run" or (trial.cell, trial.block) not in done:
+        if trial.verdict != "not run" or (trial.cell, trial.block, trial.pair) not in done:
             found[trial.cell].append(trial)
     return {cell: tuple(items) for cell, items in found.items()}
 
 
+def _unmeasured(every: Mapping[str, tuple[Trial, ...]]) -> dict[str, tuple[Trial, ...]]:
+    """Return the cells of which there is nothing but interrupted trials."""
+    return {
+        cell: of for cell, of in every.items() if all(trial.verdict == "not run" and not trial.pair for trial in of)
+    }
+
+
 def _by_key(cells: Iterable[CellInfo]) -> dict[Key, tuple[CellInfo, ...]]:
     found: defaultdict[Key, list[CellInfo]] = defaultdict(list)
-    for cell in cells:
+    for cell in (cell for cell in cells if not cell.twin_of):
         found[cell.server, cell.variant, cell.threads, cell.mode].append(cell)
     return {key: tuple(items) for key, items in found.items()}
 

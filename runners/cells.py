@@ -58,7 +58,7 @@ class Program:
     run: tuple[str, ...]
     config: str | None
     flags: tuple[str, ...]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(hash=False)
     unavailable: str | None
 
     @property
@@ -90,12 +90,18 @@ class Cell:
     cpus: tuple[str, str] | None
     body: str
     path: str
-    source_hash: str = field(default="", compare=False)
+    source_hash: str = ""
+    twin: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the variant's name; a twin is the same cell under another name."""
+        return f"{self.program.name}~twin" if self.twin else self.program.name
 
     @property
     def slug(self) -> str:
         """Return the readable name that globs select: "epoll/t2/c64/persistent"."""
-        return f"{self.program.name}/t{self.threads}/c{self.connections}/{self.mode}"
+        return f"{self.name}/t{self.threads}/c{self.connections}/{self.mode}"
 
     @property
     def family(self) -> str:

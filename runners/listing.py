@@ -8,11 +8,19 @@ from rich.console import Console
 from rich.text import Text
 
 from runners.cells import Cell
+from runners.order import trial_s
 from runners.planning import Plan
-from runners.progress import planned_s
 from runners.units import format_duration
 
 SCHEMA = "speedup.plan/1"
+
+
+class PlainPipeConsole(Console):
+    """A console that leaves a reader that has gone to the command line, for which that is no failure."""
+
+    def on_broken_pipe(self) -> None:
+        """Tell it as any other output would."""
+        raise BrokenPipeError
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -41,7 +49,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
                 "family": planned.cell.family,
                 "status": planned.status,
                 "reason": planned.reason,
-                "trial_s": planned_s(planned.cell),
+                "trial_s": trial_s(planned.cell),
             }
             for planned in plan.cells
         ],
@@ -50,9 +58,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 def print_plan(plan: Plan, console: Console | None = None) -> None:
     """Print the cells by family, what is not measured and why, and what it comes to."""
-    console = console or Console(highlight=False, soft_wrap=True)
+    console = console or PlainPipeConsole(highlight=False, soft_wrap=True)
     for family, cells in _families(plan).items():
-        spent = format_duration(sum(map(planned_s, cells)) * plan.preset.blocks.max)
+        spent = format_duration(sum(map(trial_s, cells)) * plan.preset.blocks.max)
         console.print(Text(f"family {family}: {len(cells)} cells, {spent}", style="bold"))
         for cell in cells:
             console.print(Text(f"  {cell.id:<52}  group {cell.program.group}"))

@@ -1,19 +1,19 @@
-"""Runs a load generator against a server and watches both: CPU, memory, connections, and who dies first."""
+"""Loads one server, or two at the same moment, and watches both sides: CPU, memory, connections, who dies first."""
 
 from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from runners import counters
 from runners.loads import Load, LoadFailed, LoadJob, LoadResult, Phase
+from runners.machine import Layout
+from runners.network import Network
 from runners.processes import describe_exit, start, stop
 from runners.records import Command
+from runners.sampling import SAMPLE_S, Watch, Watched
 from runners.subject import Subject, TrialFailed, tail_of
-
-SAMPLE_S = 0.1
 
 Tick = Callable[[], None]
 
@@ -23,33 +23,35 @@ class Measured:
     """What a measured phase gave: the generator's result and the kernel's counters around it."""
 
     result: LoadResult
-    before: counters.Counters
-    after: counters.Counters
-    rss_bytes: int | None
-
-    def spent(self, name: str) -> float | None:
-        """Return by how much a counter grew; None where it could not be read."""
-        before, after = getattr(self.before, name), getattr(self.after, name)
-        return None if before is None or after is None else after - before
+    watched: Watched
 
     @property
     def served(self) -> int:
         """Return how many requests the server answered between the two readings of the counters."""
         return self.result.requests + self.result.uncounted
 
-    def per_request(self, total: float | None) -> float | None:
-        """Return what the generator counted, shared out over the requests that it counted."""
-        return None if total is None else total / self.result.requests
-
+    @property
     def server_cpu_us_per_request(self) -> float | None:
         """Return the server's CPU time for each request it answered."""
-        spent_us = self.spent("server_cpu_us")
+        spent_us = self.watched.server_run_us
         return None if spent_us is None else spent_us / self.served
 
+    @property
+    def client_cpu_us_per_request(self) -> float | None:
+        """Return the generator's CPU time for each request it counted."""
+        spent_us = self.result.client_cpu_us
+        return None if spent_us is None else spent_us / self.result.requests
+
+    @property
     def machine_cpu_us_per_request(self) -> float | None:
         """Return the machine's; None where the generator's own start would count as well."""
-        spent_us = self.spent("machine_busy_us")
+        spent_us = self.watched.machine_busy_us
         return None if spent_us is None or self.result.uncounted else spent_us / self.served
+
+    @property
+    def bytes_per_request(self) -> float | None:
+        """Return the bytes read for each request, headers included."""
+        return None if self.result.bytes_read is None else self.result.bytes_read / self.result.requests
 
     def share(self, us_per_request: float | None, threads: int, cpus: tuple[int, ...]) -> float | None:
         """Return which part of its CPU time a side used, with so many threads on so many CPUs."""
@@ -58,78 +60,116 @@ class Measured:
         return us_per_request * self.result.requests / (self.result.duration_us * min(threads, len(cpus)))
 
 
-class Loading:
-    """One load generator's work on one server."""
+@dataclass
+class Side:
+    """A server with the generator that loads it; a trial has one side, a duet two."""
 
-    def __init__(self, load: Load, job: LoadJob, subject: Subject, env: Mapping[str, str], tick: Tick) -> None:
-        self.load, self.job, self.subject, self.env, self.tick = load, job, subject, env, tick
-        self.commands: list[Command] = []
+    subject: Subject
+    load: Load
+    job: LoadJob
+    layout: Layout
+    network: Network
+    env: Mapping[str, str]
+    commands: list[Command] = field(default_factory=list)
+    client: subprocess.Popen[bytes] | None = None
 
-    def measure(self) -> Measured:
-        """Warm up, then measure; TrialFailed where either breaks."""
-        *warmups, measured = self.load.phases(self.job)
-        for phase in warmups:
-            self._run(phase)
-        before = counters.read_counters(self.subject.pid)
-        rss_bytes = self._run(measured)
-        after = counters.read_counters(self.subject.pid)
-        return Measured(self._result(measured), before, after, rss_bytes)
+    def __post_init__(self) -> None:
+        """Prepare the watch on the server."""
+        self.watch = Watch(self.subject.pid)
 
-    def _result(self, phase: Phase) -> LoadResult:
+    def start_client(self, phase: Phase) -> None:
+        """Start one command of the generator, in the server's network."""
+        logs = self.subject.logs
+        self.commands.append(logs.command(phase.purpose, phase.argv, self.layout.client))
+        self.network.enter()
+        with logs.file(phase.purpose).open("wb") as output:
+            try:
+                self.client = start(phase.argv, output=output, cpus=self.layout.client, env=self.env)
+            except OSError as error:
+                raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.subject.cell) from error
+        self.watch.client = self.client.pid
+
+    def stop_client(self) -> None:
+        """End the generator if it still runs."""
+        if self.client is not None:
+            stop(self.client)
+
+    def ended(self, patience_s: float) -> bool:
+        """Wait a little for the generator's end."""
+        if self.client is None:
+            return True
+        try:
+            self.client.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def check_server(self, phase: Phase, began: float) -> None:
+        """Raise TrialFailed where the server has ended."""
+        self.subject.check_alive(f"{time.monotonic() - began:.1f} s into the {phase.purpose}")
+
+    def check_client(self, phase: Phase) -> None:
+        """Raise TrialFailed where the generator ended badly; one that was stopped early may end as it likes."""
+        code = self.client.poll() if self.client else None
+        if code and phase.stop_after_s is None:
+            words = tail_of(self.subject.logs.file(phase.purpose))
+            raise TrialFailed(f"{phase.argv[0]} ended with {describe_exit(code)}: {words}", self.subject.cell)
+
+    def result(self, phase: Phase) -> LoadResult:
+        """Read what the generator counted."""
         output = self.subject.logs.file(phase.purpose).read_text(encoding="utf-8", errors="replace")
         try:
             result = self.load.parse(output, self.job)
         except LoadFailed as error:
-            raise TrialFailed(f"{error}: {output[-300:].strip()}") from error
+            raise TrialFailed(f"{error}: {output[-300:].strip()}", self.subject.cell) from error
         if result.requests == 0:
-            raise TrialFailed("the server answered no request within the measured time")
+            raise TrialFailed("the server answered no request within the measured time", self.subject.cell)
         return result
 
-    def _run(self, phase: Phase) -> int | None:
-        """Run one command of the generator to its end; return the server's largest resident memory in bytes."""
-        logs, cpus = self.subject.logs, self.subject.layout.client
-        self.commands.append(logs.command(phase.purpose, phase.argv, cpus))
-        with logs.file(phase.purpose).open("wb") as output:
-            try:
-                client = start(phase.argv, output=output, cpus=cpus, env=self.env)
-            except OSError as error:
-                raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}") from error
-        try:
-            return self._watch(phase, client)
-        finally:
-            stop(client)
 
-    def _watch(self, phase: Phase, client: subprocess.Popen[bytes]) -> int | None:
-        """Look at both sides ten times a second until the client ends, or has to be ended."""
-        began = time.monotonic()
-        ends = began + (phase.stop_after_s if phase.stop_after_s is not None else phase.limit_s)
-        sizes: list[int] = []
-        while not _ended(client, min(SAMPLE_S, max(0.0, ends - time.monotonic()))):
-            self._check_subject(phase, began)
-            if time.monotonic() >= ends:
-                break
-            sizes += filter(None, [counters.tree_rss_bytes(self.subject.pid)])
-            self.tick()
-        self._check_subject(phase, began)
-        self._check_client(phase, client)
-        return max(sizes, default=None)
-
-    def _check_subject(self, phase: Phase, began: float) -> None:
-        self.subject.check_alive(f"{time.monotonic() - began:.1f} s into the {phase.purpose}")
-
-    def _check_client(self, phase: Phase, client: subprocess.Popen[bytes]) -> None:
-        """Raise TrialFailed where the client ended badly, or did not end although nobody stops it early."""
-        code = client.poll()
-        if code is None and phase.stop_after_s is None:
-            raise TrialFailed(f"{phase.argv[0]} did not end within {phase.limit_s:g} s")
-        if code:
-            words = tail_of(self.subject.logs.file(phase.purpose))
-            raise TrialFailed(f"{phase.argv[0]} ended with {describe_exit(code)}: {words}")
+def measure_sides(sides: Sequence[Side], tick: Tick) -> list[Measured]:
+    """Warm up, then measure, all sides at the same moment; TrialFailed where any breaks."""
+    *warmups, measured = zip(*(side.load.phases(side.job) for side in sides), strict=True)
+    for phases in warmups:
+        _run(sides, phases, tick)
+    for side in sides:
+        side.watch.begin()
+    _run(sides, measured, tick)
+    watched = [side.watch.end() for side in sides]
+    results = [side.result(phase) for side, phase in zip(sides, measured, strict=True)]
+    return [Measured(*pair) for pair in zip(results, watched, strict=True)]
 
 
-def _ended(process: subprocess.Popen[bytes], patience_s: float) -> bool:
+def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
+    """Run one phase on all sides to its end; none of the generators outlives it."""
+    began = time.monotonic()
     try:
-        process.wait(patience_s)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+        for side, phase in zip(sides, phases, strict=True):
+            side.start_client(phase)
+        _watch(sides, phases, began, tick)
+    finally:
+        for side in sides:
+            side.stop_client()
+    for side, phase in zip(sides, phases, strict=True):
+        side.check_server(phase, began)
+        side.check_client(phase)
+
+
+def _watch(sides: Sequence[Side], phases: Sequence[Phase], began: float, tick: Tick) -> None:
+    """Look at all sides ten times a second until every generator ended, or has to be ended."""
+    early_s, limit_s = phases[0].stop_after_s, phases[0].limit_s
+    ends = began + (limit_s if early_s is None else early_s)
+    following = time.monotonic() + SAMPLE_S
+    running = list(sides)
+    while running and time.monotonic() < ends:
+        patience_s = max(0.0, min(following, ends) - time.monotonic())
+        running = [side for side in running if not side.ended(patience_s / len(running))]
+        if time.monotonic() < following:
+            continue
+        following += SAMPLE_S
+        for side, phase in zip(sides, phases, strict=True):
+            side.check_server(phase, began)
+            side.watch.sample()
+        tick()
+    if running and early_s is None:
+        raise TrialFailed(f"{phases[0].argv[0]} did not end within {limit_s:g} s", running[0].subject.cell)

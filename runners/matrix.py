@@ -21,10 +21,11 @@ from pydantic import (
     model_validator,
 )
 
-from runners.units import parse_duration_s, parse_share
+from runners.units import parse_duration_s, parse_share, parse_size_bytes
 
 Mode = Literal["persistent", "non-persistent"]
 MODES: tuple[Mode, ...] = ("persistent", "non-persistent")
+Design = Literal["solo", "duet"]
 ServerClass = Literal["realistic", "stripped", "historic"]
 Purpose = Literal["server", "load", "tests"]
 
@@ -48,6 +49,11 @@ Share = Annotated[
     float,
     BeforeValidator(parse_share),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?%$", "examples": ["1%"]}),
+]
+Size = Annotated[
+    float,
+    BeforeValidator(parse_size_bytes),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?(B|KiB|MiB|GiB)$", "examples": ["8MiB"]}),
 ]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
@@ -94,6 +100,9 @@ class Preset(Section):
     warmup: Duration = Field(description="Load before the measured window; not counted.")
     duration: WholeSeconds = Field(description="Length of the measured window, in whole seconds as wrk counts.")
     blocks: Blocks = Field(default_factory=Blocks, description="Repetitions.")
+    twin: bool = Field(
+        default=True, description="Measure each family's base twice under two names: what differs then is noise."
+    )
 
 
 class Match(Section):
@@ -138,6 +147,7 @@ class Machine(Section):
     threads: Counts = Field(description="Server thread counts to measure.")
     connections: Counts = Field(description="Concurrent client connections to measure.")
     wrk: WrkSettings = Field(default_factory=WrkSettings)
+    ceiling: Count | None = Field(None, description="Requests per second that the generator reaches here at most.")
     cpus: CpuLayout | None = Field(None, description="Fixed CPU sets; default: computed per thread count.")
 
     @model_validator(mode="after")
@@ -244,6 +254,9 @@ class Table(Section):
     section: str | None = Field(None, description="Heading above this table, where it differs from the title.")
     text: str = Field("", description="Paragraphs above the table; plain text, blank lines separate.")
     mode: Mode
+    design: Design = Field(
+        "solo", description='"duet" also measures every row at the same moment as the base, to compare CPU cost.'
+    )
     published: str | None = Field(None, description="Machine of the published run whose numbers stand beside.")
     rows: tuple[RowEntry, ...] = Field(min_length=1, description="Rows and headings, in order.")
 
@@ -282,10 +295,42 @@ class Tool(Section):
         return self
 
 
+class Validity(Section):
+    """Thresholds of the validity checks; `_fail` invalidates a trial, `_warn` marks it. See the methodology."""
+
+    requests_per_connection_fail: float = Field(10, description="V12: fewer requests per connection fail.")
+    requests_per_connection_warn: float = Field(100, description="V12: fewer requests per connection warn.")
+    overshoot_fail: Duration = Field(0.25, description="V12: how much longer than asked a generator may take.")
+    drift_fail: Share = Field(0.10, description="V13: difference of the two halves of a trial.")
+    drift_warn: Share = Field(0.03, description="V13: the same, for a mark.")
+    spread_fail: Share = Field(0.15, description="V13: coefficient of variation of 0.5 s windows.")
+    spread_warn: Share = Field(0.05, description="V13: the same, for a mark.")
+    reopened: Share = Field(0.01, description="V4: connections opened per request beyond what the mode says.")
+    lost_segments: Share = Field(0.0001, description="V6: segments sent again, of all segments.")
+    ports_fail: Share = Field(0.80, description="V7: ports waiting for reuse, of all ports.")
+    ports_warn: Share = Field(0.50, description="V7: the same, for a mark.")
+    client_busy: Share = Field(0.95, description="V8: the generator's busiest thread; from here on it is saturated.")
+    server_busy: Share = Field(0.90, description="The server's CPU share from which on it is the bottleneck.")
+    client_wait_fail: Share | None = Field(None, description="V9: time on a run queue; by default only a mark.")
+    client_wait_warn: Share = Field(0.05, description="V9: the same, for a mark.")
+    little: Share = Field(0.90, description="V10: connections with a request under way.")
+    headroom: Share = Field(0.80, description="V11: rate, of the generator's ceiling.")
+    steal_fail: Share = Field(0.10, description="V14: time stolen from the CPUs in use.")
+    steal_warn: Share = Field(0.005, description="V14: the same, for a mark.")
+    foreign_fail: Share = Field(0.50, description="V15: CPU time of other programs, of one CPU.")
+    foreign_warn: Share = Field(0.03, description="V15: the same, for a mark.")
+    pressure_fail: Share = Field(0.05, description="V16: time stalled for memory or disk.")
+    pressure_warn: Share = Field(0.01, description="V16: the same, for a mark.")
+    frequency_drift: Share = Field(0.02, description="V18: change of the CPU frequency, for a mark.")
+    memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory, and ...")
+    memory_growth_share: Share = Field(0.20, description="V20: ... as a share of it; both must be exceeded.")
+
+
 class Matrix(Section):
     """A whole matrix.toml."""
 
     suite: Suite
+    validity: Validity = Field(default_factory=Validity)
     preset: dict[Name, Preset] = Field(min_length=1)
     machine: dict[Name, Machine] = Field(min_length=1)
     tool: dict[Name, Tool] = Field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""A network of its own for each trial: private counters, ports and TIME_WAIT table, gone when the trial is over.
+"""A network of its own for each server under test: private counters, ports and TIME_WAIT table, gone with the trial.
 
-The harness itself moves into a fresh network namespace, so that servers and generators inherit it, and moves back
-afterwards. As an ordinary user this needs a user namespace, which the harness enters once and stays in. Where
+The harness moves into a fresh network namespace, so that what it starts there inherits it, and moves back when the
+trial is over. As an ordinary user this needs a user namespace, which the harness enters once and stays in. Where
 neither is allowed, trials share the host's network: counters count as differences, and a trial waits until the
 TIME_WAIT connections of earlier ones have gone.
 """
@@ -15,20 +15,24 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from runners.kernel import time_wait_count
+
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
+OWN_NETWORK = "/proc/self/ns/net"
 
 # 45,000 connections in TIME_WAIT find room; the servers' own ports lie below.
 SETTINGS = {
     "net/ipv4/ip_local_port_range": "20000 65535",
     "net/ipv4/tcp_tw_reuse": "1",
 }
+SHOWN = (*SETTINGS, "net/core/somaxconn", "net/ipv4/tcp_max_tw_buckets", "net/ipv4/tcp_tw_reuse_delay")
 DRAIN_TIMEOUT_S = 70.0
 DRAINED = 200
 
@@ -39,10 +43,16 @@ Kind = Literal["namespace", "host"]
 
 @dataclass(frozen=True)
 class Network:
-    """Where a trial's packets go, and the settings that hold there."""
+    """Where a server's packets go; `descriptor` is None for the host's network."""
 
     kind: Kind
     settings: dict[str, str]
+    descriptor: int | None = None
+
+    def enter(self) -> None:
+        """Move the harness there, so that what it starts and asks next is there as well."""
+        if self.descriptor is not None and _libc.setns(self.descriptor, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "cannot enter a network namespace")
 
 
 def enter_user_namespace() -> bool:
@@ -50,15 +60,14 @@ def enter_user_namespace() -> bool:
 
     Call it once, before any thread exists. The user keeps its own id inside.
     """
-    if os.geteuid() == 0:
-        return _may_unshare()
-    user, group = os.geteuid(), os.getegid()
-    if _libc.unshare(CLONE_NEWUSER):
-        return False
-    with suppress(OSError):
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+    if os.geteuid() != 0:
+        user, group = os.geteuid(), os.getegid()
+        if _libc.unshare(CLONE_NEWUSER):
+            return False
+        with suppress(OSError):
+            Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+            Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+            Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
     return _may_unshare()
 
 
@@ -71,31 +80,38 @@ def _may_unshare() -> bool:
 
 
 @contextmanager
-def trial_network(kind: Kind) -> Iterator[Network]:
-    """Be in a fresh network for the length of a trial, or in the host's once it is quiet."""
+def fresh_networks(kind: Kind, count: int) -> Iterator[tuple[Network, ...]]:
+    """Make as many fresh networks, or wait until the host's is quiet; afterwards the harness is back where it was."""
     if kind == "host":
         wait_until_drained()
-        yield Network("host", read_settings())
+        yield (Network("host", read_settings()),) * count
         return
-    host = os.open("/proc/self/ns/net", os.O_RDONLY)
-    try:
-        if _libc.unshare(CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "cannot make a network namespace")
-        _bring_loopback_up()
-        for name, value in SETTINGS.items():
-            with suppress(OSError):
-                Path("/proc/sys", name).write_text(value, encoding="ascii")
-        yield Network("namespace", read_settings())
-    finally:
-        _libc.setns(host, CLONE_NEWNET)  # refused inside a user namespace: the next trial makes its own anyway
-        os.close(host)
+    with ExitStack() as opened:
+        home = _open_own(opened)
+        opened.callback(_libc.setns, home, CLONE_NEWNET)  # refused in a user namespace, where no trial needs it
+        yield tuple(_make(opened) for _ in range(count))
+
+
+def _make(opened: ExitStack) -> Network:
+    if _libc.unshare(CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "cannot make a network namespace")
+    _bring_loopback_up()
+    for name, value in SETTINGS.items():
+        with suppress(OSError):
+            Path("/proc/sys", name).write_text(value, encoding="ascii")
+    return Network("namespace", read_settings(), _open_own(opened))
+
+
+def _open_own(opened: ExitStack) -> int:
+    descriptor = os.open(OWN_NETWORK, os.O_RDONLY)
+    opened.callback(os.close, descriptor)
+    return descriptor
 
 
 def read_settings() -> dict[str, str]:
     """Return the settings that hold in the present network; those that it does not tell are left out."""
-    names = (*SETTINGS, "net/core/somaxconn", "net/ipv4/tcp_max_tw_buckets", "net/ipv4/tcp_tw_reuse_delay")
     settings = {}
-    for name in names:
+    for name in SHOWN:
         with suppress(OSError):
             settings[name] = " ".join(Path("/proc/sys", name).read_text(encoding="ascii").split())
     return settings
@@ -106,15 +122,6 @@ def wait_until_drained(timeout_s: float = DRAIN_TIMEOUT_S) -> None:
     deadline = time.monotonic() + timeout_s
     while (time_wait_count() or 0) > DRAINED and time.monotonic() < deadline:
         time.sleep(0.25)
-
-
-def time_wait_count() -> int | None:
-    """Return how many connections are in TIME_WAIT; None where the kernel does not tell."""
-    try:
-        words = Path("/proc/net/sockstat").read_text(encoding="ascii").split()
-        return int(words[words.index("tw") + 1])
-    except (OSError, ValueError):
-        return None
 
 
 def _bring_loopback_up() -> None:

@@ -1,49 +1,116 @@
-"""In which order cells are measured, and how long that takes. Pure."""
+"""In which order cells are measured within a block, and how long that takes. Pure.
+
+A block holds every cell of a family once. Consecutive blocks take the rows of a randomly relabelled Williams square,
+in which every cell stands at every position, and behind every other cell, equally often: what drifts, and what one
+trial leaves for the next, meets all cells alike.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runners.cells import Cell
 from runners.matrix import Preset
 
-OVERHEAD_S = 0.35  # start, probe, generator's start and stop of one trial, seen on two slow cores
+OVERHEAD_S = 0.2  # start, probe, generator's start and stop of one trial, seen on two slow cores
+TOGETHER = " + "  # joins the two cells of a duet; cell ids hold no blanks
+
+Block = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One planned trial: a cell in a block, at a position of the whole run."""
+    """One planned trial of one cell, or of the two cells of a duet in the order in which they start."""
 
-    cell: str
+    cells: tuple[str, ...]
+    family: str
     block: int
+    attempt: int
     position: int
 
 
-def shuffled_rounds(cells: Sequence[Cell], blocks: int, seed: int) -> tuple[tuple[str, ...], ...]:
-    """Return the ids of all cells for each round, families and their cells in a new random order every time.
+@dataclass(frozen=True)
+class Duet:
+    """Two cells that are measured at the same moment: a row, and the cell that it is compared with."""
 
-    A round holds one block of every family, so that what drifts during the run meets all cells alike.
-    """
+    row: Cell
+    base: Cell
+
+    @property
+    def pair(self) -> str:
+        """Return the pair's name, whichever starts first."""
+        return TOGETHER.join((self.row.id, self.base.id))
+
+    @property
+    def family(self) -> str:
+        """Return the family of all duets against the same cell."""
+        return f"{self.base.family}/duet"
+
+
+def family_blocks(cells: Sequence[Cell], duets: Sequence[Duet], blocks: int, seed: int) -> dict[str, tuple[Block, ...]]:
+    """Return each family's blocks, each a random order of its cells or duets; the same seed gives the same order."""
+    chance = random.Random(seed)  # noqa: S311 - an order, not a secret
     families: dict[str, list[str]] = {}
     for cell in cells:
         families.setdefault(cell.family, []).append(cell.id)
-    chance = random.Random(seed)  # noqa: S311 - an order, not a secret
-    return tuple(_round(list(families.values()), chance) for _ in range(blocks))
+    planned = {family: _squares(ids, blocks, chance) for family, ids in families.items()}
+    pairs: dict[str, list[Duet]] = {}
+    for duet in duets:
+        pairs.setdefault(duet.family, []).append(duet)
+    return planned | {family: _duet_blocks(members, blocks, chance) for family, members in pairs.items()}
 
 
-def _round(families: list[list[str]], chance: random.Random) -> tuple[str, ...]:
-    shuffled = [chance.sample(family, len(family)) for family in families]
-    return tuple(cell for family in chance.sample(shuffled, len(shuffled)) for cell in family)
+def _squares(ids: Sequence[str], blocks: int, chance: random.Random) -> tuple[Block, ...]:
+    rows: list[Block] = []
+    while len(rows) < blocks:
+        labels = chance.sample(ids, len(ids))
+        square = [tuple(labels[number] for number in row) for row in williams(len(ids))]
+        rows += chance.sample(square, len(square))
+    return tuple(rows[:blocks])
 
 
-def slots(rounds: Sequence[Sequence[str]]) -> tuple[Slot, ...]:
-    """Return all trials of a run, in order."""
-    trials = [(cell, block) for block, cells in enumerate(rounds) for cell in cells]
-    return tuple(Slot(cell, block, position) for position, (cell, block) in enumerate(trials))
+def _duet_blocks(duets: Sequence[Duet], blocks: int, chance: random.Random) -> tuple[Block, ...]:
+    """Return blocks of duets; who starts first alternates from block to block, from a random beginning."""
+    begins = {duet.pair: chance.randrange(2) for duet in duets}
+    return tuple(
+        tuple(_ordered(duet, (begins[duet.pair] + block) % 2) for duet in chance.sample(duets, len(duets)))
+        for block in range(blocks)
+    )
 
 
-def estimated_s(cells: Sequence[Cell], preset: Preset) -> float:
-    """Return how long the trials of these cells will take, in seconds, without building."""
-    return preset.blocks.max * sum(cell.load.warmup_s + cell.load.duration_s + OVERHEAD_S for cell in cells)
+def _ordered(duet: Duet, turned: int) -> str:
+    ids = (duet.base.id, duet.row.id) if turned else (duet.row.id, duet.base.id)
+    return TOGETHER.join(ids)
+
+
+def williams(size: int) -> Iterator[tuple[int, ...]]:
+    """Yield the rows of a Williams square over 0..size-1: `size` rows if even, twice as many if odd (Williams 1949)."""
+    zigzag = [0]
+    low, high = 1, size - 1
+    while low <= high:
+        zigzag.append(low)
+        if low != high:
+            zigzag.append(high)
+        low, high = low + 1, high - 1
+    rows = [tuple((step + shift) % size for step in zigzag) for shift in range(size)]
+    yield from rows
+    if size % 2 and size > 1:
+        yield from (tuple(reversed(row)) for row in rows)
+
+
+def first_round(order: Mapping[str, Sequence[Block]], block: int, seed: int) -> list[str]:
+    """Return the families in the random order of one round."""
+    chance = random.Random(f"{seed}/{block}")  # noqa: S311 - an order, not a secret
+    return chance.sample(list(order), len(order))
+
+
+def trial_s(cell: Cell) -> float:
+    """Return how long one trial of a cell, or a duet with it, should take, in seconds."""
+    return cell.load.warmup_s + cell.load.duration_s + OVERHEAD_S
+
+
+def estimated_s(cells: Sequence[Cell], duets: Sequence[Duet], preset: Preset) -> float:
+    """Return how long the trials will take at most, in seconds, without building."""
+    return preset.blocks.max * sum(trial_s(cell) for cell in (*cells, *(duet.row for duet in duets)))

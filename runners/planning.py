@@ -14,7 +14,8 @@ from runners.errors import BadInput, NothingSelected
 from runners.loads import LOADS
 from runners.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
 from runners.matrix import Matrix, Preset, Tool
-from runners.order import estimated_s
+from runners.order import Duet, estimated_s
+from runners.pairing import pair_up
 from runners.provide import install_tools
 from runners.reading import closest, read_matrix
 from runners.records import Run
@@ -33,6 +34,8 @@ class Wishes:
     load: str | None = None
     selection: Selection = field(default_factory=Selection)
     seed: int | None = None
+    duet: tuple[str, str] | None = None
+    budget_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,30 @@ class Plan:
     tools: Mapping[str, ToolStatus]
     host: Host
     seed: int
+    duets: tuple[Duet, ...]
+    bases: Mapping[str, str]
+    budget_s: float | None
 
     @property
     def measurable(self) -> tuple[Cell, ...]:
-        """Return the cells that will be measured."""
+        """Return the cells that can be measured, twins among them."""
         return tuple(planned.cell for planned in self.cells if planned.status == "planned")
 
     @property
+    def solos(self) -> tuple[Cell, ...]:
+        """Return the cells that are measured alone."""
+        return () if self.duet_only else self.measurable
+
+    @property
+    def duet_only(self) -> bool:
+        """Return whether a person asked for duets of two variants and nothing else."""
+        return all(base.endswith("/duet") for base in self.bases)
+
+    @property
     def estimated_s(self) -> float:
-        """Return the time that the trials will take, in seconds; builds come on top."""
-        return estimated_s(self.measurable, self.preset)
+        """Return the time that the trials will take at most, in seconds; builds come on top."""
+        whole_s = estimated_s(self.solos, self.duets, self.preset)
+        return whole_s if self.budget_s is None else min(whole_s, self.budget_s)
 
 
 def make_plan(wishes: Wishes) -> Plan:
@@ -82,7 +99,9 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
     base = path.resolve().parent
     hashes = {program_dir: source_hash(base / program_dir) for program_dir in _folders(matrix)}
     preset = matrix.preset[preset_name]
-    cells = expand(matrix, machine, preset, load, hashes)
+    cells = select(expand(matrix, machine, preset, load, hashes), wishes.selection)
+    cells = tuple(_with_tools(planned, tools, load) for planned in cells)
+    pairing = pair_up(matrix, cells, twin=preset.twin, duet=wishes.duet)
     return Plan(
         matrix=matrix,
         text=text,
@@ -93,16 +112,19 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
         machine=machine,
         facts=facts,
         load=load,
-        cells=tuple(_with_tools(planned, tools, load) for planned in select(cells, wishes.selection)),
+        cells=pairing.cells,
         tools=tools,
         host=host,
+        duets=pairing.duets,
+        bases=pairing.bases,
+        budget_s=wishes.budget_s,
         seed=random.SystemRandom().randrange(2**32) if wishes.seed is None else wishes.seed,
     )
 
 
 def resuming(run: Run) -> Wishes:
     """Return the wishes that lead to a recorded run's own cells again."""
-    cells = tuple(cell.slug for cell in run.cells if cell.status in {"planned", "failed"})
+    cells = tuple(cell.slug for cell in run.cells if cell.status in {"planned", "failed"} and not cell.twin_of)
     if not cells:
         raise BadInput("the run has no cells yet, so there is nothing to resume; start a new one")
     loads = {cell.load for cell in run.cells}
@@ -112,7 +134,19 @@ def resuming(run: Run) -> Wishes:
         load=loads.pop(),
         selection=Selection(only=cells),
         seed=run.seed,
+        duet=_recorded_duet(run),
+        budget_s=run.budget_s,
     )
+
+
+def _recorded_duet(run: Run) -> tuple[str, str] | None:
+    """Return the two slugs of a run that held duets of one pair and nothing else."""
+    if not run.bases or any(not family.endswith("/duet") for family in run.order):
+        return None
+    names = {cell.id: cell.slug for cell in run.cells}
+    base = next(iter(run.bases.values()))
+    others = [cell.slug for cell in run.cells if cell.id != base and not cell.twin_of]
+    return (others[0], names[base]) if others else None
 
 
 def install_missing(wishes: Wishes, say: Callable[[str], None]) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from runners.cells import Cell
-from runners.order import OVERHEAD_S
+from runners.order import Slot
 from runners.records import Trial
+from runners.scheduling import Schedule
 from runners.units import format_duration
 
 REFRESH_S = 0.5
@@ -23,11 +24,11 @@ class Reporter(Protocol):
     def say(self, text: str) -> None:
         """Something worth a line happened."""
 
-    def begin(self, total: int, total_s: float) -> None:
-        """The trials begin: how many, and how long they will take."""
+    def begin(self, pace: Pace) -> None:
+        """The trials begin; `pace` knows how many, and how long they will take."""
 
-    def trial(self, cell: Cell, trial: Trial) -> None:
-        """A trial ended and is recorded."""
+    def trial(self, slot: Slot, trials: Sequence[Trial]) -> None:
+        """A trial, or a duet of two, ended and is recorded."""
 
     def tick(self) -> None:
         """Time passes inside a trial; called about ten times a second."""
@@ -37,36 +38,50 @@ class Reporter(Protocol):
 
 
 class Pace:
-    """How much of the planned time is done, and how long the rest takes at the pace so far."""
+    """How many trials the schedule holds at most, how many are done, and how long the rest takes at the pace so far."""
 
-    def __init__(self, total: int, total_s: float) -> None:
-        self.total, self.total_s = total, total_s
-        self.done, self.done_s = 0, 0.0
+    def __init__(self, schedule: Schedule, recorded: Sequence[Trial]) -> None:
+        self.item_s = {family: schedule.block_s[family] / len(blocks[0]) for family, blocks in schedule.order.items()}
+        items = {family: sum(map(len, blocks)) for family, blocks in schedule.order.items()}
+        found = [trial for trial in recorded if trial.verdict != "not run" and trial.role != "second"]
+        self.done = len(found)
+        self.total = sum(items.values())
+        self.left_planned_s = sum(self.item_s[family] * count for family, count in items.items())
+        self.left_planned_s -= sum(self.item_s.get(trial.family or "", 0.0) for trial in found)
+        self.budget_s = schedule.bounds.budget_s
+        self.spent_planned_s = 0.0
         self.began = time.monotonic()
 
-    def add(self, planned_s: float) -> None:
-        """One more trial ended that was planned to take so long."""
+    def add(self, slot: Slot) -> None:
+        """One more trial ended."""
         self.done += 1
-        self.done_s += planned_s
+        self.total = max(self.total, self.done)
+        self.spent_planned_s += self.item_s[slot.family]
+        self.left_planned_s = max(0.0, self.left_planned_s - self.item_s[slot.family])
 
     def left_s(self) -> float:
-        """Return the seconds left, at the pace of the trials so far."""
-        pace = (time.monotonic() - self.began) / self.done_s if self.done_s else 1.0
-        return max(0.0, self.total_s - self.done_s) * pace
+        """Return the seconds left at most, at the pace of the trials so far."""
+        passed_s = time.monotonic() - self.began
+        pace = passed_s / self.spent_planned_s if self.spent_planned_s else 1.0
+        left_s = self.left_planned_s * pace
+        return left_s if self.budget_s is None else min(left_s, max(0.0, self.budget_s - passed_s))
 
 
-def planned_s(cell: Cell) -> float:
-    """Return how long one trial of a cell should take, in seconds."""
-    return cell.load.warmup_s + cell.load.duration_s + OVERHEAD_S
+def slug(slot: Slot) -> str:
+    """Return how people call what a slot measures."""
+    return " with ".join(cell.split("#")[0] for cell in slot.cells)
 
 
-def outcome(trial: Trial) -> str:
-    """Return what a trial gave in a few words: its rate, or why there is none."""
-    if trial.verdict == "ok" and trial.requests_per_s is not None:
-        cpu = trial.server_cpu_us_per_request
-        cost = f"  {cpu:6.2f} us CPU" if cpu is not None else ""
-        return f"{trial.requests_per_s:10,.0f} req/s{cost}  ok"
-    return f"{trial.verdict}: {trial.reason}"
+def outcome(trials: Sequence[Trial]) -> str:
+    """Return what a trial gave in a few words: its rate, a duet's cost ratio, or why there is none."""
+    bad = next((trial for trial in trials if trial.verdict != "ok"), None)
+    if bad is not None:
+        return f"{bad.verdict}: {bad.reason}"
+    costs = [trial.server_cpu_us_per_request for trial in trials]
+    if len(costs) == 2 and costs[0] and costs[1]:
+        return f"{costs[0]:6.2f} and {costs[1]:6.2f} us CPU  ok"
+    cost = f"  {costs[0]:6.2f} us CPU" if costs[0] is not None else ""
+    return f"{trials[0].requests_per_s or 0:10,.0f} req/s{cost}  ok"
 
 
 class PlainReporter:
@@ -74,22 +89,23 @@ class PlainReporter:
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self.stream = stream
-        self.pace = Pace(0, 0)
+        self.pace: Pace | None = None
 
     def say(self, text: str) -> None:
         """Print a line."""
         print(text, file=self.stream, flush=True)
 
-    def begin(self, total: int, total_s: float) -> None:
-        """Start the clock."""
-        self.pace = Pace(total, total_s)
+    def begin(self, pace: Pace) -> None:
+        """Remember the pace."""
+        self.pace = pace
 
-    def trial(self, cell: Cell, trial: Trial) -> None:
+    def trial(self, slot: Slot, trials: Sequence[Trial]) -> None:
         """Print the trial's line with the time left."""
-        self.pace.add(planned_s(cell))
+        if self.pace is None:
+            return
         width = len(str(self.pace.total))
         left = format_duration(self.pace.left_s())
-        self.say(f"[{self.pace.done:{width}}/{self.pace.total}] {cell.slug:<48} {outcome(trial)}  ({left} left)")
+        self.say(f"[{self.pace.done:{width}}/{self.pace.total}] {slug(slot):<48} {outcome(trials)}  ({left} left)")
 
     def tick(self) -> None:
         """Say nothing."""
@@ -103,7 +119,7 @@ class LiveReporter:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.pace = Pace(0, 0)
+        self.pace: Pace | None = None
         self.progress = Progress(
             TextColumn("{task.completed}/{task.total}"),
             BarColumn(bar_width=None),
@@ -118,19 +134,27 @@ class LiveReporter:
         """Print a line above the bar."""
         self.console.print(text, markup=False, highlight=False)
 
-    def begin(self, total: int, total_s: float) -> None:
+    def begin(self, pace: Pace) -> None:
         """Draw the bar."""
-        self.pace = Pace(total, total_s)
-        self.task = self.progress.add_task("starting", total=total, left=format_duration(total_s))
+        self.pace = pace
+        left = format_duration(pace.left_s())
+        self.task = self.progress.add_task("starting", total=pace.total, completed=pace.done, left=left)
         self.progress.start()
 
-    def trial(self, cell: Cell, trial: Trial) -> None:
+    def trial(self, slot: Slot, trials: Sequence[Trial]) -> None:
         """Advance the bar; print a line where something is wrong."""
-        self.pace.add(planned_s(cell))
-        if trial.verdict != "ok":
-            self.say(f"{cell.slug}: {outcome(trial)}")
-        left = format_duration(self.pace.left_s())
-        self.progress.update(self.task, advance=1, left=left, description=f"{cell.slug} {outcome(trial)}")
+        if self.pace is None:
+            return
+        text = f"{slug(slot)} {outcome(trials)}"
+        if any(trial.verdict != "ok" for trial in trials):
+            self.say(text)
+        self.progress.update(
+            self.task,
+            completed=self.pace.done,
+            total=self.pace.total,
+            left=format_duration(self.pace.left_s()),
+            description=text,
+        )
         self._draw()
 
     def tick(self) -> None:

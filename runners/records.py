@@ -57,11 +57,85 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Series:
+    """What was sampled ten times a second during the measured time; one entry for each sample, null where unknown."""
+
+    at_us: tuple[int, ...] = ()
+    segments: tuple[int | None, ...] = ()
+    established: tuple[int | None, ...] = ()
+    time_wait: tuple[int | None, ...] = ()
+    rss_bytes: tuple[int | None, ...] = ()
+    server_run_us: tuple[float | None, ...] = ()
+    client_run_us: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the validity checks look at; null where the kernel or the generator does not tell.
+
+    `requests` were counted, `served` includes those that the same command sent outside the measured time. Shares are
+    of the CPU time that a side may use, or of the measured time. `tcp` holds the growth of the kernel's counters by
+    their own names, in the server's own network unless `network` is host.
+    """
+
+    mode: str
+    load: str
+    network: str
+    duet: bool
+    connections: int
+    server_threads: int
+    asked_us: int
+    duration_us: int
+    watched_us: int
+    requests: int
+    served: int
+    errors: Errors
+    shared_cpus: bool
+    histogram_sum: int | None = None
+    least_count: int | None = None
+    mean_latency_us: float | None = None
+    bytes_per_request: float | None = None
+    probed_bytes: int | None = None
+    tcp: dict[str, int] = field(default_factory=dict)
+    established_mid: int | None = None
+    time_wait_max: int | None = None
+    ports: int | None = None
+    port_reuse_s: float | None = None
+    server_share: float | None = None
+    client_share: float | None = None
+    client_wait_share: float | None = None
+    client_thread_share: float | None = None
+    ceiling_per_s: float | None = None
+    steal_share: float | None = None
+    foreign_share: float | None = None
+    sampler_share: float | None = None
+    pressure_share: dict[str, float] = field(default_factory=dict)
+    throttled_us: int | None = None
+    thermal_throttles: int | None = None
+    swapped_pages: int | None = None
+    frequency_drift: float | None = None
+    clock_step_us: int | None = None
+    processes_before: int | None = None
+    processes_after: int | None = None
+    threads_after: int | None = None
+    strayed_cpus: tuple[int, ...] = ()
+    rss_growth_bytes: int | None = None
+    rss_growth_share: float | None = None
+    answers_afterwards: str | None = None
+    server_exit: str = ""
+    server_exit_clean: bool = True
+    hosts: int = 1
+    series: Series = field(default_factory=Series)
+
+
+@dataclass(frozen=True)
 class Trial:
     """One measurement of one cell on a fresh server process; a line of `trials.jsonl`.
 
     Attributes ending in `_us`, `_s`, `_bytes` carry their unit. `latency` is the exact histogram, encoded by
-    `runners.histogram`. `checks` are all validity checks, in the order of their ids.
+    `runners.histogram`. `checks` are all validity checks, in the order of their ids, over `evidence`. The two trials
+    of a duet share `pair`, `block` and `attempt`; `role` says which of them was started first. A higher `attempt`
+    repeats a block in which a trial was invalid.
     """
 
     cell: str
@@ -73,7 +147,8 @@ class Trial:
     machine: str
     verdict: Verdict
     load: str | None = None
-    design: str | None = None
+    design: Literal["solo", "duet"] | None = None
+    family: str | None = None
     block: int | None = None
     position: int | None = None
     reason: str | None = None
@@ -96,12 +171,19 @@ class Trial:
     server_exit: str | None = None
     started_at: str | None = None
     network: Literal["namespace", "host"] | None = None
+    attempt: int = 0
+    pair: str | None = None
+    role: Literal["first", "second"] | None = None
+    evidence: Evidence | None = None
     schema: str = TRIAL_SCHEMA
 
 
 @dataclass(frozen=True)
 class CellInfo:
-    """A cell of the plan as `run.json` keeps it; `reason` says why a cell is not measured."""
+    """A cell of the plan as `run.json` keeps it; `reason` says why a cell is not measured.
+
+    `twin_of` is the id of the cell that this one is measured again as, under another name.
+    """
 
     id: str
     slug: str
@@ -122,6 +204,7 @@ class CellInfo:
     cpus_client: str | None = None
     shared: bool = False
     load_command: tuple[str, ...] = ()
+    twin_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +240,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Run:
-    """The head of a run folder: what was planned, on which machine, with which tools."""
+    """The head of a run folder: what was planned, on which machine, with which tools.
+
+    `order` maps each family to its blocks, each a list of cell ids ("A + B" for a duet in which A starts first);
+    `bases` maps each family to the cell that its others are compared with; `ended_by` says which bound ended it.
+    """
 
     kind: Literal["measured", "published"]
     machine: str
@@ -176,7 +263,12 @@ class Run:
     tools: tuple[ToolInfo, ...] = ()
     builds: tuple[BuildInfo, ...] = ()
     cells: tuple[CellInfo, ...] = ()
-    order: tuple[tuple[str, ...], ...] = ()
+    order: dict[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    bases: dict[str, str] = field(default_factory=dict)
+    blocks_min: int = 0
+    precision: float | None = None
+    budget_s: float | None = None
+    ended_by: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     source: Source | None = None
     published: tuple[Published, ...] = ()

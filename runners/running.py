@@ -23,13 +23,15 @@ from runners.errors import BadInput, Interrupted, NothingSelected, UnfitMachine
 from runners.loads import LOADS
 from runners.machine import Layout, format_cpus
 from runners.network import Kind, enter_user_namespace
+from runners.order import TOGETHER
 from runners.planning import Plan, layouts, remedy
 from runners.processes import end_leftovers, sweep
-from runners.progress import Reporter, planned_s
+from runners.progress import Pace, Reporter
 from runners.records import BuildInfo, CellInfo, Published, Run, ToolInfo, Trial
 from runners.resources import command_line
+from runners.scheduling import Bounds, Schedule
 from runners.subject import Programs
-from runners.trial import Workplace, blank, load_command, measure
+from runners.trial import Workplace, blanks, load_command, measure
 from runners.units import format_duration
 from runners.version import VERSION
 
@@ -53,6 +55,7 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto") -> Job:
     began = dt.datetime.now(dt.UTC)
     path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
     machine = plan.matrix.machine[plan.machine]
+    blocks = plan.preset.blocks
     run = Run(
         kind="measured",
         machine=plan.machine,
@@ -63,7 +66,11 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto") -> Job:
         preset=plan.preset_name,
         warmup_s=plan.preset.warmup,
         duration_s=machine.wrk.duration or plan.preset.duration,
-        blocks=plan.preset.blocks.max,
+        blocks=blocks.max,
+        blocks_min=blocks.min,
+        precision=blocks.precision,
+        budget_s=plan.budget_s,
+        bases=dict(plan.bases),
         seed=plan.seed,
         version=VERSION,
         arguments=tuple(sys.argv[1:]),
@@ -79,7 +86,8 @@ def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto") -> Job:
     """Return the job that finishes a run folder; BadInput where its cells can no longer be measured as they were."""
     run = folder.read_run(path)
     now = {cell.id for cell in plan.measurable}
-    changed = sorted({cell.split("#")[0] for cells in run.order for cell in cells if cell not in now})
+    ids = {cell for blocks in run.order.values() for block in blocks for item in block for cell in item.split(TOGETHER)}
+    changed = sorted({cell.split("#")[0] for cell in ids if cell not in now})
     if changed:
         raise BadInput(
             f"{path}: sources, tools or settings changed since this run began, so it cannot be completed"
@@ -92,11 +100,13 @@ def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto") -> Job:
 
 def summary(job: Job) -> str:
     """Return in a line what is about to be measured."""
-    plan, cells = job.plan, job.plan.measurable
-    blocks = plan.preset.blocks.max
+    plan, blocks = job.plan, job.plan.preset.blocks
+    what = [f"{len(plan.solos)} cells"] if plan.solos else []
+    what += [f"{len(plan.duets)} duets"] if plan.duets else []
+    count = str(blocks.max) if blocks.min == blocks.max else f"{blocks.min} to {blocks.max}"
     return (
-        f"{plan.matrix.suite.title}: {len(cells)} cells x {blocks} blocks on machine '{plan.machine}' with"
-        f" {plan.load}, preset '{plan.preset_name}': about {format_duration(plan.estimated_s)} and the builds;"
+        f"{plan.matrix.suite.title}: {' and '.join(what) or 'nothing'} x {count} blocks on machine '{plan.machine}'"
+        f" with {plan.load}, preset '{plan.preset_name}': about {format_duration(plan.estimated_s)} and the builds;"
         f" run folder {os.path.relpath(job.folder)}"
     )
 
@@ -152,11 +162,21 @@ def _build(job: Job, reporter: Reporter) -> Job:
     reasons = {name: _build_reason(info) for name, info in infos.items() if info.status == "failed"}
     layout = layouts(plan)
     cells = tuple(_cell_info(planned, layout, reasons) for planned in plan.cells)
-    measured = [cell for cell in plan.measurable if cell.program.name not in reasons]
-    rounds = job.run.order or order.shuffled_rounds(measured, plan.preset.blocks.max, plan.seed)
-    run = replace(job.run, builds=tuple(infos.values()), cells=cells, order=rounds)
+    solos = [cell for cell in plan.solos if cell.program.name not in reasons]
+    duets = [duet for duet in plan.duets if not {duet.row.program.name, duet.base.program.name} & reasons.keys()]
+    planned = job.run.order or order.family_blocks(solos, duets, plan.preset.blocks.max, plan.seed)
+    run = replace(job.run, builds=tuple(infos.values()), cells=cells, order=planned, bases=_bases(plan, planned))
     folder.write_run(job.folder, run)
     return replace(job, run=run)
+
+
+def _bases(plan: Plan, planned: Mapping[str, Sequence[order.Block]]) -> dict[str, str]:
+    """Return each family's base; the first cell of its first block where the base could not be built."""
+    bases = {}
+    for family, blocks in planned.items():
+        ids = [cell for item in blocks[0] for cell in item.split(TOGETHER)]
+        bases[family] = plan.bases[family] if plan.bases[family] in ids else ids[0]
+    return bases
 
 
 def _say_built(reporter: Reporter, info: BuildInfo) -> None:
@@ -191,7 +211,7 @@ def _cell_info(planned: Planned, layout: Mapping[int, Layout], failed: Mapping[s
         slug=cell.slug,
         server=cell.program.server,
         variant=cell.program.variant,
-        title=cell.program.title,
+        title=f"{cell.program.title} (twin)" if cell.twin else cell.program.title,
         language=cell.program.language,
         class_=cell.program.class_,
         group=cell.program.group,
@@ -206,32 +226,54 @@ def _cell_info(planned: Planned, layout: Mapping[int, Layout], failed: Mapping[s
         cpus_client=format_cpus(cpus.client) if cpus else None,
         shared=bool(cpus and cpus.shared),
         load_command=load_command(cell, cpus) if cpus else (),
+        twin_of=replace(cell, twin=False).id if cell.twin else None,
     )
 
 
 def _measure_all(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
+    """Measure block after block until the schedule says that it is enough."""
+    schedule = _schedule(job)
     cells = {cell.id: cell for cell in job.plan.measurable}
-    trials = [trial for trial in job.recorded if trial.verdict != "not run"]
-    done = {(trial.cell, trial.block) for trial in trials}
-    missing = [slot for slot in order.slots(job.run.order) if (slot.cell, slot.block) not in done]
+    trials = list(job.recorded)
     place = _workplace(job, reporter)
-    reporter.begin(len(missing), sum(planned_s(cells[slot.cell]) for slot in missing))
-    for slot, following in zip(missing, [*missing[1:], None], strict=True):
-        trial = _measured(cells[slot.cell], slot, place)
-        folder.append_trial(job.folder, trial)
-        trials.append(trial)
-        reporter.trial(cells[slot.cell], trial)
-        if following is not None and following.block != slot.block:
-            after_block(job.folder)
+    pace = Pace(schedule, trials)
+    reporter.begin(pace)
+    while slots := schedule.following(trials, spent_s(trials)):
+        for slot in slots:
+            records = _measured([cells[cell] for cell in slot.cells], slot, place)
+            for record in records:
+                folder.append_trial(job.folder, record)
+            trials += records
+            pace.add(slot)
+            reporter.trial(slot, records)
+        after_block(job.folder)
+    folder.write_run(job.folder, replace(job.run, ended_by=schedule.ended_by(trials)))
     return tuple(trials)
 
 
-def _measured(cell: Cell, slot: order.Slot, place: Workplace) -> Trial:
+def _schedule(job: Job) -> Schedule:
+    cells = {cell.id: cell for cell in job.plan.measurable}
+    block_s = {
+        family: sum(order.trial_s(cells[item.split(TOGETHER)[0]]) for item in blocks[0])
+        for family, blocks in job.run.order.items()
+    }
+    run = job.run
+    bounds = Bounds(run.blocks_min, run.blocks, run.precision, run.budget_s)
+    return Schedule(run.order, run.bases, bounds, run.seed or 0, block_s)
+
+
+def spent_s(trials: Sequence[Trial]) -> float:
+    """Return the seconds of measured load so far; the two sides of a duet count once."""
+    return sum((trial.duration_us or 0) / 1e6 for trial in trials if trial.role != "second")
+
+
+def _measured(cells: Sequence[Cell], slot: order.Slot, place: Workplace) -> tuple[Trial, ...]:
     """Measure; an interruption is recorded as `not run` before it goes on."""
     try:
-        return measure(cell, slot, place)
+        return measure(cells, slot, place)
     except Interrupted as error:
-        folder.append_trial(place.folder, replace(blank(cell, slot), reason=str(error)))
+        for blank in blanks(cells, slot):
+            folder.append_trial(place.folder, replace(blank, reason=str(error)))
         raise
 
 
@@ -244,6 +286,8 @@ def _workplace(job: Job, reporter: Reporter) -> Workplace:
         programs=Programs(job.plan.base, outputs, shop.env),
         layouts=layouts(job.plan),
         network=_network(job.network),
+        limits=job.plan.matrix.validity,
+        ceiling_per_s=job.plan.matrix.machine[job.plan.machine].ceiling,
         tick=reporter.tick,
     )
 

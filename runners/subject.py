@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners import counters
+from runners import kernel
 from runners.cells import Cell
 from runners.commands import Words, fill, fill_text
+from runners.errors import UnfitMachine
 from runners.machine import Layout, format_cpus
 from runners.probe import Answer, Unanswered, port_is_free, probe, wait_until_listening
 from runners.processes import Stopped, describe_exit, start, stop
-from runners.records import Command
+from runners.records import Command, Verdict
 
 HOST = "127.0.0.1"
 PORTS = range(18080, 18999)
@@ -23,11 +24,19 @@ TAIL_BYTES = 2000
 
 
 class TrialFailed(Exception):
-    """The trial has no number; the text says what broke."""
+    """The trial has no number; the text says what broke, `cell` whose it is."""
+
+    verdict: Verdict = "failed"
+
+    def __init__(self, reason: str, cell: Cell) -> None:
+        super().__init__(reason)
+        self.cell = cell
 
 
-class TrialInvalid(Exception):
+class TrialInvalid(TrialFailed):
     """The trial must not be measured; the text says what the server does wrong."""
+
+    verdict: Verdict = "invalid"
 
 
 @dataclass(frozen=True)
@@ -85,20 +94,31 @@ class Subject:
             try:
                 return start(self.argv, output=output, cpus=self.layout.server, env=env, cwd=self.words.dir)
             except OSError as error:
-                raise TrialFailed(f"cannot start {self.argv[0]}: {error.strerror}") from error
+                raise TrialFailed(f"cannot start {self.argv[0]}: {error.strerror}", self.cell) from error
 
     def wait_until_ready(self) -> Answer:
         """Wait until it listens itself, ask it once and return its answer."""
         if not wait_until_listening(HOST, self.port, lambda: self.process.poll() is None, READY_TIMEOUT_S):
-            raise TrialFailed(self._why_silent())
-        if not counters.listens(self.pid, self.port):
-            raise TrialFailed(f"port {self.port} is answered by another process, not by this server")
+            raise TrialFailed(self._why_silent(), self.cell)
+        if not kernel.listens(self.pid, self.port):
+            raise TrialFailed(f"port {self.port} is answered by another process, not by this server", self.cell)
         try:
-            return probe(HOST, self.port, self.cell.path, self.cell.mode, self.cell.body.encode())
+            return self._ask()
         except Unanswered as error:
             if self.process.poll() is not None:
-                raise TrialFailed(self._why_silent()) from error
-            raise TrialInvalid(str(error)) from error
+                raise TrialFailed(self._why_silent(), self.cell) from error
+            raise TrialInvalid(str(error), self.cell) from error
+
+    def _ask(self) -> Answer:
+        return probe(HOST, self.port, self.cell.path, self.cell.mode, self.cell.body.encode())
+
+    def fault_afterwards(self) -> str | None:
+        """Ask it once more after the load; return what is wrong with the answer, or None."""
+        try:
+            self._ask()
+        except Unanswered as error:
+            return str(error)
+        return None
 
     def _why_silent(self) -> str:
         code = self.process.poll()
@@ -110,7 +130,7 @@ class Subject:
         """Raise TrialFailed where it has ended."""
         code = self.process.poll()
         if code is not None:
-            raise TrialFailed(f"the server died ({describe_exit(code)}) {since}; {self._last_words()}")
+            raise TrialFailed(f"the server died ({describe_exit(code)}) {since}; {self._last_words()}", self.cell)
 
     def _last_words(self) -> str:
         tail = tail_of(self.logs.file("server"))
@@ -141,7 +161,7 @@ def free_port(position: int) -> int:
         port = PORTS[(position + step) % len(PORTS)]
         if port_is_free(HOST, port):
             return port
-    raise TrialFailed(f"no free port between {PORTS.start} and {PORTS.stop - 1}")
+    raise UnfitMachine(f"no free port between {PORTS.start} and {PORTS.stop - 1}")
 
 
 def tail_of(file: Path) -> str:

@@ -1,23 +1,25 @@
-"""One trial: a fresh server, asked once, warmed up, loaded, watched, stopped and judged."""
+"""One trial: a fresh server, asked once, warmed up, loaded, watched, stopped and judged. A duet: two at a time."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runners import network, validity
 from runners.cells import Cell
+from runners.evidence import gather
 from runners.histogram import encode
-from runners.loading import Loading, Measured
+from runners.loading import Measured, Side, measure_sides
 from runners.loads import LOADS, LoadJob
 from runners.machine import Layout
-from runners.order import Slot
+from runners.matrix import Validity
+from runners.order import TOGETHER, Slot
 from runners.probe import Answer
 from runners.processes import Stopped, end_leftovers
 from runners.records import Check, Trial
-from runners.subject import HOST, Logs, Programs, Subject, TrialFailed, TrialInvalid, free_port
+from runners.subject import HOST, Logs, Programs, Subject, TrialFailed, free_port
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,26 @@ class Workplace:
     programs: Programs
     layouts: Mapping[int, Layout]
     network: network.Kind
+    limits: Validity
+    ceiling_per_s: float | None = None
     tick: Callable[[], None] = lambda: None
 
 
-def blank(cell: Cell, slot: Slot) -> Trial:
-    """Return the record of a trial that has not begun."""
+def blanks(cells: Sequence[Cell], slot: Slot) -> tuple[Trial, ...]:
+    """Return the records of a slot whose trials have not begun."""
+    duet = len(cells) > 1
+    base = [_blank(cell, slot) for cell in cells]
+    if not duet:
+        return tuple(base)
+    pair = TOGETHER.join(sorted(cell.id for cell in cells))
+    first, second = base
+    return (
+        replace(first, design="duet", pair=pair, role="first"),
+        replace(second, design="duet", pair=pair, role="second"),
+    )
+
+
+def _blank(cell: Cell, slot: Slot) -> Trial:
     return Trial(
         cell=cell.id,
         server=cell.program.server,
@@ -44,47 +61,113 @@ def blank(cell: Cell, slot: Slot) -> Trial:
         verdict="not run",
         load=cell.load.kind,
         design="solo",
+        family=slot.family,
         block=slot.block,
+        attempt=slot.attempt,
         position=slot.position,
     )
 
 
-def measure(cell: Cell, slot: Slot, place: Workplace) -> Trial:
-    """Measure a cell once; whatever happens, the record says it and nothing is left running."""
-    started_at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    record = replace(blank(cell, slot), started_at=started_at, network=place.network)
+def measure(cells: Sequence[Cell], slot: Slot, place: Workplace) -> tuple[Trial, ...]:
+    """Measure one cell, or two at the same moment; whatever happens, the records say it and nothing is left running."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    records = [replace(record, started_at=now, network=place.network) for record in blanks(cells, slot)]
     try:
-        with network.trial_network(place.network):
-            return _measure(cell, record, place, place.layouts[cell.threads])
-    except TrialFailed as error:
-        return replace(record, verdict="failed", reason=str(error))
+        with network.fresh_networks(place.network, len(cells)) as networks:
+            return _measure(cells, records, networks, place)
     finally:
         end_leftovers()
 
 
-def _measure(cell: Cell, record: Trial, place: Workplace, layout: Layout) -> Trial:
-    """Start the server, load it and stop it; return the judged record."""
-    logs = _logs(cell, record, place)
-    subject = Subject(cell, layout, place.programs, logs, free_port(record.position or 0))
-    loading = Loading(LOADS[cell.load.kind], _job(cell, layout, subject.port), subject, place.programs.env, place.tick)
-    outcome, seen_by = record, None
+def _measure(
+    cells: Sequence[Cell], records: Sequence[Trial], networks: Sequence[network.Network], place: Workplace
+) -> tuple[Trial, ...]:
+    """Start the servers, load them and stop them; return the judged records."""
+    sides: list[Side] = []
+    answers: list[Answer] = []
+    measured: list[Measured] = []
+    failure: TrialFailed | None = None
+    afterwards: list[str | None] = [None] * len(cells)
     try:
-        seen_by = (subject.wait_until_ready(), loading.measure())
+        for cell, record, place_of in zip(cells, records, networks, strict=True):
+            place_of.enter()
+            sides.append(_side(cell, record, place_of, place))
+            answers.append(sides[-1].subject.wait_until_ready())
+        measured = measure_sides(sides, place.tick)
+        afterwards = [_ask_again(side) for side in sides]
     except TrialFailed as error:
-        outcome = replace(record, verdict="failed", reason=str(error))
-    except TrialInvalid as error:
-        outcome = replace(record, verdict="invalid", reason=str(error), checks=(_refused(error),))
+        failure = error
     finally:
-        ended = subject.stop()
-    if seen_by is not None:
-        outcome = judged(record, cell, layout, *seen_by, ended)
-    return replace(outcome, commands=(subject.command, *loading.commands), server_exit=ended.exit)
+        ends = [side.subject.stop() for side in sides]
+    if failure is not None:
+        outcomes = [_broken(record, cell, failure) for record, cell in zip(records, cells, strict=True)]
+    else:
+        outcomes = [
+            judged(record, side, answer, each, after, end, place)
+            for record, side, answer, each, after, end in zip(
+                records, sides, answers, measured, afterwards, ends, strict=True
+            )
+        ]
+        outcomes = _together(outcomes)
+    return tuple(
+        replace(
+            outcome,
+            commands=(sides[at].subject.command, *sides[at].commands) if at < len(sides) else (),
+            server_exit=ends[at].exit if at < len(ends) else None,
+        )
+        for at, outcome in enumerate(outcomes)
+    )
+
+
+def _side(cell: Cell, record: Trial, where: network.Network, place: Workplace) -> Side:
+    layout = place.layouts[cell.threads]
+    port = free_port(2 * (record.position or 0) + (record.role == "second"))
+    subject = Subject(cell, layout, place.programs, _logs(cell, record, place), port)
+    return Side(
+        subject=subject,
+        load=LOADS[cell.load.kind],
+        job=_job(cell, layout, port),
+        layout=layout,
+        network=where,
+        env=place.programs.env,
+    )
+
+
+def _ask_again(side: Side) -> str | None:
+    side.network.enter()
+    return side.subject.fault_afterwards()
+
+
+def _broken(record: Trial, cell: Cell, failure: TrialFailed) -> Trial:
+    """Return the record of a side when one of the sides broke."""
+    if failure.cell.id != cell.id:
+        return replace(
+            record, verdict="invalid", reason=f"its partner {failure.cell.slug} {failure.verdict}: {failure}"
+        )
+    checks = (_refused(failure),) if failure.verdict == "invalid" else ()
+    return replace(record, verdict=failure.verdict, reason=str(failure), checks=checks)
+
+
+def _refused(failure: TrialFailed) -> Check:
+    """Return the check that a server fails which does not answer as it is asked."""
+    return Check("V0", "answers as asked", "fail", str(failure), "status 200, the body, the connection mode")
+
+
+def _together(outcomes: Sequence[Trial]) -> list[Trial]:
+    """Return a duet's records: where one side is invalid, so is the comparison."""
+    bad = [outcome for outcome in outcomes if outcome.verdict != "ok"]
+    if not bad or len(outcomes) == 1:
+        return list(outcomes)
+    why = f"its partner is invalid: {bad[0].reason}"
+    return [replace(each, verdict="invalid", reason=why) if each.verdict == "ok" else each for each in outcomes]
 
 
 def _logs(cell: Cell, record: Trial, place: Workplace) -> Logs:
     folder = place.folder / "logs" / cell.id.replace("/", "-").replace("#", "-")
     folder.mkdir(parents=True, exist_ok=True)
-    return Logs(place.folder, folder, f"block{record.block}")
+    again = f"-again{record.attempt}" if record.attempt else ""
+    with_whom = f".duet-{record.position}" if record.pair else ""
+    return Logs(place.folder, folder, f"block{record.block}{again}{with_whom}")
 
 
 def _job(cell: Cell, layout: Layout, port: int) -> LoadJob:
@@ -106,60 +189,39 @@ def load_command(cell: Cell, layout: Layout, port: int = 8080) -> tuple[str, ...
     return LOADS[cell.load.kind].phases(_job(cell, layout, port))[-1].argv
 
 
-def judged(record: Trial, cell: Cell, layout: Layout, answer: Answer, measured: Measured, ended: Stopped) -> Trial:
-    """Return the record with all that was measured, its checks and its verdict."""
-    seen = _seen(cell, layout, answer, measured, ended)
-    checks = validity.judge(seen)
+def judged(
+    record: Trial,
+    side: Side,
+    answer: Answer,
+    measured: Measured,
+    afterwards: str | None,
+    ended: Stopped,
+    place: Workplace,
+) -> Trial:
+    """Return the record with all that was measured, its evidence, checks and verdict."""
+    evidence = gather(record, side, answer, measured, afterwards, ended, place.ceiling_per_s)
+    checks = validity.judge(evidence, place.limits)
     failed = [check for check in checks if check.outcome == "fail"]
     result = measured.result
-    countable = result.latency and min(result.latency.values()) > 0
+    whole = result.latency and min(result.latency.values()) > 0
     return replace(
         record,
         verdict="invalid" if failed else "ok",
         reason="; ".join(f"{check.id} {check.name}: {check.saw}" for check in failed) or None,
-        bound=validity.bound(seen),
+        bound=validity.bound(evidence, place.limits),
         requests=result.requests,
         duration_us=result.duration_us,
         requests_per_s=result.requests / result.duration_us * 1e6,
         bytes_read=result.bytes_read,
-        connections_opened=seen.connections_opened,
+        connections_opened=evidence.tcp.get("PassiveOpens"),
         errors=result.errors,
-        server_cpu_us_per_request=measured.server_cpu_us_per_request(),
-        client_cpu_us_per_request=measured.per_request(result.client_cpu_us),
-        machine_cpu_us_per_request=measured.machine_cpu_us_per_request(),
-        server_cpu_share=seen.server_share,
-        client_cpu_share=seen.client_share,
-        rss_bytes=measured.rss_bytes,
-        latency=encode(result.latency) if result.latency and countable else None,
+        server_cpu_us_per_request=measured.server_cpu_us_per_request,
+        client_cpu_us_per_request=measured.client_cpu_us_per_request,
+        machine_cpu_us_per_request=None if record.pair else measured.machine_cpu_us_per_request,
+        server_cpu_share=evidence.server_share,
+        client_cpu_share=evidence.client_share,
+        rss_bytes=measured.watched.rss_bytes,
+        latency=encode(result.latency) if result.latency and whole else None,
         checks=checks,
+        evidence=evidence,
     )
-
-
-def _seen(cell: Cell, layout: Layout, answer: Answer, measured: Measured, ended: Stopped) -> validity.Seen:
-    result = measured.result
-    opened = measured.spent("passive_opens")
-    client_threads = _job(cell, layout, 0).threads
-    return validity.Seen(
-        mode=cell.mode,
-        connections=cell.connections,
-        asked_s=cell.load.duration_s,
-        requests=result.requests,
-        served=measured.served,
-        duration_us=result.duration_us,
-        errors=result.errors,
-        histogram_sum=None if result.latency is None else sum(result.latency.values()),
-        least_count=None if result.latency is None else min(result.latency.values(), default=0),
-        connections_opened=None if opened is None else int(opened),
-        bytes_per_request=measured.per_request(result.bytes_read),
-        probed_bytes=answer.size_bytes,
-        server_share=measured.share(measured.server_cpu_us_per_request(), cell.threads, layout.server),
-        client_share=measured.share(measured.per_request(result.client_cpu_us), client_threads, layout.client),
-        shared_cpus=layout.shared,
-        server_exit_clean=ended.clean,
-        server_exit=ended.exit,
-    )
-
-
-def _refused(error: TrialInvalid) -> Check:
-    """Return the check that a server fails which does not answer as it is asked."""
-    return Check("V0", "answers as asked", "fail", str(error), "status 200, the body, the connection mode")

@@ -30,6 +30,11 @@ def parse_share(text: object) -> float:
     return parse_quantity(text, SHARES, "1%")
 
 
+def parse_size_bytes(text: object) -> float:
+    """Return a size such as "8MiB" in bytes."""
+    return parse_quantity(text, SIZES_BYTES, "8MiB")
+
+
 def format_duration(seconds: float) -> str:
     """Return seconds as people say them: "300ms", "1.5s", "4m10s", "2h05m"."""
     if seconds < 0.9995:  # what rounds to a second is a second

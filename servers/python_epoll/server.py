@@ -79,7 +79,8 @@ class Server:
             self._turn()
 
     def _turn(self) -> None:
-        wait_s = 0.1 if not self._accepting else 1.0 if self._lingering else -1
+        paused = not self._accepting
+        wait_s = 0.1 if paused else 1.0 if self._lingering else -1
         for descriptor, events in self._epoll.poll(wait_s, 256):
             connection = self._connections.get(descriptor)
             if connection is None:
@@ -90,7 +91,7 @@ class Server:
                 self._guarded(self._send, connection)
             else:
                 self._guarded(self._read, connection)
-        if not self._accepting:
+        if paused:
             self._accepting = True
             self._epoll.modify(self._listener, select.EPOLLIN)
         now = time.monotonic()
@@ -118,7 +119,7 @@ class Server:
             pass
         except OSError as error:
             if error.errno in NO_DESCRIPTORS:
-                # The listener stays readable: not to look away for a while would be to spin.
+                # The listener stays readable, so unless it is left alone for a while this would spin.
                 self._accepting = False
                 self._epoll.modify(self._listener, 0)
 

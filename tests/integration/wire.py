@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
 HELLO = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 HELLO_AND_CLOSE = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
@@ -38,7 +39,7 @@ class Wire:
         self.socket.connect(("127.0.0.1", port))
         self._buffer = b""
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         """Returns itself."""
         return self
 
@@ -63,6 +64,9 @@ class Wire:
         status, *lines = head.decode("latin-1").split("\r\n")
         assert status.startswith("HTTP/1."), head
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        if with_body and "content-length" not in headers:
+            assert headers["connection"] == "close"  # Then the end of the connection ends the body.
+            return Answer(int(status.split()[1]), headers, self.rest())
         length = int(headers["content-length"]) if with_body else 0
         while len(self._buffer) < length:
             self._fill()

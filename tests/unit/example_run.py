@@ -201,7 +201,7 @@ def _head(text: str, cells: tuple[CellInfo, ...], order: tuple[tuple[str, ...], 
                       "logs/build-boehm.log", "could not load: libgc.so"),
             BuildInfo("python_epoll", "none"),
         ),
-        cells=cells, order=order, notes=("The CPU frequency governor is unknown.",), published=published_runs(),
+        cells=cells, order={"all": order}, notes=("The CPU frequency governor is unknown.",), published=published_runs(),
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def wrk_corrects(measured: dict[int, int], expected: int) -> dict[int, int]:
     return {value: count for value, count in enumerate(data) if count}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200)
 @given(measured=HISTOGRAMS, connections=st.integers(1, 64), extra=st.integers(0, 63), interval=st.integers(1, 800))
 def test_undoing_wrk_s_correction_gives_what_was_measured(
     measured: dict[int, int], connections: int, extra: int, interval: int
@@ -93,7 +93,6 @@ def test_what_is_no_histogram_is_bad_input(text: str) -> None:
         decode(text)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 500), max_size=30), max_size=5))
 def test_merging_is_the_histogram_of_all_samples_together(samples: list[list[int]]) -> None:
     """Trials and hosts merge without any loss."""

@@ -105,7 +105,7 @@ TABLES = st.dictionaries(KEYS, BODIES, min_size=1, max_size=4)
 FILLERS = st.lists(st.sampled_from(["\n", "# note = [\n", "\n# x\n\n"]), min_size=40, max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(tables=TABLES, fillers=FILLERS)
 def test_every_value_is_found_where_it_was_written(tables: dict[str, dict[str, str]], fillers: list[str]) -> None:
     """For documents of any shape the line of each key, table and list item is the one that was written."""

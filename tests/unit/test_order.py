@@ -1,8 +1,9 @@
-"""The order of trials: every cell once in each round, families together, reproducible by the seed."""
+"""The order of trials: every cell once in each block, balanced over blocks, reproducible by the seed."""
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 
 from runners.cells import Cell, LoadSettings, Program
 from runners.matrix import Blocks, Preset
-from runners.order import OVERHEAD_S, estimated_s, shuffled_rounds, slots
+from runners.order import OVERHEAD_S, TOGETHER, Duet, estimated_s, family_blocks, first_round, trial_s, williams
 
 
-def cell(server: str, threads: int) -> Cell:
+def cell(server: str, threads: int = 1) -> Cell:
     """Return a cell."""
     program = Program(
         server=server, variant=None, title=server, language=None, class_="realistic", group="document", needs=(),
@@ -27,56 +28,94 @@ def cell(server: str, threads: int) -> Cell:
 CELLS = st.lists(
     st.builds(cell, st.sampled_from("abcdef"), st.integers(1, 4)), unique_by=lambda cell: cell.id, max_size=12
 )
-BLOCKS, SEEDS = st.integers(1, 8), st.integers(0, 2**32)
+BLOCKS, SEEDS, SIZES = st.integers(1, 8), st.integers(0, 2**32), st.integers(1, 12)
 
 
 @given(cells=CELLS, blocks=BLOCKS, seed=SEEDS)
-def test_each_round_holds_every_cell_once(cells: list[Cell], blocks: int, seed: int) -> None:
-    """No cell is favoured."""
-    rounds = shuffled_rounds(cells, blocks, seed)
-    assert len(rounds) == blocks
-    for ids in rounds:
-        assert sorted(ids) == sorted(cell.id for cell in cells)
+def test_each_block_holds_every_cell_of_its_family_once(cells: list[Cell], blocks: int, seed: int) -> None:
+    """No cell is favoured, and what is compared is measured close in time."""
+    planned = family_blocks(cells, [], blocks, seed)
+    assert set(planned) == {cell.family for cell in cells}
+    for family, rows in planned.items():
+        assert len(rows) == blocks
+        for row in rows:
+            assert sorted(row) == sorted(cell.id for cell in cells if cell.family == family)
 
 
 @given(cells=CELLS, blocks=BLOCKS, seed=SEEDS)
 def test_the_same_seed_gives_the_same_order(cells: list[Cell], blocks: int, seed: int) -> None:
     """A run's order can be told again from its seed."""
-    assert shuffled_rounds(cells, blocks, seed) == shuffled_rounds(cells, blocks, seed)
-
-
-@given(cells=CELLS, blocks=BLOCKS, seed=SEEDS)
-def test_families_stay_together_within_a_round(cells: list[Cell], blocks: int, seed: int) -> None:
-    """What is compared is measured close in time."""
-    families = {cell.id: cell.family for cell in cells}
-    for ids in shuffled_rounds(cells, blocks, seed):
-        runs = [family for family, _ in itertools.groupby(ids, key=families.__getitem__)]
-        assert len(runs) == len(set(runs))
+    duets = [Duet(cells[0], other) for other in cells[1:]]
+    assert family_blocks(cells, duets, blocks, seed) == family_blocks(cells, duets, blocks, seed)
 
 
 def test_another_seed_gives_another_order() -> None:
-    """Over several rounds of twelve cells, that is as good as certain."""
-    cells = [cell(server, threads) for server in "abcdef" for threads in (1, 2)]
-    assert shuffled_rounds(cells, 5, 1) != shuffled_rounds(cells, 5, 2)
+    """Over several blocks of six cells, that is as good as certain."""
+    cells = [cell(server) for server in "abcdef"]
+    assert family_blocks(cells, [], 6, 1) != family_blocks(cells, [], 6, 2)
 
 
-def test_the_order_changes_from_round_to_round() -> None:
-    """A fixed order would always favour the same one."""
-    assert len(set(shuffled_rounds([cell(server, 1) for server in "abcdef"], 10, 7))) > 5
+@given(SIZES)
+def test_in_a_williams_square_every_cell_stands_everywhere_equally_often(size: int) -> None:
+    """Drift during a block meets all alike."""
+    rows = list(williams(size))
+    for position in range(size):
+        counts = Counter(row[position] for row in rows)
+        assert set(counts) == set(range(size))
+        assert len(set(counts.values())) == 1
 
 
-@given(cells=CELLS, blocks=BLOCKS, seed=SEEDS)
-def test_slots_number_all_trials_of_a_run(cells: list[Cell], blocks: int, seed: int) -> None:
-    """Positions count through, blocks count rounds."""
-    trials = slots(shuffled_rounds(cells, blocks, seed))
-    assert [slot.position for slot in trials] == list(range(len(cells) * blocks))
-    assert len({(slot.cell, slot.block) for slot in trials}) == len(trials)
-    assert [slot.block for slot in trials] == sorted(slot.block for slot in trials)
+@given(SIZES)
+def test_in_a_williams_square_every_cell_follows_every_other_equally_often(size: int) -> None:
+    """What one trial leaves for the next meets all alike."""
+    follows = Counter(pair for row in williams(size) for pair in itertools.pairwise(row))
+    assert set(follows) == set(itertools.permutations(range(size), 2))
+    assert len(set(follows.values())) <= 1
+
+
+@given(st.integers(2, 6), SEEDS)
+def test_blocks_are_balanced_once_there_are_enough(size: int, seed: int) -> None:
+    """After a whole square each cell has stood at each position equally often."""
+    cells = [cell(server) for server in "abcdef"[:size]]
+    (rows,) = family_blocks(cells, [], size * (1 + size % 2), seed).values()
+    for position in range(size):
+        counts = Counter(row[position] for row in rows)
+        assert len(counts) == size
+        assert len(set(counts.values())) == 1
+
+
+@given(servers=st.lists(st.sampled_from("bcdef"), unique=True, min_size=1), blocks=BLOCKS, seed=SEEDS)
+def test_each_block_holds_every_duet_once_and_who_starts_first_alternates(
+    servers: list[str], blocks: int, seed: int
+) -> None:
+    """Being first must not favour a server."""
+    duets = [Duet(cell(server), cell("a")) for server in servers]
+    (rows,) = family_blocks([], duets, blocks, seed).values()
+    assert len(rows) == blocks
+    firsts: dict[str, list[str]] = {duet.row.id: [] for duet in duets}
+    for row in rows:
+        for pair in row:
+            first, second = pair.split(TOGETHER)
+            (other,) = {first, second} - {cell("a").id}
+            firsts[other].append(first)
+    for seen in firsts.values():
+        assert len(seen) == blocks
+        assert all(before != after for before, after in itertools.pairwise(seen))
+
+
+@given(cells=CELLS, seed=SEEDS, block=st.integers(0, 30))
+def test_each_round_holds_every_family_once(cells: list[Cell], seed: int, block: int) -> None:
+    """In an order that can be told again."""
+    planned = family_blocks(cells, [], 1, seed)
+    assert sorted(first_round(planned, block, seed)) == sorted(planned)
+    assert first_round(planned, block, seed) == first_round(planned, block, seed)
 
 
 def test_the_estimate_counts_every_second_of_every_trial() -> None:
-    """Warm-up, measured time and what starting and stopping costs."""
-    slow = replace(cell("b", 1), load=LoadSettings("wrk", 1.0, 5.0, None))
+    """Warm-up, measured time and what starting and stopping costs; a duet takes the time of one."""
+    slow = replace(cell("b"), load=LoadSettings("wrk", 1.0, 5.0, None))
     preset = Preset.model_validate({"warmup": "1s", "duration": "1s", "blocks": Blocks(min=2, max=3)})
-    assert estimated_s([cell("a", 1), slow], preset) == pytest.approx(3 * (1.3 + 6.0 + 2 * OVERHEAD_S))
-    assert estimated_s([], preset) == 0
+    assert trial_s(slow) == pytest.approx(6 + OVERHEAD_S)
+    assert estimated_s([cell("a"), slow], [], preset) == pytest.approx(3 * (1.3 + 6.0 + 2 * OVERHEAD_S))
+    assert estimated_s([], [Duet(slow, cell("a"))], preset) == pytest.approx(3 * (6.0 + OVERHEAD_S))
+    assert estimated_s([], [], preset) == 0

@@ -237,7 +237,7 @@ def test_an_empty_file_names_what_every_matrix_has() -> None:
     assert all(f"'{key}' is missing" in said for key in ("suite", "preset", "machine", "server"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_any_damage_is_either_harmless_or_told_with_its_place(data: st.DataObject) -> None:
     """Whatever is cut out or put in, people meet a message with a place, never a traceback."""

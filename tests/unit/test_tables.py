@@ -296,6 +296,46 @@ def test_a_matrix_that_cannot_be_read_leaves_the_other_cells() -> None:
     assert len(tables[0].measured) == 2
 
 
+def test_the_cost_of_a_request_is_compared_too() -> None:
+    """The server's CPU time, block by block; a block that lacks it is left out."""
+    costs = [
+        dataclasses.replace(one, server_cpu_us_per_request=None if one.block == 5 else 10.0 * (1 + (number > 5)))
+        for number, one in enumerate(TWICE)
+    ]
+    fast = row(small_table(*costs), "fast")
+
+    assert fast.costs.server_cpu_us == 20
+    assert fast.comparison is not None
+    assert fast.comparison.cost is not None
+    assert fast.comparison.cost.value == pytest.approx(2)
+    assert fast.comparison.cost.count == 5
+    without = row(small_table(*TWICE), "fast").comparison
+    assert without is not None
+    assert without.cost is None
+
+
+@pytest.mark.parametrize(("wobble", "words"), [(0.02, "needs about "), (1.0, "too noisy: needs over 500 more blocks")])
+def test_what_is_not_resolved_says_how_much_more_it_needs(wobble: float, words: str) -> None:
+    """Up to what somebody might measure."""
+    equal = [dataclasses.replace(one, requests_per_s=1000.0 * (1 + wobble * (one.block or 0) % 3)) for one in TWICE[6:]]
+    fast = row(small_table(*TWICE[:6], *equal), "fast")
+
+    assert fast.comparison is not None
+    assert fast.comparison.needs.startswith(words)
+
+
+def test_a_headline_never_names_a_winner_that_is_not_resolved() -> None:
+    """Two like servers cannot be told apart; a base that leads is compared with the next."""
+    noise = [0.97, 1.04, 0.96, 1.05, 0.99, 1.02]
+    like = [dataclasses.replace(one, requests_per_s=RATES[one.block or 0] * noise[one.block or 0]) for one in TWICE[6:]]
+    slower = [dataclasses.replace(one, requests_per_s=RATES[one.block or 0] / 2) for one in TWICE[6:]]
+
+    assert small_table(*TWICE[:6], *like).headline.startswith("fast and slow cannot be told apart: ratio 1.0")
+    assert small_table(*TWICE[:6], *slower).headline == (
+        "slow answered most requests, 1000 per second; the next, fast, is slower by a factor of 2.00."
+    )
+
+
 def test_classes_are_tagged_where_the_plan_knows_them() -> None:
     """A historic server is shown and never ranked."""
     run, trials, _ = example_run()

@@ -1,0 +1,105 @@
+"""What the trials so far say: which of them count, and how cells compare with their family's base. Pure.
+
+A block in which a trial is invalid is repeated whole, so that pairing by block holds; of each block only the last
+attempt counts. Solo trials are compared by rate, duets by the server's CPU time per request.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from runners.records import Trial
+from runners.statistics import Estimate, family_level, ratio
+
+Key = tuple[str, int]  # a family's or pair's name, and a block
+
+
+def counting(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    """Return the trials of the last attempt at each block of each family."""
+    trials = [trial for trial in trials if trial.verdict != "not run"]
+    last: dict[tuple[str | None, int | None], int] = {}
+    for trial in trials:
+        key = (trial.family, trial.block)
+        last[key] = max(last.get(key, 0), trial.attempt)
+    return tuple(trial for trial in trials if trial.attempt == last[trial.family, trial.block])
+
+
+def log_ratios(row: Iterable[Trial], base: Iterable[Trial], value: str) -> list[float]:
+    """Return the natural log of row / base for each block in which both are valid; `value` names the figure."""
+    bases = {trial.block: getattr(trial, value) for trial in base if trial.verdict == "ok"}
+    pairs = [(getattr(trial, value), bases.get(trial.block)) for trial in row if trial.verdict == "ok"]
+    return [math.log(mine / theirs) for mine, theirs in pairs if mine and theirs]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One cell against its base: by which figure, and the ratio's estimate (None without a common block)."""
+
+    cell: str
+    base: str
+    value: str
+    estimate: Estimate | None
+
+    @property
+    def half_width(self) -> float:
+        """Return half the interval's width on the log scale; infinite where there is no interval yet."""
+        if self.estimate is None or self.estimate.interval is None:
+            return math.inf
+        interval = self.estimate.interval
+        return math.log(interval.high / interval.low) / 2
+
+
+def compare_family(trials: Sequence[Trial], base: str) -> tuple[Compared, ...]:
+    """Compare every cell of a solo family with its base, at the family's joint level."""
+    by_cell: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_cell.setdefault(trial.cell, []).append(trial)
+    rows = [cell for cell in by_cell if cell != base]
+    value = "requests_per_s"
+    return tuple(
+        Compared(cell, base, value, _estimate(log_ratios(by_cell[cell], by_cell.get(base, ()), value), len(rows)))
+        for cell in rows
+    )
+
+
+def compare_duets(trials: Sequence[Trial], base: str) -> tuple[Compared, ...]:
+    """Compare the CPU time per request within every pair of a duet family, at the family's joint level."""
+    pairs: dict[str, list[Trial]] = {}
+    for trial in trials:
+        pairs.setdefault(trial.pair or "", []).append(trial)
+    value = "server_cpu_us_per_request"
+    return tuple(
+        Compared(row, base, value, _estimate(_duet_ratios(members, row, value), len(pairs)))
+        for pair, members in pairs.items()
+        if (row := duet_row(pair, base))
+    )
+
+
+def duet_row(pair: str, base: str) -> str:
+    """Return the cell of a pair that is compared with `base`."""
+    first, _, second = pair.partition(" + ")
+    return second if first == base else first
+
+
+def _duet_ratios(members: Sequence[Trial], row: str, value: str) -> list[float]:
+    rows = [trial for trial in members if trial.cell == row]
+    return log_ratios(rows, [trial for trial in members if trial.cell != row], value)
+
+
+def _estimate(logs: Sequence[float], comparisons: int) -> Estimate | None:
+    return ratio(logs, family_level(comparisons)) if logs else None
+
+
+def widest(compared: Iterable[Compared]) -> float:
+    """Return the largest half-width of a family's ratios; 0 for a family without a comparison."""
+    return max((item.half_width for item in compared), default=0.0)
+
+
+def by_family(trials: Iterable[Trial]) -> Mapping[str, list[Trial]]:
+    """Return the trials of each family."""
+    families: dict[str, list[Trial]] = {}
+    for trial in trials:
+        families.setdefault(trial.family or "", []).append(trial)
+    return families

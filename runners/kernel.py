@@ -1,0 +1,245 @@
+"""Reads what the Linux kernel counts, and nothing else. What it does not tell is None, never 0.
+
+CPU times are microseconds since the process or the machine started; TCP counters are those of the network
+namespace that a process is in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+CPUACCT = Path("/sys/fs/cgroup")
+
+SNMP = ("ActiveOpens", "PassiveOpens", "CurrEstab", "RetransSegs", "OutSegs")
+NETSTAT = (
+    "TCPOrigDataSent",
+    "ListenOverflows",
+    "ListenDrops",
+    "TCPReqQFullDrop",
+    "TCPReqQFullDoCookies",
+    "SyncookiesSent",
+    "TCPSynRetrans",
+    "TCPTimeouts",
+    "TCPBacklogDrop",
+    "TCPTimeWaitOverflow",
+    "TW",
+)
+
+
+@dataclass(frozen=True)
+class ThreadTimes:
+    """One thread's exact run time and its time on a run queue, in microseconds, and the CPU it was last on."""
+
+    run_us: float
+    wait_us: float
+    cpu: int | None
+
+
+@dataclass(frozen=True)
+class TreeTimes:
+    """A process tree at one moment: its threads by id, its processes, and what its ended children used."""
+
+    threads: Mapping[int, ThreadTimes]
+    pids: tuple[int, ...]
+    children_us: float
+
+    @property
+    def run_us(self) -> float:
+        """Return the CPU time of all threads and ended children."""
+        return sum(thread.run_us for thread in self.threads.values()) + self.children_us
+
+    @property
+    def wait_us(self) -> float:
+        """Return the time that its threads were ready to run and did not."""
+        return sum(thread.wait_us for thread in self.threads.values())
+
+
+@dataclass(frozen=True)
+class CpuTimes:
+    """One CPU's times since boot in microseconds; `steal_us` is what the hypervisor gave to others."""
+
+    busy_us: float
+    steal_us: float
+    total_us: float
+
+
+def tree(pid: int) -> tuple[int, ...]:
+    """Return a process and all its descendants; empty once it is gone."""
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return ()
+    return (pid, *(child.pid for child in children))
+
+
+def tree_times(pids: tuple[int, ...]) -> TreeTimes | None:
+    """Return the times of processes and their threads; None where nothing can be read."""
+    threads: dict[int, ThreadTimes] = {}
+    for pid in pids:
+        threads.update(_threads(pid))
+    if not threads:
+        return None
+    return TreeTimes(threads, pids, sum(map(_children_us, pids)))
+
+
+def _threads(pid: int) -> Iterator[tuple[int, ThreadTimes]]:
+    for name in _entries(f"/proc/{pid}/task"):
+        run = _text(f"/proc/{pid}/task/{name}/schedstat")
+        if run is None:
+            continue
+        run_ns, wait_ns, _slices = run.split()
+        yield int(name), ThreadTimes(int(run_ns) / 1000, int(wait_ns) / 1000, _last_cpu(pid, name))
+
+
+def _last_cpu(pid: int, thread: str) -> int | None:
+    fields = _stat_fields(f"/proc/{pid}/task/{thread}/stat")
+    return int(fields[36]) if fields else None
+
+
+def _children_us(pid: int) -> float:
+    """Return what the ended and awaited children of a process used, in ticks of 10 ms."""
+    fields = _stat_fields(f"/proc/{pid}/stat")
+    return (int(fields[13]) + int(fields[14])) * TICK_US if fields else 0.0
+
+
+def _stat_fields(file: str) -> list[str]:
+    """Return the fields of a stat file from the state (the third) on."""
+    text = _text(file)
+    return text.rpartition(")")[2].split() if text else []
+
+
+def tree_rss_bytes(pids: tuple[int, ...]) -> int | None:
+    """Return the resident memory of processes in bytes; shared pages count once for each."""
+    sizes = [int(text.split()[1]) * PAGE_BYTES for pid in pids if (text := _text(f"/proc/{pid}/statm"))]
+    return sum(sizes) if sizes else None
+
+
+def cpu_times() -> dict[int, CpuTimes]:
+    """Return the times of every CPU by its number; empty where the kernel does not tell."""
+    times = {}
+    for line in (_text("/proc/stat") or "").splitlines():
+        name, *fields = line.split()
+        if not name.startswith("cpu"):
+            break
+        if name != "cpu":
+            user, nice, system, idle, iowait, irq, softirq, steal = (int(field) * TICK_US for field in fields[:8])
+            busy = user + nice + system + irq + softirq
+            times[int(name[3:])] = CpuTimes(busy, steal, busy + idle + iowait + steal)
+    return times
+
+
+def tcp_counters(pid: int | str = "self") -> dict[str, int]:
+    """Return the counters of a process's network by the kernel's names; those it lacks are left out."""
+    snmp = _paired(_text(f"/proc/{pid}/net/snmp"), "Tcp:")
+    netstat = _paired(_text(f"/proc/{pid}/net/netstat"), "TcpExt:")
+    chosen = {name: snmp[name] for name in SNMP if name in snmp}
+    return chosen | {name: netstat[name] for name in NETSTAT if name in netstat}
+
+
+def _paired(text: str | None, prefix: str) -> dict[str, int]:
+    lines = [line.split()[1:] for line in (text or "").splitlines() if line.startswith(prefix)]
+    return dict(zip(lines[0], map(int, lines[1]), strict=False)) if len(lines) == 2 else {}
+
+
+def time_wait_count(pid: int | str = "self") -> int | None:
+    """Return how many connections are in TIME_WAIT in a process's network."""
+    words = (_text(f"/proc/{pid}/net/sockstat") or "").split()
+    return int(words[words.index("tw") + 1]) if "tw" in words else None
+
+
+def pressure_us() -> dict[str, int]:
+    """Return the time that tasks stalled since boot: "memory some", "io full", ... in microseconds."""
+    stalls = {}
+    for resource in ("cpu", "memory", "io"):
+        for line in (_text(f"/proc/pressure/{resource}") or "").splitlines():
+            kind, *fields = line.split()
+            stalls[f"{resource} {kind}"] = int(fields[-1].removeprefix("total="))
+    return stalls
+
+
+def throttled_us() -> int | None:
+    """Return how long this process's cgroup was held back by its CPU quota; None without a version 2 cgroup."""
+    for line in (_text("/proc/self/cgroup") or "").splitlines():
+        if line.startswith("0::"):
+            text = _text(str(CPUACCT / line[3:].lstrip("/") / "cpu.stat")) or ""
+            fields = dict(item.split() for item in text.splitlines())
+            return int(fields["throttled_usec"]) if "throttled_usec" in fields else None
+    return None
+
+
+def swapped_pages() -> int | None:
+    """Return how many pages were swapped in or out since boot."""
+    lines = dict(line.split() for line in (_text("/proc/vmstat") or "").splitlines())
+    return int(lines["pswpin"]) + int(lines["pswpout"]) if "pswpin" in lines else None
+
+
+def thermal_throttles() -> int | None:
+    """Return how often any CPU slowed down for heat since boot."""
+    files = list(Path("/sys/devices/system/cpu").glob("cpu*/thermal_throttle/*_throttle_count"))
+    counts = [int(text) for file in files if (text := _text(str(file)))]
+    return sum(counts) if counts else None
+
+
+def frequencies_khz() -> dict[int, int]:
+    """Return the present frequency of every CPU that tells it."""
+    found = {}
+    for file in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"):
+        if text := _text(str(file)):
+            found[int(file.parts[-3][3:])] = int(text)
+    return found
+
+
+def listens(pid: int, port: int) -> bool:
+    """Return whether a process tree owns a listening TCP socket on this port."""
+    inodes = _listening_inodes(pid, port)
+    return any(inode in inodes for member in tree(pid) for inode in _socket_inodes(member))
+
+
+def _listening_inodes(pid: int, port: int) -> set[str]:
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        for fields in (row.split() for row in (_text(f"/proc/{pid}/net/{table}") or "").splitlines()[1:]):
+            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                inodes.add(fields[9])
+    return inodes
+
+
+def _socket_inodes(pid: int) -> Iterator[str]:
+    for descriptor in _entries(f"/proc/{pid}/fd"):
+        try:
+            target = str(Path(f"/proc/{pid}/fd/{descriptor}").readlink())
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            yield target[8:-1]
+
+
+def _text(file: str) -> str | None:
+    """Return a small file's text; None where it is not there or not readable."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        parts = []
+        while part := os.read(descriptor, 65536):
+            parts.append(part)
+        return b"".join(parts).decode("utf-8", errors="replace")
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _entries(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - called ten times a second
+    except OSError:
+        return []
