@@ -13,6 +13,7 @@ from runners.records import Check, Errors, Evidence, Series
 from runners.validity import CHECKS, bound, judge
 
 LIMITS = Validity()
+MORE = 0.001
 GOOD = Evidence(
     mode="persistent", load="wrk", network="namespace", duet=False, connections=64, server_threads=1,
     asked_us=1_000_000, duration_us=1_050_000, watched_us=1_200_000, requests=100_000, served=100_000,
@@ -225,13 +226,19 @@ def test_v13_is_unknown_for_short_trials() -> None:
 @pytest.mark.parametrize(
     ("name", "field", "good", "warns", "fails"),
     [
-        ("V14", "steal_share", 0.005, 0.006, 0.11),
-        ("V15", "foreign_share", 0.03, 0.031, 0.21),
-        ("V16", "pressure_share", {"io some": 0.01}, {"io some": 0.011, "memory some": 0.0}, {"memory full": 0.051}),
+        ("V14", "steal_share", LIMITS.steal_warn, LIMITS.steal_warn + MORE, LIMITS.steal_fail + MORE),
+        ("V15", "foreign_share", LIMITS.foreign_warn, LIMITS.foreign_warn + MORE, LIMITS.foreign_fail + MORE),
+        (
+            "V16",
+            "pressure_share",
+            {"io some": LIMITS.pressure_warn},
+            {"io some": LIMITS.pressure_warn + MORE, "memory some": 0.0},
+            {"memory full": LIMITS.pressure_fail + MORE},
+        ),
         ("V17", "throttled_us", 0, None, 1),
         ("V18", "swapped_pages", 0, None, 1),
         ("V18", "thermal_throttles", 0, None, 1),
-        ("V18", "frequency_drift", 0.02, 0.021, None),
+        ("V18", "frequency_drift", LIMITS.frequency_drift, LIMITS.frequency_drift + MORE, None),
     ],
 )
 def test_a_machine_that_is_not_calm_is_told(name: str, field: str, good: object, warns: object, fails: object) -> None:
