@@ -84,7 +84,7 @@ class Side:
         self.network.enter()
         with logs.file(phase.purpose).open("wb") as output:
             try:
-                self.client = start(phase.argv, output=output, cpus=self.layout.client, env=self.env)
+                self.client = start(phase.argv, output=output, cpus=self.layout.client, env=self.env, cwd=phase.cwd)
             except OSError as error:
                 raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.subject.cell) from error
         self.watch.client = self.client.pid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from runners.matrix import Mode
@@ -29,12 +30,16 @@ class LoadJob:
 
 @dataclass(frozen=True)
 class Phase:
-    """One command line of a job; `stop_after_s` ends it early by INT, `limit_s` is how long it may take."""
+    """One command line of a job, run in folder `cwd`.
+
+    `stop_after_s` ends it early by INT, `limit_s` is how long it may take.
+    """
 
     purpose: Literal["warm-up", "load"]
     argv: tuple[str, ...]
     limit_s: float
     stop_after_s: float | None = None
+    cwd: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -36,13 +36,13 @@ class Locust:
         run_s = job.warmup_s + job.duration_s
         argv = (
             "locust",
-            *("-f", str(LOCUSTFILE), "--headless", "--only-summary", "--loglevel", "WARNING"),
+            *("-f", LOCUSTFILE.name, "--headless", "--only-summary", "--loglevel", "WARNING"),
             *("--host", f"http://{job.host}:{job.port}", "--users", str(job.connections)),
             *("--spawn-rate", str(job.connections), "--run-time", f"{math.ceil(run_s) + 1}s", "--stop-timeout", "0"),
             *("--path", job.path, "--mode", job.mode),
             *("--warmup-s", f"{job.warmup_s:g}", "--duration-s", f"{job.duration_s:g}"),
         )
-        return (Phase("load", argv, run_s + PATIENCE_S),)
+        return (Phase("load", argv, run_s + PATIENCE_S, cwd=LOCUSTFILE.parent),)
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:  # noqa: ARG002 - the output says it all
         """Return what the locustfile printed at its end."""

@@ -37,7 +37,9 @@ class Wrk:
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
         """Return the warm-up, ended early by INT since wrk counts in whole seconds, and the measured command."""
-        measured = Phase("load", command(job, job.duration_s, script=True), job.duration_s + PATIENCE_S)
+        measured = Phase(
+            "load", command(job, job.duration_s, script=True), job.duration_s + PATIENCE_S, cwd=SCRIPT.parent
+        )
         if not job.warmup_s:
             return (measured,)
         whole_s = math.ceil(job.warmup_s)
@@ -72,7 +74,7 @@ def _result(summary: str, histogram: str, connections: int) -> LoadResult:
 def command(job: LoadJob, duration_s: float, *, script: bool) -> tuple[str, ...]:
     """Return wrk's command line; `Connection: close` with its space, without which wrk drops the header."""
     close = ("-H", "Connection: close") if job.mode == "non-persistent" else ()
-    reporting = ("-s", str(SCRIPT)) if script else ()
+    reporting = ("-s", SCRIPT.name) if script else ()
     timeout_s = math.ceil(duration_s) + 2
     load = ("-t", str(job.threads), "-c", str(job.connections), "-d", f"{math.ceil(duration_s)}s")
     return ("wrk", *load, "--timeout", f"{timeout_s}s", *close, *reporting, f"http://{job.host}:{job.port}{job.path}")

@@ -1,16 +1,23 @@
-"""Plain sockets for testing servers: what a client library would hide is what matters here."""
+"""The servers under test, and plain sockets to them.
+
+What a client library would hide is what matters here.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
+import subprocess
+import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Self
 
 HELLO = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -133,3 +140,124 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+SERVERS = Path(__file__).parents[2] / "servers"
+NIM = ["nim", "c", "--hints:off", "-d:danger", "--threads:on", "--nimcache:{out}.cache", "-o:{out}"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A server under test: how to build and start it, and what is known to be different about it."""
+
+    name: str
+    tool: str
+    run: list[str]
+    build: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    threads: int = 1
+    post: int = 200
+    lenient: frozenset[str] = frozenset()  # Garbage that it takes for a request.
+    continues_after_garbage: bool = False
+    stop: signal.Signals = signal.SIGTERM
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return SERVERS / self.name
+
+
+@dataclass(frozen=True)
+class Started:
+    """A running server."""
+
+    subject: Subject
+    process: subprocess.Popen[bytes]
+    port: int
+
+
+OPTIONS = ["--host=127.0.0.1", "--port={port}", "--threads={threads}"]
+ASYNCHTTP = Subject(
+    "asynchttp",
+    "nim",
+    build=[*NIM, "{dir}/asynchttp.nim"],
+    run=["{out}", *OPTIONS],
+    lenient=frozenset({"no version"}),  # It answers 200 and closes.
+    continues_after_garbage=True,  # It answers 400 and goes on with the next line.
+)
+EPOLL = Subject("epoll", "nim", build=[*NIM, "{dir}/epoll.nim"], run=["{out}", *OPTIONS])
+PYTHON = Subject("python_epoll", sys.executable, run=[sys.executable, "{dir}/server.py", *OPTIONS])
+GO = Subject(
+    "go",
+    "go",
+    build=["go", "build", "-buildvcs=false", "-o", "{out}", "."],
+    run=["{out}", "-host=127.0.0.1", "-port={port}"],
+    environment={"GOTOOLCHAIN": "local", "GOMAXPROCS": "{threads}"},
+)
+H2O = Subject(
+    "h2o",
+    "h2o",
+    run=["h2o", "-c", "{config}"],
+    post=405,  # A file is served, which cannot be posted to.
+    stop=signal.SIGINT,  # After SIGTERM it waits for its clients.
+)
+
+
+def with_two_threads(subject: Subject) -> Subject:
+    """The same server with two threads."""
+    return Subject(**{**vars(subject), "threads": 2})
+
+
+def filled(template: str, names: dict[str, str]) -> str:
+    """The text with each {name} replaced."""
+    for name, value in names.items():
+        template = template.replace("{" + name + "}", value)
+    return template
+
+
+def built(subject: Subject, builds: dict[str, Path]) -> Path:
+    """Builds the server unless that has been done."""
+    if subject.name not in builds:
+        out = builds[""] / subject.name
+        names = {"out": str(out), "dir": str(subject.folder)}
+        command = [filled(part, names) for part in subject.build]
+        if command:
+            environment = os.environ | subject.environment
+            subprocess.run(command, cwd=subject.folder, check=True, env=environment, timeout=300)
+        builds[subject.name] = out
+    return builds[subject.name]
+
+
+def start(subject: Subject, out: Path, port: int) -> subprocess.Popen[bytes]:
+    """Starts the server on the port, without waiting for it."""
+    config = out.with_suffix(f".{port}.conf")
+    names = {"out": str(out), "dir": str(subject.folder), "host": "127.0.0.1", "port": str(port)}
+    names |= {"threads": str(subject.threads), "config": str(config)}
+    if (template := subject.folder / f"{subject.name}.conf").exists():
+        as_root = "\n" if os.geteuid() == 0 else ""
+        config.write_text(filled(template.read_text(), names | {"as_root": as_root}))
+    return subprocess.Popen(
+        [filled(part, names) for part in subject.run],
+        env=os.environ | {key: filled(value, names) for key, value in subject.environment.items()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends it whatever it takes."""
+    process.kill()
+    process.communicate()
+
+
+@contextlib.contextmanager
+def running(subject: Subject, builds: dict[str, Path]) -> Iterator[Started]:
+    """Runs the server for as long as the block lasts."""
+    port = free_port()
+    process = start(subject, built(subject, builds), port)
+    try:
+        assert within(10, lambda: accepts_connections(port))
+        yield Started(subject, process, port)
+    finally:
+        stop(process)
