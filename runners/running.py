@@ -122,9 +122,10 @@ def conclusion(job: Job, trials: Sequence[Trial]) -> str:
 
 
 def exit_code(job: Job, trials: Sequence[Trial]) -> int:
-    """Return 0 where all was measured, 1 where some cells failed or are invalid, 3 where nothing could be."""
-    measured = {trial.cell for trial in trials}
-    if any(cell.id not in measured for cell in job.plan.measurable) or any(trial.verdict != "ok" for trial in trials):
+    """Return 0 where every cell has a valid number, 1 where some have none, 3 where nothing could be measured."""
+    planned = {cell.id for cell in job.plan.measurable}
+    valid = {trial.cell for trial in trials if trial.verdict == "ok"}
+    if planned - valid or any(trial.verdict == "failed" for trial in trials):
         return 1
     return 0 if trials else NothingSelected.exit_code
 

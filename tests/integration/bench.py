@@ -30,6 +30,15 @@ modes = {modes}
 warmup = "100ms"
 duration = "1s"
 blocks = {{ min = {blocks}, max = {blocks} }}
+twin = false
+
+# How calm the machine is that runs the tests is not what they are about.
+[validity]
+foreign_fail = "10000%"
+steal_fail = "100%"
+pressure_fail = "100%"
+drift_fail = "1000%"
+spread_fail = "1000%"
 
 [machine.local]
 threads = [1]
