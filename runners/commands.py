@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_PLACEHOLDER = re.compile(r"\{(dir|out|work|config|host|port|threads)\}")
+_PLACEHOLDER = re.compile(r"\{(dir|out|work|config|host|port|threads|as_root)\}")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Words:
     port: int
     threads: int
     flags: tuple[str, ...]
+
+    @property
+    def as_root(self) -> str:
+        """Return a line break for root, nothing for others: in a config, "# {as_root}user: root" is for root only."""
+        return "\n" if os.geteuid() == 0 else ""
 
 
 def fill(words: Sequence[str], values: Words) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -48,27 +49,31 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program in a process group of its own, bound to `cpus`, both outputs into one file.
 
-    OSError where it cannot be started.
+    OSError where it cannot be started, also for CPUs that it may not use.
     """
     harness = os.getpid()
 
     def prepare() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a shell runs the harness in the background
         if os.getppid() != harness:
             os._exit(1)
         if cpus:
             os.sched_setaffinity(0, cpus)
 
-    return subprocess.Popen(
-        list(argv),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        cwd=cwd,
-        env=marked(os.environ if env is None else env),
-        process_group=0,
-        preexec_fn=prepare,  # noqa: PLW1509 - the harness has one thread
-    )
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env=marked(os.environ if env is None else env),
+            process_group=0,
+            preexec_fn=prepare,  # noqa: PLW1509 - the harness has one thread
+        )
+    except subprocess.SubprocessError as error:
+        raise OSError(errno.EINVAL, f"it may not use CPU {cpus}") from error
 
 
 def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]] = STOP_STEPS) -> Stopped:

@@ -117,7 +117,7 @@ class Schedule:
 
     def _repeat(self, progress: Sequence[Progress], spent_s: float) -> tuple[str, int, int] | None:
         for item in progress:
-            allowed = math.ceil(REPEATED_SHARE * item.done)
+            allowed = int(REPEATED_SHARE * item.done)
             if item.invalid_block is not None and item.repeats < allowed and self._affordable(item.family, spent_s):
                 return item.family, item.invalid_block, item.attempt
         return None
