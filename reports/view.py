@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from reports.families import Family, families_of
 from runners.cells import Program, programs, variant_name
 from runners.comparison import counting
-from runners.matrix import Matrix
+from runners.matrix import Matrix, Validity
 from runners.records import CellInfo, Published, Run, RunFolder, Trial
 
 Key = tuple[str, str | None, int, str]  # server, variant, threads, mode
@@ -43,8 +44,8 @@ class PublishedNumbers:
 class RunView:
     """A run with the indexes that tables and folds look things up in.
 
-    `trials` are those that count: alone on the machine, of the last attempt at their block. `every` holds all.
-    Twins are in no index by key, since no row names them.
+    `trials` are those that count: alone on the machine, of the last attempt at their block. `together` are those of
+    duets that count, by pair. `every` holds all. Twins are in no index by key, since no row names them.
     """
 
     folder: RunFolder
@@ -52,7 +53,9 @@ class RunView:
     cells: tuple[CellInfo, ...]
     by_key: Mapping[Key, tuple[CellInfo, ...]]
     trials: Mapping[str, tuple[Trial, ...]]
+    together: Mapping[str, tuple[Trial, ...]]
     every: Mapping[str, tuple[Trial, ...]]
+    families: Mapping[str, Family]
     anchors: Mapping[str, str]
     programs: Mapping[tuple[str, str | None], tuple[Program, Limits]]
     published: Mapping[str, PublishedNumbers]
@@ -61,6 +64,11 @@ class RunView:
     def run(self) -> Run:
         """Return the head of the run folder."""
         return self.folder.run
+
+    @property
+    def only_duets(self) -> bool:
+        """Return whether nothing was to be measured alone."""
+        return not any(family.design == "solo" for family in self.families.values()) and bool(self.families)
 
     @property
     def machine_name(self) -> str:
@@ -75,7 +83,8 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
     """Return the view of a run folder; `prefix` keeps the anchors of several runs in one file apart."""
     matrix = read_embedded_matrix(folder.run.matrix)
     every = _by_cell(folder.trials)
-    trials = _by_cell(trial for trial in counting(folder.trials) if trial.pair is None)
+    counted = counting(folder.trials)
+    trials = _by_cell(trial for trial in counted if is_solo(trial))
     trials |= {cell: of for cell, of in _unmeasured(every).items() if cell not in trials}
     known = {cell.id for cell in folder.run.cells}
     cells = folder.run.cells + tuple(cell_of(of[0]) for name, of in every.items() if name not in known)
@@ -85,7 +94,9 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
         cells=cells,
         by_key=_by_key(cells),
         trials=trials,
+        together=_by_pair(counted),
         every=every,
+        families=families_of(folder, cells, matrix.validity.twin if matrix else Validity().twin),
         anchors=_anchors(cells, f"{prefix}cell-"),
         programs={(program.server, program.variant): (program, limits) for program, limits in programs(matrix)}
         if matrix
@@ -127,6 +138,19 @@ def ok_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     return tuple(trial for trial in trials if trial.verdict == "ok" and (trial.requests_per_s or 0) > 0)
 
 
+def is_solo(trial: Trial) -> bool:
+    """Return whether a trial measured one cell alone and at full load; published ones name no design."""
+    return trial.design in (None, "solo")
+
+
+def _by_pair(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
+    found: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        if trial.pair:
+            found[trial.pair].append(trial)
+    return {pair: tuple(items) for pair, items in found.items()}
+
+
 def _by_cell(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
     """Return each cell's trials; one that an interruption cut short goes once it was measured again."""
     trials = tuple(trials)
@@ -141,7 +165,7 @@ def _by_cell(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
 def _unmeasured(every: Mapping[str, tuple[Trial, ...]]) -> dict[str, tuple[Trial, ...]]:
     """Return the cells of which there is nothing but interrupted trials."""
     return {
-        cell: of for cell, of in every.items() if all(trial.verdict == "not run" and not trial.pair for trial in of)
+        cell: of for cell, of in every.items() if all(trial.verdict == "not run" and is_solo(trial) for trial in of)
     }
 
 

@@ -1,17 +1,18 @@
 """What the trials so far say: which of them count, and how cells compare with their family's base. Pure.
 
 A block in which a trial is invalid is repeated whole, so that pairing by block holds; of each block only the last
-attempt counts. Solo trials are compared by rate, duets by the server's CPU time per request.
+attempt counts. Solo trials are compared by rate, duets by the server's CPU time per request. Check V23 compares each
+family's base with its twin, the same cell under another name: what differs there is noise.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runners.records import Trial
-from runners.statistics import Estimate, family_level, ratio
+from runners.records import Check, Outcome, Trial
+from runners.statistics import LEVEL, MIN_VALUES, Estimate, Interval, attainable_level, family_level, ratio
 
 Key = tuple[str, int]  # a family's or pair's name, and a block
 
@@ -90,6 +91,52 @@ def _duet_ratios(members: Sequence[Trial], row: str, value: str) -> list[float]:
 
 def _estimate(logs: Sequence[float], comparisons: int) -> Estimate | None:
     return ratio(logs, family_level(comparisons)) if logs else None
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a base showed against its own twin; where check V23 fails, nothing in the family may be ranked."""
+
+    estimate: Estimate | None
+    check: Check
+
+    @property
+    def ranks(self) -> bool:
+        """Return whether the family's differences may be called differences."""
+        return self.check.outcome != "fail"
+
+    @property
+    def reach(self) -> float | None:
+        """Return how far from equal the interval reaches, as a share: the noise floor; None without an interval."""
+        interval = self.estimate.interval if self.estimate else None
+        return max(interval.high, 1 / interval.low) - 1 if interval else None
+
+
+def twin_floor(logs: Sequence[float], limit: float) -> Floor:
+    """Return check V23 over the log ratios of twin / base; `limit` is the widest half-width that still ranks."""
+    if not logs:
+        return Floor(None, Check("V23", "twin", "unknown", "no twin was measured", _twin_limit(limit)))
+    estimate = ratio(logs, attainable_level(len(logs), LEVEL))
+    interval, seen = estimate.interval, f"{estimate.value:.3f} in {len(logs)} blocks"
+    if interval is None:
+        few = f"{seen}: fewer than {MIN_VALUES} give no interval"
+        return Floor(estimate, Check("V23", "twin", "unknown", few, _twin_limit(limit)))
+    floor = Floor(estimate, Check("V23", "twin", "pass", "", _twin_limit(limit)))
+    saw = f"{seen}, {interval.low:.3f} to {interval.high:.3f}: noise floor ±{(floor.reach or 0) * 100:.2g} %"
+    why = _why_noise(interval, limit)
+    advice = "a calmer machine, more blocks, or duets" if why else ""
+    outcome: Outcome = "fail" if why else "pass"
+    return replace(floor, check=replace(floor.check, outcome=outcome, saw=saw + why, advice=advice))
+
+
+def _twin_limit(limit: float) -> str:
+    return f"holds 1, at most ±{limit * 100:g} % wide"
+
+
+def _why_noise(interval: Interval, limit: float) -> str:
+    if not interval.low <= 1 <= interval.high:
+        return "; the twin differs from itself"
+    return "; wider than allowed" if math.log(interval.high / interval.low) / 2 > limit else ""
 
 
 def widest(compared: Iterable[Compared]) -> float:

@@ -324,6 +324,7 @@ class Validity(Section):
     frequency_drift: Share = Field(0.02, description="V18: change of the CPU frequency, for a mark.")
     memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory, and ...")
     memory_growth_share: Share = Field(0.20, description="V20: ... as a share of it; both must be exceeded.")
+    twin: Share = Field(0.10, description="V23: half-width of the base against its twin; wider: nothing is ranked.")
 
 
 class Matrix(Section):

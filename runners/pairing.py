@@ -72,13 +72,13 @@ def _is(cell: Cell, key: RowKey) -> bool:
 def _table_duets(matrix: Matrix, cells: Sequence[Cell], *, twin: bool) -> Iterator[Duet]:
     """Yield for each table of design "duet" every row with the first measured row of its family, and the twin."""
     for table in matrix.table:
-        bases: dict[str, Cell] = {}
+        rows: dict[str, list[Cell]] = {}
         for cell in _rows(table, cells) if table.design == "duet" else ():
-            base = bases.setdefault(cell.family, cell)
-            if cell is not base:
-                yield Duet(cell, base)
-        if twin:
-            yield from (Duet(twin_of(base), base) for base in bases.values())
+            rows.setdefault(cell.family, []).append(cell)
+        for base, *others in rows.values():
+            yield from (Duet(other, base) for other in others)
+            if twin and others:
+                yield Duet(twin_of(base), base)
 
 
 def _one_duet(cells: Sequence[Cell], globs: tuple[str, str]) -> Pairing:

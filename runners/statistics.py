@@ -20,7 +20,7 @@ DIFFERENT_BAND = 0.01  # an interval wholly outside 1 +- 1 % is faster or slower
 EQUIVALENT_BAND = 0.02  # an interval wholly inside 1 +- 2 % is equivalent
 TARGET_HALF_WIDTH = 0.01  # of a log ratio: what "resolved" needs
 
-Answer = Literal["faster", "slower", "equivalent", "not resolved"]
+Answer = Literal["faster", "slower", "cheaper", "costlier", "equivalent", "not resolved"]
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,23 @@ def blocks_for_level(level: float) -> int:
     return count
 
 
-def judge(estimate: Estimate) -> Judgement:
+def judge(estimate: Estimate, above: Answer = "faster", below: Answer = "slower") -> Judgement:
     """Return what a ratio's interval allows to say; a difference under 1 % is never called one."""
     interval = estimate.interval
     if interval is None:
         return Judgement("not resolved", max(1, MIN_VALUES - estimate.count))
     if interval.low > 1 + DIFFERENT_BAND:
-        return Judgement("faster")
+        return Judgement(above)
     if interval.high < 1 - DIFFERENT_BAND:
-        return Judgement("slower")
+        return Judgement(below)
     if interval.low > 1 - EQUIVALENT_BAND and interval.high < 1 + EQUIVALENT_BAND:
         return Judgement("equivalent")
     return Judgement("not resolved", more_blocks(estimate))
+
+
+def judge_cost(estimate: Estimate) -> Judgement:
+    """Return what the interval of a ratio of costs allows to say: the less the better."""
+    return judge(estimate, "costlier", "cheaper")
 
 
 def more_blocks(estimate: Estimate, target: float = TARGET_HALF_WIDTH) -> int | None:

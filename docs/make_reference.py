@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Fills the tables of docs/reference/ from the program itself: `python docs/make_reference.py`.
+
+A page holds places such as `<!-- table: matrix Suite -->` ... `<!-- end -->`. What stands between them is made anew
+from the models of matrix.toml, the records of a run folder, the command line's parser and the validity checks. Where
+the program has no words for a field, those in the page's last column are kept, so that they are written once, by hand;
+a new field gets an empty one, which a test finds. `--check` only tells which pages are out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeGuard
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import speedup
+from runners import errors, records, validity
+from runners.matrix import Matrix
+from runners.records import Errors, Evidence
+from runners.tools import known_tools
+from runners.units import format_duration, format_size
+
+DOCS = Path(__file__).resolve().parent
+PLACE = re.compile(r"(<!-- table: (?P<kind>\w+) ?(?P<name>.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+SECTIONS = {  # model -> how matrix.toml calls its table, where another table links to it
+    "Blocks": "blocks", "Match": "match", "WrkSettings": "wrk", "CpuLayout": "cpus", "Variant": "variant",
+    "Row": "rows", "Heading": "rows", "Wheel": "wheel",
+}  # fmt: skip
+
+Words = Mapping[str, str]
+Rows = list[tuple[str, ...]]
+SCHEMA: dict[str, Any] = json.loads(json.dumps(Matrix.model_json_schema(by_alias=True)))["$defs"]
+
+
+def matrix_table(name: str, kept: Words) -> Rows:
+    """Return the keys of one table of matrix.toml: key, value, default, meaning."""
+    model = SCHEMA[name]
+    required = model.get("required", ())
+    rows: Rows = [("key", "value", "default", "meaning")]
+    for key, field in model["properties"].items():
+        default = "*required*" if key in required else _default(field)
+        meaning = field.get("description") or kept.get(f"`{key}`", "")
+        rows.append((f"`{key}`", _value(field), default, meaning))
+    return rows
+
+
+def _value(field: Mapping[str, Any]) -> str:
+    """Return what may stand as a value, in words."""
+    if "$ref" in field or "allOf" in field:
+        return _table((field.get("$ref") or field["allOf"][0]["$ref"]).rpartition("/")[2])
+    if options := field.get("anyOf") or field.get("oneOf"):
+        return " or ".join(dict.fromkeys(_value(option) for option in options if option.get("type") != "null"))
+    if "enum" in field or "const" in field:
+        return ", ".join(f'`"{word}"`' for word in field.get("enum") or [field["const"]])
+    return _plain_value(field)
+
+
+def _plain_value(field: Mapping[str, Any]) -> str:
+    kind = field.get("type", "")
+    if kind == "array":
+        return f"list of {_value(field['items'])}"
+    if kind == "object":
+        inner = field.get("additionalProperties")
+        return f"table of {_value(inner)} by name" if isinstance(inner, dict) else "table"
+    if kind == "integer":
+        return f"whole number from {field.get('minimum', 0)}"
+    if kind == "string" and "examples" in field:
+        return f"[{_unit(field['examples'])}](#units)"
+    return {"string": "text", "boolean": "`true`, `false`"}.get(kind, str(kind))
+
+
+def _unit(examples: Sequence[str]) -> str:
+    return {"300ms": "duration", "1%": "share", "8MiB": "size"}[examples[0]]
+
+
+def _table(name: str) -> str:
+    return f"[table](#{SECTIONS.get(name, name.lower())})"
+
+
+def _default(field: Mapping[str, Any]) -> str:
+    value = field.get("default")
+    if value is None or value in ("", [], {}):
+        return ""
+    units = " ".join([*field.get("examples", ()), *(str(option) for option in field.get("anyOf", ()))])
+    if isinstance(value, float) and "%" in units:
+        return f'`"{value * 100:.6g}%"`'
+    if "MiB" in units:
+        return f'`"{format_size(value)}"`'
+    if isinstance(value, float) and "300ms" in units:
+        return f'`"{format_duration(value)}"`'
+    return f"`{json.dumps(value)}`" if not isinstance(value, dict) else "its defaults"
+
+
+def record_table(name: str, kept: Words) -> Rows:
+    """Return the fields of a record: field, type, meaning."""
+    fields = dataclasses.fields(getattr(records, name))
+    rows: Rows = [("field", "type", "meaning")]
+    for field in fields:
+        rows.append((f"`{field.name}`", _type(str(field.type)), kept.get(f"`{field.name}`", "")))
+    return rows
+
+
+def _type(annotation: str) -> str:
+    """Return a Python annotation as what JSON holds."""
+    words = annotation.replace("Verdict", f"Literal{list(_literals(records.Verdict))}")
+    words = words.replace("Bound", f"Literal{list(_literals(records.Bound))}")
+    words = words.replace("Outcome", f"Literal{list(_literals(records.Outcome))}")
+    nullable = words.endswith(" | None") and "[" not in words.rpartition(" | None")[2]
+    words = words.removesuffix(" | None")
+    return _json_type(words) + (" or `null`" if nullable else "")
+
+
+def _literals(alias: Any) -> Sequence[str]:
+    return tuple(alias.__args__)
+
+
+def _json_type(words: str) -> str:
+    if words.startswith("Literal["):
+        return ", ".join(f"`{word}`" for word in re.findall(r"[\"']([^\"']*)[\"']", words))
+    if match := re.fullmatch(r"tuple\[(.*), \.\.\.\]", words):
+        return f"list of {_type(match[1])}"
+    if match := re.fullmatch(r"dict\[str, (.*)\]", words):
+        return f"object of {_type(match[1])}"
+    names = {"str": "text", "int": "whole number", "float": "number", "bool": "`true`, `false`"}
+    return names.get(words, f"[{words}](#{words.lower()})")
+
+
+def option_table(name: str, _kept: Words) -> Rows:
+    """Return the options of a command, or of all commands: option, meaning."""
+    parser = _command(name) if name else speedup.build_parser()
+    rows: Rows = [("option", "meaning")]
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to list them
+        if not isinstance(action.choices, dict) and action.dest != "help":
+            rows.append((_option(action), _help(action)))
+    return rows
+
+
+def _command(name: str) -> argparse.ArgumentParser:
+    return commands()[name]
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of all commands by name, in the order of --help."""
+    for action in speedup.build_parser()._actions:  # noqa: SLF001
+        if isinstance(action.choices, dict):
+            return dict(action.choices)
+    raise LookupError("the command line has no commands")
+
+
+def _option(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return f"`{', '.join(action.option_strings)}`"
+    metavar = action.metavar or (f"{{{','.join(map(str, action.choices))}}}" if action.choices else action.dest.upper())
+    value = " ".join(metavar) if isinstance(metavar, tuple) else str(metavar)
+    repeated = " ..." if action.nargs == "+" else ""
+    return f"`{' '.join(filter(None, [', '.join(action.option_strings), value]))}{repeated}`"
+
+
+def _help(action: argparse.Action) -> str:
+    words = action.help or ""
+    if isinstance(action, argparse._AppendAction):  # noqa: SLF001 - it has no public name
+        words = f"{words}{'; ' if words else ''}may be given several times"
+    shown = action.default not in (None, False, [], argparse.SUPPRESS) and "default" not in words
+    return f"{words} (default: `{action.default}`)" if shown else words
+
+
+def command_table(_name: str, _kept: Words) -> Rows:
+    """Return all commands: command, meaning."""
+    helps = {
+        choice.dest: choice.help or ""
+        for action in speedup.build_parser()._actions  # noqa: SLF001
+        if isinstance(action.choices, dict)
+        for choice in action._choices_actions  # type: ignore[attr-defined] # noqa: SLF001
+    }
+    return [("command", "what it does"), *((f"[`{name}`](#{name})", helps.get(name, "")) for name in commands())]
+
+
+def check_table(_name: str, _kept: Words) -> Rows:
+    """Return all validity checks of a trial: id, name, what it compares, thresholds."""
+    rows: Rows = [("check", "name", "what is looked at", "thresholds (`[validity]`)")]
+    for check, function in zip(validity.judge(_evidence(), _limits()), validity.CHECKS, strict=True):
+        meaning = (function.__doc__ or "").partition(": ")[2].replace("\n    ", " ").strip()
+        rows.append((f"[{check.id}](#{check.id.lower()})", check.name, meaning, _thresholds(check.id)))
+    return rows
+
+
+def _limits() -> Any:
+    return Matrix.model_fields["validity"].get_default(call_default_factory=True)
+
+
+def _thresholds(identifier: str) -> str:
+    fields = SCHEMA["Validity"]["properties"].items()
+    mine = [(key, field) for key, field in fields if field["description"].startswith(f"{identifier}:")]
+    return ", ".join(f"`{key}` {_default(field) or 'none'}" for key, field in mine)
+
+
+def _evidence() -> Evidence:
+    """Return evidence of a trial about which little is known: enough to learn the checks' names."""
+    return Evidence(
+        mode="persistent", load="wrk", network="namespace", duet=False, connections=1, server_threads=1,
+        asked_us=1_000_000, duration_us=1_000_000, watched_us=1_000_000, requests=1, served=1, errors=Errors(),
+        shared_cpus=False,
+    )  # fmt: skip
+
+
+def tool_table(_name: str, _kept: Words) -> Rows:
+    """Return the tools that the project knows: name, looked for, what brings it."""
+    rows: Rows = [("tool", "looked for", "for", "Debian package", "Homebrew", "Python wheels")]
+    for name, tool in known_tools().items():
+        sought = [tool.library] if tool.library else list(tool.commands)
+        wheel = f"`requirements/{tool.wheel.requirements}.txt`" if tool.wheel else ""
+        rows.append(
+            (f"`{name}`", _codes(sought), ", ".join(tool.purpose), _codes(tool.debian), _codes([tool.brew]), wheel)
+        )
+    return rows
+
+
+def _codes(words: Sequence[str | None]) -> str:
+    return ", ".join(f"`{word}`" for word in words if word)
+
+
+def error_table(_name: str, kept: Words) -> Rows:
+    """Return the exit codes: code, when."""
+    codes = {0} | {kind.exit_code for kind in vars(errors).values() if _is_error(kind)}
+    return [("code", "when"), *((f"`{code}`", kept.get(f"`{code}`", "")) for code in sorted(codes))]
+
+
+def _is_error(kind: object) -> TypeGuard[type[errors.SpeedupError]]:
+    return isinstance(kind, type) and issubclass(kind, errors.SpeedupError)
+
+
+KINDS: dict[str, Callable[[str, Words], Rows]] = {
+    "matrix": matrix_table,
+    "record": record_table,
+    "options": option_table,
+    "commands": command_table,
+    "checks": check_table,
+    "tools": tool_table,
+    "exits": error_table,
+}
+
+
+def renewed(text: str) -> str:
+    """Return a page with all its tables made anew."""
+    return PLACE.sub(_filled, text)
+
+
+def _filled(match: re.Match[str]) -> str:
+    rows = KINDS[match["kind"]](match["name"], _last_column(match[0]))
+    return f"{match[1]}{_markdown(rows)}{match[4]}"
+
+
+def _last_column(text: str) -> dict[str, str]:
+    """Return the last cell of each row of a table by its first one."""
+    cells = [_cells(line) for line in text.splitlines() if line.startswith("|")]
+    return {row[0]: row[-1] for row in cells if len(row) > 1}
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def _markdown(rows: Rows) -> str:
+    header, *body = rows
+    lines = [header, ("---",) * len(header), *(tuple(map(_escaped, row)) for row in body)]
+    return "".join(f"| {' | '.join(line)} |\n".replace("|  |", "| |").replace("|  |", "| |") for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    return re.sub(r"(?<!\\)\|", r"\\|", cell)
+
+
+def pages() -> Iterator[Path]:
+    """Yield the pages that hold places for tables."""
+    yield from (page for page in sorted((DOCS / "reference").glob("*.md")) if PLACE.search(page.read_text("utf-8")))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Renew the pages, or only tell which are out of date."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is out of date")
+    check = parser.parse_args(argv).check
+    stale = [page for page in pages() if renewed(page.read_text("utf-8")) != page.read_text("utf-8")]
+    for page in stale:
+        sys.stdout.write(f"{page.relative_to(DOCS.parent)}{' is out of date' if check else ''}\n")
+        if not check:
+            page.write_text(renewed(page.read_text("utf-8")), encoding="utf-8")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
