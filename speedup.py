@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, NoReturn
 from runners import planning, running
 from runners.cells import Selection
 from runners.errors import BadInput, Interrupted, SpeedupError
-from runners.folder import read_run
+from runners.folder import REPORT_FILE, read_run
 from runners.matrix import json_schema
 from runners.progress import reporter
 from runners.reading import parse_matrix
@@ -179,7 +180,7 @@ def do_run(arguments: argparse.Namespace) -> int:
         job = _resumed(arguments) if arguments.resume else _new(arguments, talk.say)
         talk.say(running.summary(job))
         try:
-            trials = running.execute(job, talk, write_report)
+            trials = running.execute(job, talk, RareReport())
         except Interrupted:
             write_report(job.folder)
             raise
@@ -209,16 +210,37 @@ def _resumed(arguments: argparse.Namespace) -> running.Job:
     )
 
 
-def write_report(folder: Path) -> Path:
-    """Write report.html into a run folder."""
-    from reports.html import write_report as write  # noqa: PLC0415 - matplotlib takes half a second to import
+class RareReport:
+    """Writes the report after a block, but so rarely that it takes at most a twentieth of the time."""
 
-    return write(folder)
+    def __init__(self) -> None:
+        self.due = time.monotonic()
+
+    def __call__(self, folder: Path) -> None:
+        """Write the report if enough time has passed since the last one."""
+        began = time.monotonic()
+        if began >= self.due:
+            write_report(folder)
+            self.due = time.monotonic() + 20 * (time.monotonic() - began)
+
+
+def write_report(folder: Path) -> Path:
+    """Write report.html into a run folder, in a process of its own: plotting would make the harness a heavy one."""
+    written = subprocess.run(
+        [sys.executable, __file__, "report", str(folder)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if written.returncode:
+        raise SpeedupError(f"the report could not be written: {written.stderr.strip()}")
+    return folder / REPORT_FILE
 
 
 def do_report(arguments: argparse.Namespace) -> int:
     """Write the report of recorded runs again; print its path."""
-    from reports.html import write_report as write  # noqa: PLC0415 - as above
+    from reports.html import write_report as write  # noqa: PLC0415 - matplotlib takes half a second to import
 
     first, *others = arguments.runs
     print(os.path.relpath(write(first, extra=others)))

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from runners.records import Check, Outcome, Trial
 from runners.statistics import LEVEL, MIN_VALUES, Estimate, Interval, attainable_level, family_level, ratio
 
+SERVER_COST = "server_cpu_us_per_request"
+
 Key = tuple[str, int]  # a family's or pair's name, and a block
 
 
@@ -28,10 +30,21 @@ def counting(trials: Iterable[Trial]) -> tuple[Trial, ...]:
 
 
 def log_ratios(row: Iterable[Trial], base: Iterable[Trial], value: str) -> list[float]:
-    """Return the natural log of row / base for each block in which both are valid; `value` names the figure."""
-    bases = {trial.block: getattr(trial, value) for trial in base if trial.verdict == "ok"}
-    pairs = [(getattr(trial, value), bases.get(trial.block)) for trial in row if trial.verdict == "ok"]
-    return [math.log(mine / theirs) for mine, theirs in pairs if mine and theirs]
+    """Return the natural log of row / base for each block in which both are valid; `value` names the figure.
+
+    For the server's cost in a duet that is the figure of its windows, which `runners.duets` made of the two trials.
+    """
+    bases = {trial.block: trial for trial in base if trial.verdict == "ok"}
+    pairs = ((trial, bases[trial.block]) for trial in row if trial.verdict == "ok" and trial.block in bases)
+    found = (_log_ratio(mine, theirs, value) for mine, theirs in pairs)
+    return [log_ratio for log_ratio in found if log_ratio is not None]
+
+
+def _log_ratio(mine: Trial, theirs: Trial, value: str) -> float | None:
+    if value == SERVER_COST and mine.cost_log_ratio is not None and mine.pair == theirs.pair:
+        return mine.cost_log_ratio
+    numbers = getattr(mine, value), getattr(theirs, value)
+    return math.log(numbers[0] / numbers[1]) if numbers[0] and numbers[1] else None
 
 
 @dataclass(frozen=True)

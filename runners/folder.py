@@ -21,6 +21,7 @@ from runners.resources import command_line
 RUN_FILE = "run.json"
 TRIALS_FILE = "trials.jsonl"
 LOGS = "logs"
+REPORT_FILE = "report.html"
 
 _RUN = TypeAdapter(Run)
 _TRIAL = TypeAdapter(Trial)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from runners.loads import Load, LoadFailed, LoadJob, LoadResult, Phase
 from runners.machine import Layout
 from runners.network import Network
-from runners.processes import describe_exit, start, stop
+from runners.processes import describe_exit, start, stop, wait
 from runners.records import Command
 from runners.sampling import SAMPLE_S, Watch, Watched
 from runners.subject import Subject, TrialFailed, tail_of
@@ -96,13 +96,7 @@ class Side:
 
     def ended(self, patience_s: float) -> bool:
         """Wait a little for the generator's end."""
-        if self.client is None:
-            return True
-        try:
-            self.client.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        return self.client is None or wait(self.client, patience_s)
 
     def check_server(self, phase: Phase, began: float) -> None:
         """Raise TrialFailed where the server has ended."""

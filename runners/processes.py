@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import select
 import signal
 import subprocess
 import time
@@ -84,11 +85,24 @@ def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals,
             break
         sent.append(number.name)
         _signal_group(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience_s)
+        wait(process, patience_s)
     _signal_group(process.pid, signal.SIGKILL)  # what the leader left of its group
     code = process.poll()
     return Stopped("still running after SIGKILL" if code is None else describe_exit(code), tuple(sent))
+
+
+def wait(process: subprocess.Popen[bytes], patience_s: float) -> bool:
+    """Wait for a process's end, at most so long, without looking again and again; return whether it ended."""
+    if process.poll() is not None:
+        return True
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        watcher = select.poll()
+        watcher.register(descriptor, select.POLLIN)
+        watcher.poll(max(0.0, patience_s) * 1000)
+    finally:
+        os.close(descriptor)
+    return process.poll() is not None
 
 
 def describe_exit(code: int) -> str:

@@ -135,7 +135,7 @@ class Trial:
     Attributes ending in `_us`, `_s`, `_bytes` carry their unit. `latency` is the exact histogram, encoded by
     `runners.histogram`. `checks` are all validity checks, in the order of their ids, over `evidence`. The two trials
     of a duet share `pair`, `block` and `attempt`; `role` says which of them was started first. A higher `attempt`
-    repeats a block in which a trial was invalid.
+    repeats a block in which a trial was invalid. `cost_log_ratio` is ln(server CPU time per request / the partner's).
     """
 
     cell: str
@@ -174,6 +174,7 @@ class Trial:
     attempt: int = 0
     pair: str | None = None
     role: Literal["first", "second"] | None = None
+    cost_log_ratio: float | None = None
     evidence: Evidence | None = None
     schema: str = TRIAL_SCHEMA
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runners import network, validity
 from runners.cells import Cell
+from runners.duets import with_cost_ratios
 from runners.evidence import gather
 from runners.histogram import encode
 from runners.loading import Measured, Side, measure_sides
@@ -154,10 +155,12 @@ def _refused(failure: TrialFailed) -> Check:
 
 
 def _together(outcomes: Sequence[Trial]) -> list[Trial]:
-    """Return a duet's records: where one side is invalid, so is the comparison."""
-    bad = [outcome for outcome in outcomes if outcome.verdict != "ok"]
-    if not bad or len(outcomes) == 1:
+    """Return a duet's records with their cost ratio; where one side is invalid, so is the comparison."""
+    if len(outcomes) == 1:
         return list(outcomes)
+    bad = [outcome for outcome in outcomes if outcome.verdict != "ok"]
+    if not bad:
+        return list(with_cost_ratios(*outcomes))
     why = f"its partner is invalid: {bad[0].reason}"
     return [replace(each, verdict="invalid", reason=why) if each.verdict == "ok" else each for each in outcomes]
 
