@@ -7,6 +7,7 @@ import difflib
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 import traceback

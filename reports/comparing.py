@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from reports.families import Family, Measure, gate
 from reports.rows import Comparison, Row
 from reports.view import ok_trials
-from runners.statistics import Estimate, Judgement, attainable_level, family_level, judge, judge_cost, ratio, tie_groups
+from runners.statistics import (
+    Answer,
+    Estimate,
+    Judgement,
+    attainable_level,
+    family_level,
+    judge,
+    judge_cost,
+    ratio,
+    tie_groups,
+)
 
 Families = Mapping[str, Family]
 VALUES = {
@@ -113,23 +123,26 @@ def rank_rows(rows: Sequence[Row], families: Families) -> Ranking:
     by: Measure = "cost" if base.shared or any(row.client_bound for row in pool) else "rate"
     if refused := _gate([base], by, families):
         return Ranking(by, refused=refused)
-    ranked = [row for row in pool if _figure(row, by) and not _gate([row], by, families)]
-    ranked.sort(key=lambda row: (_figure(row, by) or 0) * (1 if by == "cost" else -1))
-    return _grouped(ranked, by) if len(ranked) > 1 else Ranking(by, refused="alone")
-
-
-def _figure(row: Row, by: Measure) -> float | None:
-    estimate = row.rps if by == "rate" else row.costs.server
-    return estimate.value if estimate else None
-
-
-def _grouped(ranked: Sequence[Row], by: Measure) -> Ranking:
-    by_id = {row.cell.id: row for row in ranked if row.cell}
-    leads = {name: lead(by_id[name], other, by, len(ranked) - 1) for name in by_id for other in [ranked[0]]}
-    if any(estimate is None or estimate.interval is None for name, estimate in leads.items() if by_id[name] is not ranked[0]):
+    ranked = [row for row in pool if _figure(row, by).interval and not _gate([row], by, families)]
+    if len(ranked) < 2:
         return Ranking(by, refused="few")
-    groups = tie_groups(list(by_id), lambda best, name: _answer(lead(by_id[best], by_id[name], by, len(ranked) - 1)))
-    return Ranking(by, tuple(tuple(by_id[name] for name in group) for group in groups))
+    ranked.sort(key=lambda row: _figure(row, by).value * (1 if by == "cost" else -1))
+    return Ranking(by, _groups(ranked, by))
+
+
+def _figure(row: Row, by: Measure) -> Estimate:
+    """Return what a row is ranked by; without a value it has no interval either."""
+    return (row.rps if by == "rate" else row.costs.server) or Estimate(math.nan, 0)
+
+
+def _groups(ranked: Sequence[Row], by: Measure) -> tuple[tuple[Row, ...], ...]:
+    by_id = {row.cell.id: row for row in ranked if row.cell}
+
+    def answer(best: str, name: str) -> Answer:
+        estimate = lead(by_id[best], by_id[name], by, len(ranked) - 1)
+        return judge(estimate).answer if estimate else "not resolved"
+
+    return tuple(tuple(by_id[name] for name in group) for group in tie_groups(list(by_id), answer))
 
 
 def lead(best: Row, other: Row, by: Measure, comparisons: int) -> Estimate | None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from reports.checks import CheckLine, check_line
 from reports.families import COST, Family, gate
 from reports.rows import Row, named
 from reports.view import RunView
@@ -67,6 +68,7 @@ class DuetTable:
     duets: tuple[Duet, ...]
     headline: str
     families: tuple[Family, ...]
+    checks: CheckLine
 
 
 def duets_of(view: RunView) -> tuple[Duet, ...]:
@@ -98,12 +100,10 @@ def _comparisons(members: Iterable[tuple[str, CellInfo]]) -> dict[str, int]:
     return counts
 
 
-def _duet(
-    trials: Sequence[Trial], row: CellInfo, base: CellInfo, counts: dict[str, int], view: RunView
-) -> Duet:
+def _duet(trials: Sequence[Trial], row: CellInfo, base: CellInfo, counts: dict[str, int], view: RunView) -> Duet:
     family = trials[0].family or ""
     sides = [[trial for trial in trials if trial.cell == cell.id] for cell in (row, base)]
-    logs = log_ratios(*sides, COST)
+    logs = log_ratios(sides[0], sides[1], COST)
     level = attainable_level(len(logs), family_level(counts[family]))
     valid = [trial for trial in sides[0] if trial.verdict == "ok"]
     duet = Duet(
@@ -160,7 +160,8 @@ def duet_table(view: RunView, duets: Sequence[Duet]) -> DuetTable | None:
     if not duets:
         return None
     families = tuple(family for family in view.families.values() if family.design == "duet")
-    return DuetTable(tuple(duets), duet_headline(duets), families)
+    trials = [trial for members in view.together.values() for trial in members]
+    return DuetTable(tuple(duets), duet_headline(duets), families, check_line(trials, families))
 
 
 def duet_headline(duets: Sequence[Duet]) -> str:

@@ -8,14 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from markupsafe import Markup
+
+from reports.checks import WORDS, CheckRow, check_rows
 from reports.logs import read_log
 from reports.rows import Row, cell_row, count_reasons, plural
-from reports.view import RunView
+from reports.sparks import highest, spark, throughput
+from reports.view import RunView, is_solo
 from runners.errors import BadInput
 from runners.histogram import decode, merge, percentile_us
-from runners.records import CellInfo, Check, Command, Outcome, Trial
+from runners.order import TOGETHER
+from runners.records import CellInfo, Command, Outcome, Trial
 
-OUTCOMES: tuple[Outcome, ...] = ("pass", "warn", "fail", "unknown")
+OUTCOMES: tuple[Outcome, ...] = ("fail", "warn", "pass", "unknown")
 TITLES = {"build": "Build", "server": "Server", "warm-up": "Warm-up", "load": "Load"}
 
 
@@ -42,11 +47,12 @@ class CommandView:
 
 @dataclass(frozen=True)
 class TrialView:
-    """One trial as the fold shows it; `notable` are the checks that failed or came near."""
+    """One trial as the fold shows it; `label` says its block, whether it is a repeat, and beside whom it ran."""
 
     trial: Trial
+    label: str
     tally: str
-    notable: tuple[Check, ...]
+    spark: Markup
     commands: tuple[CommandView, ...]
 
 
@@ -60,8 +66,7 @@ class Fold:
     latency: Latency | None
     trials: tuple[TrialView, ...]
     summary: str
-    passed: str
-    unknown: tuple[Check, ...]
+    checks: tuple[CheckRow, ...]
 
 
 def build_folds(view: RunView) -> tuple[Fold, ...]:
@@ -96,23 +101,20 @@ def _histograms(encoded: Iterator[str | None]) -> Iterator[Mapping[int, int]]:
 def _fold(cell: CellInfo, view: RunView) -> Fold:
     trials = view.every.get(cell.id, ())
     row = cell_row(cell, cell.title, "", view)
+    lines = [throughput(trial) for trial in trials]
+    slugs = {other.id: other.slug for other in view.cells}
     return Fold(
         anchor=view.anchors[cell.id],
         cell=cell,
         row=row,
         latency=latency_of(view.trials.get(cell.id, ())),
-        trials=tuple(_trial(trial, view.folder.path) for trial in trials),
+        trials=tuple(
+            _trial(trial, _label(trial, slugs), spark(line, highest(lines)), view.folder.path)
+            for trial, line in zip(trials, lines, strict=True)
+        ),
         summary=_summary(row, trials),
-        passed=", ".join(f"{check.id} {check.name}" for check in _always(trials, "pass")),
-        unknown=_always(trials, "unknown"),
+        checks=check_rows(trials),
     )
-
-
-def _always(trials: Sequence[Trial], outcome: Outcome) -> tuple[Check, ...]:
-    """Return the checks that came out like this in every trial that was checked, as the first trial saw them."""
-    checked = [trial for trial in trials if trial.checks]
-    counted = Counter(check.id for trial in checked for check in trial.checks if check.outcome == outcome)
-    return tuple(check for check in (checked[0].checks if checked else ()) if counted[check.id] == len(checked))
 
 
 def _summary(row: Row, trials: Sequence[Trial]) -> str:
@@ -125,12 +127,25 @@ def _summary(row: Row, trials: Sequence[Trial]) -> str:
     return f"{len(trials) - len(bad)} of {plural(len(trials), 'trial')} valid: {count_reasons(bad)}"
 
 
-def _trial(trial: Trial, folder: Path) -> TrialView:
+def _label(trial: Trial, slugs: Mapping[str, str]) -> str:
+    """Return "3", "3 again", "3 with epoll/t1/c64/persistent" (a duet), "3 paced"."""
+    words = ["\u2013" if trial.block is None else str(trial.block + 1)]
+    words += ["again"] if trial.attempt else []
+    if trial.pair:
+        partner = next((cell for cell in trial.pair.split(TOGETHER) if cell != trial.cell), "")
+        words.append(f"with {slugs.get(partner, partner)}")
+    elif not is_solo(trial):
+        words.append(trial.design or "")
+    return " ".join(words)
+
+
+def _trial(trial: Trial, label: str, line: str, folder: Path) -> TrialView:
     counted = Counter(check.outcome for check in trial.checks)
     return TrialView(
         trial=trial,
-        tally=", ".join(f"{counted[outcome]} {outcome}" for outcome in OUTCOMES if counted[outcome]),
-        notable=tuple(check for check in trial.checks if check.outcome in ("warn", "fail")),
+        label=label,
+        tally=", ".join(f"{counted[outcome]} {WORDS[outcome]}" for outcome in OUTCOMES if counted[outcome]),
+        spark=Markup(line),  # noqa: S704 - our own SVG
         commands=tuple(_command(command, folder) for command in trial.commands),
     )
 

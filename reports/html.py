@@ -16,22 +16,32 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports.clean import clean
+from reports.duets import DuetTable, cell_name, duet_table, duets_of
+from reports.families import Family, percent
 from reports.folds import Fold, build_folds
 from reports.logs import read_log
 from reports.notices import Notice, notices
 from reports.plots import bar_plot, scaling_plot
+from reports.rows import needs, plural
 from reports.tables import TableModel, build_tables
 from reports.text import text_measured, text_published
 from reports.view import RunView, view_run
-from runners.folder import read_folder, replace_file
+from runners.folder import REPORT_FILE, read_folder, replace_file
 from runners.order import TOGETHER
 from runners.records import Published, RunFolder
 from runners.resources import root
+from runners.statistics import Interval
 from runners.units import format_duration
 
-REPORT_FILE = "report.html"
 ABSENT = "\u2013"  # an en dash: not known
-ANSWERS = {"faster": "\u25b2", "slower": "\u25bc", "equivalent": "\u2248", "not resolved": "?"}
+ANSWERS = {
+    "faster": "\u25b2",
+    "slower": "\u25bc",
+    "cheaper": "\u25bc",
+    "costlier": "\u25b2",
+    "equivalent": "\u2248",
+    "not resolved": "?",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class Part:
     subtitle: str
     notices: tuple[Notice, ...]
     tables: tuple[TableModel, ...]
+    duets: DuetTable | None
     plots: dict[str, Markup]
     scaling: Markup
     text: str
@@ -73,7 +84,7 @@ def render_report(folders: Sequence[RunFolder]) -> str:
 
 def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Part:
     view = view_run(folder, prefix=prefix, published=published)
-    tables = build_tables(view, prefix)
+    tables, duets = build_tables(view, prefix), duet_table(view, duets_of(view))
     return Part(
         prefix=prefix,
         view=view,
@@ -81,9 +92,10 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         subtitle=_subtitle(view),
         notices=notices(view, prefix),
         tables=tables,
+        duets=duets,
         plots={table.id: Markup(bar_plot(table, f"plot-{table.id}")) for table in tables},  # noqa: S704 - our own SVG
         scaling=Markup(scaling_plot(view, f"{prefix}plot-scaling")),  # noqa: S704 - our own SVG
-        text=text_measured(view, tables),
+        text=text_measured(view, tables, duets),
         published_text=text_published(view, tables),
         folds=build_folds(view),
         build_outputs={build.variant: _build_output(folder, build.log, build.output_tail) for build in view.run.builds},
@@ -106,6 +118,24 @@ def _subtitle(view: RunView) -> str:
 
 def _build_output(folder: RunFolder, log: str | None, tail: str) -> str:
     return read_log(folder.path, log) or tail
+
+
+def blocks_note(family: Family) -> str:
+    """Return how many blocks a family got, which were repeated, and which bound ended it."""
+    repeated = f" ({family.repeated} repeated because a trial was invalid)" if family.repeated else ""
+    return f"{plural(family.blocks, 'block')}{repeated}, {family.ended or 'not ended yet'}"
+
+
+def floor_note(family: Family) -> str:
+    """Return what a family's base showed against its own twin, by each way to compare."""
+    floors = {"by rate": family.rate, "by CPU cost": family.cost}
+    return ", ".join(f"{_floor(floor)} {by}" for by, floor in floors.items() if floor)
+
+
+def _floor(floor: Floor) -> str:
+    if floor.reach is None:
+        return "not known" if floor.estimate is None else f"not known from {plural(floor.estimate.count, 'block')}"
+    return f"±{percent(floor.reach)} %{'' if floor.ranks else ' (too much: nothing is ranked)'}"
 
 
 def _order(view: RunView) -> tuple[str, ...]:
@@ -137,6 +167,10 @@ def _environment() -> Environment:
         between=between,
         breakable=breakable,
         answer=ANSWERS.__getitem__,
+        needs=needs,
+        cell_name=cell_name,
+        blocks_note=blocks_note,
+        floor_note=floor_note,
     )
     environment.globals["absent"] = ABSENT
     return environment
@@ -188,11 +222,11 @@ def ms(value_us: float | None) -> str:
     return ABSENT if value_us is None else f"{value_us / 1000:.2f}"
 
 
-def between(pair: tuple[float, float] | None, digits: int = 0) -> Markup | str:
+def between(pair: tuple[float, float] | Interval | None, digits: int = 0) -> Markup | str:
     """Return "low-high" with an en dash; whole numbers are grouped."""
     if pair is None:
         return ""
-    low, high = pair
+    low, high = (pair.low, pair.high) if isinstance(pair, Interval) else pair
     if digits:
         return f"{low:.{digits}f}\u2013{high:.{digits}f}"
     return Markup("{}\u2013{}").format(grouped(low), grouped(high))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from reports.families import floor_text
 from reports.rows import one_line, plural
 from reports.view import RunView
 from runners.order import TOGETHER
@@ -25,7 +26,7 @@ class Notice:
 
 def notices(view: RunView, prefix: str = "") -> tuple[Notice, ...]:
     """Return the banner's lines, the worst first."""
-    found = [*_progress(view), *_builds(view, prefix), *_trials(view), *_load(view), *_machine(view)]
+    found = [*_progress(view), *_builds(view, prefix), *_trials(view), *_noise(view), *_load(view), *_machine(view)]
     rank = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda notice: rank[notice.kind]))
 
@@ -41,13 +42,14 @@ def _progress(view: RunView) -> Iterator[Notice]:
     if view.matrix is None:
         yield Notice("error", "The matrix in this run folder cannot be read; its tables are missing.")
     planned = {
-        (cell, family, block)
+        (family, block, TOGETHER.join(sorted(item.split(TOGETHER))))
         for family, blocks in run.order.items()
         for block, items in enumerate(blocks)
         for item in items
-        for cell in item.split(TOGETHER)
     }
-    done = {(trial.cell, trial.family, trial.block) for trial in _recorded(view) if trial.verdict != "not run"}
+    done = {
+        (trial.family, trial.block, trial.pair or trial.cell) for trial in _recorded(view) if trial.verdict != "not run"
+    }
     left = 0 if run.ended_by else len(planned - done)
     if left:
         yield Notice(
@@ -80,6 +82,15 @@ def _trials(view: RunView) -> Iterator[Notice]:
         yield Notice("note", f"{plural(sum(missing.values()), 'cell')} unavailable; each row says why.")
 
 
+def _noise(view: RunView) -> Iterator[Notice]:
+    """Yield the families in which nothing is ranked, since their base differs from its own twin."""
+    for family in view.families.values():
+        floors = {"rate": family.rate, "CPU cost": family.cost}
+        refused = [f"by {by} ({floor_text(floor)})" for by, floor in floors.items() if floor and not floor.ranks]
+        if refused:
+            yield Notice("warning", f"Nothing in {family.name} is ranked {' or '.join(refused)}: check V23, the twin.")
+
+
 def _load(view: RunView) -> Iterator[Notice]:
     loads = {cell.load for cell in view.cells if cell.status == "planned"}
     if "locust" in loads:
@@ -88,12 +99,12 @@ def _load(view: RunView) -> Iterator[Notice]:
             "Loaded by Locust: these numbers are bounded by the client. A Python client is slower than the servers"
             " that it asks, so rows that look alike may differ.",
         )
-    shared = sum(1 for cell in view.cells if cell.shared and cell.status == "planned")
+    shared = sum(1 for cell in view.cells if cell.shared and cell.status == "planned" and not cell.twin_of)
     if shared:
         yield Notice(
             "note",
-            f"{plural(shared, 'cell')} shared CPUs with the load generator (marked shared): not ranked by throughput;"
-            " read their ratios among each other and their CPU time per request.",
+            f"{plural(shared, 'cell')} shared CPUs with the load generator (marked shared): ranked by CPU time per"
+            " request, not by throughput.",
         )
 
 

@@ -129,7 +129,7 @@ def scaling_plot(view: RunView, identifier: str) -> str:
 def scaling_series(view: RunView) -> tuple[Series, ...]:
     """Return a line for each variant, connection count and mode that has two thread counts or more."""
     found: dict[tuple[str, int, str, str], list[tuple[int, Estimate, bool]]] = {}
-    for cell in view.cells:
+    for cell in (cell for cell in view.cells if not cell.twin_of):
         rates = [trial.requests_per_s or 0 for trial in ok_trials(view.trials.get(cell.id, ()))]
         if rates:
             key = (cell.title, cell.connections, cell.load, cell.mode)

@@ -34,35 +34,48 @@ class HeadingRow:
 
 @dataclass(frozen=True)
 class Costs:
-    """Medians over the valid trials of what a request costs; None: not known."""
+    """What a request costs over the valid trials, in microseconds of CPU time, and the memory; None: not known."""
 
-    server_cpu_us: float | None = None
-    client_cpu_us: float | None = None
-    machine_cpu_us: float | None = None
+    server: Estimate | None = None
+    client: Estimate | None = None
+    machine: Estimate | None = None
     rss_bytes: float | None = None
+    server_share: float | None = None
+    client_share: float | None = None
+    bound: str = ""
 
 
 @dataclass(frozen=True)
 class Comparison:
     """A row against the table's base row: the ratio of requests per second and what may be said from it.
 
-    `cost` is the ratio of the server's CPU time per request: on a noisy machine far sharper than that of rates.
+    `cost` is the ratio of the server's CPU time per request, `client` and `machine` those of the load generator and of
+    the whole machine. Without a judgement, `unranked` says why.
     """
 
     ratio: Estimate
     judgement: Judgement | None
     unranked: str = ""
     cost: Estimate | None = None
+    cost_judgement: Judgement | None = None
+    cost_unranked: str = ""
+    client: Estimate | None = None
+    machine: Estimate | None = None
 
     @property
     def needs(self) -> str:
         """Return how much more measuring would resolve the ratio, in words; empty where that is not known."""
-        more = self.judgement.more_blocks if self.judgement else None
-        if more is None:
-            return ""
-        if more > MOST_BLOCKS:
-            return f"too noisy: needs over {MOST_BLOCKS} more blocks"
-        return f"needs about {plural(more, 'more block')}"
+        return needs(self.judgement)
+
+
+def needs(judgement: Judgement | None) -> str:
+    """Return how many more blocks a judgement asks for, in words; empty where it is final or nothing is known."""
+    more = judgement.more_blocks if judgement else None
+    if more is None:
+        return ""
+    if more > MOST_BLOCKS:
+        return f"too noisy: needs over {MOST_BLOCKS} more blocks"
+    return f"needs about {plural(more, 'more block')}"
 
 
 @dataclass(frozen=True)
@@ -189,6 +202,12 @@ def count_reasons(trials: Iterable[Trial]) -> str:
     )
 
 
+def count_checks(trials: Iterable[Trial]) -> str:
+    """Return the names of the failed checks, counted, and nothing of what they saw: short enough for a table."""
+    counted = Counter(_failed_checks(trial) or _reason(trial) for trial in trials)
+    return "; ".join(name if count == 1 else f"{name} ({count} times)" for name, count in counted.items())
+
+
 def _failed_checks(trial: Trial) -> str:
     return ", ".join(f"{check.id} {check.name}" for check in trial.checks if check.outcome == "fail")
 
@@ -273,16 +292,32 @@ def _trials_note(trials: Sequence[Trial], valid: Sequence[Trial]) -> str:
         return ""
     counted = {id(trial) for trial in valid}
     others = [trial for trial in trials if id(trial) not in counted]
-    return f"{len(valid)} of {len(trials)} trials valid: {count_reasons(others)}"
+    return f"{len(valid)} of {len(trials)} trials valid: {count_checks(others)}"
 
 
 def _costs(valid: Sequence[Trial]) -> Costs:
     return Costs(
-        server_cpu_us=_median(trial.server_cpu_us_per_request for trial in valid),
-        client_cpu_us=_median(trial.client_cpu_us_per_request for trial in valid),
-        machine_cpu_us=_median(trial.machine_cpu_us_per_request for trial in valid),
+        server=_estimate(trial.server_cpu_us_per_request for trial in valid),
+        client=_estimate(trial.client_cpu_us_per_request for trial in valid),
+        machine=_estimate(trial.machine_cpu_us_per_request for trial in valid),
         rss_bytes=_median(trial.rss_bytes for trial in valid),
+        server_share=_median(trial.server_cpu_share for trial in valid),
+        client_share=_median(trial.client_cpu_share for trial in valid),
+        bound=_bound(valid),
     )
+
+
+def _bound(valid: Sequence[Trial]) -> str:
+    """Return what limited the trials, the most frequent first: "server", "server 4, neither 2"."""
+    counted = Counter(trial.bound for trial in valid if trial.bound).most_common()
+    if len(counted) < 2:
+        return counted[0][0] if counted else ""
+    return ", ".join(f"{name} {count}" for name, count in counted)
+
+
+def _estimate(values: Iterable[float | None]) -> Estimate | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def _median(values: Iterable[float | None]) -> float | None:

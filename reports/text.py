@@ -10,7 +10,8 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
 from reports.clean import clean
-from reports.rows import HeadingRow, Row, one_line
+from reports.duets import Duet, DuetTable, cell_name
+from reports.rows import HeadingRow, Row, one_line, plural
 from reports.tables import TableModel
 from reports.view import RunView
 
@@ -22,7 +23,7 @@ PROSE_WIDTH = 79
 Value = Callable[[Row], float | None]
 
 
-def text_measured(view: RunView, tables: Sequence[TableModel]) -> str:
+def text_measured(view: RunView, tables: Sequence[TableModel], duets: DuetTable | None = None) -> str:
     """Return the document with the numbers of this run; a row that was not measured shows a dash and why."""
 
     def lead(table: TableModel) -> Iterator[str]:
@@ -31,7 +32,26 @@ def text_measured(view: RunView, tables: Sequence[TableModel]) -> str:
             yield ""
             yield from dict.fromkeys(f"    {line.command}" for line in table.load_lines)
 
-    return _document(view, tables, lambda row: row.rps.value if row.rps else None, lead, absent=True)
+    document = _document(view, tables, lambda row: row.rps.value if row.rps else None, lead, absent=True)
+    return document + clean("\n".join(_duet_lines(duets)), keep="\n") if duets else document
+
+
+def _duet_lines(table: DuetTable) -> Iterator[str]:
+    """Yield the pairs: the row, what it costs in times its base, and what may be said from that."""
+    yield from ("", "## Duets", "", "Server CPU per request, both at the same moment:", "")
+    names = [f"{cell_name(duet.row)} / {cell_name(duet.base)}" for duet in table.duets]
+    width = max(LABEL_WIDTH, *map(len, map(one_line, names)))
+    for name, duet in zip(names, table.duets, strict=True):
+        value = f"{duet.ratio.value:.3f}" if duet.ratio else "-"
+        yield f"    {one_line(name):{width}} {value:>{NUMBER_WIDTH}} ({_duet_bracket(duet)})"
+    yield ""
+
+
+def _duet_bracket(duet: Duet) -> str:
+    interval = duet.ratio.interval if duet.ratio else None
+    between = [f"{interval.low:.3f}-{interval.high:.3f}"] if interval else []
+    answer = "noise floor" if duet.twin else duet.unranked or (duet.judgement.answer if duet.judgement else "")
+    return ", ".join([*between, plural(duet.ratio.count if duet.ratio else 0, "block"), *([answer] if answer else [])])
 
 
 def text_published(view: RunView, tables: Sequence[TableModel]) -> str:

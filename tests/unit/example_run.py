@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import random
 import re
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,28 +20,28 @@ from reports.html import write_report
 from runners.cells import Planned, expand
 from runners.folder import read_run, read_trials, to_json, write_run
 from runners.histogram import encode
-from runners.matrix import Matrix
+from runners.matrix import Matrix, Validity
+from runners.order import TOGETHER, Block, family_blocks
+from runners.pairing import pair_up
 from runners.records import (
     BuildInfo,
     CellInfo,
-    Check,
     Command,
     Errors,
+    Evidence,
     Published,
     Run,
+    Series,
     ToolInfo,
     Trial,
 )
+from runners.validity import judge
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEEDS = {  # requests per second with one thread
     "asynchttp": 14_200, "asynchttp.markandsweep": 16_900, "epoll": 88_400, "python_epoll": 9_600,
     "go": 52_300, "h2o": 88_900,
 }  # fmt: skip
-CHECKS = (
-    ("V1", "no errors"), ("V2", "conservation"), ("V3", "kernel agrees"), ("V4", "connections really open"),
-    ("V5", "accept queue"), ("V8", "client not saturated"), ("V13", "steady"), ("V14", "steal"),
-)  # fmt: skip
 
 
 def document_matrix() -> tuple[Matrix, str]:
@@ -50,22 +51,26 @@ def document_matrix() -> tuple[Matrix, str]:
 
 
 def example_run(blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> tuple[Run, tuple[Trial, ...], dict[str, str]]:
-    """Return a run's head, its trials and its log files by name."""
+    """Return a run's head, its trials (twins and duets among them) and its log files by name."""
     matrix, text = document_matrix()
     local = matrix.machine["local"].model_copy(update={"threads": tuple(threads)})
     matrix = matrix.model_copy(update={"machine": {**matrix.machine, "local": local}})
-    planned = expand(matrix, "local", matrix.preset["quick"], "wrk")
-    cells = tuple(_cell(item) for item in planned)
-    chosen = [cell for cell in cells if cell.status == "planned"]
-    randoms = random.Random(1)  # noqa: S311 - invented numbers, the same every time
-    order = tuple(tuple(randoms.sample([cell.id for cell in chosen], len(chosen))) for _ in range(blocks))
-    logs: dict[str, str] = {"build-boehm.log": BUILD_FAILURE}
+    pairing = pair_up(matrix, expand(matrix, "local", matrix.preset["quick"], "wrk"), twin=True, duet=None)
+    cells = tuple(_cell(item) for item in pairing.cells)
+    chosen = {cell.id: cell for cell in cells if cell.status == "planned"}
+    solos = [item.cell for item in pairing.cells if item.cell.id in chosen]
+    duets = [duet for duet in pairing.duets if {duet.row.id, duet.base.id} <= chosen.keys()]
+    order = family_blocks(solos, duets, blocks, 1)
+    example = Example(random.Random(1), {"build-boehm.log": BUILD_FAILURE})  # noqa: S311 - invented, always the same
     trials = tuple(
-        _trial(cell, block, position, randoms, logs)
-        for block, ids in enumerate(order)
-        for position, cell in enumerate(_ordered(chosen, ids))
+        trial
+        for block in range(blocks)
+        for family, rows in order.items()
+        for item in rows[block]
+        for trial in example.trials([chosen[name] for name in item.split(TOGETHER)], family, block)
     )
-    return _head(text, cells, order, blocks), trials, logs
+    run = _head(text, cells, order, blocks)
+    return dataclasses.replace(run, bases=dict(pairing.bases)), trials, example.logs
 
 
 def published_runs() -> tuple[Published, ...]:
@@ -96,11 +101,6 @@ could not load: libgc.so
 """
 
 
-def _ordered(cells: Sequence[CellInfo], ids: Sequence[str]) -> list[CellInfo]:
-    by_id = {cell.id: cell for cell in cells}
-    return [by_id[name] for name in ids]
-
-
 def _cell(planned: Planned) -> CellInfo:
     cell, program = planned.cell, planned.cell.program
     failed = program.variant == "boehm" and planned.status == "planned"
@@ -113,7 +113,9 @@ def _cell(planned: Planned) -> CellInfo:
         status = "failed"
     shared = cell.threads > 1
     return CellInfo(
-        id=cell.id, slug=cell.slug, server=program.server, variant=program.variant, title=program.title,
+        id=cell.id, slug=cell.slug, server=program.server, variant=program.variant,
+        title=f"{program.title} (twin)" if cell.twin else program.title,
+        twin_of=dataclasses.replace(cell, twin=False).id if cell.twin else None,
         language=program.language, class_=program.class_, group=program.group, threads=cell.threads,
         connections=cell.connections, mode=cell.mode, load="wrk", family=cell.family, status=status,
         reason="build failed: could not load: libgc.so" if failed else planned.reason,
@@ -122,36 +124,83 @@ def _cell(planned: Planned) -> CellInfo:
     )  # fmt: skip
 
 
-def _trial(cell: CellInfo, block: int, position: int, randoms: random.Random, logs: dict[str, str]) -> Trial:
-    name = f"{cell.server}.{cell.variant}" if cell.variant else cell.server
-    speed = SPEEDS[name] * (1.15 if cell.threads > 1 else 1) * (0.35 if cell.mode == "non-persistent" else 1)
-    speed *= randoms.lognormvariate(0, 0.012)
-    requests = round(speed)
-    log = f"{cell.slug.replace('/', '-')}-{block}"
-    logs[f"{log}-wrk.txt"] = WRK_OUTPUT.format(requests=requests, rate=speed)
-    logs[f"{log}-server.txt"] = f"{name}: listening on 127.0.0.1:8080\n"
-    broken = name == "go" and cell.threads == 1 and cell.mode == "persistent" and block == 2
-    costs = [1e6 / speed * share * randoms.lognormvariate(0, 0.01) for share in (0.96, 0.71, 1.9)]
-    return Trial(
-        cell=cell.id, server=cell.server, variant=cell.variant, threads=cell.threads,
-        connections=cell.connections, mode=cell.mode, machine="local",
-        verdict="invalid" if broken else "ok", reason="V1 errors: 3 timeouts" if broken else None,
-        load="wrk", design="solo", block=block, position=position,
-        bound="shared" if cell.shared else "client" if name == "h2o" else "server",
-        requests=requests, duration_us=1_001_234, requests_per_s=speed, bytes_read=requests * 152,
-        connections_opened=64, errors=Errors(timeout=3 if broken else 0),
-        server_cpu_us_per_request=costs[0], client_cpu_us_per_request=costs[1],
-        machine_cpu_us_per_request=costs[2], server_cpu_share=0.98, client_cpu_share=0.72,
-        rss_bytes=randoms.randint(2, 30) * 2**20,
-        latency=encode(_latency(speed, cell.connections, requests, randoms)),
-        checks=_checks(broken=broken, wobbly=position % 7 == 0),
-        commands=(
-            Command("server", (f"/build/{name}", "--port=8080", f"--threads={cell.threads}"),
-                    f"logs/{log}-server.txt", cell.cpus_server),
-            Command("load", cell.load_command, f"logs/{log}-wrk.txt", cell.cpus_client),
-        ),
-        server_exit="SIGTERM", started_at="2026-11-24T18:00:00Z",
-    )  # fmt: skip
+@dataclasses.dataclass
+class Example:
+    """Invents trials, one after another, and the logs that they leave."""
+
+    randoms: random.Random
+    logs: dict[str, str]
+    position: int = 0
+
+    def trials(self, cells: Sequence[CellInfo], family: str, block: int) -> Iterator[Trial]:
+        """Yield the trial of one cell, or the two of a duet, which the same disturbance meets."""
+        self.position += 1
+        weather = self.randoms.lognormvariate(0, 0.03)
+        if len(cells) == 1:
+            yield dataclasses.replace(self.trial(cells[0], block, 1.0), family=family)
+            return
+        pair = TOGETHER.join(sorted(cell.id for cell in cells))
+        roles: tuple[Literal["first", "second"], ...] = ("first", "second")
+        for cell, role in zip(cells, roles, strict=True):
+            made = self.trial(cell, block, weather)
+            yield dataclasses.replace(
+                made, family=family, pair=pair, role=role, design="duet", bound="shared", latency=None
+            )
+
+    def trial(self, cell: CellInfo, block: int, weather: float) -> Trial:
+        """Return one trial; in bad weather a request costs more."""
+        name = f"{cell.server}.{cell.variant}" if cell.variant else cell.server
+        speed = SPEEDS[name] * (1.15 if cell.threads > 1 else 1) * (0.35 if cell.mode == "non-persistent" else 1)
+        noise = 0.012 if weather == 1.0 else 0.004
+        speed *= self.randoms.lognormvariate(0, noise) / weather
+        requests = round(speed)
+        log = f"{cell.slug.replace('/', '-')}-{block}"
+        self.logs[f"{log}-wrk.txt"] = WRK_OUTPUT.format(requests=requests, rate=speed)
+        self.logs[f"{log}-server.txt"] = f"{name}: listening on 127.0.0.1:8080\n"
+        broken = weather == 1.0 and (name, cell.threads, cell.mode, block) == ("go", 1, "persistent", 2)
+        evidence = self.evidence(cell, requests, broken=broken, duet=weather != 1.0)
+        costs = [1e6 / speed * share * self.randoms.lognormvariate(0, noise / 2) for share in (0.96, 0.71, 1.9)]
+        return Trial(
+            cell=cell.id, server=cell.server, variant=cell.variant, threads=cell.threads,
+            connections=cell.connections, mode=cell.mode, machine="local",
+            verdict="invalid" if broken else "ok", reason="V1 errors: 3 timeouts" if broken else None,
+            load="wrk", design="solo", block=block, position=self.position,
+            bound="shared" if cell.shared else "client" if name == "h2o" else "server",
+            requests=requests, duration_us=1_001_234, requests_per_s=speed, bytes_read=requests * 152,
+            connections_opened=64, errors=evidence.errors,
+            server_cpu_us_per_request=costs[0], client_cpu_us_per_request=costs[1],
+            machine_cpu_us_per_request=costs[2], server_cpu_share=0.98, client_cpu_share=0.72,
+            rss_bytes=self.randoms.randint(2, 30) * 2**20,
+            latency=encode(_latency(speed, cell.connections, requests, self.randoms)),
+            checks=judge(evidence, Validity()), evidence=evidence,
+            commands=(
+                Command("server", (f"/build/{name}", "--port=8080", f"--threads={cell.threads}"),
+                        f"logs/{log}-server.txt", cell.cpus_server),
+                Command("load", cell.load_command, f"logs/{log}-wrk.txt", cell.cpus_client),
+            ),
+            server_exit="SIGTERM", started_at="2026-11-24T18:00:00Z",
+        )  # fmt: skip
+
+    def evidence(self, cell: CellInfo, requests: int, *, broken: bool, duet: bool) -> Evidence:
+        """Return what the checks of a calm trial look at; every seventh had to wait for a CPU."""
+        slices = list(itertools.accumulate(round(requests / 5 * self.randoms.uniform(0.9, 1.1)) for _ in range(11)))
+        fresh = 65 if cell.mode == "persistent" else requests + 65
+        return Evidence(
+            mode=cell.mode, load="wrk", network="namespace", duet=duet, connections=cell.connections,
+            server_threads=cell.threads, asked_us=1_000_000, duration_us=1_001_234, watched_us=1_001_300,
+            requests=requests, served=requests, errors=Errors(timeout=3 if broken else 0), shared_cpus=cell.shared,
+            histogram_sum=requests - 3 * broken, least_count=1, mean_latency_us=1e6 * cell.connections / requests,
+            bytes_per_request=152.0, probed_bytes=152,
+            tcp={"PassiveOpens": fresh, "TCPOrigDataSent": 2 * requests, "OutSegs": 4 * requests, "ListenDrops": 0,
+                 "RetransSegs": 0},
+            established_mid=128, time_wait_max=0, ports=28_000, port_reuse_s=1.0, server_share=0.98, client_share=0.72,
+            client_wait_share=0.071 if self.position % 7 == 0 else 0.004,
+            client_thread_share=0.971 if cell.server == "h2o" else 0.72, steal_share=0.001, foreign_share=0.012,
+            pressure_share={"memory some": 0.0, "io some": 0.002}, clock_step_us=14, processes_before=1,
+            processes_after=1, threads_after=cell.threads, rss_growth_bytes=4096, rss_growth_share=0.002,
+            server_exit="SIGTERM",
+            series=Series(at_us=tuple(range(0, 1_100_000, 100_000)), segments=tuple(slices)),
+        )  # fmt: skip
 
 
 WRK_OUTPUT = """\
@@ -174,21 +223,7 @@ def _latency(speed: float, connections: int, requests: int, randoms: random.Rand
     return histogram
 
 
-def _checks(*, broken: bool, wobbly: bool) -> tuple[Check, ...]:
-    checks = []
-    for name, title in CHECKS:
-        check = Check(name, title, "pass", "0", "0")
-        if name == "V1" and broken:
-            check = Check(name, title, "fail", "3 timeouts", "0", "look at the server's output")
-        elif name == "V13" and wobbly:
-            check = Check(name, title, "warn", "2.4 % between the halves", "2 %", "measure longer")
-        elif name == "V14":
-            check = Check(name, title, "unknown", "the kernel does not tell", "0.5 %")
-        checks.append(check)
-    return tuple(checks)
-
-
-def _head(text: str, cells: tuple[CellInfo, ...], order: tuple[tuple[str, ...], ...], blocks: int) -> Run:
+def _head(text: str, cells: tuple[CellInfo, ...], order: dict[str, tuple[Block, ...]], blocks: int) -> Run:
     return Run(
         kind="measured", machine="local", machine_title=None, started_at="2026-11-24T18:00:00Z", matrix=text,
         matrix_path="matrix.toml", preset="quick", warmup_s=0.3, duration_s=1.0, blocks=blocks, seed=424242,
@@ -201,14 +236,16 @@ def _head(text: str, cells: tuple[CellInfo, ...], order: tuple[tuple[str, ...], 
                       "logs/build-boehm.log", "could not load: libgc.so"),
             BuildInfo("python_epoll", "none"),
         ),
-        cells=cells, order={"all": order}, notes=("The CPU frequency governor is unknown.",), published=published_runs(),
+        cells=cells, order=order, notes=("The CPU frequency governor is unknown.",), published=published_runs(),
+        blocks_min=blocks, ended_by=dict.fromkeys(order, "most blocks"),
     )  # fmt: skip
 
 
 HOSTILE = "<script>alert(1)</script>\"'&amp;\x1b[31mred\u202e $\\frac$ {{ 7*7 }}]]>--><x"
 KEPT = {  # words of a fixed vocabulary, keys that join records, and text in a syntax of its own
-    "kind", "status", "verdict", "outcome", "purpose", "schema", "bound", "latency", "matrix", "cell", "id", "order",
-    "machine", "server", "variant", "mode", "load", "log", "started_at", "preset",
+    "kind", "status", "verdict", "outcome", "purpose", "schema", "bound", "latency", "matrix", "cell", "id",
+    "machine", "server", "variant", "mode", "load", "log", "started_at", "preset", "design", "role", "network",
+    "family", "pair", "bases", "twin_of", "order",
 }  # fmt: skip
 
 

@@ -1,0 +1,94 @@
+"""What the validity checks found: in a line under each table, and check by check for each cell. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from reports.families import Family
+from runners.records import Check, Outcome, Trial
+
+WORST: tuple[Outcome, ...] = ("fail", "warn", "pass", "unknown")  # what several outcomes of a check come to
+WORDS: dict[Outcome, str] = {"fail": "failed", "warn": "warned", "pass": "passed", "unknown": "unknown"}
+
+CheckLine = tuple[tuple[str, str], ...]  # ("passed", "18"), ("warned", "V8 client not saturated (3 of 24 trials)")
+
+
+@dataclass(frozen=True)
+class Saw:
+    """What a check saw, in how many trials alike, and how it judged that."""
+
+    outcome: Outcome
+    text: str
+    count: int
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One check over all trials of a cell; `advice` stands only where it did not pass."""
+
+    id: str
+    name: str
+    outcome: Outcome
+    limit: str
+    saws: tuple[Saw, ...]
+    advice: str
+
+
+def by_check(trials: Iterable[Trial]) -> dict[str, list[Check]]:
+    """Return every check of the trials by its id, in the order of the ids."""
+    found: dict[str, list[Check]] = {}
+    for trial in trials:
+        for check in trial.checks:
+            found.setdefault(check.id, []).append(check)
+    return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
+
+
+def worst(checks: Sequence[Check]) -> Outcome:
+    """Return what several outcomes come to; unknown only where nothing is known."""
+    outcomes = {check.outcome for check in checks}
+    return next(outcome for outcome in WORST if outcome in outcomes)
+
+
+def check_line(trials: Sequence[Trial], families: Iterable[Family]) -> CheckLine:
+    """Return which checks passed, failed, warned and are unknown, over all trials of a table and its families."""
+    grouped = by_check(trials)
+    if not grouped:
+        return ()
+    for family in families:
+        grouped.setdefault("V23", []).append((family.rate or family.cost).check)
+    found: dict[Outcome, list[str]] = {outcome: [] for outcome in WORST}
+    for checks in grouped.values():
+        outcome = worst(checks)
+        found[outcome].append(_told(checks, outcome))
+    said = {outcome: ", ".join(names) for outcome, names in found.items() if names}
+    if "pass" in said:
+        said["pass"] = str(len(found["pass"]))
+    order: tuple[Outcome, ...] = ("pass", "fail", "warn", "unknown")
+    return tuple((WORDS[outcome], said[outcome]) for outcome in order if outcome in said)
+
+
+def _told(checks: Sequence[Check], outcome: Outcome) -> str:
+    """Return a check's name, and how often where it was not always."""
+    name, count = f"{checks[0].id} {checks[0].name}", sum(1 for check in checks if check.outcome == outcome)
+    return name if outcome == "unknown" or len(checks) == 1 else f"{name} ({count} of {len(checks)})"
+
+
+def check_rows(trials: Iterable[Trial]) -> tuple[CheckRow, ...]:
+    """Return every check over the trials of one cell: outcome, what was seen, limit and advice."""
+    return tuple(_row(checks) for checks in by_check(trials).values())
+
+
+def _row(checks: Sequence[Check]) -> CheckRow:
+    seen = Counter((check.outcome, check.saw) for check in checks)
+    outcome = worst(checks)
+    advice = next((check.advice for check in checks if check.outcome in ("fail", "warn") and check.advice), "")
+    return CheckRow(
+        id=checks[0].id,
+        name=checks[0].name,
+        outcome=outcome,
+        limit=next((check.limit for check in checks if check.limit), ""),
+        saws=tuple(Saw(of, text, count) for (of, text), count in seen.items()),
+        advice=advice,
+    )
