@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -103,6 +104,9 @@ def _add_run(commands: Any) -> None:
     run.add_argument(
         "--network", choices=networks, default="auto", help="a fresh network for each trial, or the host's"
     )
+    run.add_argument(
+        "--tune", action="store_true", help="steady the CPU's frequency for the run (root); put back after"
+    )
     run.set_defaults(action=do_run)
 
 
@@ -179,6 +183,7 @@ def do_run(arguments: argparse.Namespace) -> int:
     talk = reporter()
     with running.alone_on_machine():
         job = _resumed(arguments) if arguments.resume else _new(arguments, talk.say)
+        job = replace(job, tune=arguments.tune)
         talk.say(running.summary(job))
         try:
             trials = running.execute(job, talk, RareReport())

@@ -105,6 +105,40 @@ def floor_text(floor: Floor) -> str:
     return "" if floor.reach is None else f"noise floor ±{percent(floor.reach)} %"
 
 
+def noise_line(families: Sequence[Family]) -> str:
+    """Return what each base showed against its twin: "epoll +-3 % by rate, +-2 % by CPU cost, +-1 % in duets"."""
+    found: dict[str, list[str]] = {}
+    for family in families:
+        short = "/".join(family.name.split("/")[1:3])
+        of = found.setdefault(f"{family.base or 'the base'}{f' ({short})' if len(families) > 2 else ''}", [])
+        floors = {"in duets": family.cost} if family.rate is None else {"by rate": family.rate, "by CPU": family.cost}
+        of += [f"{_floor(floor)} {how}" for how, floor in floors.items()]
+    return "; ".join(f"{base} {', '.join(floors)}" for base, floors in found.items())
+
+
+def _floor(floor: Floor) -> str:
+    if floor.reach is None:
+        return "not known" if floor.estimate is None else f"not known from {floor.estimate.count} blocks"
+    return f"±{percent(floor.reach)} %{'' if floor.ranks else ' (nothing is ranked)'}"
+
+
+def blocks_line(families: Sequence[Family]) -> str:
+    """Return how many blocks the families got and what ended them, said once where it is the same."""
+    notes: dict[str, list[str]] = {}
+    for family in families:
+        notes.setdefault(blocks_note(family), []).append(family.name)
+    if len(notes) == 1:
+        return next(iter(notes))
+    return "; ".join(f"{', '.join(names)}: {note}" for note, names in notes.items())
+
+
+def blocks_note(family: Family) -> str:
+    """Return how many blocks a family got, which were repeated, and which bound ended it."""
+    repeated = f" ({family.repeated} repeated because a trial was invalid)" if family.repeated else ""
+    count = f"{family.blocks} {'block' if family.blocks == 1 else 'blocks'}"
+    return f"{count}{repeated}, {family.ended or 'not ended yet'}"
+
+
 def percent(share: float) -> str:
     """Return a share in percent with two significant digits, never in powers of ten."""
     return f"{share * 100:.2g}" if share < 0.995 else f"{share * 100:.0f}"

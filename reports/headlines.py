@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.comparing import Ranking, lead
-from reports.rows import Row, named, plural
+from reports.rows import Row, digits, named, plural
 from runners.statistics import Estimate
 
 
@@ -45,9 +45,9 @@ def _winner(ranking: Ranking, base: Row) -> str:
     if ratio is None or any(row.base for row in first):
         return f"{named(best)} and {named(base)} cannot be told apart{_as(ratio)}"
     if ranking.by == "cost":
-        times = f"{ratio.value:.2f} times that of {named(base)}{_in(ratio)}"
+        times = f"{_number(ratio)} times that of {named(base)}{_in(ratio)}"
         return f"{named(best)} took least server CPU per request, {times}"
-    return f"{named(best)} answered {ratio.value:.2f} times as many requests as {named(base)}{_in(ratio)}"
+    return f"{named(best)} answered {_number(ratio)} times as many requests as {named(base)}{_in(ratio)}"
 
 
 def _led(best: Row, ranking: Ranking) -> str:
@@ -64,13 +64,18 @@ def _ratio(row: Row, ranking: Ranking) -> Estimate | None:
 
 
 def _as(ratio: Estimate | None) -> str:
-    return f": ratio {ratio.value:.2f}{_in(ratio)}" if ratio else ""
+    return f": ratio {_number(ratio)}{_in(ratio)}" if ratio else ""
 
 
 def _in(ratio: Estimate) -> str:
     if ratio.interval is None:
         return " (no interval: too few blocks)"
-    return f" (between {ratio.interval.low:.2f} and {ratio.interval.high:.2f})"
+    places = digits(ratio.value)
+    return f" (between {ratio.interval.low:.{places}f} and {ratio.interval.high:.{places}f})"
+
+
+def _number(ratio: Estimate) -> str:
+    return f"{ratio.value:.{digits(ratio.value)}f}"
 
 
 def _runner_up(ranking: Ranking) -> str:
@@ -85,7 +90,7 @@ def _runner_up(ranking: Ranking) -> str:
     second = ranking.groups[1][0]
     ahead = lead(best, second, ranking.by, sum(map(len, ranking.groups)) - 1)
     word = "is slower" if ranking.by == "rate" else "costs more"
-    return f"; the next, {named(second)}, {word} by a factor of {ahead.value:.2f}{_in(ahead)}" if ahead else ""
+    return f"; the next, {named(second)}, {word} by a factor of {_number(ahead)}{_in(ahead)}" if ahead else ""
 
 
 def _basis(ranking: Ranking, base: Row) -> str:

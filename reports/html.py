@@ -17,12 +17,12 @@ from markupsafe import Markup, escape
 
 from reports.clean import clean
 from reports.duets import DuetTable, cell_name, duet_table, duets_of
-from reports.families import Family, percent
+from reports.families import blocks_line, blocks_note, noise_line
 from reports.folds import Fold, build_folds
 from reports.logs import read_log
 from reports.notices import Notice, notices
 from reports.plots import bar_plot, scaling_plot
-from reports.rows import needs, plural
+from reports.rows import digits, needs
 from reports.tables import TableModel, build_tables
 from reports.text import text_measured, text_published
 from reports.view import RunView, view_run
@@ -120,24 +120,6 @@ def _build_output(folder: RunFolder, log: str | None, tail: str) -> str:
     return read_log(folder.path, log) or tail
 
 
-def blocks_note(family: Family) -> str:
-    """Return how many blocks a family got, which were repeated, and which bound ended it."""
-    repeated = f" ({family.repeated} repeated because a trial was invalid)" if family.repeated else ""
-    return f"{plural(family.blocks, 'block')}{repeated}, {family.ended or 'not ended yet'}"
-
-
-def floor_note(family: Family) -> str:
-    """Return what a family's base showed against its own twin, by each way to compare."""
-    floors = {"by rate": family.rate, "by CPU cost": family.cost}
-    return ", ".join(f"{_floor(floor)} {by}" for by, floor in floors.items() if floor)
-
-
-def _floor(floor: Floor) -> str:
-    if floor.reach is None:
-        return "not known" if floor.estimate is None else f"not known from {plural(floor.estimate.count, 'block')}"
-    return f"±{percent(floor.reach)} %{'' if floor.ranks else ' (too much: nothing is ranked)'}"
-
-
 def _order(view: RunView) -> tuple[str, ...]:
     """Return each block's planned order as one line of slugs."""
     return tuple(
@@ -170,7 +152,9 @@ def _environment() -> Environment:
         needs=needs,
         cell_name=cell_name,
         blocks_note=blocks_note,
-        floor_note=floor_note,
+        blocks_line=blocks_line,
+        noise_line=noise_line,
+        digits=digits,
     )
     environment.globals["absent"] = ABSENT
     return environment

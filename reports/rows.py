@@ -187,6 +187,11 @@ def plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+def digits(ratio: float) -> int:
+    """Return how many decimals a ratio needs, so that small ones still tell their intervals' ends apart."""
+    return 2 if ratio >= 0.5 else 3
+
+
 def one_line(text: str) -> str:
     """Return text with every run of white space as one space."""
     return " ".join(text.split())

@@ -230,9 +230,8 @@ def _level_note(rows: Sequence[Row], comparisons: int) -> str:
         together = "" if comparisons == 1 else f" for all {comparisons} ratios of this table together"
         return f"Intervals of ratios: at least {_percent(LEVEL)}{together}."
     return (
-        f"Intervals of ratios: {_percent(lowest)} for each; that all {comparisons} hold together is only sure with"
-        f" {_percent(joint_level(comparisons, lowest))}. {blocks_for_level(wanted)} blocks would give"
-        f" {_percent(LEVEL)} together."
+        f"Intervals of ratios: {_percent(lowest)} each, {_percent(joint_level(comparisons, lowest))} for all"
+        f" {comparisons} together; {blocks_for_level(wanted)} blocks would give {_percent(LEVEL)}."
     )
 
 

@@ -32,6 +32,7 @@ from runners.resources import command_line
 from runners.scheduling import Bounds, Schedule
 from runners.subject import Programs
 from runners.trial import Workplace, blanks, load_command, measure
+from runners.tuning import Change, tuned
 from runners.units import format_duration
 from runners.version import VERSION
 
@@ -48,6 +49,7 @@ class Job:
     run: Run
     network: NetworkWish = "auto"
     recorded: tuple[Trial, ...] = ()
+    tune: bool = False
 
 
 def new_job(plan: Plan, results: Path, network: NetworkWish = "auto") -> Job:
@@ -145,13 +147,24 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
             reporter.say(f"ended {len(swept)} processes that a killed run had left behind")
         job = _build(job, reporter)
         try:
-            return _measure_all(job, reporter, after_block)
+            with tuned(job.plan.host.cache, reporter.say, wanted=job.tune) as changes:
+                return _measure_all(_noting(job, changes), reporter, after_block)
         except Interrupted as error:
             resume = f"{command_line()} run --resume {os.path.relpath(job.folder)}"
             raise Interrupted(f"{error}; to go on: {resume}") from error
         finally:
             reporter.end()
             end_leftovers()
+
+
+def _noting(job: Job, changes: Sequence[Change]) -> Job:
+    """Record which machine settings were changed for the run."""
+    if not changes:
+        return job
+    notes = (f"{change.file} was {change.before!r}, set to {change.after!r} for the run" for change in changes)
+    run = replace(job.run, notes=(*job.run.notes, *notes))
+    folder.write_run(job.folder, run)
+    return replace(job, run=run)
 
 
 def _build(job: Job, reporter: Reporter) -> Job:
