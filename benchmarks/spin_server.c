@@ -1,6 +1,6 @@
 /* A keep-alive Hello World on epoll whose cost per request can be raised by a known amount: a ruler for measuring
- * methods, not a server to be compared. Usage: spin_server PORT SPIN, or spin_server calibrate, which prints how many
- * nanoseconds of CPU time one unit of SPIN takes. It reads every request to its blank line and answers it once. */
+ * methods, not a server to be compared. Usage: spin_server PORT SPIN. It reads every request to its blank line,
+ * spins, and answers it once. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MOST_CONNECTIONS = 4096, MOST_EVENTS = 64, BUFFER_BYTES = 4096 };
@@ -26,25 +25,6 @@ static void spin(long units) {
     uint64_t value = sink;
     for (long unit = 0; unit < units; unit++) value = value * 6364136223846793005u + 1442695040888963407u;
     sink = value;
-}
-
-static double cpu_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return now.tv_sec * 1e9 + now.tv_nsec;
-}
-
-static int calibrate(void) {
-    const long units = 50000000;
-    double best = 1e18;
-    for (int turn = 0; turn < 7; turn++) {
-        double begin = cpu_ns();
-        spin(units);
-        double each = (cpu_ns() - begin) / units;
-        if (each < best) best = each;
-    }
-    printf("%.6f\n", best);
-    return 0;
 }
 
 static int listen_on(int port) {
@@ -95,8 +75,7 @@ static void serve(int connection, long units) {
 }
 
 int main(int count, char **words) {
-    if (count == 2 && !strcmp(words[1], "calibrate")) return calibrate();
-    if (count != 3) return fprintf(stderr, "usage: spin_server PORT SPIN | spin_server calibrate\n"), 2;
+    if (count != 3) return fprintf(stderr, "usage: spin_server PORT SPIN\n"), 2;
     int listener = listen_on(atoi(words[1])), poll = epoll_create1(EPOLL_CLOEXEC);
     long units = atol(words[2]);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, ready[MOST_EVENTS];

@@ -28,7 +28,7 @@ from runners.tools import known_tools
 from runners.units import format_duration, format_size
 
 DOCS = Path(__file__).resolve().parent
-PLACE = re.compile(r"(<!-- table: (?P<kind>\w+) ?(?P<name>.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+PLACE = re.compile(r"(<!-- table: (?P<kind>\w+)(?: (?P<name>\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 SECTIONS = {  # model -> how matrix.toml calls its table, where another table links to it
     "Blocks": "blocks", "Match": "match", "WrkSettings": "wrk", "CpuLayout": "cpus", "Variant": "variant",
     "Row": "rows", "Heading": "rows", "Wheel": "wheel",
@@ -253,7 +253,7 @@ def renewed(text: str) -> str:
 
 
 def _filled(match: re.Match[str]) -> str:
-    rows = KINDS[match["kind"]](match["name"], _last_column(match[0]))
+    rows = KINDS[match["kind"]](match["name"] or "", _last_column(match[0]))
     return f"{match[1]}{_markdown(rows)}{match[4]}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.families import Family
@@ -17,11 +17,12 @@ CheckLine = tuple[tuple[str, str], ...]  # ("passed", "18"), ("warned", "V8 clie
 
 @dataclass(frozen=True)
 class Saw:
-    """What a check saw, in how many trials alike, and how it judged that."""
+    """What a check saw, in how many trials alike, and how it judged that; `blocks` where it did not pass."""
 
     outcome: Outcome
     text: str
     count: int
+    blocks: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,16 @@ def _told(checks: Sequence[Check], outcome: Outcome) -> str:
 
 def check_rows(trials: Iterable[Trial]) -> tuple[CheckRow, ...]:
     """Return every check over the trials of one cell: outcome, what was seen, limit and advice."""
-    return tuple(_row(checks) for checks in by_check(trials).values())
+    trials = tuple(trials)
+    where: dict[tuple[str, Outcome, str], list[str]] = {}
+    for trial in trials:
+        for check in trial.checks:
+            block = "?" if trial.block is None else str(trial.block + 1)
+            where.setdefault((check.id, check.outcome, check.saw), []).append(block)
+    return tuple(_row(checks, where) for checks in by_check(trials).values())
 
 
-def _row(checks: Sequence[Check]) -> CheckRow:
+def _row(checks: Sequence[Check], where: Mapping[tuple[str, Outcome, str], Sequence[str]]) -> CheckRow:
     seen = Counter((check.outcome, check.saw) for check in checks)
     outcome = worst(checks)
     advice = next((check.advice for check in checks if check.outcome in ("fail", "warn") and check.advice), "")
@@ -89,6 +96,9 @@ def _row(checks: Sequence[Check]) -> CheckRow:
         name=checks[0].name,
         outcome=outcome,
         limit=next((check.limit for check in checks if check.limit), ""),
-        saws=tuple(Saw(of, text, count) for (of, text), count in seen.items()),
+        saws=tuple(
+            Saw(of, text, count, ", ".join(where[checks[0].id, of, text]) if of in ("fail", "warn") else "")
+            for (of, text), count in seen.items()
+        ),
         advice=advice,
     )

@@ -61,7 +61,7 @@ def example_run(blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> tuple[Ru
     solos = [item.cell for item in pairing.cells if item.cell.id in chosen]
     duets = [duet for duet in pairing.duets if {duet.row.id, duet.base.id} <= chosen.keys()]
     order = family_blocks(solos, duets, blocks, 1)
-    example = Example(random.Random(1), {"build-boehm.log": BUILD_FAILURE})  # noqa: S311 - invented, always the same
+    example = Example({"build-boehm.log": BUILD_FAILURE})
     trials = tuple(
         trial
         for block in range(blocks)
@@ -128,13 +128,15 @@ def _cell(planned: Planned) -> CellInfo:
 class Example:
     """Invents trials, one after another, and the logs that they leave."""
 
-    randoms: random.Random
     logs: dict[str, str]
+    randoms: random.Random = dataclasses.field(default_factory=random.Random)
     position: int = 0
 
     def trials(self, cells: Sequence[CellInfo], family: str, block: int) -> Iterator[Trial]:
         """Yield the trial of one cell, or the two of a duet, which the same disturbance meets."""
         self.position += 1
+        slugs = " ".join(cell.slug for cell in cells)
+        self.randoms = random.Random(f"{slugs} {block}")  # noqa: S311 - invented, the same whatever else is measured
         weather = self.randoms.lognormvariate(0, 0.03)
         if len(cells) == 1:
             yield dataclasses.replace(self.trial(cells[0], block, 1.0), family=family)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import tomli
 
 import speedup
 from docs import make_reference
-from runners import commands, validity
+from runners import commands, records, validity
 from runners.cells import expand
 from runners.matrix import Matrix
 from runners.reading import cross_check, parse_matrix
@@ -101,7 +102,7 @@ def all_commands() -> Iterator[Command]:
         for part in lines:
             first, _, output = part.partition("\n")
             if words := shlex.split(first, comments=True):
-                yield Command(block, tuple(words), output)
+                yield Command(block, tuple(itertools.takewhile(lambda word: word != ">", words)), output)
 
 
 def project_matrix() -> dict[str, Any]:
@@ -134,13 +135,13 @@ def with_fragment(text: str) -> Matrix:
     return Matrix.model_validate(with_tools(merged(project_matrix(), tomli.loads(text))))
 
 
-@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+@pytest.mark.parametrize("block", list(blocks("toml")), ids=str)
 def test_every_toml_block_is_a_matrix_or_a_piece_of_one(block: Block) -> None:
     """A piece is written into the repository's matrix, as a reader would do."""
     if {"suite", "preset", "machine", "server"} <= tomli.loads(block.text).keys():
         parse_matrix(block.text, str(block), TOOL_DATA)
     else:
-        assert [] == list(cross_check(with_fragment(block.text)))
+        assert list(cross_check(with_fragment(block.text))) == []
 
 
 def test_the_readme_s_variant_adds_cells() -> None:
@@ -151,11 +152,11 @@ def test_the_readme_s_variant_adds_cells() -> None:
     new = {planned.cell.slug for planned in cells if planned.status == "planned"} - {
         planned.cell.slug for planned in expand(with_fragment(""), "local", matrix.preset["quick"], "wrk")
     }
-    assert {"go.lazy-gc/t1/c64/persistent", "go.lazy-gc/t1/c64/non-persistent"} == new
+    assert new == {"go.lazy-gc/t1/c64/persistent", "go.lazy-gc/t1/c64/non-persistent"}
 
 
 @pytest.mark.parametrize(
-    "command", (item for item in all_commands() if item.arguments is not None and not item.runs), ids=str
+    "command", [item for item in all_commands() if item.arguments is not None and not item.runs], ids=str
 )
 def test_every_command_that_is_not_run_has_options_that_exist(command: Command) -> None:
     """The parser accepts them."""
@@ -165,7 +166,7 @@ def test_every_command_that_is_not_run_has_options_that_exist(command: Command) 
 def test_the_readme_shows_both_commands_on_its_first_screen() -> None:
     """Nobody should have to look for them."""
     first = text_of(ROOT / "README.md").splitlines()[:20]
-    assert [True, True] == [any(f"pipx run nox -s {name}" in line for line in first) for name in ("bench", "tests")]
+    assert [any(f"pipx run nox -s {name}" in line for line in first) for name in ("bench", "tests")] == [True, True]
 
 
 def slug(heading: str) -> str:
@@ -189,55 +190,53 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             continue
         if not file.exists() or (anchor and anchor not in anchors(file)):
             broken.append(target)
-    assert [] == broken
+    assert broken == []
 
 
-@pytest.mark.parametrize("page", make_reference.pages(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", list(make_reference.pages()), ids=lambda page: page.name)
 def test_the_tables_of_the_reference_are_the_program_s(page: Path) -> None:
     """After a change: python docs/make_reference.py."""
     assert text_of(page) == make_reference.renewed(text_of(page))
 
 
-@pytest.mark.parametrize("page", make_reference.pages(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", list(make_reference.pages()), ids=lambda page: page.name)
 def test_every_key_field_and_option_is_described(page: Path) -> None:
     """A new one gets an empty last cell, to be filled by hand."""
     for match in make_reference.PLACE.finditer(text_of(page)):
         empty = [line for line in match[0].splitlines() if line.startswith("|") and line.endswith("| |")]
-        assert match["kind"] in ("tools", "checks") or [] == empty, match["kind"]
+        assert match["kind"] in ("tools", "checks") or empty == [], match["kind"]
 
 
 def test_every_model_and_record_has_its_table() -> None:
     """Nothing that can be written or read is left out."""
     reference = "".join(map(text_of, make_reference.pages()))
     models = {f"<!-- table: matrix {name} -->" for name in make_reference.SCHEMA}
-    records = {
+    kinds = {
         f"<!-- table: record {name} -->"
-        for name, kind in vars(make_reference.records).items()
+        for name, kind in vars(records).items()
         if dataclasses.is_dataclass(kind) and name != "RunFolder"
     }
-    assert set() == {place for place in models | records if place not in reference}
+    assert {place for place in models | kinds if place not in reference} == set()
 
 
 def test_every_command_has_its_section() -> None:
     """With its options."""
     text = text_of(ROOT / "docs/reference/command-line.md")
-    names = make_reference.commands()
-    assert [] == [
-        name for name in names if f"\n## {name}\n" not in text or f"<!-- table: options {name} -->" not in text
-    ]
+    wanted = [(f"\n## {name}\n", f"<!-- table: options {name} -->") for name in make_reference.commands()]
+    assert [places for places in wanted if not all(place in text for place in places)] == []
 
 
 def test_every_check_has_its_section() -> None:
     """V0 and V23 are judged elsewhere, and have theirs as well."""
     ids = {function.__name__.partition("_")[0] for function in validity.CHECKS} | {"v0", "v23"}
-    assert set() == ids - anchors(ROOT / "docs/reference/validity-checks.md")
+    assert ids - anchors(ROOT / "docs/reference/validity-checks.md") == set()
 
 
 def test_every_placeholder_is_described() -> None:
     """Those of commands.py, and {flags}."""
     known = {*commands._PLACEHOLDER.pattern.strip(r"\{}()").split("|"), "flags"}
     listed = re.findall(r"^\| `\{(\w+)\}` \|", text_of(ROOT / "docs/reference/matrix.md"), re.MULTILINE)
-    assert known == set(listed)
+    assert set(listed) == known
 
 
 def test_every_dependency_has_a_reason() -> None:
@@ -246,7 +245,7 @@ def test_every_dependency_has_a_reason() -> None:
     wanted = [item for group in project["dependency-groups"].values() for item in group if isinstance(item, str)]
     names = {re.split(r"[^\w-]", item)[0] for item in (*wanted, *project["build-system"]["requires"])}
     listed = re.findall(r"^\| ([\w-]+) \|", text_of(ROOT / "docs/explanation/dependencies.md"), re.MULTILINE)
-    assert set() == names - set(listed)
+    assert names - set(listed) == set()
 
 
 def test_contributing_is_short() -> None:

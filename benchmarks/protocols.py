@@ -1,0 +1,310 @@
+"""Plays the field's measuring protocols and ours on servers whose true difference is known, side by side in one run.
+
+    python -m benchmarks.protocols --tries 20 --json results/protocols.json
+
+Every protocol is asked again and again: is B slower than A? B is A's twin, or A with a spin of a known share of its
+CPU time per request (0.5, 1 and 3 %). Printed are, for each protocol, how often it saw a difference where there is
+none (false positives), how often it saw the difference that is there, in the right direction (detections), and the
+seconds of load that one answer took. All protocols take turns, so that the machine's moods meet all of them.
+
+The field's protocols name no interval; they are given the benefit of a 1 % threshold, below which nobody would speak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from scipy import stats
+
+from runners.cells import Cell, expand
+from runners.comparison import SERVER_COST, log_ratios
+from runners.machine import available_cores, share_cpus
+from runners.network import Kind, enter_user_namespace
+from runners.order import Slot
+from runners.reading import parse_matrix
+from runners.records import Trial
+from runners.statistics import hodges_lehmann
+from runners.subject import Programs
+from runners.trial import Workplace, measure
+
+SOURCE = Path(__file__).with_name("spin_server.c")
+SHARES = (0.0, 0.005, 0.01, 0.03)
+FIELD_THRESHOLD = 0.01
+WARMUP_S = 0.2
+PILOT_DUETS = 12
+PILOT_UNITS = 2000
+
+MATRIX = """
+[suite]
+title = "Protocols"
+modes = ["persistent"]
+
+[preset.quick]
+warmup = "200ms"
+duration = "1s"
+
+[machine.local]
+threads = [1]
+connections = [32]
+
+[validity] # the machine's moods are what this is about: no trial is left out for them
+foreign_fail = "100000%"
+steal_fail = "100%"
+pressure_fail = "100%"
+drift_fail = "100000%"
+spread_fail = "100000%"
+overshoot_fail = "10s"
+"""
+
+SERVER = """
+[server.{name}]
+dir = "."
+run = [{program}, "{{port}}", "{units}"]
+"""
+
+
+class Bench:
+    """Two servers, A and B, of a known difference, and ways to load them."""
+
+    def __init__(self, program: Path, units: int, place_of: Callable[[], Workplace]) -> None:
+        text = MATRIX + "".join(
+            SERVER.format(name=name, program=json.dumps(str(program)), units=count)
+            for name, count in (("a", 0), ("b", units))
+        )
+        matrix = parse_matrix(text)
+        planned = expand(matrix, "local", matrix.preset["quick"], "wrk")
+        self.a, self.b = (item.cell for item in planned)
+        self.place = replace(place_of(), limits=matrix.validity)
+        self.count = 0
+        self.load_s = 0.0
+
+    def _slot(self, cells: Sequence[Cell], block: int) -> Slot:
+        self.count += 1
+        return Slot(tuple(cell.id for cell in cells), "protocols", block, 0, self.count)
+
+    def solo(self, cell: Cell, duration_s: float, block: int = 0) -> Trial:
+        """Measure one server alone."""
+        timed = replace(cell, load=replace(cell.load, duration_s=duration_s, warmup_s=WARMUP_S))
+        self.load_s += WARMUP_S + duration_s
+        (trial,) = measure([timed], self._slot([timed], block), self.place)
+        return replace(trial, cell=cell.id)
+
+    def duet(self, block: int) -> tuple[Trial, Trial]:
+        """Measure both at the same moment; who starts first alternates. Return A's and B's trial."""
+        cells = [self.a, self.b] if block % 2 else [self.b, self.a]
+        self.load_s += WARMUP_S + self.a.load.duration_s
+        first, second = measure(cells, self._slot(cells, block), self.place)
+        return (first, second) if first.cell == self.a.id else (second, first)
+
+    def spent_s(self) -> float:
+        """Return the seconds of load since this was last asked."""
+        spent, self.load_s = self.load_s, 0.0
+        return spent
+
+
+Answer = float  # > 0: B is slower (or costlier) than A, < 0: the other way round, 0: no difference seen
+
+
+def rate(trial: Trial) -> float:
+    """Return requests per second; a trial without a number ends the benchmark."""
+    if trial.requests_per_s is None:
+        raise SystemExit(f"a trial failed: {trial.reason}")
+    return trial.requests_per_s
+
+
+def beyond_threshold(rate_a: float, rate_b: float) -> Answer:
+    """Return what a reader of two bare numbers sees."""
+    difference = rate_a / rate_b - 1
+    return difference if abs(difference) > FIELD_THRESHOLD else 0.0
+
+
+def one_long_run(bench: Bench) -> Answer:
+    """One 15 s run of each, the numbers compared."""
+    return beyond_threshold(rate(bench.solo(bench.a, 15)), rate(bench.solo(bench.b, 15)))
+
+
+def best_of_three(bench: Bench) -> Answer:
+    """Three 5 s runs of each, one server after the other, the best numbers compared."""
+    best = [max(rate(bench.solo(cell, 5)) for _ in range(3)) for cell in (bench.a, bench.b)]
+    return beyond_threshold(*best)
+
+
+def ten_back_to_back(bench: Bench, duration_s: float = 2) -> Answer:
+    """Ten runs of A, then ten of B, means compared by Welch's t test at 95 %."""
+    a, b = ([rate(bench.solo(cell, duration_s)) for _ in range(10)] for cell in (bench.a, bench.b))
+    if stats.ttest_ind(a, b, equal_var=False).pvalue > 0.05:
+        return 0.0
+    return statistics.mean(a) / statistics.mean(b) - 1
+
+
+def judged(logs: Sequence[float]) -> Answer:
+    """Return the estimate where its exact 95 % interval excludes no difference."""
+    estimate = hodges_lehmann(logs)
+    interval = estimate.interval
+    return 0.0 if interval is None or interval.low <= 0 <= interval.high else estimate.value
+
+
+def solo_blocks(blocks: int) -> Callable[[Bench], Answer]:
+    """Blocks of A and B in random order, each 1 s, compared by server CPU per request."""
+
+    def protocol(bench: Bench) -> Answer:
+        trials: list[Trial] = []
+        for block in range(blocks):
+            trials += [bench.solo(cell, 1, block) for cell in random.sample((bench.a, bench.b), 2)]
+        rows, bases = ([trial for trial in trials if trial.cell == cell.id] for cell in (bench.b, bench.a))
+        return judged(log_ratios(rows, bases, SERVER_COST))
+
+    return protocol
+
+
+def duets(blocks: int) -> Callable[[Bench], Answer]:
+    """Duets of A and B, each 1 s, compared by server CPU per request in the same moments."""
+
+    def protocol(bench: Bench) -> Answer:
+        trials = [bench.duet(block) for block in range(blocks)]
+        return judged([b.cost_log_ratio for _a, b in trials if b.cost_log_ratio is not None])
+
+    return protocol
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A protocol, and how often it is tried at each true difference."""
+
+    name: str
+    protocol: Callable[[Bench], Answer]
+    tries: dict[float, int]
+
+
+def plans(scale: float) -> list[Plan]:
+    """Return all protocols; `scale` stretches the numbers of tries."""
+
+    def times(**tries: int) -> dict[float, int]:
+        keys = {"none": 0.0, "half": 0.005, "one": 0.01, "three": 0.03}
+        return {keys[key]: max(1, round(count * scale)) for key, count in tries.items()}
+
+    return [
+        Plan("one 15 s run", one_long_run, times(none=10, one=5, three=5)),
+        Plan("best of three 5 s runs", best_of_three, times(none=10, one=5, three=5)),
+        Plan("means of ten 2 s runs", ten_back_to_back, times(none=10, one=5, three=5)),
+        Plan("our solo blocks, 10", solo_blocks(10), times(none=40, one=5, three=10)),
+        Plan("our solo blocks, 40", solo_blocks(40), times(three=10)),
+        Plan("our duets, 8 x 1.2 s", duets(8), times(none=110, half=10, one=40, three=20)),
+        Plan("our duets, 24 x 1.2 s", duets(24), times(half=20)),
+    ]
+
+
+@dataclass
+class Score:
+    """What one protocol saw at one true difference."""
+
+    protocol: str
+    share: float
+    answers: list[float]
+    load_s: list[float]
+
+    @property
+    def seen(self) -> int:
+        """Return how often a difference was seen; for a real one only in the right direction."""
+        return sum(1 for answer in self.answers if (answer > 0 if self.share else answer != 0))
+
+
+def build(folder: Path) -> Path:
+    """Compile the server."""
+    program = folder / "spin_server"
+    subprocess.run(["cc", "-O2", "-o", str(program), str(SOURCE)], check=True)
+    return program
+
+
+def place(folder: Path) -> Workplace:
+    """Return a workplace with server and client on CPUs of their own."""
+    matrix = parse_matrix(MATRIX + SERVER.format(name="a", program='"a"', units=0))
+    layouts = {1: share_cpus(available_cores(), 1)}
+    return Workplace(folder, Programs(folder, {}, dict(os.environ)), layouts, NETWORK, matrix.validity)
+
+
+def units_of(program: Path, folder: Path) -> Callable[[float], int]:
+    """Return the spin for a share of the server's CPU time per request, calibrated where it is used.
+
+    A spin so large that any method sees it tells what one unit costs between the instructions of a real request.
+    """
+    pilot = Bench(program, PILOT_UNITS, lambda: place(folder))
+    costs = [
+        (a.server_cpu_us_per_request, b.server_cpu_us_per_request)
+        for a, b in (pilot.duet(block) for block in range(PILOT_DUETS))
+        if a.server_cpu_us_per_request and b.server_cpu_us_per_request
+    ]
+    cost_us = statistics.median(a for a, _b in costs)
+    unit_us = statistics.median(b - a for a, b in costs) / PILOT_UNITS
+    print(f"a request costs {cost_us:.2f} us of CPU in a duet; a unit of spin {unit_us * 1000:.2f} ns", flush=True)
+    return lambda share: round(share * cost_us / unit_us)
+
+
+def play(benches: dict[float, Bench], todo: list[Plan], seed: int) -> list[Score]:
+    """Try all protocols at all differences in random order."""
+    scores = {(plan.name, share): Score(plan.name, share, [], []) for plan in todo for share in plan.tries}
+    turns = [(plan, share) for plan in todo for share, tries in plan.tries.items() for _ in range(tries)]
+    random.Random(seed).shuffle(turns)
+    began = time.monotonic()
+    for number, (plan, share) in enumerate(turns, start=1):
+        bench = benches[share]
+        bench.spent_s()
+        score = scores[plan.name, share]
+        score.answers.append(plan.protocol(bench))
+        score.load_s.append(bench.spent_s())
+        left_s = (time.monotonic() - began) / number * (len(turns) - number)
+        print(
+            f"[{number}/{len(turns)}] {plan.name}, {share:.1%}: {score.answers[-1]:+.2%} ({left_s / 60:.0f} min left)",
+            file=sys.stderr,
+            flush=True,
+        )
+    return list(scores.values())
+
+
+def show(scores: Sequence[Score]) -> None:
+    """Print the table."""
+    print(f"{'protocol':28}{'true difference':>16}{'seen':>12}{'share':>8}{'median answer':>15}{'load, s':>9}")
+    for score in sorted(scores, key=lambda score: (score.share, score.protocol)):
+        tries = len(score.answers)
+        kind = f"{score.share:.1%}" if score.share else "none"
+        print(
+            f"{score.protocol:28}{kind:>16}{score.seen:>8}/{tries:<3}{score.seen / tries:>8.0%}"
+            f"{statistics.median(score.answers):>15.2%}{statistics.median(score.load_s):>9.1f}"
+        )
+
+
+def main() -> None:
+    """Run everything and print what each protocol saw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1.0, help="stretch the numbers of tries (1: about 90 minutes)")
+    parser.add_argument("--only", default="", help="only protocols whose name holds this")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="also write all answers here")
+    options = parser.parse_args()
+    random.seed(options.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        program = build(folder)
+        spin = units_of(program, folder)
+        benches = {share: Bench(program, spin(share), lambda: place(folder)) for share in SHARES}
+        scores = play(benches, [plan for plan in plans(options.scale) if options.only in plan.name], options.seed)
+    show(scores)
+    if options.json:
+        options.json.write_text(json.dumps([vars(score) for score in scores]), encoding="utf-8")
+
+
+NETWORK: Kind = "namespace" if enter_user_namespace() else "host"
+
+if __name__ == "__main__":
+    main()
