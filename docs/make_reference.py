@@ -46,9 +46,14 @@ def matrix_table(name: str, kept: Words) -> Rows:
     rows: Rows = [("key", "value", "default", "meaning")]
     for key, field in model["properties"].items():
         default = "*required*" if key in required else _default(field)
-        meaning = field.get("description") or kept.get(f"`{key}`", "")
+        meaning = _prose(field.get("description", "")) or kept.get(f"`{key}`", "")
         rows.append((f"`{key}`", _value(field), default, meaning))
     return rows
+
+
+def _prose(text: str) -> str:
+    """Return words of the program so that Markdown shows their asterisks."""
+    return text.replace("*", r"\*")
 
 
 def _value(field: Mapping[str, Any]) -> str:
@@ -164,7 +169,7 @@ def _option(action: argparse.Action) -> str:
 
 
 def _help(action: argparse.Action) -> str:
-    words = action.help or ""
+    words = _prose(action.help or "")
     if isinstance(action, argparse._AppendAction):  # noqa: SLF001 - it has no public name
         words = f"{words}{'; ' if words else ''}may be given several times"
     shown = action.default not in (None, False, [], argparse.SUPPRESS) and "default" not in words

@@ -40,10 +40,11 @@ class Family:
 def families_of(folder: RunFolder, cells: Sequence[CellInfo], limit: float) -> dict[str, Family]:
     """Return every family of solo trials and of duets, planned or measured; `limit` is check V23's."""
     recorded = by_family(trial for trial in folder.trials if trial.design in ("solo", "duet"))
-    names = dict.fromkeys((*folder.run.order, *recorded))
+    paced = {trial.family for trial in folder.trials} - set(recorded)  # measured, but never compared by block
+    names = [name for name in dict.fromkeys((*folder.run.order, *recorded)) if name and name not in paced]
     twins = {cell.id: cell.twin_of for cell in cells if cell.twin_of}
     known = {cell.id: cell for cell in cells}
-    return {name: _family(name, recorded.get(name, []), folder.run, twins, known, limit) for name in names if name}
+    return {name: _family(name, recorded.get(name, []), folder.run, twins, known, limit) for name in names}
 
 
 def _family(

@@ -24,7 +24,7 @@ def headline(measured: Sequence[Row], ranking: Ranking) -> str:
         return _unresolved(measured, base, ranking)
     if ranking.refused == "alone":
         return f"nothing to rank: {_apart(measured, base)}."
-    return f"nothing is ranked: {ranking.refused}; {named(base)} differs from its own twin by as much."
+    return f"nothing is ranked: {ranking.refused}, seen between the family's base and its own twin."
 
 
 def _apart(measured: Sequence[Row], base: Row) -> str:

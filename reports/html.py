@@ -21,6 +21,7 @@ from reports.families import blocks_line, blocks_note, noise_line
 from reports.folds import Fold, build_folds
 from reports.logs import read_log
 from reports.notices import Notice, notices
+from reports.paced import PacedTable, paced_tables
 from reports.plots import bar_plot, scaling_plot
 from reports.rows import digits, needs
 from reports.tables import TableModel, build_tables
@@ -55,6 +56,7 @@ class Part:
     notices: tuple[Notice, ...]
     tables: tuple[TableModel, ...]
     duets: DuetTable | None
+    paced: tuple[PacedTable, ...]
     plots: dict[str, Markup]
     scaling: Markup
     text: str
@@ -93,6 +95,7 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         notices=notices(view, prefix),
         tables=tables,
         duets=duets,
+        paced=paced_tables(view),
         plots={table.id: Markup(bar_plot(table, f"plot-{table.id}")) for table in tables},  # noqa: S704 - our own SVG
         scaling=Markup(scaling_plot(view, f"{prefix}plot-scaling")),  # noqa: S704 - our own SVG
         text=text_measured(view, tables, duets),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runners.records import Check, Outcome, Trial
-from runners.statistics import LEVEL, MIN_VALUES, Estimate, Interval, attainable_level, family_level, ratio
+from runners.statistics import LEVEL, MIN_VALUES, Estimate, attainable_level, family_level, judge, ratio
 
 SERVER_COST = "server_cpu_us_per_request"
 
@@ -136,20 +136,23 @@ def twin_floor(logs: Sequence[float], limit: float) -> Floor:
         return Floor(estimate, Check("V23", "twin", "unknown", few, _twin_limit(limit)))
     floor = Floor(estimate, Check("V23", "twin", "pass", "", _twin_limit(limit)))
     saw = f"{seen}, {interval.low:.3f} to {interval.high:.3f}: noise floor ±{(floor.reach or 0) * 100:.2g} %"
-    why = _why_noise(interval, limit)
+    why = _why_noise(estimate, limit)
     advice = "a calmer machine, more blocks, or duets" if why else ""
     outcome: Outcome = "fail" if why else "pass"
     return replace(floor, check=replace(floor.check, outcome=outcome, saw=saw + why, advice=advice))
 
 
 def _twin_limit(limit: float) -> str:
-    return f"holds 1, at most ±{limit * 100:g} % wide"
+    return f"not faster or slower than itself, at most ±{limit * 100:g} % wide"
 
 
-def _why_noise(interval: Interval, limit: float) -> str:
-    if not interval.low <= 1 <= interval.high:
+def _why_noise(estimate: Estimate, limit: float) -> str:
+    """Return why a twin forbids to rank; it differs from itself by the rule that calls any two cells different."""
+    if judge(estimate).answer in ("faster", "slower"):
         return "; the twin differs from itself"
-    return "; wider than allowed" if math.log(interval.high / interval.low) / 2 > limit else ""
+    interval = estimate.interval
+    wide = interval is not None and math.log(interval.high / interval.low) / 2 > limit
+    return "; wider than allowed" if wide else ""
 
 
 def widest(compared: Iterable[Compared]) -> float:

@@ -72,6 +72,10 @@ def gather(
         answers_afterwards=afterwards,
         server_exit=ended.exit,
         server_exit_clean=ended.clean,
+        offered_per_s=side.job.rate_per_s,
+        late_requests=result.pacing.late if result.pacing else None,
+        late_max_us=result.pacing.late_max_us if result.pacing else None,
+        bunching=result.pacing.bunching if result.pacing else None,
         series=_series(watched),
     )
 

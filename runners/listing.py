@@ -34,6 +34,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "blocks": plan.preset.blocks.max,
         "trials": len(plan.measurable) * plan.preset.blocks.max,
         "estimated_s": round(plan.estimated_s, 1),
+        "latency_s": round(plan.latency_s, 1),
         "cells": [
             {
                 "id": planned.cell.id,
@@ -66,6 +67,11 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
             console.print(Text(f"  {cell.id:<52}  group {cell.program.group}"))
     for slugs, (status, reason) in _reasons(plan).items():
         console.print(Text(f"{status}: {slugs} - {reason}", style="dim"))
+    if plan.goals:
+        spent = format_duration(plan.latency_s)
+        console.print(Text(f"latency at offered rates: {len(plan.goals)} cells, at most {spent}", style="bold"))
+    if plan.unpaced:
+        console.print(Text(plan.unpaced, style="dim"))
     blocks = plan.preset.blocks.max
     console.print(
         f"{len(plan.measurable)} cells x {blocks} blocks = {len(plan.measurable) * blocks} trials on machine"

@@ -10,54 +10,36 @@ import json
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     Tag,
-    WithJsonSchema,
     model_validator,
 )
 
-from runners.units import parse_duration_s, parse_share, parse_size_bytes
+from runners.quantities import (
+    Count,
+    Counts,
+    CpuList,
+    Duration,
+    Fraction,
+    Name,
+    Share,
+    Size,
+    Slo,
+    WholeSeconds,
+    Words,
+)
 
 Mode = Literal["persistent", "non-persistent"]
 MODES: tuple[Mode, ...] = ("persistent", "non-persistent")
+TableMode = Literal["persistent", "non-persistent", "latency"]
 Design = Literal["solo", "duet"]
 ServerClass = Literal["realistic", "stripped", "historic"]
 Purpose = Literal["server", "load", "tests"]
 
-NAME = r"^[a-z0-9][a-z0-9_-]*$"
-Name = Annotated[str, Field(pattern=NAME)]
-Duration = Annotated[
-    float,
-    BeforeValidator(parse_duration_s),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?(us|ms|s|m|h)$", "examples": ["300ms", "10s"]}),
-]
-
-
-def _whole_seconds(seconds: float) -> float:
-    if seconds < 1 or seconds != int(seconds):
-        raise ValueError("'duration' must be whole seconds, at least 1s: wrk counts in seconds")
-    return seconds
-
-
-WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
-Share = Annotated[
-    float,
-    BeforeValidator(parse_share),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?%$", "examples": ["1%"]}),
-]
-Size = Annotated[
-    float,
-    BeforeValidator(parse_size_bytes),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?(B|KiB|MiB|GiB)$", "examples": ["8MiB"]}),
-]
-Count = Annotated[int, Field(ge=1, strict=True)]
-Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
-Words = tuple[str, ...]
+FRACTIONS = (0.5, 0.7, 0.9)
 
 
 class Section(BaseModel):
@@ -119,17 +101,6 @@ class WrkSettings(Section):
         None, description="wrk threads; each connection count must be divisible by it. Default: the client's CPUs."
     )
     duration: WholeSeconds | None = Field(None, description="Measured seconds, instead of the preset's.")
-
-
-def _ascending(cpus: str) -> str:
-    for part in cpus.split(","):
-        first, _, last = part.partition("-")
-        if last and int(last) < int(first):
-            raise ValueError(f"'{part}' ends before it begins")
-    return cpus
-
-
-CpuList = Annotated[str, Field(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$"), AfterValidator(_ascending)]
 
 
 class CpuLayout(Section):
@@ -253,12 +224,39 @@ class Table(Section):
     id: Name | None = Field(None, description="Anchor in the report; default: made from the title.")
     section: str | None = Field(None, description="Heading above this table, where it differs from the title.")
     text: str = Field("", description="Paragraphs above the table; plain text, blank lines separate.")
-    mode: Mode
+    mode: TableMode = Field(
+        description='How connections are used; "latency" also offers rates over persistent ones and times the answers.'
+    )
     design: Design = Field(
         "solo", description='"duet" also measures every row at the same moment as the base, to compare CPU cost.'
     )
+    fractions: tuple[Fraction, ...] = Field(
+        (), description='Rates to offer, of a row\'s capacity; only with mode "latency". Default: 50%, 70%, 90%.'
+    )
+    slo: Slo | None = Field(
+        None, description='Find the highest rate that meets this objective; only with mode "latency".'
+    )
+    tolerance: Fraction = Field(0.02, description="How close to each other the search's last two rates come.")
     published: str | None = Field(None, description="Machine of the published run whose numbers stand beside.")
     rows: tuple[RowEntry, ...] = Field(min_length=1, description="Rows and headings, in order.")
+
+    @property
+    def connection_mode(self) -> Mode:
+        """Return how the rows' connections are used; rates are offered over persistent ones."""
+        return "persistent" if self.mode == "latency" else self.mode
+
+    @property
+    def offered(self) -> tuple[float, ...]:
+        """Return the shares of a row's capacity to offer; none unless the table is about latency."""
+        return (self.fractions or FRACTIONS) if self.mode == "latency" else ()
+
+    @model_validator(mode="after")
+    def _about_latency(self) -> Self:
+        if self.mode != "latency" and (self.slo or self.fractions):
+            raise ValueError('"slo" and "fractions" need mode = "latency"')
+        if self.mode == "latency" and self.design != "solo":
+            raise ValueError('mode = "latency" measures each row alone; duets need a table of their own')
+        return self
 
 
 class Wheel(Section):
@@ -324,6 +322,9 @@ class Validity(Section):
     frequency_drift: Share = Field(0.02, description="V18: change of the CPU frequency, for a mark.")
     memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory, and ...")
     memory_growth_share: Share = Field(0.20, description="V20: ... as a share of it; both must be exceeded.")
+    offered: Share = Field(0.99, description="V25: requests sent in time, of those offered.")
+    late_warn: Share = Field(0.01, description="V26: requests sent late, for a mark.")
+    bunching_warn: Share = Field(0.50, description="V27: bunching, of the connections all at once, for a mark.")
     twin: Share = Field(0.10, description="V23: half-width of the base against its twin; wider: nothing is ranked.")
 
 

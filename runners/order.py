@@ -10,14 +10,28 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from runners.cells import Cell
 from runners.matrix import Preset
+from runners.objective import Objective
 
 OVERHEAD_S = 0.2  # start, probe, generator's start and stop of one trial, seen on two slow cores
 TOGETHER = " + "  # joins the two cells of a duet; cell ids hold no blanks
 
 Block = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A rate that a trial offers, for `duration_s`, in place of a closed loop; why, and of which capacity."""
+
+    design: Literal["paced", "search", "confirm"]
+    rate_per_s: float
+    capacity_per_s: float
+    duration_s: float
+    fraction: float | None = None
+    objective: Objective | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,7 @@ class Slot:
     block: int
     attempt: int
     position: int
+    offer: Offer | None = None
 
 
 @dataclass(frozen=True)

@@ -50,19 +50,19 @@ def family_bases(matrix: Matrix, cells: Sequence[Cell]) -> dict[str, Cell]:
     """Return each family's base: the first of its cells in the tables' order, else in the servers' order."""
     bases: dict[str, Cell] = {}
     for table in matrix.table:
-        for cell in _rows(table, cells):
+        for cell in rows_of(table, cells):
             bases.setdefault(cell.family, cell)
     for cell in cells:
         bases.setdefault(cell.family, cell)
     return bases
 
 
-def _rows(table: Table, cells: Sequence[Cell]) -> Iterator[Cell]:
+def rows_of(table: Table, cells: Sequence[Cell]) -> Iterator[Cell]:
     """Yield the measured cells of a table in the order of its rows."""
     for entry in table.rows:
         if not isinstance(entry, Heading):
             key = parse_row(entry if isinstance(entry, str) else entry.row)
-            yield from (cell for cell in cells if cell.mode == table.mode and _is(cell, key))
+            yield from (cell for cell in cells if cell.mode == table.connection_mode and _is(cell, key))
 
 
 def _is(cell: Cell, key: RowKey) -> bool:
@@ -73,7 +73,7 @@ def _table_duets(matrix: Matrix, cells: Sequence[Cell], *, twin: bool) -> Iterat
     """Yield for each table of design "duet" every row with the first measured row of its family, and the twin."""
     for table in matrix.table:
         rows: dict[str, list[Cell]] = {}
-        for cell in _rows(table, cells) if table.design == "duet" else ():
+        for cell in rows_of(table, cells) if table.design == "duet" else ():
             rows.setdefault(cell.family, []).append(cell)
         for base, *others in rows.values():
             yield from (Duet(other, base) for other in others)

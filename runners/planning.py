@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from runners import resources
+from runners import latency, resources
 from runners.builds import source_hash
 from runners.cells import Cell, Planned, Selection, expand, matches, programs
 from runners.errors import BadInput, NothingSelected
@@ -20,6 +20,7 @@ from runners.provide import install_tools
 from runners.reading import closest, read_matrix
 from runners.records import Run
 from runners.tools import TOOL_DATA, Host, ToolStatus, find_tools, this_host
+from runners.trial import PACED_LOAD
 
 PREFERRED_LOADS = ("wrk", "locust")
 
@@ -77,8 +78,26 @@ class Plan:
     @property
     def estimated_s(self) -> float:
         """Return the time that the trials will take at most, in seconds; builds come on top."""
-        whole_s = estimated_s(self.solos, self.duets, self.preset)
+        whole_s = estimated_s(self.solos, self.duets, self.preset) + self.latency_s
         return whole_s if self.budget_s is None else min(whole_s, self.budget_s)
+
+    @property
+    def goals(self) -> tuple[latency.Goal, ...]:
+        """Return what the tables of mode "latency" ask of the cells that are measured alone, where it can be measured."""
+        return () if self.unpaced else latency.goals_of(self.matrix, self.solos)
+
+    @property
+    def unpaced(self) -> str | None:
+        """Return why no rates can be offered although a table asks for it; None where they can."""
+        tool = self.tools[LOADS[PACED_LOAD].tool]
+        if is_here(tool) or not any(table.mode == "latency" for table in self.matrix.table):
+            return None
+        return f"Latency at offered rates is not measured, because {tool.title} is missing: {remedy(tool)}"
+
+    @property
+    def latency_s(self) -> float:
+        """Return the time for trials at offered rates, in seconds; it is kept free within a budget."""
+        return latency.estimated_s(self.goals, self.preset)
 
 
 def make_plan(wishes: Wishes) -> Plan:
@@ -155,6 +174,7 @@ def install_missing(wishes: Wishes, say: Callable[[str], None]) -> None:
     matrix, text = read_matrix(path, TOOL_DATA)
     plan = plan_matrix(matrix, text, path, wishes)
     wanted = [name for planned in plan.cells if planned.lacks for name in planned.lacks]
+    wanted += [LOADS[PACED_LOAD].tool] if plan.unpaced else []
     loads = [wishes.load] if wishes.load else list(PREFERRED_LOADS)
     statuses = install_tools(matrix.tool, dict.fromkeys(wanted), plan.host, say=say)
     for kind in loads:
@@ -243,4 +263,4 @@ def remedy(tool: ToolStatus) -> str:
 def needed_tools(matrix: Matrix) -> tuple[str, ...]:
     """Return the tools of all load generators and of every server that could be measured."""
     names = [name for program, _ in programs(matrix) if program.unavailable is None for name in program.needs]
-    return tuple(dict.fromkeys([*(LOADS[kind].tool for kind in PREFERRED_LOADS), *names]))
+    return tuple(dict.fromkeys([*(load.tool for load in LOADS.values()), *names]))

@@ -16,6 +16,7 @@ TRIAL_SCHEMA = "speedup.trial/1"
 Verdict = Literal["ok", "invalid", "failed", "unavailable", "not run"]
 Bound = Literal["server", "client", "shared", "neither"]
 Outcome = Literal["pass", "warn", "fail", "unknown"]
+Design = Literal["solo", "duet", "paced", "search", "confirm"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ class Evidence:
 
     `requests` were counted, `served` includes those that the same command sent outside the measured time. Shares are
     of the CPU time that a side may use, or of the measured time. `tcp` holds the growth of the kernel's counters by
-    their own names, in the server's own network unless `network` is host.
+    their own names, in the server's own network unless `network` is host. `late_requests` of a paced load were sent
+    more than a tick after their time, the latest by `late_max_us`; `bunching` is 0 for even sending, 1 for independent
+    arrivals, the number of connections where all send at once (`runners.loads.pacing`).
     """
 
     mode: str
@@ -125,6 +128,10 @@ class Evidence:
     server_exit: str = ""
     server_exit_clean: bool = True
     hosts: int = 1
+    offered_per_s: float | None = None
+    late_requests: int | None = None
+    late_max_us: int | None = None
+    bunching: float | None = None
     series: Series = field(default_factory=Series)
 
 
@@ -136,6 +143,11 @@ class Trial:
     `runners.histogram`. `checks` are all validity checks, in the order of their ids, over `evidence`. The two trials
     of a duet share `pair`, `block` and `attempt`; `role` says which of them was started first. A higher `attempt`
     repeats a block in which a trial was invalid. `cost_log_ratio` is ln(server CPU time per request / the partner's).
+
+    A trial of design paced, search or confirm was offered `offered_per_s` requests per second, `fraction` of the
+    cell's `capacity_per_s`. The last two designs ask whether that rate meets the `objective`, and `objective_met` is
+    the answer: whether the offered rate was reached without errors and the percentile kept. `block` numbers a search's
+    questions.
     """
 
     cell: str
@@ -147,7 +159,7 @@ class Trial:
     machine: str
     verdict: Verdict
     load: str | None = None
-    design: Literal["solo", "duet"] | None = None
+    design: Design | None = None
     family: str | None = None
     block: int | None = None
     position: int | None = None
@@ -175,6 +187,11 @@ class Trial:
     pair: str | None = None
     role: Literal["first", "second"] | None = None
     cost_log_ratio: float | None = None
+    offered_per_s: float | None = None
+    capacity_per_s: float | None = None
+    fraction: float | None = None
+    objective: str | None = None
+    objective_met: bool | None = None
     evidence: Evidence | None = None
     schema: str = TRIAL_SCHEMA
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from runners import builds, folder, order, tools
+from runners import builds, folder, latency, order, tools
 from runners.cells import Cell, Planned, Program
 from runners.errors import BadInput, Interrupted, NothingSelected, UnfitMachine
 from runners.loads import LOADS
@@ -31,7 +31,7 @@ from runners.records import BuildInfo, CellInfo, Published, Run, ToolInfo, Trial
 from runners.resources import command_line
 from runners.scheduling import Bounds, Schedule
 from runners.subject import Programs
-from runners.trial import Workplace, blanks, load_command, measure
+from runners.trial import PACED_LOAD, Workplace, blanks, load_command, measure
 from runners.tuning import Change, tuned
 from runners.units import format_duration
 from runners.version import VERSION
@@ -248,7 +248,8 @@ def _measure_all(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple
     """Measure block after block until the schedule says that it is enough."""
     schedule = _schedule(job)
     cells = {cell.id: cell for cell in job.plan.measurable}
-    trials = list(job.recorded)
+    trials = [trial for trial in job.recorded if not latency.is_paced(trial)]
+    paced = [trial for trial in job.recorded if latency.is_paced(trial)]
     place = _workplace(job, reporter)
     pace = Pace(schedule, trials)
     reporter.begin(pace)
@@ -262,7 +263,15 @@ def _measure_all(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple
             reporter.trial(slot, records)
         after_block(job.folder)
     folder.write_run(job.folder, replace(job.run, ended_by=schedule.ended_by(trials)))
-    return tuple(trials)
+    return latency.measure_goals(
+        job.plan.goals,
+        [*trials, *paced],
+        place,
+        reporter.say,
+        blocks=job.run.blocks_min,
+        seed=job.run.seed or 0,
+        after_block=lambda: after_block(job.folder),
+    )
 
 
 def _schedule(job: Job) -> Schedule:
@@ -272,7 +281,8 @@ def _schedule(job: Job) -> Schedule:
         for family, blocks in job.run.order.items()
     }
     run = job.run
-    bounds = Bounds(run.blocks_min, run.blocks, run.precision, run.budget_s)
+    budget_s = None if run.budget_s is None else max(0.0, run.budget_s - job.plan.latency_s)
+    bounds = Bounds(run.blocks_min, run.blocks, run.precision, budget_s)
     return Schedule(run.order, run.bases, bounds, run.seed or 0, block_s)
 
 
@@ -319,7 +329,11 @@ def _network(wish: NetworkWish) -> Kind:
 
 def _tool_infos(plan: Plan) -> tuple[ToolInfo, ...]:
     """Return the tools that the measured cells use, with the hash of the load generator's program."""
-    used = {LOADS[plan.load].tool} | {name for cell in plan.measurable for name in cell.program.needs}
+    used = (
+        {LOADS[plan.load].tool}
+        | ({LOADS[PACED_LOAD].tool} if plan.goals else set())
+        | {name for cell in plan.measurable for name in cell.program.needs}
+    )
     return tuple(
         ToolInfo(name, plan.tools[name].version, plan.tools[name].path, _hash(plan.tools[name].path))
         for name in sorted(used)
@@ -341,7 +355,7 @@ def _published(plan: Plan) -> tuple[Published, ...]:
 
 def _notes(plan: Plan) -> tuple[str, ...]:
     """Return what a reader must know before any number."""
-    notes = []
+    notes = [plan.unpaced] if plan.unpaced else []
     if plan.load == "locust":
         notes.append(
             "Load came from Locust (Python), because wrk is missing: these numbers are bounded by the client, not by"

@@ -12,6 +12,8 @@ from runners import kernel
 
 SAMPLE_S = 0.1
 
+wall_clock_ns = time.time_ns  # a name of its own, so that the self-test can let this clock step
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -87,7 +89,7 @@ def snapshot(pids: tuple[int, ...]) -> Snapshot:
     """Read all counters now; those of the network are of the first process's."""
     return Snapshot(
         monotonic_us=time.monotonic_ns() // 1000,
-        wall_us=time.time_ns() // 1000,
+        wall_us=wall_clock_ns() // 1000,
         server=kernel.tree_times(pids),
         cpus=kernel.cpu_times(),
         tcp=kernel.tcp_counters(pids[0]) if pids else {},

@@ -16,11 +16,13 @@ from runners.loading import Measured, Side, measure_sides
 from runners.loads import LOADS, LoadJob
 from runners.machine import Layout
 from runners.matrix import Validity
-from runners.order import TOGETHER, Slot
+from runners.order import TOGETHER, Offer, Slot
 from runners.probe import Answer
 from runners.processes import Stopped, end_leftovers
 from runners.records import Check, Trial
 from runners.subject import HOST, Logs, Programs, Subject, TrialFailed, free_port
+
+PACED_LOAD = "h2load"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ def blanks(cells: Sequence[Cell], slot: Slot) -> tuple[Trial, ...]:
     """Return the records of a slot whose trials have not begun."""
     duet = len(cells) > 1
     base = [_blank(cell, slot) for cell in cells]
+    if slot.offer:
+        return tuple(_offered(blank, slot.offer) for blank in base)
     if not duet:
         return tuple(base)
     pair = TOGETHER.join(sorted(cell.id for cell in cells))
@@ -69,10 +73,28 @@ def _blank(cell: Cell, slot: Slot) -> Trial:
     )
 
 
+def _offered(blank: Trial, offer: Offer) -> Trial:
+    return replace(
+        blank,
+        load=PACED_LOAD,
+        design=offer.design,
+        offered_per_s=offer.rate_per_s,
+        capacity_per_s=offer.capacity_per_s,
+        fraction=offer.fraction or offer.rate_per_s / offer.capacity_per_s,
+        objective=offer.objective.text if offer.objective else None,
+    )
+
+
+def _as_offered(cell: Cell, offer: Offer | None) -> Cell:
+    """Return the cell with the generator that can offer a rate; its record keeps the cell's own id."""
+    return replace(cell, load=replace(cell.load, kind=PACED_LOAD, duration_s=offer.duration_s)) if offer else cell
+
+
 def measure(cells: Sequence[Cell], slot: Slot, place: Workplace) -> tuple[Trial, ...]:
     """Measure one cell, or two at the same moment; whatever happens, the records say it and nothing is left running."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
     records = [replace(record, started_at=now, network=place.network) for record in blanks(cells, slot)]
+    cells = [_as_offered(cell, slot.offer) for cell in cells]
     try:
         with network.fresh_networks(place.network, len(cells)) as networks:
             return _measure(cells, records, networks, place)
@@ -123,11 +145,12 @@ def _measure(
 def _side(cell: Cell, record: Trial, where: network.Network, place: Workplace) -> Side:
     layout = place.layouts[cell.threads]
     port = free_port(2 * (record.position or 0) + (record.role == "second"))
-    subject = Subject(cell, layout, place.programs, _logs(cell, record, place), port)
+    logs = _logs(record, place)
+    subject = Subject(cell, layout, place.programs, logs, port)
     return Side(
         subject=subject,
         load=LOADS[cell.load.kind],
-        job=_job(cell, layout, port),
+        job=_job(cell, layout, port, record.offered_per_s, logs),
         layout=layout,
         network=where,
         env=place.programs.env,
@@ -165,16 +188,18 @@ def _together(outcomes: Sequence[Trial]) -> list[Trial]:
     return [replace(each, verdict="invalid", reason=why) if each.verdict == "ok" else each for each in outcomes]
 
 
-def _logs(cell: Cell, record: Trial, place: Workplace) -> Logs:
-    folder = place.folder / "logs" / cell.id.replace("/", "-").replace("#", "-")
+def _logs(record: Trial, place: Workplace) -> Logs:
+    folder = place.folder / "logs" / record.cell.replace("/", "-").replace("#", "-")
     folder.mkdir(parents=True, exist_ok=True)
     again = f"-again{record.attempt}" if record.attempt else ""
-    with_whom = f".duet-{record.position}" if record.pair else ""
-    return Logs(place.folder, folder, f"block{record.block}{again}{with_whom}")
+    beside = f".{record.design}-{record.position}" if record.design != "solo" else ""
+    return Logs(place.folder, folder, f"block{record.block}{again}{beside}")
 
 
-def _job(cell: Cell, layout: Layout, port: int) -> LoadJob:
-    """Return what the load generator has to do."""
+def _job(cell: Cell, layout: Layout, port: int, rate_per_s: float | None = None, logs: Logs | None = None) -> LoadJob:
+    """Return what the load generator has to do; a log that an interrupted trial left behind is removed."""
+    if logs is not None:
+        logs.file("requests").unlink(missing_ok=True)
     return LoadJob(
         host=HOST,
         port=port,
@@ -184,6 +209,8 @@ def _job(cell: Cell, layout: Layout, port: int) -> LoadJob:
         threads=LOADS[cell.load.kind].threads(cell.connections, len(layout.client), cell.load.threads),
         warmup_s=cell.load.warmup_s,
         duration_s=cell.load.duration_s,
+        rate_per_s=rate_per_s,
+        request_log=logs.file("requests") if logs else None,
     )
 
 

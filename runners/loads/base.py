@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from runners.loads.pacing import Pacing
 from runners.matrix import Mode
 from runners.records import Errors
 
@@ -16,7 +17,11 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True)
 class LoadJob:
-    """What to send where: a closed loop over `connections`, for `warmup_s` uncounted and `duration_s` counted."""
+    """What to send where: a closed loop over `connections`, for `warmup_s` uncounted and `duration_s` counted.
+
+    With `rate_per_s` so many requests per second in all, in place of the closed loop, from a generator that can. One
+    that logs every request does so in the file `request_log`, and removes it once it is read.
+    """
 
     host: str
     port: int
@@ -26,6 +31,8 @@ class LoadJob:
     threads: int
     warmup_s: float
     duration_s: float
+    rate_per_s: float | None = None
+    request_log: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class LoadResult:
     """What a generator counted in the measured time.
 
     `latency` maps microseconds to requests; None where it was not recorded. `uncounted` are requests that the same
-    command sent outside the measured time.
+    command sent outside the measured time. `pacing` says how well a paced load was paced.
     """
 
     requests: int
@@ -57,6 +64,7 @@ class LoadResult:
     latency: dict[int, int] | None
     client_cpu_us: float | None
     uncounted: int = 0
+    pacing: Pacing | None = None
 
 
 class Load(Protocol):

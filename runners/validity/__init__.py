@@ -1,4 +1,4 @@
-"""Validity checks V0 to V24: small pure functions over a trial's evidence, each with its id, formula and threshold.
+"""Validity checks V0 to V27: small pure functions over a trial's evidence, each with its id, formula and threshold.
 
 A failed check invalidates its trial by name; nothing is ever dropped by value. Thresholds come from the matrix's
 `[validity]` table; docs/explanation/methodology.md has the reasons. V23, the twin, is a check of a family of cells
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from runners.matrix import Validity
 from runners.records import Bound, Check, Evidence
-from runners.validity import connections, counts, cpu, health, machine
+from runners.validity import connections, counts, cpu, health, machine, pace
 
 Function = Callable[[Evidence, Validity], Check]
 
@@ -42,9 +42,19 @@ CHECKS: Sequence[Function] = (
 )
 
 
+ONLY_CLOSED: frozenset[Function] = frozenset({cpu.v10_bottleneck, cpu.v11_headroom, counts.v12_enough})
+PACED_CHECKS: Sequence[Function] = (
+    *(check for check in CHECKS if check not in ONLY_CLOSED),
+    pace.v25_offered_rate,
+    pace.v26_on_schedule,
+    pace.v27_evenly_sent,
+)
+
+
 def judge(evidence: Evidence, limits: Validity) -> tuple[Check, ...]:
-    """Return all checks of a trial, in the order of their ids."""
-    return tuple(check(evidence, limits) for check in CHECKS)
+    """Return all checks of a trial, in the order of their ids; a paced one's connections may idle."""
+    checks = CHECKS if evidence.offered_per_s is None else PACED_CHECKS
+    return tuple(check(evidence, limits) for check in checks)
 
 
 def bound(evidence: Evidence, limits: Validity) -> Bound | None:

@@ -152,7 +152,7 @@ def test_the_readme_s_variant_adds_cells() -> None:
     new = {planned.cell.slug for planned in cells if planned.status == "planned"} - {
         planned.cell.slug for planned in expand(with_fragment(""), "local", matrix.preset["quick"], "wrk")
     }
-    assert new == {"go.lazy-gc/t1/c64/persistent", "go.lazy-gc/t1/c64/non-persistent"}
+    assert new == {"go.eager-gc/t1/c64/persistent", "go.eager-gc/t1/c64/non-persistent"}
 
 
 @pytest.mark.parametrize(

@@ -256,10 +256,12 @@ def test_a_published_run_alone_has_a_report() -> None:
 
 def test_a_report_is_made_fast(folder: Path) -> None:
     """It is made anew after every block, between measurements; the bound is generous for a busy machine."""
+    assert len(read_trials(folder)) > 150
     began = time.monotonic()
-    write_report(folder)
+    file = write_report(folder)
 
     assert time.monotonic() - began < 10
+    assert file.stat().st_size < 1_000_000
 
 
 def test_numbers_are_set_apart_by_style_only() -> None:

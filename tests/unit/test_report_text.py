@@ -83,9 +83,9 @@ def test_the_measured_numbers_take_the_same_form() -> None:
     assert text.startswith("# Nim HTTP Speedup\n\nI'm experimenting")
     assert "\n    wrk -c 64 -d 1 -t 1 --timeout 3s http://127.0.0.1:8080/\n" in text
     assert "\n    jester              - (unavailable)\n" in text
-    assert "\n    epoll           88627 (with edge-triggering)\n" in text
-    assert "\n    2 threads                          16296 (shared CPUs)\n" in text
-    assert "\n    h2o (http 1.1)   88750 (at least: limited by the load)\n" in text
+    assert "\n    epoll           88981 (with edge-triggering)\n" in text
+    assert "\n    2 threads                          16327 (shared CPUs)\n" in text
+    assert "\n    h2o (http 1.1)   89357 (at least: limited by the load)\n" in text
     assert all(line == line.rstrip() for line in text.splitlines())
 
 

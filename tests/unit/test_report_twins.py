@@ -51,7 +51,7 @@ def test_a_twin_that_differs_from_itself_stops_all_ranking() -> None:
     assert answers(folder) == ["noise floor ±5.1 %"]
     assert table(folder).places == {}
     assert table(folder).headline == (
-        "nothing is ranked: noise floor ±5.1 %; slow differs from its own twin by as much."
+        "nothing is ranked: noise floor ±5.1 %, seen between the family's base and its own twin."
     )
     assert "▲ faster" not in page
     assert f"Nothing in {FAMILY} is ranked by rate (noise floor ±5.1 %)" in page

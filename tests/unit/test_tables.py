@@ -267,7 +267,7 @@ def test_headlines_are_careful() -> None:
     """They name the interval and by what they rank, and rank nothing across CPU layouts."""
     headlines = {table.id: table.headline for table in example_tables()}
 
-    assert headlines["table-standard-library"].startswith("with --gc:markandsweep answered 1.19 times as many")
+    assert headlines["table-standard-library"].startswith("with --gc:markandsweep answered 1.21 times as many")
     assert "ranked by CPU cost, because the load generator was the limit" in headlines["table-comparison"]
     assert headlines["table-high-performance"].startswith("nothing to rank")
     assert "no interval: too few blocks" in example_tables(blocks=2)[0].headline

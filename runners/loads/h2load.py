@@ -1,0 +1,186 @@
+"""h2load of nghttp2 over HTTP/1.1: a closed loop, or requests paced at a rate, each in the log with its microseconds.
+
+All of this was tried with Debian's nghttp2-client 1.52.0 against servers of known behaviour and read in its source:
+
+- The log (`--log-file`) has one line per finished request: start (wall clock, microseconds), status, microseconds
+  until the end of the response. It is written line by line by `write`, so it is whole whenever h2load is ended, and
+  its lines agree with h2load's own totals (checked here each time). It costs about 1.4 us of CPU per request, a sixth
+  of what h2load needs without it: 121,000 req/s became 106,000 where h2load was the bottleneck.
+- `--rps` is the rate of one client (connection), not of all; fractions are allowed. No request is ever given up: what
+  a connection owes it sends as soon as the answer before has come, so after a stall it catches up as fast as the
+  server answers, and under overload it becomes a closed loop and says nothing about it.
+- **The log starts a request when it was sent, not when it was due** (coordinated omission). A server that stalls for
+  200 ms in every second, at 1,000 req/s: a fifth of the requests was due in a stall, so the true p90 is 100 ms; the
+  log's was 0.2 ms. `runners.loads.pacing` adds what each request was sent later than its time.
+- With `-D` (a duration) all connections are opened in one go and their clocks tick together: 64 connections at 2 % of
+  a server's capacity sent 64 requests at once, and p50 was 0.9 ms in place of 0.1 ms. With `-n` (a number of requests)
+  `-r` opens one connection after another, which spreads the ticks. So paced jobs use `-n` and `-r`, and the measured
+  time is cut out of the log.
+- A connection's clock ticks at most every 10 ms: at more than 100 req/s per connection its requests come in short
+  trains, one behind the other, and a generator that was itself held up for longer than a tick goes on with clocks
+  that tick together. Check V27 looks at that.
+- Threads (`-t`) must divide the connections, else some threads have one more.
+- Non-persistent: it opens a new connection after an answer with `Connection: close`. It does not close by itself, so a
+  server that ignores the header is measured no better than by wrk; and `--rps` begins anew with each connection, so
+  it paces persistent connections only.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
+from runners.loads.pacing import Request, pacing_of, read_requests, window_of
+from runners.records import Errors
+
+LOG_NAME = "requests.txt"
+PATIENCE_S = 10.0
+TAIL_S = 0.1  # paced load after the measured time, so that its last requests can end
+GRACE_S = 1.0  # for the start and for what is owed; then h2load is ended
+
+_TOTALS = re.compile(r"^requests: .* (?P<errored>\d+) errored, (?P<timeout>\d+) timeout$", re.MULTILINE)
+_STATUSES = re.compile(r"^status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx$", re.MULTILINE)
+_TRAFFIC = re.compile(r"^traffic: \S+ \((?P<bytes>\d+)\) total", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class H2load:
+    """The h2load load generator."""
+
+    kind: str = "h2load"
+    tool: str = "h2load"
+
+    def threads(self, connections: int, cpus: int, wanted: int | None) -> int:
+        """Return the largest number up to `wanted` (or one for each CPU) that shares the connections evenly."""
+        most = min(wanted or cpus, connections)
+        return next(count for count in range(most, 0, -1) if connections % count == 0)
+
+    def phases(self, job: LoadJob) -> tuple[Phase, ...]:
+        """Return a warm-up and the measured command; paced, one command whose log holds both."""
+        if job.rate_per_s is not None:
+            ends_s = ramp_s(job) + job.warmup_s + job.duration_s + TAIL_S + GRACE_S
+            return (Phase("load", paced_command(job), ends_s + PATIENCE_S, ends_s, cwd=_folder(job)),)
+        command = closed_command(job, job.duration_s, log=True)
+        measured = Phase("load", command, job.duration_s + PATIENCE_S, cwd=_folder(job))
+        if not job.warmup_s:
+            return (measured,)
+        return (Phase("warm-up", closed_command(job, job.warmup_s, log=False), job.warmup_s + PATIENCE_S), measured)
+
+    def parse(self, output: str, job: LoadJob) -> LoadResult:
+        """Return what the log holds for the measured time, and remove it; LoadFailed where it is torn."""
+        if job.request_log is None or not job.request_log.exists():
+            raise LoadFailed("h2load wrote no log of its requests")
+        try:
+            requests = read_requests(job.request_log.read_bytes())
+        except ValueError as error:
+            raise LoadFailed(f"h2load wrote a torn log ({error})") from error
+        job.request_log.unlink()
+        _check_totals(output, requests, job)
+        return _result(output, requests, job)
+
+
+def _folder(job: LoadJob) -> Path | None:
+    return job.request_log.parent.resolve() if job.request_log else None
+
+
+def _result(output: str, requests: list[Request], job: LoadJob) -> LoadResult:
+    measured, pacing = requests, None
+    if job.rate_per_s is not None:
+        measured = window_of(requests, ramp_s(job) + job.warmup_s, job.duration_s)
+        measured, pacing = pacing_of(measured, job.rate_per_s, job.connections)
+    answered = [request for request in measured if request.status > 0]
+    latency: dict[int, int] = {}
+    for request in answered:
+        latency[request.latency_us] = latency.get(request.latency_us, 0) + 1
+    return LoadResult(
+        requests=len(answered),
+        duration_us=round(job.duration_s * 1e6),
+        bytes_read=_bytes_read(output, len(answered), sum(request.status > 0 for request in requests)),
+        errors=_errors(output, measured),
+        latency=latency,
+        client_cpu_us=None,
+        uncounted=len(requests) - len(answered),
+        pacing=pacing,
+    )
+
+
+def _check_totals(output: str, requests: list[Request], job: LoadJob) -> None:
+    """Raise LoadFailed where h2load's own totals are another number than the log's; one that was ended has none."""
+    statuses = _STATUSES.search(output)
+    if statuses is None:
+        if job.rate_per_s is None:
+            raise LoadFailed("h2load printed no totals")
+        return
+    said, logged = sum(map(int, statuses.groups())), sum(request.status > 0 for request in requests)
+    if said != logged:
+        raise LoadFailed(f"h2load says that {said} requests were answered, its log holds {logged}")
+
+
+def _errors(output: str, measured: list[Request]) -> Errors:
+    """Return broken requests as read errors, since h2load does not tell when they broke."""
+    totals = _TOTALS.search(output)
+    broken = sum(request.status < 0 for request in measured)
+    refused = output.count("client could not connect to host")
+    timeouts = int(totals["timeout"]) if totals else 0
+    errored = int(totals["errored"]) if totals else broken
+    return Errors(
+        connect=refused,
+        read=max(broken, errored) - timeouts,
+        status=sum(request.status > 399 for request in measured),
+        timeout=timeouts,
+    )
+
+
+def _bytes_read(output: str, answered: int, all_answered: int) -> int | None:
+    """Return the measured requests' share of all bytes read; None where h2load was ended before it told."""
+    traffic = _TRAFFIC.search(output)
+    return round(int(traffic["bytes"]) * answered / all_answered) if traffic and all_answered else None
+
+
+def rate_per_connection(job: LoadJob) -> float:
+    """Return the requests per second of one connection."""
+    return (job.rate_per_s or 0.0) / job.connections
+
+
+def stagger_ms(job: LoadJob) -> int:
+    """Return after how many whole milliseconds each thread opens its next connection.
+
+    Spread over one interval of a connection, or as densely as h2load can where that is shorter.
+    """
+    return max(1, round(1000 * job.threads / (job.rate_per_s or 1.0)))
+
+
+def ramp_s(job: LoadJob) -> float:
+    """Return how long it takes until all connections are open, in seconds."""
+    return job.connections / job.threads * stagger_ms(job) / 1000
+
+
+def paced_command(job: LoadJob) -> tuple[str, ...]:
+    """Return the command of a paced job: so many requests on each connection that the whole time is covered."""
+    rate = rate_per_connection(job)
+    each = math.ceil((ramp_s(job) + job.warmup_s + job.duration_s + TAIL_S) * rate) + 1
+    pace = ("--rps", f"{rate:.9g}", "-n", str(each * job.connections))
+    opening = ("-r", str(job.threads), "--rate-period", f"{stagger_ms(job)}ms")
+    return ("h2load", "--h1", *_shape(job), *pace, *opening, *_log(job), _url(job))
+
+
+def closed_command(job: LoadJob, duration_s: float, *, log: bool) -> tuple[str, ...]:
+    """Return the command of a closed loop: every connection asks again as soon as it is answered."""
+    close = ("-H", "Connection: close") if job.mode == "non-persistent" else ()
+    logging = _log(job) if log else ()
+    return ("h2load", "--h1", *_shape(job), "-D", f"{round(duration_s * 1000)}ms", *close, *logging, _url(job))
+
+
+def _shape(job: LoadJob) -> tuple[str, ...]:
+    return ("-t", str(job.threads), "-c", str(job.connections))
+
+
+def _log(job: LoadJob) -> tuple[str, str]:
+    return ("--log-file", job.request_log.name if job.request_log else LOG_NAME)
+
+
+def _url(job: LoadJob) -> str:
+    return f"http://{job.host}:{job.port}{job.path}"

@@ -1,0 +1,107 @@
+"""What a case of the self-test is, and what becomes of it: data, nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from runners.machine import Layout
+from runners.matrix import Mode
+from runners.records import Bound, Outcome, Trial, Verdict
+
+Need = Literal["namespace", "two CPUs", "wrk"]
+Status = Literal["passed", "failed", "not run"]
+Injection = Callable[[Layout], contextlib.AbstractContextManager[Callable[[], None]]]
+
+
+def nothing(_layout: Layout) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    """Inject nothing."""
+    return contextlib.nullcontext(lambda: None)
+
+
+@dataclass(frozen=True)
+class Expect:
+    """A check that must name the fault, and with which outcome."""
+
+    check: str
+    outcome: Outcome = "fail"
+
+    def __str__(self) -> str:
+        """Return it as the table shows it."""
+        return f"{self.check} {self.outcome}"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A figure of the trial whose truth is known to lie within bounds, in `unit`."""
+
+    name: str
+    of: Callable[[Trial], float | None]
+    low: float
+    high: float
+    unit: str = ""
+
+    def told(self, trial: Trial) -> str:
+        """Return the figure in words, with the truth."""
+        value = self.of(trial)
+        shown = "unknown" if value is None else f"{value:.4g}"
+        return f"{self.name} {shown}{self.unit} (true: {self.low:.4g} to {self.high:.4g})"
+
+    def holds(self, trial: Trial) -> bool:
+        """Return whether the figure agrees with the truth."""
+        value = self.of(trial)
+        return value is not None and self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault and who must name it.
+
+    `also` are checks that the same fault may trip as well. `reason` are words that the trial's reason must hold, for
+    a trial that ends without checks. A `blind` case is one that cannot be caught: it passes if nothing is said.
+    """
+
+    name: str
+    truth: str
+    verdict: Verdict
+    expected: tuple[Expect, ...] = ()
+    also: tuple[str, ...] = ()
+    reason: str = ""
+    bound: Bound | None = None
+    facts: tuple[Fact, ...] = ()
+    server: tuple[str, ...] = ("server.py",)
+    load: str = "wrk"
+    mode: Mode = "persistent"
+    connections: int = 8
+    warmup_s: float = 0.2
+    duration_s: float = 1.0
+    ceiling_per_s: float | None = None
+    needs: tuple[Need, ...] = ()
+    inject: Injection = nothing
+    blind: bool = False
+
+    @property
+    def named_by(self) -> str:
+        """Return what must name the fault."""
+        names = ", ".join(map(str, self.expected))
+        parts = [names, f'"{self.reason}"' if self.reason else "", f"bound {self.bound}" if self.bound else ""]
+        return "; ".join(part for part in parts if part) or ("nothing can" if self.blind else "no check")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was reported of a case. `retried` says for each earlier attempt which noise of the machine spoilt it."""
+
+    name: str
+    truth: str
+    named_by: str
+    wanted: str
+    status: Status
+    verdict: str | None = None
+    reported: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+    noise: tuple[str, ...] = ()
+    retried: tuple[str, ...] = ()
+    seconds: float = 0.0

@@ -1,0 +1,147 @@
+"""The two statistical cases: a server against itself, and against one that is slower by a known 3 %, both in duets.
+
+How much 3 % is follows from the first case: its duets tell what a request costs here, and the second server spins for
+that share of it. What the duets then report must be that figure, from outside, to within a percent or two.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from runners.cells import Cell, LoadSettings
+from runners.comparison import SERVER_COST, log_ratios
+from runners.order import TOGETHER, Slot
+from runners.records import Trial
+from runners.selftest.case import Need, Result
+from runners.selftest.judging import NOISE_CHECKS
+from runners.selftest.measuring import Bench, Say
+from runners.statistics import Estimate, judge_cost, ratio
+from runners.trial import measure
+
+WANTED = 10
+MOST = 14
+SLOWDOWN = 0.03
+TOLERANCE = 0.02
+LOAD = LoadSettings("wrk", 0.2, 1.0, None)
+NEEDS: tuple[Need, ...] = ("wrk", "namespace")
+
+SAME, SLOWED = "two identical servers", "a server slowed by 3 %"
+NAMES = (SAME, SLOWED)
+
+
+@dataclass(frozen=True)
+class Series:
+    """The trials of one pair's duets: those of the row, those of the base, and how many noise spoilt."""
+
+    rows: tuple[Trial, ...]
+    bases: tuple[Trial, ...]
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """Return the ratio of the row's CPU time per request to the base's."""
+        logs = log_ratios(self.rows, self.bases, SERVER_COST)
+        return ratio(logs) if logs else None
+
+    @property
+    def base_cost_us(self) -> float:
+        """Return the base's CPU time per request in microseconds, the median over the duets."""
+        return statistics.median(t.server_cpu_us_per_request or math.nan for t in self.bases if t.verdict == "ok")
+
+    @property
+    def spoilt(self) -> tuple[Trial, ...]:
+        """Return the trials that do not count."""
+        return tuple(trial for trial in (*self.rows, *self.bases) if trial.verdict != "ok")
+
+
+def run_comparisons(names: Sequence[str], bench: Bench, say: Say) -> list[Result]:
+    """Return the results of the chosen statistical cases."""
+    missing = tuple(bench.lacks[need] for need in NEEDS if need in bench.lacks)
+    if missing or not names:
+        return [replace(_blank(name), why=missing) for name in names]
+    began = time.monotonic()
+    same = measure_pair(bench, spin_ns=0, say=say)
+    results = [replace(judge_same(same), seconds=time.monotonic() - began)] if SAME in names else []
+    if SLOWED in names and len(same.bases) > len(same.spoilt):
+        began = time.monotonic()
+        spin_ns = round(SLOWDOWN * same.base_cost_us * 1000)
+        slowed = measure_pair(bench, spin_ns=spin_ns, say=say)
+        results.append(replace(judge_slowed(slowed, spin_ns), seconds=time.monotonic() - began))
+    return [replace(result, seconds=round(result.seconds, 1)) for result in results]
+
+
+def measure_pair(bench: Bench, spin_ns: int, say: Say) -> Series:
+    """Measure duets of the plain server with one that spins, until enough are valid."""
+    base = bench.cell("plain", ("server.py",), LOAD)
+    row = bench.cell("spinning", ("server.py", f"--spin-ns={spin_ns}"), LOAD)
+    series = Series((), ())
+    for block in range(MOST):
+        records = {trial.cell: trial for trial in _duet(row, base, block, bench)}
+        series = Series((*series.rows, records[row.id]), (*series.bases, records[base.id]))
+        if series.spoilt and series.spoilt[-1].block == block:
+            say(f"  a duet does not count: {series.spoilt[-1].reason}")
+        if block + 1 - len({trial.block for trial in series.spoilt}) >= WANTED:
+            break
+    return series
+
+
+def _duet(row: Cell, base: Cell, block: int, bench: Bench) -> tuple[Trial, ...]:
+    """Measure one duet; who starts first alternates."""
+    cells = (row, base) if block % 2 else (base, row)
+    family = f"{base.family}/duet"
+    return measure(cells, Slot(tuple(cell.id for cell in cells), family, block, 0, block), bench.workplace())
+
+
+def judge_same(series: Series) -> Result:
+    """Return whether identical servers were left unresolved or called equivalent."""
+    blank = _blank(SAME)
+    estimate = series.estimate
+    if estimate is None:
+        return replace(blank, status="failed", why=_nothing(series))
+    answer = judge_cost(estimate).answer
+    why = () if answer in {"equivalent", "not resolved"} else (f"it was called {answer}",)
+    return _result(blank, series, estimate, why)
+
+
+def judge_slowed(series: Series, spin_ns: int) -> Result:
+    """Return whether the slower server was called costlier, by about as much as it is."""
+    truth = 1 + spin_ns / 1000 / series.base_cost_us
+    blank = replace(_blank(SLOWED), truth=f"{spin_ns} ns more for each request, a ratio of {truth:.3f}")
+    estimate = series.estimate
+    if estimate is None:
+        return replace(blank, status="failed", why=_nothing(series))
+    answer, why = judge_cost(estimate).answer, []
+    if answer != "costlier":
+        why.append(f"it was called {answer}")
+    if abs(estimate.value - truth) > TOLERANCE:
+        why.append(f"the ratio is off by more than {TOLERANCE:g}")
+    return _result(blank, series, estimate, tuple(why))
+
+
+def _blank(name: str) -> Result:
+    wanted = "not different" if name == SAME else "costlier"
+    truth = "ratio 1" if name == SAME else "3 % more CPU time for each request"
+    return Result(name, truth, "duets", wanted, "not run")
+
+
+def _result(blank: Result, series: Series, estimate: Estimate, why: tuple[str, ...]) -> Result:
+    interval = estimate.interval
+    between = f", {interval.low:.3f} to {interval.high:.3f}" if interval else ""
+    answer = judge_cost(estimate).answer
+    return replace(
+        blank,
+        status="failed" if why else "passed",
+        verdict=answer,
+        reported=(f"{answer}: {estimate.value:.3f}{between} in {estimate.count} duets",),
+        why=why,
+        retried=tuple(trial.reason or "" for trial in series.spoilt),
+    )
+
+
+def _nothing(series: Series) -> tuple[str, ...]:
+    reasons = {trial.reason or "" for trial in series.spoilt}
+    return (f"no duet was valid: {'; '.join(sorted(reasons))}",)

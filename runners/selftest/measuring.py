@@ -1,0 +1,118 @@
+"""Runs a case through a real trial, again where the machine's noise spoilt it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from runners import kernel, network
+from runners.cells import Cell, LoadSettings, Program
+from runners.machine import Layout
+from runners.matrix import Validity
+from runners.order import Slot
+from runners.records import Trial
+from runners.selftest.case import Case, Need, Result
+from runners.selftest.generator import known
+from runners.selftest.judging import judge, spoilt_by
+from runners.subject import Programs
+from runners.trial import Workplace, measure
+
+FAKES = Path(__file__).with_name("fakes")
+ATTEMPTS = 3
+LISTEN_S = 0.5
+LIMITS = Validity()
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the cases run: a folder, the network, the CPUs, the environment, and what is missing here, and why."""
+
+    folder: Path
+    network: network.Kind
+    layout: Layout
+    env: Mapping[str, str]
+    lacks: Mapping[Need, str]
+    python: str
+
+    def workplace(self, tick: Callable[[], None] = lambda: None, ceiling_per_s: float | None = None) -> Workplace:
+        """Return the place of a trial."""
+        return Workplace(
+            folder=self.folder,
+            programs=Programs(FAKES, {}, self.env),
+            layouts={1: self.layout},
+            network=self.network,
+            limits=LIMITS,
+            ceiling_per_s=ceiling_per_s,
+            tick=tick,
+        )
+
+    def cell(self, name: str, server: tuple[str, ...], load: LoadSettings, **more: Any) -> Cell:
+        """Return a cell with a fake server."""
+        script, *options = server
+        program = Program(
+            server=name,
+            variant=None,
+            title=name,
+            language="Python",
+            class_="realistic",
+            group="selftest",
+            needs=(),
+            dir=".",
+            build=(),
+            run=(self.python, f"{{dir}}/{script}", "--port={port}", *options),
+            config=None,
+            flags=(),
+            env={},
+            unavailable=None,
+        )
+        facts = {"threads": 1, "connections": 8, "mode": "persistent", "machine": "selftest", "cpus": None, **more}
+        return Cell(program=program, load=load, body="Hello World", path="/", **facts)
+
+
+def run_case(case: Case, bench: Bench, position: int, say: Say) -> Result:
+    """Return what was reported of a case; measure it again, twice at most, where noise spoilt it."""
+    missing = [bench.lacks[need] for need in case.needs if need in bench.lacks]
+    if missing:
+        return Result(case.name, case.truth, case.named_by, case.verdict, "not run", why=tuple(missing))
+    began, retried = time.monotonic(), []
+    while True:
+        trial = measure_case(case, bench, position, attempt=len(retried))
+        result = judge(case, trial, None)
+        spoilt = spoilt_by(case, trial, result)
+        if spoilt is None or len(retried) == ATTEMPTS - 1:
+            break
+        retried.append(spoilt)
+        say(f"  {case.name}: again, for the machine is not calm ({spoilt})")
+    if spoilt is not None:
+        result = judge(case, trial, busy_machine())
+    return replace(result, retried=tuple(retried), seconds=round(time.monotonic() - began, 1))
+
+
+def measure_case(case: Case, bench: Bench, position: int, attempt: int) -> Trial:
+    """Measure one trial of a case with its injection in place."""
+    load = LoadSettings(case.load, case.warmup_s, case.duration_s, None)
+    name = "".join(letter if letter.isalnum() else "-" for letter in case.name)
+    cell = bench.cell(name, case.server, load, connections=case.connections, mode=case.mode)
+    slot = Slot((cell.id,), cell.family, 0, attempt, position)
+    with known(case.load), case.inject(bench.layout) as tick:
+        (trial,) = measure((cell,), slot, bench.workplace(tick, case.ceiling_per_s))
+    return trial
+
+
+def busy_machine(listen_s: float = LISTEN_S) -> str | None:
+    """Return what the machine does while nothing of ours runs on it; None where it is idle."""
+    before, pressed = kernel.cpu_times(), kernel.pressure_us()
+    time.sleep(listen_s)
+    after, pressed_after = kernel.cpu_times(), kernel.pressure_us()
+    used = sum(after[cpu].busy_us - times.busy_us for cpu, times in before.items()) / 1e6 / listen_s
+    stolen = sum(after[cpu].steal_us - times.steal_us for cpu, times in before.items()) / 1e6 / listen_s
+    stalled = max((pressed_after[kind] - pressed[kind] for kind in pressed if kind[:3] != "cpu"), default=0)
+    share = stalled / 1e6 / listen_s
+    busy = used > LIMITS.foreign_warn or stolen > LIMITS.steal_warn or share > LIMITS.pressure_warn
+    told = f"at rest others used {used:.1%} of a CPU, {stolen:.1%} was stolen, tasks stalled {share:.1%} of the time"
+    return told if busy else None

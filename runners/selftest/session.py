@@ -1,0 +1,151 @@
+"""Runs the self-test: all cases, a plain line for each on the way, and the table at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from runners.errors import NothingSelected
+from runners.machine import available_cores, share_cpus
+from runners.network import enter_user_namespace
+from runners.planning import is_here, remedy
+from runners.processes import end_leftovers, sweep
+from runners.selftest.case import Need, Result
+from runners.selftest.cases import CASES
+from runners.selftest.comparing import NAMES, run_comparisons
+from runners.selftest.measuring import Bench, Say, run_case
+from runners.tools import find_tools, known_tools, this_host, tool_environment
+
+SCHEMA = "speedup.selftest/1"
+FIRST = "healthy"
+COLOURS = {"passed": "green", "failed": "red", "not run": "yellow"}
+
+
+def run_selftest(only: Sequence[str], keep: Path | None, say: Say) -> tuple[Result, ...]:
+    """Run the cases whose names match a glob (all without one); NothingSelected where none does."""
+    cases = [case for case in CASES if _chosen(case.name, only)]
+    names = [name for name in NAMES if _chosen(name, only)]
+    if not cases and not names:
+        raise NothingSelected(f"no case matches; there are: {', '.join((*(case.name for case in CASES), *NAMES))}")
+    sweep()
+    results = []
+    with _folder(keep) as folder:
+        bench = make_bench(folder)
+        try:
+            for number, case in enumerate(cases):
+                results.append(run_case(case, bench, number, say))
+                say(line(results[-1]))
+            for result in run_comparisons(names, bench, say):
+                results.append(result)
+                say(line(result))
+        finally:
+            end_leftovers()
+    return tuple(results)
+
+
+def _chosen(name: str, only: Sequence[str]) -> bool:
+    return not only or any(fnmatchcase(name, glob) for glob in only)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """Make the folder for logs, and delete it afterwards unless it is to be kept."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="speedup-selftest-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_bench(folder: Path) -> Bench:
+    """Look at what this machine allows."""
+    host = this_host()
+    tools = find_tools(known_tools(), ["wrk"], host)
+    kind = "namespace" if enter_user_namespace() else "host"
+    layout = share_cpus(available_cores(), 1)
+    lacks: dict[Need, str] = {}
+    if not is_here(tools["wrk"]):
+        lacks["wrk"] = f"wrk is missing; {remedy(tools['wrk'])}"
+    if kind == "host":
+        lacks["namespace"] = "network namespaces are not allowed here"
+    if layout.shared:
+        lacks["two CPUs"] = "there is one CPU only"
+    env = {**os.environ, **tool_environment(tools, host)}
+    return Bench(folder, kind, layout, env, lacks, sys.executable)  # type: ignore[arg-type]
+
+
+def line(result: Result) -> str:
+    """Return a result as a line of progress."""
+    told = "; ".join(result.reported if result.status == "passed" else result.why) or "nothing was said"
+    return f"{result.status:<7} {result.seconds:5.1f} s  {result.name}: {told}"
+
+
+def passed(results: Sequence[Result]) -> bool:
+    """Return whether every injected fault was named, and the healthy server, where it was chosen, was clean."""
+    healthy = [result for result in results if result.name == FIRST]
+    ran = any(result.status == "passed" for result in results)
+    return ran and all(r.status != "failed" for r in results) and all(r.status == "passed" for r in healthy)
+
+
+def as_json(results: Sequence[Result]) -> Mapping[str, Any]:
+    """Return the results as plain data; times in seconds."""
+    counts = Counter(result.status for result in results)
+    return {
+        "schema": SCHEMA,
+        "cases": [asdict(result) for result in results],
+        "passed": counts["passed"],
+        "failed": counts["failed"],
+        "not_run": counts["not run"],
+    }
+
+
+def print_table(results: Sequence[Result], seconds: float, console: Console | None = None) -> None:
+    """Print what was injected, who must name it, what was reported, and whether that is right."""
+    console = console or Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("case", "injected", "meant to name it", "verdict", "reported", ""):
+        table.add_column(heading, overflow="fold")
+    for result in results:
+        table.add_row(*map(Text, _cells(result)), Text(result.status, style=COLOURS[result.status]))
+    console.print(table)
+    counts = Counter(result.status for result in results)
+    told = ", ".join(f"{counts[status]} {status}" for status in COLOURS if counts[status])
+    console.print(f"{told} in {seconds:.0f} s")
+
+
+def _cells(result: Result) -> Iterator[str]:
+    yield from (result.name, result.truth, result.named_by)
+    yield result.verdict or "-"
+    lines = [*result.reported, *(f"! {why}" for why in result.why), *(f"noise: {one}" for one in result.noise)]
+    lines += [f"retried: {one}" for one in result.retried]
+    yield "\n".join(lines) or "nothing"
+
+
+class Clock:
+    """Tells how long the self-test took, in seconds."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Return the time so far."""
+        return time.monotonic() - self.began
