@@ -152,8 +152,8 @@ def _frequency_drift(watched: Watched, side: Side) -> float | None:
 
 
 def _strayed(watched: Watched, side: Side) -> tuple[int, ...]:
-    """Return CPUs on which a thread of either side was seen although it was not to run there."""
-    seen: set[int] = set()
+    """Return CPUs on which a thread of either side was seen, or the server's may run, although it was not to."""
+    seen = set(watched.after.server_may_use) - set(side.layout.server)
     for sample in watched.samples:
         for times, allowed in ((sample.server, side.layout.server), (sample.client, side.layout.client)):
             threads = times.threads.values() if times else ()

@@ -6,6 +6,7 @@ namespace that a process is in.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import psutil
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CPUACCT = Path("/sys/fs/cgroup")
+ENDED = ("Z", "X", "x")  # states of processes that have ended and were not waited for yet
 
 SNMP = ("ActiveOpens", "PassiveOpens", "CurrEstab", "RetransSegs", "OutSegs")
 NETSTAT = (
@@ -44,7 +46,7 @@ class ThreadTimes:
 
 @dataclass(frozen=True)
 class TreeTimes:
-    """A process tree at one moment: its threads by id, its processes, and what its ended children used."""
+    """A process tree at one moment: its threads by id, its living processes, and what its ended children used."""
 
     threads: Mapping[int, ThreadTimes]
     pids: tuple[int, ...]
@@ -86,7 +88,19 @@ def tree_times(pids: tuple[int, ...]) -> TreeTimes | None:
         threads.update(_threads(pid))
     if not threads:
         return None
-    return TreeTimes(threads, pids, sum(map(_children_us, pids)))
+    stats = {pid: fields for pid in pids if (fields := _stat_fields(f"/proc/{pid}/stat"))}
+    living = tuple(pid for pid, fields in stats.items() if fields[0] not in ENDED)
+    return TreeTimes(threads, living, sum(map(_children_us, stats.values())))
+
+
+def allowed_cpus(pids: tuple[int, ...]) -> frozenset[int]:
+    """Return the CPUs on which any thread of these processes may run; those of ended ones are left out."""
+    found: set[int] = set()
+    for pid in pids:
+        for name in _entries(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                found |= os.sched_getaffinity(int(name))
+    return frozenset(found)
 
 
 def _threads(pid: int) -> Iterator[tuple[int, ThreadTimes]]:
@@ -103,10 +117,9 @@ def _last_cpu(pid: int, thread: str) -> int | None:
     return int(fields[36]) if fields else None
 
 
-def _children_us(pid: int) -> float:
-    """Return what the ended and awaited children of a process used, in ticks of 10 ms."""
-    fields = _stat_fields(f"/proc/{pid}/stat")
-    return (int(fields[13]) + int(fields[14])) * TICK_US if fields else 0.0
+def _children_us(fields: list[str]) -> float:
+    """Return what the ended and awaited children of a process used, from its stat file, in ticks of 10 ms."""
+    return (int(fields[13]) + int(fields[14])) * TICK_US
 
 
 def _stat_fields(file: str) -> list[str]:

@@ -21,13 +21,14 @@ from runners.matrix import Matrix, Preset
 from runners.objective import Ask, Objective, highest_rate, most_questions, parse_objective
 from runners.order import Offer, Slot, trial_s
 from runners.pairing import rows_of
-from runners.records import Trial
+from runners.records import Run, Trial
 from runners.trial import Workplace, blanks, measure
 
 DESIGNS = frozenset({"paced", "search", "confirm"})
 START_SHARE = 1 / 16  # of the capacity, where the search begins
 CONFIRM_FACTOR = 3  # a confirmation is so many times longer than a step
-LONGEST_STEP_S = 30.0
+LONGER_STEP = 5  # times as long a step of the search may be, where the rate is low
+LONGEST_S = 30.0  # the same for a confirmation
 RAMP_S = 0.5  # until all connections are open, and the end of what is owed; roughly
 DECISIVE = frozenset({"V0", "V1", "V2", "V3", "V25"})  # what may say that a rate is too high; others are the machine's
 
@@ -71,6 +72,11 @@ def _goal_s(goal: Goal, blocks: int) -> float:
 def is_paced(trial: Trial) -> bool:
     """Return whether a trial was offered a rate; it says nothing about how fast a server can be."""
     return trial.design in DESIGNS
+
+
+def apart(trials: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
+    """Return the trials at full load, and those that were offered a rate."""
+    return [trial for trial in trials if not is_paced(trial)], [trial for trial in trials if is_paced(trial)]
 
 
 def capacity_per_s(trials: Sequence[Trial], cell: Cell) -> float | None:
@@ -152,12 +158,10 @@ def _too_much(trial: Trial) -> bool:
 
 def measure_goals(
     goals: Sequence[Goal],
+    run: Run,
     trials: Sequence[Trial],
     place: Workplace,
     say: Callable[[str], None],
-    *,
-    blocks: int,
-    seed: int,
     after_block: Callable[[], object],
 ) -> tuple[Trial, ...]:
     """Measure what the goals still lack; return all trials, those before among them.
@@ -170,8 +174,8 @@ def measure_goals(
         if capacity_per_s(trials, goal.cell) is None:
             say(f"{goal.cell.slug}: no valid rate alone, so there is no share of it to offer")
     offers = [(goal.cell, _share(goal, capacity, share)) for goal, capacity in known for share in goal.fractions]
-    for block in range(blocks):
-        for cell, offer in random.Random(f"{seed}/{block}").sample(offers, len(offers)):  # noqa: S311 - an order
+    for block in range(run.blocks_min):
+        for cell, offer in random.Random(f"{run.seed}/{block}/paced").sample(offers, len(offers)):  # noqa: S311 - an order
             bench.settled(cell, offer, block)
         after_block()
     for goal, capacity in known:
@@ -200,7 +204,7 @@ def _search(goal: Goal, objective: Objective, capacity: float, bench: Bench) -> 
 
 def _answer(ask: Ask, goal: Goal, objective: Objective, capacity: float, bench: Bench) -> bool:
     confirms = ask.purpose == "confirm"
-    duration_s = step_s(ask.rate_per_s, objective, goal.cell.load.duration_s * (CONFIRM_FACTOR if confirms else 1))
+    duration_s = step_s(ask, objective, goal.cell.load.duration_s)
     offer = Offer(ask.purpose, ask.rate_per_s, capacity, duration_s, objective=objective)
     if not confirms:
         return bool(bench.trial(goal.cell, offer, ask.number).objective_met)
@@ -208,9 +212,12 @@ def _answer(ask: Ask, goal: Goal, objective: Objective, capacity: float, bench: 
     return bool(trial.objective_met) and trial.verdict == "ok"
 
 
-def step_s(rate_per_s: float, objective: Objective, least_s: float) -> float:
+def step_s(ask: Ask, objective: Objective, usual_s: float) -> float:
     """Return how long to load, in seconds, so that enough samples lie above the percentile, within limits."""
-    return min(max(least_s, 1.1 * objective.samples / rate_per_s), max(least_s, LONGEST_STEP_S))
+    confirms = ask.purpose == "confirm"
+    least_s = CONFIRM_FACTOR * usual_s if confirms else usual_s
+    most_s = max(least_s, LONGEST_S) if confirms else LONGER_STEP * usual_s
+    return min(max(least_s, 1.1 * objective.samples / ask.rate_per_s), most_s)
 
 
 def line_of(trial: Trial, offer: Offer) -> str:

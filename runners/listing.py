@@ -69,7 +69,7 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
         console.print(Text(f"{status}: {slugs} - {reason}", style="dim"))
     if plan.goals:
         spent = format_duration(plan.latency_s)
-        console.print(Text(f"latency at offered rates: {len(plan.goals)} cells, at most {spent}", style="bold"))
+        console.print(Text(f"latency at offered rates: {len(plan.goals)} cells, about {spent}", style="bold"))
     if plan.unpaced:
         console.print(Text(plan.unpaced, style="dim"))
     blocks = plan.preset.blocks.max

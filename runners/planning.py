@@ -83,7 +83,7 @@ class Plan:
 
     @property
     def goals(self) -> tuple[latency.Goal, ...]:
-        """Return what the tables of mode "latency" ask of the cells that are measured alone, where it can be measured."""
+        """Return what the tables of mode "latency" ask of the cells that are measured alone, if it can be measured."""
         return () if self.unpaced else latency.goals_of(self.matrix, self.solos)
 
     @property
@@ -93,6 +93,11 @@ class Plan:
         if is_here(tool) or not any(table.mode == "latency" for table in self.matrix.table):
             return None
         return f"Latency at offered rates is not measured, because {tool.title} is missing: {remedy(tool)}"
+
+    @property
+    def closed_budget_s(self) -> float | None:
+        """Return the seconds allowed for all trials but those at offered rates; None where nothing limits them."""
+        return None if self.budget_s is None else max(0.0, self.budget_s - self.latency_s)
 
     @property
     def latency_s(self) -> float:

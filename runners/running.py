@@ -248,8 +248,7 @@ def _measure_all(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple
     """Measure block after block until the schedule says that it is enough."""
     schedule = _schedule(job)
     cells = {cell.id: cell for cell in job.plan.measurable}
-    trials = [trial for trial in job.recorded if not latency.is_paced(trial)]
-    paced = [trial for trial in job.recorded if latency.is_paced(trial)]
+    trials, paced = latency.apart(job.recorded)
     place = _workplace(job, reporter)
     pace = Pace(schedule, trials)
     reporter.begin(pace)
@@ -264,13 +263,7 @@ def _measure_all(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple
         after_block(job.folder)
     folder.write_run(job.folder, replace(job.run, ended_by=schedule.ended_by(trials)))
     return latency.measure_goals(
-        job.plan.goals,
-        [*trials, *paced],
-        place,
-        reporter.say,
-        blocks=job.run.blocks_min,
-        seed=job.run.seed or 0,
-        after_block=lambda: after_block(job.folder),
+        job.plan.goals, job.run, [*trials, *paced], place, reporter.say, lambda: after_block(job.folder)
     )
 
 
@@ -281,8 +274,7 @@ def _schedule(job: Job) -> Schedule:
         for family, blocks in job.run.order.items()
     }
     run = job.run
-    budget_s = None if run.budget_s is None else max(0.0, run.budget_s - job.plan.latency_s)
-    bounds = Bounds(run.blocks_min, run.blocks, run.precision, budget_s)
+    bounds = Bounds(run.blocks_min, run.blocks, run.precision, job.plan.closed_budget_s)
     return Schedule(run.order, run.bases, bounds, run.seed or 0, block_s)
 
 

@@ -22,6 +22,7 @@ class Snapshot:
     monotonic_us: int
     wall_us: int
     server: kernel.TreeTimes | None
+    server_may_use: frozenset[int]
     cpus: dict[int, kernel.CpuTimes]
     tcp: dict[str, int]
     time_wait: int | None
@@ -91,6 +92,7 @@ def snapshot(pids: tuple[int, ...]) -> Snapshot:
         monotonic_us=time.monotonic_ns() // 1000,
         wall_us=wall_clock_ns() // 1000,
         server=kernel.tree_times(pids),
+        server_may_use=kernel.allowed_cpus(pids),
         cpus=kernel.cpu_times(),
         tcp=kernel.tcp_counters(pids[0]) if pids else {},
         time_wait=kernel.time_wait_count(pids[0]) if pids else None,

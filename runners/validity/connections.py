@@ -61,13 +61,18 @@ def _none_of(
 
 
 def v7_ports(evidence: Evidence, limits: Validity) -> Check:
-    """V7: ports in use by connections in TIME_WAIT, as a share of the client's ports; overflow of their table."""
+    """V7: ports in use by connections in TIME_WAIT, as a share of the client's ports; overflow of their table.
+
+    Those that TIME_WAIT holds longer than the kernel does before it uses a port again do not count, unless the client
+    could not connect: then no port was left, whatever the rate that remained.
+    """
     if evidence.ports is None or evidence.time_wait_max is None:
         return unknown("V7", "ports left")
     overflow = evidence.tcp.get("TCPTimeWaitOverflow", 0)
     lifetime_s = evidence.port_reuse_s if evidence.port_reuse_s is not None else 60.0
     opened_per_s = evidence.tcp.get("PassiveOpens", 0) / evidence.watched_us * 1e6
-    share = min(evidence.time_wait_max, opened_per_s * lifetime_s) / evidence.ports
+    waiting = evidence.time_wait_max
+    share = (waiting if evidence.errors.connect else min(waiting, opened_per_s * lifetime_s)) / evidence.ports
     return at_most(
         "V7",
         "ports left",

@@ -7,6 +7,8 @@ from runners.records import Check, Evidence
 from runners.validity.forms import at_most, percent, unknown
 
 TOGETHER = "server and client share CPUs by design"
+DEAD = 0.5  # V10: this part of the connections without a request under way, while neither side is busy
+IMPOSSIBLE = 1.1  # V10: more requests under way than there are connections
 
 
 def v8_client_saturated(evidence: Evidence, limits: Validity) -> Check:
@@ -48,16 +50,30 @@ def little(evidence: Evidence) -> float | None:
 
 
 def v10_bottleneck(evidence: Evidence, limits: Validity) -> Check:
-    """V10: Little's law. Connections that idle are dead, or wait inside the generator."""
+    """V10: Little's law. Connections that idle are dead, or wait inside the generator.
+
+    It fails where most of them idle although neither side is short of CPU time: then they are dead.
+    """
     value = little(evidence)
     if value is None:
         return unknown("V10", "connections at work", why="the generator keeps no histogram")
     if evidence.mode == "non-persistent":
         return Check("V10", "connections at work", "pass", f"{value:.2f}; connecting is not counted", "", "")
-    short = value < limits.little
     saw = f"{value:.2f} of the connections have a request under way (server {percent(evidence.server_share)} busy)"
     advice = "dead connections, or a generator that does not keep up"
-    return Check("V10", "connections at work", "warn" if short else "pass", saw, f"warns < {limits.little:g}", advice)
+    limit = f"fails < {DEAD:g} while neither side is busy, warns < {limits.little:g} or > {IMPOSSIBLE:g}"
+    if value < DEAD and _at_leisure(evidence, limits):
+        return Check("V10", "connections at work", "fail", saw, limit, "connections got no answer: see the server")
+    off = not limits.little <= value <= IMPOSSIBLE
+    return Check("V10", "connections at work", "warn" if off else "pass", saw, limit, advice)
+
+
+def _at_leisure(evidence: Evidence, limits: Validity) -> bool:
+    """Return whether both sides are known to have had CPU time to spare, each on CPUs of its own."""
+    server, client, wait = evidence.server_share, evidence.client_thread_share, evidence.client_wait_share
+    if evidence.duet or evidence.shared_cpus or server is None or client is None or wait is None:
+        return False
+    return server < limits.server_busy and client + wait < limits.client_busy
 
 
 def v11_headroom(evidence: Evidence, limits: Validity) -> Check:

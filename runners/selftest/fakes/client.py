@@ -113,10 +113,10 @@ def hurried(truth: Result) -> Result:
 
 
 def flattering(truth: Result) -> Result:
-    """Tell of half the latency."""
+    """Tell of two thirds of the latency."""
     latency: Counter[int] = Counter()
     for value, count in truth["latency"].items():
-        latency[max(1, value // 2)] += count
+        latency[max(1, value * 2 // 3)] += count
     return {**truth, "latency": dict(latency)}
 
 

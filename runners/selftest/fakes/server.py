@@ -15,9 +15,7 @@ BODY = b"Hello World"
 LATER = 100  # answers that a fault waits for which must not show before there is load
 
 
-def answer(
-    body: bytes = BODY, *, close: bool = False, status: bytes = b"200 OK", length: int | None = None
-) -> bytes:
+def answer(body: bytes = BODY, *, close: bool = False, status: bytes = b"200 OK", length: int | None = None) -> bytes:
     """Return a response; `length` is the Content-Length that it states, right unless given."""
     stated = b"%d" % (len(body) if length is None else length)
     ending = b"Connection: close\r\n" if close else b""
@@ -243,6 +241,29 @@ class IgnoresClose(Server):
         return False
 
 
+class ClosesLast(Server):
+    """Says that it closes, and leaves it to the client to do so first: the client's ports then wait for reuse."""
+
+    def prepare(self) -> None:
+        """Begin with nothing left to close."""
+        super().prepare()
+        self.due: list[tuple[float, socket.socket]] = []
+
+    def ends(self, close: bool) -> bool:  # noqa: ARG002
+        """Leave it open for a while."""
+        return False
+
+    def serve(self, connection: socket.socket, close: bool) -> None:  # noqa: FBT001
+        """Answer, and remember to close."""
+        super().serve(connection, close)
+        self.due.append((time.monotonic() + 0.05, connection))
+
+    def turn(self, at_s: float) -> None:  # noqa: ARG002
+        """Close those that were left open."""
+        while self.due and self.due[0][0] < time.monotonic():
+            self.close(self.due.pop(0)[1])
+
+
 class Leaks(Server):
     """Keeps 50 MiB more for each second."""
 
@@ -371,6 +392,7 @@ FAULTS: dict[str, type[Server]] = {
     "closes-later": ClosesLater,
     "says-close": SaysClose,
     "ignores-close": IgnoresClose,
+    "closes-last": ClosesLast,
     "leaks": Leaks,
     "spawns": Spawns,
     "loses-worker": LosesWorker,
