@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard, get_args, get_origin
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -77,12 +77,13 @@ def _plain_value(field: Mapping[str, Any]) -> str:
     if kind == "integer":
         return f"whole number from {field.get('minimum', 0)}"
     if kind == "string" and "examples" in field:
-        return f"[{_unit(field['examples'])}](#units)"
+        return _text_like(field["examples"])
     return {"string": "text", "boolean": "`true`, `false`"}.get(kind, str(kind))
 
 
-def _unit(examples: Sequence[str]) -> str:
-    return {"300ms": "duration", "1%": "share", "8MiB": "size"}[examples[0]]
+def _text_like(examples: Sequence[str]) -> str:
+    unit = {"300ms": "duration", "1%": "share", "8MiB": "size"}.get(examples[0])
+    return f"[{unit}](#units)" if unit else "text such as " + ", ".join(f"`{json.dumps(word)}`" for word in examples)
 
 
 def _table(name: str) -> str:
@@ -114,16 +115,13 @@ def record_table(name: str, kept: Words) -> Rows:
 
 def _type(annotation: str) -> str:
     """Return a Python annotation as what JSON holds."""
-    words = annotation.replace("Verdict", f"Literal{list(_literals(records.Verdict))}")
-    words = words.replace("Bound", f"Literal{list(_literals(records.Bound))}")
-    words = words.replace("Outcome", f"Literal{list(_literals(records.Outcome))}")
+    words = annotation
+    for name, alias in vars(records).items():
+        if get_origin(alias) is Literal:
+            words = re.sub(rf"\b{name}\b", f"Literal{list(get_args(alias))}", words)
     nullable = words.endswith(" | None") and "[" not in words.rpartition(" | None")[2]
     words = words.removesuffix(" | None")
     return _json_type(words) + (" or `null`" if nullable else "")
-
-
-def _literals(alias: Any) -> Sequence[str]:
-    return tuple(alias.__args__)
 
 
 def _json_type(words: str) -> str:
@@ -190,7 +188,8 @@ def command_table(_name: str, _kept: Words) -> Rows:
 def check_table(_name: str, _kept: Words) -> Rows:
     """Return all validity checks of a trial: id, name, what it compares, thresholds."""
     rows: Rows = [("check", "name", "what is looked at", "thresholds (`[validity]`)")]
-    for check, function in zip(validity.judge(_evidence(), _limits()), validity.CHECKS, strict=True):
+    for function in dict.fromkeys((*validity.CHECKS, *validity.PACED_CHECKS)):
+        check = function(_evidence(), _limits())
         meaning = (function.__doc__ or "").partition(": ")[2].replace("\n    ", " ").strip()
         rows.append((f"[{check.id}](#{check.id.lower()})", check.name, meaning, _thresholds(check.id)))
     return rows

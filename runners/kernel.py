@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import psutil
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CPUACCT = Path("/sys/fs/cgroup")
+PROCESS_CLOCK = 2  # CPUCLOCK_SCHED: the run time that the scheduler counts, not that of the ticks
 ENDED = ("Z", "X", "x")  # states of processes that have ended and were not waited for yet
 
 SNMP = ("ActiveOpens", "PassiveOpens", "CurrEstab", "RetransSegs", "OutSegs")
@@ -46,16 +48,21 @@ class ThreadTimes:
 
 @dataclass(frozen=True)
 class TreeTimes:
-    """A process tree at one moment: its threads by id, its living processes, and what its ended children used."""
+    """A process tree at one moment: its threads by id, its living processes, and what ran in all of them.
+
+    `processes_us` is the run time of the processes with all their threads, those that have ended too; `children_us`
+    that of their ended children.
+    """
 
     threads: Mapping[int, ThreadTimes]
     pids: tuple[int, ...]
+    processes_us: float
     children_us: float
 
     @property
     def run_us(self) -> float:
-        """Return the CPU time of all threads and ended children."""
-        return sum(thread.run_us for thread in self.threads.values()) + self.children_us
+        """Return the CPU time of all processes and ended children."""
+        return self.processes_us + self.children_us
 
     @property
     def wait_us(self) -> float:
@@ -83,14 +90,22 @@ def tree(pid: int) -> tuple[int, ...]:
 
 def tree_times(pids: tuple[int, ...]) -> TreeTimes | None:
     """Return the times of processes and their threads; None where nothing can be read."""
-    threads: dict[int, ThreadTimes] = {}
-    for pid in pids:
-        threads.update(_threads(pid))
+    by_pid = {pid: dict(_threads(pid)) for pid in pids}
+    threads = {thread: times for found in by_pid.values() for thread, times in found.items()}
     if not threads:
         return None
+    run_us = sum(_process_us(pid, found) for pid, found in by_pid.items())
     stats = {pid: fields for pid in pids if (fields := _stat_fields(f"/proc/{pid}/stat"))}
     living = tuple(pid for pid, fields in stats.items() if fields[0] not in ENDED)
-    return TreeTimes(threads, living, sum(map(_children_us, stats.values())))
+    return TreeTimes(threads, living, run_us, sum(map(_children_us, stats.values())))
+
+
+def _process_us(pid: int, threads: Mapping[int, ThreadTimes]) -> float:
+    """Return the exact run time of a process and all its threads; the ended ones are in no file, but in its clock."""
+    try:
+        return time.clock_gettime_ns((~pid << 3) | PROCESS_CLOCK) / 1000
+    except OSError:
+        return sum(thread.run_us for thread in threads.values())
 
 
 def allowed_cpus(pids: tuple[int, ...]) -> frozenset[int]:

@@ -9,6 +9,7 @@ from runners.selftest.injecting import clock_steps_s, few_ports, neighbour, read
 from runners.validity.cpu import little
 
 SLEEP_MS, SLEEPERS = 8.0, 8
+BURN_MS = 0.5
 
 
 def _fault(name: str) -> tuple[str, ...]:
@@ -26,6 +27,10 @@ def _max_ms(trial: Trial) -> float | None:
 
 def _rate_per_s(trial: Trial) -> float | None:
     return trial.requests_per_s
+
+
+def _cost_us(trial: Trial) -> float | None:
+    return trial.server_cpu_us_per_request
 
 
 def _little(trial: Trial) -> float | None:
@@ -63,6 +68,15 @@ HEALTHY = (
             Fact("rate", _rate_per_s, SLEEPERS / SLEEP_MS * 1000 * 0.85, SLEEPERS / SLEEP_MS * 1000, "/s"),
             Fact("rate x latency / connections", _little, 0.95, 1.02),
         ),
+    ),
+    Case(
+        "fixed CPU cost",
+        f"{BURN_MS:g} ms of CPU time for each request, in threads that end with their connections",
+        "ok",
+        server=("sleeper.py", f"--burn-ms={BURN_MS:g}"),
+        connections=4,
+        needs=("wrk",),
+        facts=(Fact("server CPU per request", _cost_us, BURN_MS * 1000, BURN_MS * 1000 * 1.2, " us"),),
     ),
 )
 

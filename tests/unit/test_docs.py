@@ -228,7 +228,10 @@ def test_every_command_has_its_section() -> None:
 
 def test_every_check_has_its_section() -> None:
     """V0 and V23 are judged elsewhere, and have theirs as well."""
-    ids = {function.__name__.partition("_")[0] for function in validity.CHECKS} | {"v0", "v23"}
+    ids = {function.__name__.partition("_")[0] for function in (*validity.CHECKS, *validity.PACED_CHECKS)} | {
+        "v0",
+        "v23",
+    }
     assert ids - anchors(ROOT / "docs/reference/validity-checks.md") == set()
 
 

@@ -12,7 +12,9 @@ from runners.duets import log_cost_ratio, window_log_ratios, with_cost_ratios
 from runners.records import Errors, Evidence, Series, Trial
 
 
-def trial(cost_us: float, noise: list[float], per_window: int = 5000, segments: int = 2, network: str = "namespace") -> Trial:
+def trial(
+    cost_us: float, noise: list[float], per_window: int = 5000, segments: int = 2, network: str = "namespace"
+) -> Trial:
     """Return one side that used `cost_us` per request, stretched by the machine's noise in each window."""
     spent = [0.0]
     for stretch in noise:

@@ -41,10 +41,8 @@ def ended(slot: Slot, verdict: Verdict = "ok", rate: float = 1000.0, check: str 
     if len(slot.cells) == 1:
         return [trial]
     pair = TOGETHER.join(sorted(slot.cells))
-    return [
-        replace(trial, cell=cell, pair=pair, role=role, server_cpu_us_per_request=10.0)
-        for cell, role in zip(slot.cells, ("first", "second"), strict=True)
-    ]
+    first, second = (replace(trial, cell=cell, pair=pair, server_cpu_us_per_request=10.0) for cell in slot.cells)
+    return [replace(first, role="first"), replace(second, role="second")]
 
 
 def play(plan: Schedule, verdicts: Sequence[Verdict] = (), noise: float = 0.0, seed: int = 1) -> list[Trial]:

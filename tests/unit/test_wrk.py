@@ -118,7 +118,7 @@ def test_the_measured_command_says_all_that_is_asked() -> None:
     argv = Wrk().phases(JOB)[-1].argv
     assert argv[0] == "wrk"
     assert (value(argv, "-t"), value(argv, "-c"), value(argv, "-d")) == ("2", "4", "1s")
-    assert value(argv, "-s") == str(SCRIPT)
+    assert value(argv, "-s") == SCRIPT.name
     assert SCRIPT.is_file()
     assert argv[-1] == "http://127.0.0.1:18080/"
 

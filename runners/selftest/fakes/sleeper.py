@@ -1,4 +1,4 @@
-"""An HTTP server that takes a known time for every request, whatever the number of connections."""
+"""An HTTP server with a thread for each connection that takes a known time, or CPU time, for every request."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import time
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nHello World"
 
 
-def serve(connection: socket.socket, sleep_s: float) -> None:
-    """Answer the requests of one connection, each after the time."""
+def serve(connection: socket.socket, sleep_s: float, burn_s: float) -> None:
+    """Answer the requests of one connection, each after the time; the thread ends with it."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         while connection.recv(65536):
+            until_s = time.thread_time() + burn_s
             time.sleep(sleep_s)
+            while time.thread_time() < until_s:
+                pass
             connection.sendall(ANSWER)
     except OSError:
         pass
@@ -29,15 +32,18 @@ def main() -> None:
     """Serve every connection in a thread of its own."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--sleep-ms", type=float, required=True)
+    parser.add_argument("--sleep-ms", type=float, default=0.0)
+    parser.add_argument("--burn-ms", type=float, default=0.0)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with contextlib.suppress(OSError):  # as root it wakes up on time, whatever else runs
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    with contextlib.suppress(OSError):  # as root a sleeper, which needs no CPU time, wakes up on time whatever else runs
+        if not options.burn_ms:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     listener = socket.create_server(("127.0.0.1", options.port), backlog=1024)
     while True:
         connection, _peer = listener.accept()
-        threading.Thread(target=serve, args=(connection, options.sleep_ms / 1000), daemon=True).start()
+        times_s = (options.sleep_ms / 1000, options.burn_ms / 1000)
+        threading.Thread(target=serve, args=(connection, *times_s), daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import socket
@@ -79,14 +80,10 @@ def main() -> None:
 
 
 def serve_quietly(faulty: Faulty, connection: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         faulty.serve(connection)
-    except OSError:
-        pass
 
 
 if __name__ == "__main__":
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         main()
-    except KeyboardInterrupt:
-        pass
