@@ -83,6 +83,7 @@ def build_parser() -> Parser:
     _add_run(commands)
     _add_report(commands)
     _add_doctor(commands)
+    _add_selftest(commands)
     _add_schema(commands)
     return parser
 
@@ -123,6 +124,14 @@ def _add_doctor(commands: Any) -> None:
     doctor.add_argument("--for", dest="purpose", action="append", choices=["server", "load", "tests"], default=[])
     doctor.add_argument("--json", action="store_true", help="as JSON")
     doctor.set_defaults(action=do_doctor)
+
+
+def _add_selftest(commands: Any) -> None:
+    selftest = commands.add_parser("selftest", help="inject faults of known truth, and see whether each is named")
+    selftest.add_argument("--only", action="append", default=[], metavar="GLOB", help="only cases like 'port*'")
+    selftest.add_argument("--keep", type=Path, metavar="DIR", help="keep the logs of all trials here")
+    selftest.add_argument("--json", action="store_true", help="as JSON")
+    selftest.set_defaults(action=do_selftest)
 
 
 def _add_schema(commands: Any) -> None:
@@ -259,6 +268,21 @@ def do_doctor(arguments: argparse.Namespace) -> int:
 
     tools = planning.tools_of(arguments.matrix)
     return doctor_report(tools, purposes=arguments.purpose, install=arguments.install, as_json=arguments.json)
+
+
+def do_selftest(arguments: argparse.Namespace) -> int:
+    """Run the self-test; 0 only where every fault was named and the healthy server was clean."""
+    from runners.selftest import session  # noqa: PLC0415 - not needed by other commands
+
+    began = time.monotonic()
+    with running.alone_on_machine():
+        results = session.run_selftest(arguments.only, arguments.keep, lambda line: print(line, file=sys.stderr))
+    seconds = time.monotonic() - began
+    if arguments.json:
+        print(json.dumps(session.as_json(results, seconds), indent=1))
+    else:
+        session.print_table(results, seconds)
+    return 0 if session.passed(results) else 1
 
 
 def do_schema(_arguments: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 """Takes the README's picture of a report: `python docs/picture.py RUN_FOLDER [docs/report.png]`.
 
 Needs Chromium (`speedup doctor --install --for tests` brings it). The picture is what a window of 1200 x 900 shows,
-from a heading of the report on; nothing is touched up.
+after some scrolling with `--top`; nothing is touched up.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from matplotlib.image import imread, imsave
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PICTURE = Path(__file__).with_name("report.png")
@@ -31,19 +33,18 @@ def command(browser: str, page: str, picture: Path, profile: Path, height: int) 
     ]  # fmt: skip
 
 
-def take(report: Path, picture: Path, *, anchor: str = "", height: int = HEIGHT) -> None:
-    """Draw a report from an anchor on; RuntimeError where there is no browser or no picture."""
+def take(report: Path, picture: Path, *, top: int = 0, height: int = HEIGHT) -> None:
+    """Draw a report from a line of pixels on; RuntimeError where there is no browser or no picture."""
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
         raise RuntimeError(f"none of {', '.join(BROWSERS)} is on the PATH")
-    page = report.resolve().as_uri() + (f"#{anchor}" if anchor else "")
     with tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder) / "report.png"
-        argv = command(browser, page, drawn, Path(folder) / "profile", height)
+        argv = command(browser, report.resolve().as_uri(), drawn, Path(folder) / "profile", top + height)
         done = subprocess.run(argv, capture_output=True, timeout=DEADLINE_S, check=False)
         if not drawn.exists():
             raise RuntimeError(f"{browser} drew nothing: {done.stderr.decode(errors='replace')[-500:]}")
-        shutil.copyfile(drawn, picture)
+        imsave(picture, imread(drawn)[top:])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,14 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="a run folder with its report.html")
     parser.add_argument("picture", type=Path, nargs="?", default=PICTURE, metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--from", dest="anchor", default="", metavar="ID", help="heading to begin with")
+    parser.add_argument("--top", type=int, default=0, metavar="PIXELS", help="where to begin, default: %(default)s")
     parser.add_argument("--height", type=int, default=HEIGHT, metavar="PIXELS", help="default: %(default)s")
     arguments = parser.parse_args(argv)
     report = arguments.run / "report.html"
     if not report.is_file():
         parser.error(f"{report} does not exist; write it with: python speedup.py report {arguments.run}")
     try:
-        take(report, arguments.picture, anchor=arguments.anchor, height=arguments.height)
+        take(report, arguments.picture, top=arguments.top, height=arguments.height)
     except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
         parser.exit(1, f"picture: {error}\n")
     sys.stdout.write(f"{arguments.picture}\n")

@@ -64,6 +64,7 @@ class Pace:
         passed_s = time.monotonic() - self.began
         pace = passed_s / self.spent_planned_s if self.spent_planned_s else 1.0
         left_s = self.left_planned_s * pace
+        left_s = left_s if left_s >= 1 else 0.0
         return left_s if self.budget_s is None else min(left_s, max(0.0, self.budget_s - passed_s))
 
 

@@ -87,7 +87,7 @@ class Case:
         """Return what must name the fault."""
         names = ", ".join(map(str, self.expected))
         parts = [names, f'"{self.reason}"' if self.reason else "", f"bound {self.bound}" if self.bound else ""]
-        return "; ".join(part for part in parts if part) or ("nothing can" if self.blind else "no check")
+        return "; ".join(part for part in parts if part) or ("nothing can" if self.blind else "none may fail")
 
 
 @dataclass(frozen=True)

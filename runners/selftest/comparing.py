@@ -6,7 +6,6 @@ that share of it. What the duets then report must be that figure, from outside, 
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 import time
@@ -15,10 +14,9 @@ from dataclasses import dataclass, replace
 
 from runners.cells import Cell, LoadSettings
 from runners.comparison import SERVER_COST, log_ratios
-from runners.order import TOGETHER, Slot
+from runners.order import Slot
 from runners.records import Trial
 from runners.selftest.case import Need, Result
-from runners.selftest.judging import NOISE_CHECKS
 from runners.selftest.measuring import Bench, Say
 from runners.statistics import Estimate, judge_cost, ratio
 from runners.trial import measure

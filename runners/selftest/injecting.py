@@ -69,7 +69,11 @@ def reading(name: str, value: Callable[[int], Any]) -> Injection:
     @contextlib.contextmanager
     def inject(_layout: Layout) -> Iterator[Tick]:
         readings = itertools.count()
-        with mock.patch.object(kernel, name, lambda: value(next(readings))):
+
+        def read() -> Any:
+            return value(next(readings))
+
+        with mock.patch.object(kernel, name, read):
             yield lambda: None
 
     return inject
@@ -96,7 +100,11 @@ def clock_steps_s(step_s: float) -> Injection:
     def inject(_layout: Layout) -> Iterator[Tick]:
         readings = itertools.count()
         true_ns = sampling.wall_clock_ns
-        with mock.patch.object(sampling, "wall_clock_ns", lambda: true_ns() + round(next(readings) * step_s * 1e9)):
+
+        def stepping_ns() -> int:
+            return true_ns() + round(next(readings) * step_s * 1e9)
+
+        with mock.patch.object(sampling, "wall_clock_ns", stepping_ns):
             yield lambda: None
 
     return inject

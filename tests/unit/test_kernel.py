@@ -142,3 +142,35 @@ def test_a_child_s_listening_socket_counts_for_the_tree() -> None:
         assert kernel.listens(child.pid, port)
         assert kernel.listens(os.getpid(), port)
         child.communicate(b"\n")
+
+
+def test_the_time_of_ended_threads_still_counts() -> None:
+    """They are in no file any more; servers with a thread for each connection have many."""
+
+    def work() -> None:
+        until = time.thread_time() + 0.05
+        while time.thread_time() < until:
+            pass
+
+    before = times()
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert times().run_us - before.run_us >= 50_000
+
+
+def test_a_process_that_has_ended_is_not_among_the_living() -> None:
+    """Even while nobody has waited for it; what it used is still told."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        found = kernel.tree_times((os.getpid(), child.pid))
+    assert found is not None
+    assert found.pids == (os.getpid(),)
+
+
+def test_the_cpus_that_threads_may_use_are_told() -> None:
+    """Those of ended processes are not."""
+    assert kernel.allowed_cpus((os.getpid(),)) == os.sched_getaffinity(0)
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    assert kernel.allowed_cpus((child.pid,)) == frozenset()

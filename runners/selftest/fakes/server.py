@@ -32,7 +32,7 @@ class Server:
 
     def __init__(self, port: int, spin_ns: int = 0) -> None:
         self.listener = socket.create_server(("127.0.0.1", port), backlog=self.backlog)
-        self.listener.setblocking(False)
+        self.listener.settimeout(0)
         self.poller = select.epoll()
         self.connections: dict[int, socket.socket] = {}
         self.spin_ns = spin_ns
@@ -71,13 +71,13 @@ class Server:
         try:
             data = connection.recv(65536)
             if data:
-                self.serve(connection, b"Connection: close" in data)
+                self.serve(connection, close=b"Connection: close" in data)
         except OSError:
             data = b""
         if not data:
             self.close(connection)
 
-    def serve(self, connection: socket.socket, close: bool) -> None:  # noqa: FBT001
+    def serve(self, connection: socket.socket, *, close: bool) -> None:
         """Count, work, answer, and close where that was asked for."""
         self.began_s = self.began_s or time.monotonic()
         self.served += 1
@@ -85,8 +85,8 @@ class Server:
             until_ns = time.perf_counter_ns() + self.spin_ns
             while time.perf_counter_ns() < until_ns:
                 pass
-        connection.send(self.reply(close))
-        if self.ends(close):
+        connection.send(self.reply(close=close))
+        if self.ends(close=close):
             self.close(connection)
 
     def close(self, connection: socket.socket) -> None:
@@ -99,11 +99,11 @@ class Server:
         """Return whether the server is under load."""
         return self.served > LATER
 
-    def reply(self, close: bool) -> bytes:  # noqa: FBT001
+    def reply(self, *, close: bool) -> bytes:
         """Return what is sent for a request."""
         return CLOSING if close else KEEPING
 
-    def ends(self, close: bool) -> bool:  # noqa: FBT001
+    def ends(self, *, close: bool) -> bool:
         """Return whether the connection is closed behind the answer."""
         return close
 
@@ -126,31 +126,31 @@ class Stall(Server):
 class Errors(Server):
     """Answers every hundredth request with status 500."""
 
-    def reply(self, close: bool) -> bytes:
+    def reply(self, *, close: bool) -> bytes:
         """Return an error now and then."""
-        return answer(status=b"500 No", close=close) if self.served % 100 == 99 else super().reply(close)
+        return answer(status=b"500 No", close=close) if self.served % 100 == 99 else super().reply(close=close)
 
 
 class Unasked(Server):
     """Sends each answer twice."""
 
-    def reply(self, close: bool) -> bytes:
+    def reply(self, *, close: bool) -> bytes:
         """Return two answers."""
-        return super().reply(close) * 2
+        return super().reply(close=close) * 2
 
 
 class UnaskedLater(Server):
     """Sends each answer twice, once it is under load."""
 
-    def reply(self, close: bool) -> bytes:
+    def reply(self, *, close: bool) -> bytes:
         """Return two answers."""
-        return super().reply(close) * (2 if self.later else 1)
+        return super().reply(close=close) * (2 if self.later else 1)
 
 
 class Lying(Server):
     """States a Content-Length that is too long."""
 
-    def reply(self, close: bool) -> bytes:
+    def reply(self, *, close: bool) -> bytes:
         """Return an answer that is shorter than it says."""
         return answer(length=len(BODY) + 9, close=close)
 
@@ -158,53 +158,53 @@ class Lying(Server):
 class TooShortLater(Server):
     """Now and then states a Content-Length that is too short."""
 
-    def reply(self, close: bool) -> bytes:
+    def reply(self, *, close: bool) -> bytes:
         """Return an answer that is longer than it says."""
         lies = self.served % LATER == LATER - 1
-        return answer(length=len(BODY) - 6, close=close) if lies else super().reply(close)
+        return answer(length=len(BODY) - 6, close=close) if lies else super().reply(close=close)
 
 
 class TooLongLater(Server):
     """Now and then states a Content-Length that is too long, so that one connection after the other waits for ever."""
 
-    def reply(self, close: bool) -> bytes:
+    def reply(self, *, close: bool) -> bytes:
         """Return an answer that is shorter than it says."""
         lies = self.served % LATER == LATER - 1
-        return answer(length=len(BODY) + 9, close=close) if lies else super().reply(close)
+        return answer(length=len(BODY) + 9, close=close) if lies else super().reply(close=close)
 
 
 class LongerLater(Server):
     """Answers another body of another length, once it is under load."""
 
-    def reply(self, close: bool) -> bytes:
+    def reply(self, *, close: bool) -> bytes:
         """Return a longer body."""
-        return answer(BODY + b" and more", close=close) if self.later else super().reply(close)
+        return answer(BODY + b" and more", close=close) if self.later else super().reply(close=close)
 
 
 class OtherLater(Server):
     """Answers another body of the same length, once it is under load, and ever after."""
 
-    def reply(self, close: bool) -> bytes:
+    def reply(self, *, close: bool) -> bytes:
         """Return another body."""
-        return answer(b"Hello Morld", close=close) if self.later else super().reply(close)
+        return answer(b"Hello Morld", close=close) if self.later else super().reply(close=close)
 
 
 class OtherMeanwhile(Server):
     """Answers another body of the same length, but only while it has several connections."""
 
-    def reply(self, close: bool) -> bytes:
+    def reply(self, *, close: bool) -> bytes:
         """Return another body."""
-        return answer(b"Hello Morld", close=close) if len(self.connections) > 2 else super().reply(close)
+        return answer(b"Hello Morld", close=close) if len(self.connections) > 2 else super().reply(close=close)
 
 
 class Closes(Server):
     """Closes every connection behind the answer, and does not say so."""
 
-    def reply(self, close: bool) -> bytes:  # noqa: ARG002
+    def reply(self, *, close: bool) -> bytes:  # noqa: ARG002
         """Return an answer without the header."""
         return KEEPING
 
-    def ends(self, close: bool) -> bool:  # noqa: ARG002
+    def ends(self, *, close: bool) -> bool:  # noqa: ARG002
         """Close always."""
         return True
 
@@ -212,7 +212,7 @@ class Closes(Server):
 class ClosesLater(Server):
     """Closes a connection behind every fiftieth answer, and does not say so."""
 
-    def ends(self, close: bool) -> bool:
+    def ends(self, *, close: bool) -> bool:
         """Close now and then."""
         return close or self.served % 50 == 49
 
@@ -220,11 +220,11 @@ class ClosesLater(Server):
 class SaysClose(Server):
     """Closes a connection behind every twentieth answer, and says so; the probe is spared."""
 
-    def reply(self, close: bool) -> bytes:
+    def reply(self, *, close: bool) -> bytes:
         """Return an answer with the header where it is due."""
-        return super().reply(self.ends(close))
+        return super().reply(close=self.ends(close=close))
 
-    def ends(self, close: bool) -> bool:
+    def ends(self, *, close: bool) -> bool:
         """Close now and then."""
         return close or (self.served % 20 == 19)
 
@@ -232,11 +232,11 @@ class SaysClose(Server):
 class IgnoresClose(Server):
     """Keeps connections that it was asked to close."""
 
-    def reply(self, close: bool) -> bytes:  # noqa: ARG002
+    def reply(self, *, close: bool) -> bytes:  # noqa: ARG002
         """Return an answer without the header."""
         return KEEPING
 
-    def ends(self, close: bool) -> bool:  # noqa: ARG002
+    def ends(self, *, close: bool) -> bool:  # noqa: ARG002
         """Close never."""
         return False
 
@@ -249,13 +249,13 @@ class ClosesLast(Server):
         super().prepare()
         self.due: list[tuple[float, socket.socket]] = []
 
-    def ends(self, close: bool) -> bool:  # noqa: ARG002
+    def ends(self, *, close: bool) -> bool:  # noqa: ARG002
         """Leave it open for a while."""
         return False
 
-    def serve(self, connection: socket.socket, close: bool) -> None:  # noqa: FBT001
+    def serve(self, connection: socket.socket, *, close: bool) -> None:
         """Answer, and remember to close."""
-        super().serve(connection, close)
+        super().serve(connection, close=close)
         self.due.append((time.monotonic() + 0.05, connection))
 
     def turn(self, at_s: float) -> None:  # noqa: ARG002

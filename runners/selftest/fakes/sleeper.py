@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--burn-ms", type=float, default=0.0)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with contextlib.suppress(OSError):  # as root a sleeper, which needs no CPU time, wakes up on time whatever else runs
+    with contextlib.suppress(OSError):  # as root it wakes up on time, whatever else runs; it needs no CPU time
         if not options.burn_ms:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     listener = socket.create_server(("127.0.0.1", options.port), backlog=1024)

@@ -1,0 +1,142 @@
+"""Latency at offered rates, measured with real h2load against servers of known delay and capacity."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runners.histogram import decode, percentile_us
+from runners.loads import LoadJob, LoadResult
+from runners.loads.h2load import H2load
+from runners.records import Trial
+from runners.subject import HOST, free_port
+from tests.integration.bench import MATRIX, Bench, interrupt
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        shutil.which("h2load") is None, reason="h2load is not installed: speedup doctor --install --for tests"
+    ),
+]
+
+SERVER = Path(__file__).with_name("paced") / "server.py"
+TABLE = """
+[server.slow]
+dir = {dir}
+run = [{python}, "{{dir}}/server.py", "--port={{port}}", "--delay-s=0.002"]
+
+[[table]]
+title = "Latency"
+mode = "latency"
+rows = ["slow"]
+{more}
+"""
+DELAY_US = 2_000
+CAPACITY_PER_S = 1e6 / DELAY_US
+
+
+def write(bench: Bench, more: str) -> None:
+    """Write a matrix with one server that takes 2 ms for a request, on one thread."""
+    table = TABLE.format(dir=json.dumps(str(SERVER.parent)), python=json.dumps(sys.executable), more=more)
+    bench.matrix.write_text(MATRIX.format(modes='["persistent"]', blocks=1) + table, encoding="utf-8")
+
+
+def of_design(bench: Bench, design: str) -> list[Trial]:
+    """Return the trials of a design that were measured."""
+    return [trial for trial in bench.read().trials if trial.design == design and trial.verdict != "not run"]
+
+
+def test_a_low_rate_shows_the_server_s_own_delay(bench: Bench) -> None:
+    """At a tenth of the capacity hardly any request waits for another, so the median is near the known 2 ms."""
+    write(bench, 'fractions = ["10%", "80%"]')
+    ended = bench.run("run")
+    assert ended.code == 0, ended.err
+    low, high = sorted(of_design(bench, "paced"), key=lambda trial: trial.fraction or 0)
+    assert (low.fraction, low.verdict, low.load) == (0.1, "ok", "h2load"), low.reason
+    assert low.offered_per_s == pytest.approx(0.1 * (low.capacity_per_s or 0))
+    assert low.requests_per_s == pytest.approx(low.offered_per_s, rel=0.25)
+    assert DELAY_US <= (percentile_us(decode(low.latency or ""), 50) or 0) < 3 * DELAY_US
+    assert (high.requests_per_s or 0) > (low.requests_per_s or 0)
+    assert [check.id for check in low.checks][-3:] == ["V25", "V26", "V27"]
+    assert not {"V10", "V12"} & {check.id for check in low.checks}
+    assert list(bench.folders[0].glob("logs/*/*.requests.txt")) == []
+    assert bench.processes() == []
+
+
+def test_a_search_finds_a_rate_below_the_known_capacity(bench: Bench) -> None:
+    """500 requests of 2 ms fit into a second; the rate reported is one that a trial of its own confirmed."""
+    write(bench, 'fractions = ["50%"]\nslo = "p90 < 40ms"\ntolerance = "20%"')
+    bench.run("run")
+    steps, confirmed = of_design(bench, "search"), of_design(bench, "confirm")
+    assert all(trial.objective == "p90 < 40ms" for trial in (*steps, *confirmed))
+    assert any(trial.objective_met for trial in steps)
+    assert len(steps) <= 12
+    found = confirmed[-1]
+    assert found.objective_met, found.reason
+    assert CAPACITY_PER_S / 16 < (found.offered_per_s or 0) <= CAPACITY_PER_S
+    assert (found.duration_us or 0) >= 3 * (steps[-1].duration_us or 0)
+
+
+def test_what_was_interrupted_is_finished_without_measuring_again(bench: Bench) -> None:
+    """Ctrl-C in the middle of the paced trials is recorded; resuming measures only what was missing."""
+    write(bench, "")
+    process = bench.start("run")
+    bench.wait_for(lambda: bench.lines() >= 2)
+    ended = interrupt(process, signal.SIGINT)
+    assert ended.code == 130, ended.err
+    before = of_design(bench, "paced")
+    assert 1 <= len(before) < 3
+    assert bench.run("run", "--resume", str(bench.folders[0])).code == 0
+    after = of_design(bench, "paced")
+    assert after[: len(before)] == before
+    assert sorted(trial.fraction or 0 for trial in after) == [0.5, 0.7, 0.9]
+    assert bench.processes() == []
+
+
+@pytest.fixture
+def stalling(tmp_path: Path) -> Iterator[int]:
+    """Return the port of a server that loses the first 200 ms of every second."""
+    port = free_port(700)
+    with (tmp_path / "server.txt").open("wb") as output:
+        argv = [sys.executable, str(SERVER), f"--port={port}", "--stall-s=0.2"]
+        process = subprocess.Popen(argv, stdout=output, stderr=output)
+    yield port
+    process.terminate()
+    process.wait(10)
+
+
+def load(job: LoadJob) -> LoadResult:
+    """Run a paced job to its end."""
+    phase = H2load().phases(job)[-1]
+    done = subprocess.run(phase.argv, cwd=phase.cwd, capture_output=True, text=True, timeout=phase.limit_s, check=True)
+    return H2load().parse(done.stdout, job)
+
+
+def test_what_a_stall_delays_is_charged_to_it(stalling: int, tmp_path: Path) -> None:
+    """A fifth of the requests is due in a stall of 200 ms: p90 is 100 ms, although most of them were sent after it."""
+    job = LoadJob(HOST, stalling, "/", "persistent", 8, 1, 1.0, 4.0, 1000.0, tmp_path / "requests.txt")
+    result = load(job)
+    latency = result.latency or {}
+    assert result.requests == pytest.approx(4000, rel=0.02)
+    assert (percentile_us(latency, 50) or 0) < 20_000
+    assert 60_000 < (percentile_us(latency, 90) or 0) < 180_000
+    assert 140_000 < (percentile_us(latency, 99) or 0) < 400_000
+    assert result.pacing is not None
+    assert result.pacing.late > 200
+    assert not (tmp_path / "requests.txt").exists()
+
+
+def test_a_closed_loop_counts_as_its_own_totals_do(stalling: int, tmp_path: Path) -> None:
+    """Every line of the log is a request; h2load's own totals are checked against it."""
+    job = LoadJob(HOST, stalling, "/", "persistent", 8, 2, 0.0, 1.0, None, tmp_path / "requests.txt")
+    result = load(job)
+    assert result.requests == sum((result.latency or {}).values()) > 100
+    assert (result.uncounted, result.errors.total, result.pacing) == (0, 0, None)
+    assert result.bytes_read == result.requests * len(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nHello World")
