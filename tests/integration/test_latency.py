@@ -15,6 +15,7 @@ import pytest
 from runners.histogram import decode, percentile_us
 from runners.loads import LoadJob, LoadResult
 from runners.loads.h2load import H2load
+from runners.probe import wait_until_listening
 from runners.records import Trial
 from runners.subject import HOST, free_port
 from tests.integration.bench import MATRIX, Bench, interrupt
@@ -107,6 +108,7 @@ def stalling(tmp_path: Path) -> Iterator[int]:
     with (tmp_path / "server.txt").open("wb") as output:
         argv = [sys.executable, str(SERVER), f"--port={port}", "--stall-s=0.2"]
         process = subprocess.Popen(argv, stdout=output, stderr=output)
+    assert wait_until_listening(HOST, port, lambda: process.poll() is None, 10)
     yield port
     process.terminate()
     process.wait(10)

@@ -126,13 +126,13 @@ def test_an_objective_is_met_by_the_share_it_names() -> None:
 
 
 def ask_all(
-    search: Generator[Ask, bool, float | None], oracle: Callable[[float], bool]
+    search: Generator[Ask, bool, float | None], oracle: Callable[[Ask], bool]
 ) -> tuple[float | None, list[Ask]]:
     """Answer every question of a search; return what it found and what it asked."""
     asked = [next(search)]
     try:
         while True:
-            asked.append(search.send(oracle(asked[-1].rate_per_s)))
+            asked.append(search.send(oracle(asked[-1])))
     except StopIteration as end:
         return end.value, asked
 
@@ -145,7 +145,7 @@ tolerances = st.floats(0.005, 0.5)
 def test_the_search_finds_a_known_threshold(share: float, tolerance: float) -> None:
     """Below it, and no further below than asked; or the ceiling; or nothing where even the lowest rate fails."""
     ceiling, threshold = 1000.0, share * 1000
-    found, asked = ask_all(highest_rate(ceiling / 16, ceiling, tolerance), lambda rate: rate <= threshold)
+    found, asked = ask_all(highest_rate(ceiling / 16, ceiling, tolerance), lambda ask: ask.rate_per_s <= threshold)
     lowest = ceiling / 16 / 2**6
     if threshold < lowest:
         assert found is None
@@ -164,7 +164,7 @@ def test_the_search_ends_whatever_it_is_told(seed: int, share: float, tolerance:
     chance = random.Random(seed)  # noqa: S311 - a test's oracle
     told: list[bool] = []
 
-    def oracle(_rate: float) -> bool:
+    def oracle(_ask: Ask) -> bool:
         told.append(chance.random() < share)
         return told[-1]
 
@@ -180,8 +180,9 @@ def test_noise_near_the_threshold_moves_the_answer_little(seed: int, share: floa
     chance = random.Random(seed)  # noqa: S311 - a test's oracle
     threshold = share * 1000
 
-    def oracle(rate: float) -> bool:
-        return rate <= threshold * 0.9 or (rate < threshold * 1.1 and chance.random() < 0.5)
+    def oracle(ask: Ask) -> bool:
+        share = ask.rate_per_s / threshold
+        return share <= 0.9 or (share < 1.1 and chance.random() < 0.5)
 
     found, _ = ask_all(highest_rate(1000 / 16, 1000.0, 0.02), oracle)
     assert found is None or threshold * 0.8 < found < threshold * 1.1
@@ -189,19 +190,15 @@ def test_noise_near_the_threshold_moves_the_answer_little(seed: int, share: floa
 
 def test_a_rate_that_is_not_confirmed_is_lowered_a_few_times() -> None:
     """And then none is reported."""
-    search = highest_rate(1000.0, 1000.0, 0.02)
-    asked = [next(search)]
-    with pytest.raises(StopIteration) as ended:
-        while True:
-            asked.append(search.send(asked[-1].purpose == "search"))  # every step does, no confirmation
+    found, asked = ask_all(highest_rate(1000.0, 1000.0, 0.02), lambda ask: ask.purpose == "search")
     assert [ask.purpose for ask in asked] == ["search", "confirm", "confirm", "confirm"]
     assert [ask.rate_per_s for ask in asked[1:]] == pytest.approx([1000, 950, 902.5])
-    assert ended.value.value is None
+    assert found is None
 
 
 def test_the_questions_of_each_purpose_are_numbered() -> None:
     """So that what is recorded is found again."""
-    _, asked = ask_all(highest_rate(100.0, 1000.0, 0.1), lambda rate: rate <= 300)
+    _, asked = ask_all(highest_rate(100.0, 1000.0, 0.1), lambda ask: ask.rate_per_s <= 300)
     steps = [ask.number for ask in asked if ask.purpose == "search"]
     assert steps == list(range(len(steps)))
 
