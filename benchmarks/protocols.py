@@ -13,6 +13,7 @@ The field's protocols name no interval; they are given the benefit of a 1 % thre
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -198,10 +199,10 @@ def plans(scale: float) -> list[Plan]:
         Plan("one 15 s run", one_long_run, times(none=10, one=5, three=5)),
         Plan("best of three 5 s runs", best_of_three, times(none=10, one=5, three=5)),
         Plan("means of ten 2 s runs", ten_back_to_back, times(none=10, one=5, three=5)),
-        Plan("our solo blocks, 10", solo_blocks(10), times(none=40, one=5, three=10)),
-        Plan("our solo blocks, 40", solo_blocks(40), times(three=10)),
-        Plan("our duets, 8 x 1.2 s", duets(8), times(none=110, half=10, one=40, three=20)),
-        Plan("our duets, 24 x 1.2 s", duets(24), times(half=20)),
+        Plan("our solo blocks, 6", solo_blocks(6), times(none=160)),
+        Plan("our solo blocks, 20", solo_blocks(20), times(three=20)),
+        Plan("our duets, 8 x 1.2 s", duets(8), times(none=400, one=80, three=20)),
+        Plan("our duets, 24 x 1.2 s", duets(24), times(half=24)),
     ]
 
 
@@ -252,24 +253,22 @@ def units_of(program: Path, folder: Path) -> Callable[[float], int]:
 
 
 def play(benches: dict[float, Bench], todo: list[Plan], seed: int) -> list[Score]:
-    """Try all protocols at all differences in random order."""
+    """Try all protocols at all differences in random order; Ctrl-C ends it with what is known by then."""
     scores = {(plan.name, share): Score(plan.name, share, [], []) for plan in todo for share in plan.tries}
     turns = [(plan, share) for plan in todo for share, tries in plan.tries.items() for _ in range(tries)]
     random.Random(seed).shuffle(turns)
     began = time.monotonic()
-    for number, (plan, share) in enumerate(turns, start=1):
-        bench = benches[share]
-        bench.spent_s()
-        score = scores[plan.name, share]
-        score.answers.append(plan.protocol(bench))
-        score.load_s.append(bench.spent_s())
-        left_s = (time.monotonic() - began) / number * (len(turns) - number)
-        print(
-            f"[{number}/{len(turns)}] {plan.name}, {share:.1%}: {score.answers[-1]:+.2%} ({left_s / 60:.0f} min left)",
-            file=sys.stderr,
-            flush=True,
-        )
-    return list(scores.values())
+    with contextlib.suppress(KeyboardInterrupt):
+        for number, (plan, share) in enumerate(turns, start=1):
+            score, bench = scores[plan.name, share], benches[share]
+            bench.spent_s()
+            answer = plan.protocol(bench)
+            score.answers.append(answer)
+            score.load_s.append(bench.spent_s())
+            left_min = (time.monotonic() - began) / number * (len(turns) - number) / 60
+            line = f"[{number}/{len(turns)}] {plan.name}, {share:.1%}: {answer:+.2%} ({left_min:.0f} min left)"
+            print(line, file=sys.stderr, flush=True)
+    return [score for score in scores.values() if score.answers]
 
 
 def show(scores: Sequence[Score]) -> None:
@@ -287,7 +286,7 @@ def show(scores: Sequence[Score]) -> None:
 def main() -> None:
     """Run everything and print what each protocol saw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", type=float, default=1.0, help="stretch the numbers of tries (1: about 90 minutes)")
+    parser.add_argument("--scale", type=float, default=1.0, help="stretch the numbers of tries (1: about 3.5 hours)")
     parser.add_argument("--only", default="", help="only protocols whose name holds this")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="also write all answers here")
