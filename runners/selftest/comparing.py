@@ -107,11 +107,11 @@ def judge_same(series: Series) -> Result:
 
 def judge_slowed(series: Series, spin_ns: int) -> Result:
     """Return whether the slower server was called costlier, by about as much as it is."""
-    truth = 1 + spin_ns / 1000 / series.base_cost_us
-    blank = replace(_blank(SLOWED), truth=f"{spin_ns} ns more for each request, a ratio of {truth:.3f}")
     estimate = series.estimate
     if estimate is None:
-        return replace(blank, status="failed", why=_nothing(series))
+        return replace(_blank(SLOWED), status="failed", why=_nothing(series))
+    truth = 1 + spin_ns / 1000 / series.base_cost_us
+    blank = replace(_blank(SLOWED), truth=f"{spin_ns} ns more for each request, a ratio of {truth:.3f}")
     answer, why = judge_cost(estimate).answer, []
     if answer != "costlier":
         why.append(f"it was called {answer}")

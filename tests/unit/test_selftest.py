@@ -12,6 +12,7 @@ from rich.console import Console
 
 from runners import kernel, network, sampling
 from runners.errors import NothingSelected
+from runners.loads import LOADS
 from runners.machine import Layout
 from runners.records import Check, Errors, Outcome, Trial
 from runners.selftest import cases, comparing, generator, injecting, measuring, session
@@ -217,8 +218,8 @@ def test_injections_are_undone() -> None:
 def test_fake_generators_are_known_for_as_long_as_their_case_runs() -> None:
     """They never reach a matrix."""
     with generator.known("fake-more"):
-        assert generator.LOADS["fake-more"].kind == "fake-more"
-    assert "fake-more" not in generator.LOADS
+        assert LOADS["fake-more"].kind == "fake-more"
+    assert "fake-more" not in LOADS
 
 
 def series(ratio: float, count: int = 10) -> comparing.Series:
