@@ -89,7 +89,7 @@ def test_what_was_interrupted_is_finished_without_measuring_again(bench: Bench) 
     """Ctrl-C in the middle of the paced trials is recorded; resuming measures only what was missing."""
     write(bench, "")
     process = bench.start("run")
-    bench.wait_for(lambda: bench.lines() >= 2)
+    bench.wait_for(lambda: bench.lines() >= 2 and bool(list(bench.folders[0].glob("logs/*/*.requests.txt"))))
     ended = interrupt(process, signal.SIGINT)
     assert ended.code == 130, ended.err
     before = of_design(bench, "paced")
