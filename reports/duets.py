@@ -24,7 +24,7 @@ from runners.statistics import (
     Judgement,
     attainable_level,
     family_level,
-    judge_cost,
+    judge_duet,
     median,
     ratio,
 )
@@ -117,7 +117,7 @@ def _duet(trials: Sequence[Trial], row: CellInfo, base: CellInfo, counts: dict[s
         unranked="" if row.twin_of else gate([view.families.get(family)], "cost"),
     )
     ranked = duet.ratio is not None and not duet.unranked
-    return replace(duet, judgement=judge_cost(duet.ratio)) if ranked and duet.ratio else duet
+    return replace(duet, judgement=judge_duet(duet.ratio)) if ranked and duet.ratio else duet
 
 
 def _cost(trials: Sequence[Trial]) -> Estimate | None:
@@ -133,7 +133,7 @@ def turned(duet: Duet) -> Duet:
         interval = estimate.interval
         inverse = Interval(1 / interval.high, 1 / interval.low, interval.level) if interval else None
         estimate = Estimate(1 / estimate.value, estimate.count, inverse)
-    judged = judge_cost(estimate) if estimate and duet.judgement else None
+    judged = judge_duet(estimate) if estimate and duet.judgement else None
     first = (duet.ratio.count if duet.ratio else 0) - duet.first
     return replace(
         duet, row=duet.base, base=duet.row, row_cost=duet.base_cost, base_cost=duet.row_cost, ratio=estimate,

@@ -100,14 +100,16 @@ def blocks_for_level(level: float) -> int:
     return count
 
 
-def judge(estimate: Estimate, above: Answer = "faster", below: Answer = "slower") -> Judgement:
-    """Return what a ratio's interval allows to say; a difference under 1 % is never called one."""
+def judge(
+    estimate: Estimate, above: Answer = "faster", below: Answer = "slower", band: float = DIFFERENT_BAND
+) -> Judgement:
+    """Return what a ratio's interval allows to say; a difference smaller than the band is never called one."""
     interval = estimate.interval
     if interval is None:
         return Judgement("not resolved", max(1, MIN_VALUES - estimate.count))
-    if interval.low > 1 + DIFFERENT_BAND:
+    if interval.low > 1 + band:
         return Judgement(above)
-    if interval.high < 1 - DIFFERENT_BAND:
+    if interval.high < 1 - band:
         return Judgement(below)
     if interval.low > 1 - EQUIVALENT_BAND and interval.high < 1 + EQUIVALENT_BAND:
         return Judgement("equivalent")
@@ -117,6 +119,11 @@ def judge(estimate: Estimate, above: Answer = "faster", below: Answer = "slower"
 def judge_cost(estimate: Estimate) -> Judgement:
     """Return what the interval of a ratio of costs allows to say: the less the better."""
     return judge(estimate, "costlier", "cheaper")
+
+
+def judge_duet(estimate: Estimate) -> Judgement:
+    """Return the same for duets, which resolve differences far below 1 %: any that the interval holds is called one."""
+    return judge(estimate, "costlier", "cheaper", band=0.0)
 
 
 def more_blocks(estimate: Estimate, target: float = TARGET_HALF_WIDTH) -> int | None:

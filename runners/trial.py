@@ -40,11 +40,10 @@ class Workplace:
 
 def blanks(cells: Sequence[Cell], slot: Slot) -> tuple[Trial, ...]:
     """Return the records of a slot whose trials have not begun."""
-    duet = len(cells) > 1
     base = [_blank(cell, slot) for cell in cells]
     if slot.offer:
-        return tuple(_offered(blank, slot.offer) for blank in base)
-    if not duet:
+        base = [_offered(blank, slot.offer) for blank in base]
+    if len(base) == 1:
         return tuple(base)
     pair = TOGETHER.join(sorted(cell.id for cell in cells))
     first, second = base

@@ -1,0 +1,124 @@
+"""How much does a server cost beside another one, and alone; flat out, and at the same rate? A study of duets.
+
+    python -m benchmarks.operating_points --pairs epoll:asynchttp h2o:epoll --rate 12000 --blocks 6
+
+For each pair of variants of the default matrix, the ratio of server CPU time per request is measured in four ways:
+both at the same moment or one after the other (in turns), each flat out (wrk) or at the same given rate (h2load).
+Printed are the median ratio and the standard deviation of its logarithm. What the ways say differs where servers
+differ in how they handle many events at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import statistics
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runners import builds, tools
+from runners.cells import Cell
+from runners.network import enter_user_namespace
+from runners.order import Offer, Slot
+from runners.planning import Plan, Wishes, layouts, make_plan
+from runners.records import Trial
+from runners.subject import Programs
+from runners.trial import Workplace, measure
+
+
+@dataclass
+class Study:
+    """The built servers, and ways to measure two of them."""
+
+    plan: Plan
+    place: Workplace
+    rate_per_s: float
+    count: int = 0
+
+    def _slot(self, cells: tuple[Cell, ...], block: int, *, paced: bool) -> Slot:
+        self.count += 1
+        offer = Offer("paced", self.rate_per_s, self.rate_per_s, 1.0) if paced else None
+        return Slot(tuple(cell.id for cell in cells), "study", block, 0, self.count, offer)
+
+    def duet(self, row: Cell, base: Cell, block: int, *, paced: bool) -> float | None:
+        """Return the log cost ratio of both at the same moment; who starts first alternates."""
+        cells = (row, base) if block % 2 else (base, row)
+        trials = measure(cells, self._slot(cells, block, paced=paced), self.place)
+        return next(trial.cost_log_ratio for trial in trials if trial.cell == row.id)
+
+    def apart(self, row: Cell, base: Cell, block: int, *, paced: bool) -> float | None:
+        """Return the log cost ratio of one after the other."""
+        cells = (row, base) if block % 2 else (base, row)
+        costs = {trial.cell: _cost(trial) for cell in cells for trial in self._alone(cell, block, paced=paced)}
+        mine, theirs = costs[row.id], costs[base.id]
+        return math.log(mine / theirs) if mine and theirs else None
+
+    def _alone(self, cell: Cell, block: int, *, paced: bool) -> tuple[Trial, ...]:
+        return measure((cell,), self._slot((cell,), block, paced=paced), self.place)
+
+
+def _cost(trial: Trial) -> float | None:
+    return trial.server_cpu_us_per_request
+
+
+def prepare(folder: Path, rate_per_s: float) -> Study:
+    """Build the servers of the default matrix, from the cache where they are there."""
+    plan = make_plan(Wishes())
+    env = builds_env(plan)
+    versions = {name: status.version or "" for name, status in plan.tools.items()}
+    (folder / "logs").mkdir()
+    shop = builds.Workshop(plan.base, plan.host.cache / "builds", folder, env, versions)
+    programs = {cell.program.name: cell.program for cell in plan.measurable}
+    builds.build_all(programs.values(), shop, lambda info: print(f"{info.variant}: {info.status}", flush=True))
+    outputs = {name: builds.program_path(program, shop) for name, program in programs.items() if program.build}
+    kind = "namespace" if enter_user_namespace() else "host"
+    limits = plan.matrix.validity.model_copy(update={"foreign_fail": 1e9, "spread_fail": 1e9, "drift_fail": 1e9})
+    place = Workplace(folder, Programs(plan.base, outputs, env), layouts(plan), kind, limits)  # type: ignore[arg-type]
+    return Study(plan, place, rate_per_s)
+
+
+def builds_env(plan: Plan) -> dict[str, str]:
+    """Return the environment in which compilers and generators are found."""
+    return {**os.environ, **tools.tool_environment(plan.tools, plan.host)}
+
+
+def cell_of(plan: Plan, name: str) -> Cell:
+    """Return a variant's cell with one thread and persistent connections."""
+    return next(
+        replace(cell, connections=32)
+        for cell in plan.measurable
+        if (cell.program.name, cell.threads, cell.mode, cell.twin) == (name, 1, "persistent", False)
+    )
+
+
+def ways(study: Study, row: Cell, base: Cell, blocks: int) -> Iterator[tuple[str, list[float]]]:
+    """Yield each way with the log ratios of its blocks."""
+    for paced in (False, True):
+        for name, way in (("in a duet", study.duet), ("alone", study.apart)):
+            found = [way(row, base, block, paced=paced) for block in range(blocks)]
+            pace = f"at {study.rate_per_s:,.0f}/s" if paced else "flat out"
+            yield f"{name}, {pace}", [value for value in found if value is not None]
+
+
+def main() -> None:
+    """Measure the pairs and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", nargs="+", default=["epoll:asynchttp", "h2o:epoll", "go:asynchttp"])
+    parser.add_argument("--rate", type=float, default=12000, help="requests per second of each server when paced")
+    parser.add_argument("--blocks", type=int, default=6)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        study = prepare(Path(name), options.rate)
+        for pair in options.pairs:
+            row, base = (cell_of(study.plan, part) for part in pair.split(":"))
+            for way, logs in ways(study, row, base, options.blocks):
+                spread = statistics.stdev(logs) if len(logs) > 1 else math.nan
+                ratio = math.exp(statistics.median(logs)) if logs else math.nan
+                print(f"{pair:28}{way:26}{ratio:8.3f}  sd {spread:6.2%}  n {len(logs)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
