@@ -96,7 +96,7 @@ def _add_plan(commands: Any) -> None:
 
 
 def _add_run(commands: Any) -> None:
-    run = commands.add_parser("run", help="measure, and write the report after every block")
+    run = commands.add_parser("run", help="measure, and write the report, again and again as it goes")
     _add_wishes(run)
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where run folders go")
     run.add_argument("--resume", type=Path, metavar="DIR", help="measure only what this run folder still lacks")

@@ -1,8 +1,18 @@
-"""What holds for all tests: Hypothesis never fails a test for a slow machine."""
+"""What holds for all tests: tools are found where the doctor puts them, and a slow machine is no reason to fail."""
 
 from __future__ import annotations
 
+import os
+import signal
+
 from hypothesis import HealthCheck, settings
+
+from runners.tools import cache_folder
 
 settings.register_profile("unhurried", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), str(cache_folder() / "bin")])
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and servers would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,7 +16,7 @@ from runners.order import Slot
 from runners.records import Trial
 from runners.selftest.case import Case, Need, Result
 from runners.selftest.generator import known
-from runners.selftest.judging import idle_noise, judge, spoilt_by
+from runners.selftest.judging import judge, spoilt_by
 from runners.subject import Programs
 from runners.trial import Workplace, measure
 
@@ -77,24 +77,26 @@ class Bench:
 def run_case(case: Case, bench: Bench, position: int, say: Say, *, patient: bool = True) -> Result:
     """Return what was reported of a case; measure it again, twice at most, where noise spoilt it.
 
-    Without patience that is done only where the case would fail.
+    Behind each such attempt the machine is looked at while nothing of ours runs. Without patience a busy machine
+    excuses the first attempt, unless more than the noise is wrong with it.
     """
     missing = [bench.lacks[need] for need in case.needs if need in bench.lacks]
     if missing:
         return Result(case.name, case.truth, case.named_by, case.verdict, "not run", why=tuple(missing))
-    began = time.monotonic()
+    began, busy = time.monotonic(), None
     retried: list[str] = []
     while True:
         trial = measure_case(case, bench, position, attempt=len(retried))
         result = judge(case, trial, None)
         spoilt = spoilt_by(case, trial, result)
-        hopeful = patient or bool(set(result.why) - set(idle_noise(case, trial)))
-        if spoilt is None or len(retried) == ATTEMPTS - 1 or not hopeful:
+        if spoilt is None:
+            break
+        busy = busy_machine() or busy
+        result = judge(case, trial, busy)
+        if len(retried) == ATTEMPTS - 1 or (result.status == "passed" and not patient):
             break
         retried.append(spoilt)
         say(f"  {case.name}: again, for the machine is not calm: {spoilt}")
-    if spoilt is not None:
-        result = judge(case, trial, busy_machine())
     return replace(result, retried=tuple(retried), seconds=round(time.monotonic() - began, 1))
 
 

@@ -39,6 +39,7 @@ steal_fail = "100%"
 pressure_fail = "100%"
 drift_fail = "1000%"
 spread_fail = "1000%"
+overshoot_fail = "10s"
 
 [machine.local]
 threads = [1]

@@ -14,6 +14,8 @@ from tests.integration.bench import Bench, interrupt
 
 pytestmark = pytest.mark.integration
 
+BLOCKS = 6  # enough to be disturbed before the end, also by a test that is late
+
 
 def test_an_honest_server_is_measured_and_every_request_counted(bench: Bench) -> None:
     """A trial of a plain server is ok, and all its counts agree."""
@@ -141,24 +143,25 @@ def test_a_failed_build_shows_its_last_lines_and_the_other_rows_are_measured(ben
 
 def test_ctrl_c_is_recorded_leaves_nothing_and_resume_completes(bench: Bench) -> None:
     """An interrupted trial is `not run`; the report is written, and resume measures just what is missing."""
-    bench.write("none", blocks=3)
+    bench.write("none", blocks=BLOCKS)
     process = bench.start("run")
     bench.wait_for(lambda: bench.is_loading(block=1))
     ended = interrupt(process, signal.SIGINT)
     assert ended.code == 130
     assert "run --resume" in ended.err
-    assert [trial.verdict for trial in bench.read().trials] == ["ok", "not run"]
+    *done, last = bench.read().trials
+    assert ({trial.verdict for trial in done}, last.verdict) == ({"ok"}, "not run")
     assert (bench.folders[0] / "report.html").exists()
     assert bench.processes() == []
     resumed = bench.run("run", "--resume", str(bench.folders[0]))
     assert resumed.code == 0, resumed.err
-    verdicts = [(trial.block, trial.verdict) for trial in bench.read().trials]
-    assert verdicts == [(0, "ok"), (1, "not run"), (1, "ok"), (2, "ok")]
+    measured = [trial.block for trial in bench.read().trials if trial.verdict == "ok"]
+    assert measured == list(range(BLOCKS))
 
 
 def test_term_ends_a_run_like_ctrl_c(bench: Bench) -> None:
     """A service manager's TERM is heeded as well."""
-    bench.write("none", blocks=3)
+    bench.write("none", blocks=BLOCKS)
     process = bench.start("run")
     bench.wait_for(lambda: bench.is_loading(block=1))
     assert interrupt(process, signal.SIGTERM).code == 130
@@ -167,14 +170,14 @@ def test_term_ends_a_run_like_ctrl_c(bench: Bench) -> None:
 
 def test_a_killed_run_leaves_no_process_and_resume_completes(bench: Bench) -> None:
     """After SIGKILL the kernel ends server and client; the next start ends what they had started; resume completes."""
-    bench.write("leaves-child", blocks=3)
+    bench.write("leaves-child", blocks=BLOCKS)
     process = bench.start("run")
     bench.wait_for(lambda: bench.is_loading(block=1))
     interrupt(process, signal.SIGKILL)
     bench.wait_for(lambda: not [line for line in bench.processes() if "sleep 600" not in line])
     resumed = bench.run("run", "--resume", str(bench.folders[0]))
     assert resumed.code == 0, resumed.err
-    assert sorted((trial.block or 0) for trial in bench.read().trials) == [0, 1, 2]
+    assert sorted((trial.block or 0) for trial in bench.read().trials) == list(range(BLOCKS))
     assert bench.processes() == []
 
 
