@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from runners.cells import Cell
-from runners.order import trial_s
+from runners.order import Duet, trial_s
 from runners.planning import Plan
 from runners.units import format_duration
 
@@ -32,7 +32,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "preset": plan.preset_name,
         "load": plan.load,
         "blocks": plan.preset.blocks.max,
-        "trials": len(plan.measurable) * plan.preset.blocks.max,
+        "trials": (len(plan.solos) + len(plan.duets)) * plan.preset.blocks.max,
         "estimated_s": round(plan.estimated_s, 1),
         "latency_s": round(plan.latency_s, 1),
         "cells": [
@@ -54,6 +54,10 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             }
             for planned in plan.cells
         ],
+        "duets": [
+            {"cell": duet.row.id, "base": duet.base.id, "family": duet.family, "trial_s": trial_s(duet.row)}
+            for duet in plan.duets
+        ],
     }
 
 
@@ -62,9 +66,14 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
     console = console or PlainPipeConsole(highlight=False, soft_wrap=True)
     for family, cells in _families(plan).items():
         spent = format_duration(sum(map(trial_s, cells)) * plan.preset.blocks.max)
-        console.print(Text(f"family {family}: {len(cells)} cells, {spent}", style="bold"))
+        console.print(Text(f"family {family}: {plural(len(cells), 'cell')}, {spent}", style="bold"))
         for cell in cells:
             console.print(Text(f"  {cell.id:<52}  group {cell.program.group}"))
+    for family, duets in _duet_families(plan).items():
+        spent = format_duration(sum(trial_s(duet.row) for duet in duets) * plan.preset.blocks.max)
+        console.print(Text(f"family {family}: {plural(len(duets), 'duet')}, {spent}", style="bold"))
+        for duet in duets:
+            console.print(Text(f"  {duet.row.slug} with {duet.base.slug}"))
     for slugs, (status, reason) in _reasons(plan).items():
         console.print(Text(f"{status}: {slugs} - {reason}", style="dim"))
     if plan.goals:
@@ -72,18 +81,36 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
         console.print(Text(f"latency at offered rates: {len(plan.goals)} cells, about {spent}", style="bold"))
     if plan.unpaced:
         console.print(Text(plan.unpaced, style="dim"))
-    blocks = plan.preset.blocks.max
     console.print(
-        f"{len(plan.measurable)} cells x {blocks} blocks = {len(plan.measurable) * blocks} trials on machine"
-        f" '{plan.machine}' with {plan.load}, preset '{plan.preset_name}':"
-        f" about {format_duration(plan.estimated_s)}, and the builds"
+        f"{what(plan)} x {plan.preset.blocks.max} blocks ="
+        f" {(len(plan.solos) + len(plan.duets)) * plan.preset.blocks.max} trials on machine '{plan.machine}'"
+        f" with {plan.load}, preset '{plan.preset_name}': about {format_duration(plan.estimated_s)}, and the builds"
     )
+
+
+def what(plan: Plan) -> str:
+    """Return what a block holds: "25 cells and 6 duets"."""
+    parts = [plural(len(plan.solos), "cell")] if plan.solos else []
+    parts += [plural(len(plan.duets), "duet")] if plan.duets else []
+    return " and ".join(parts) or "nothing"
+
+
+def plural(count: int, word: str) -> str:
+    """Return "1 cell" or "2 cells"."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _families(plan: Plan) -> dict[str, list[Cell]]:
     families: dict[str, list[Cell]] = {}
-    for cell in plan.measurable:
+    for cell in plan.solos:
         families.setdefault(cell.family, []).append(cell)
+    return families
+
+
+def _duet_families(plan: Plan) -> dict[str, list[Duet]]:
+    families: dict[str, list[Duet]] = {}
+    for duet in plan.duets:
+        families.setdefault(duet.family, []).append(duet)
     return families
 
 

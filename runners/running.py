@@ -20,6 +20,7 @@ from typing import Literal
 from runners import builds, folder, latency, order, tools
 from runners.cells import Cell, Planned, Program
 from runners.errors import BadInput, Interrupted, NothingSelected, UnfitMachine
+from runners.listing import what
 from runners.loads import LOADS
 from runners.machine import Layout, format_cpus
 from runners.network import Kind, enter_user_namespace
@@ -103,11 +104,9 @@ def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto") -> Job:
 def summary(job: Job) -> str:
     """Return in a line what is about to be measured."""
     plan, blocks = job.plan, job.plan.preset.blocks
-    what = [f"{len(plan.solos)} cells"] if plan.solos else []
-    what += [f"{len(plan.duets)} duets"] if plan.duets else []
     count = str(blocks.max) if blocks.min == blocks.max else f"{blocks.min} to {blocks.max}"
     return (
-        f"{plan.matrix.suite.title}: {' and '.join(what) or 'nothing'} x {count} blocks on machine '{plan.machine}'"
+        f"{plan.matrix.suite.title}: {what(plan)} x {count} blocks on machine '{plan.machine}'"
         f" with {plan.load}, preset '{plan.preset_name}': about {format_duration(plan.estimated_s)} and the builds;"
         f" run folder {os.path.relpath(job.folder)}"
     )

@@ -46,7 +46,7 @@ def v3_kernel_agrees(evidence: Evidence, _limits: Validity) -> Check:
     agrees = sent / most - slack <= evidence.served <= sent / least + slack
     each = f"{least}" if least == most else f"{least} to {most}"
     saw = f"the kernel counted {sent} segments with data, the generator {evidence.served} requests"
-    advice = "answers are sent unasked, split over segments, or lost: run speedup check"
+    advice = "answers are sent unasked, split over segments, or lost"
     return holds("V3", name, agrees, saw=saw, limit=f"{each} a request, within {slack} requests", advice=advice)
 
 

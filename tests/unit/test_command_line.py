@@ -78,7 +78,7 @@ def test_a_plan_comes_as_json(matrix: Path, capsys: pytest.CaptureFixture[str]) 
 def test_a_plan_comes_for_people(matrix: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With what it comes to in the last line."""
     assert speedup.main(["plan", "--matrix", str(matrix), "--only", "a/*/persistent"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("1 cells x 6 blocks = 6 trials on machine 'local'")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 cell x 6 blocks = 6 trials on machine 'local'")
 
 
 def test_the_selection_of_the_command_line_is_heeded(matrix: Path, capsys: pytest.CaptureFixture[str]) -> None:
