@@ -140,14 +140,14 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
 
     Interrupted, with the trial under way recorded as `not run`, where a person or a signal stops it.
     """
-    with _signals():
+    with _signals() as interruption:
         swept = sweep()
         if swept:
             reporter.say(f"ended {len(swept)} processes that a killed run had left behind")
         job = _build(job, reporter)
         try:
             with tuned(job.plan.host.cache, reporter.say, wanted=job.tune) as changes:
-                return _measure_all(_noting(job, changes), reporter, after_block)
+                return _measure_all(_noting(job, changes), reporter, after_block, interruption)
         except Interrupted as error:
             resume = f"{command_line()} run --resume {os.path.relpath(job.folder)}"
             raise Interrupted(f"{error}; to go on: {resume}") from error
@@ -243,12 +243,14 @@ def _cell_info(planned: Planned, layout: Mapping[int, Layout], failed: Mapping[s
     )
 
 
-def _measure_all(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
+def _measure_all(
+    job: Job, reporter: Reporter, after_block: AfterBlock, interruption: Interruption
+) -> tuple[Trial, ...]:
     """Measure block after block until the schedule says that it is enough."""
     schedule = _schedule(job)
     cells = {cell.id: cell for cell in job.plan.measurable}
     trials, paced = latency.apart(job.recorded)
-    place = _workplace(job, reporter)
+    place = _workplace(job, reporter, interruption)
     pace = Pace(schedule, trials)
     reporter.begin(pace)
     while slots := schedule.following(trials, spent_s(trials)):
@@ -292,10 +294,15 @@ def _measured(cells: Sequence[Cell], slot: order.Slot, place: Workplace) -> tupl
         raise
 
 
-def _workplace(job: Job, reporter: Reporter) -> Workplace:
+def _workplace(job: Job, reporter: Reporter, interruption: Interruption) -> Workplace:
     shop = _workshop(job)
     programs: dict[str, Program] = {cell.program.name: cell.program for cell in job.plan.measurable}
     outputs = {name: builds.program_path(program, shop) for name, program in programs.items() if program.build}
+
+    def tick() -> None:
+        interruption.check()
+        reporter.tick()
+
     return Workplace(
         folder=job.folder,
         programs=Programs(job.plan.base, outputs, shop.env),
@@ -303,7 +310,7 @@ def _workplace(job: Job, reporter: Reporter) -> Workplace:
         network=_network(job.network),
         limits=job.plan.matrix.validity,
         ceiling_per_s=job.plan.matrix.machine[job.plan.machine].ceiling,
-        tick=reporter.tick,
+        tick=tick,
     )
 
 
@@ -382,16 +389,34 @@ def alone_on_machine() -> Iterator[None]:
         yield
 
 
+class Interruption:
+    """Turns Ctrl-C, TERM and HUP into Interrupted, at once and, should Python swallow that, at the next check.
+
+    What a signal handler raises is lost where Python runs a callback of its own, such as those around a fork.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        """Remember the signal and raise."""
+        self.reason = f"interrupted ({signal.Signals(number).name})"
+        self.check()
+
+    def check(self) -> None:
+        """Raise Interrupted if a signal came."""
+        if self.reason is not None:
+            raise Interrupted(self.reason)
+
+
 @contextmanager
-def _signals() -> Iterator[None]:
-    """Turn Ctrl-C, TERM and HUP into Interrupted, so that everything is stopped and recorded."""
-
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        raise Interrupted(f"interrupted ({signal.Signals(number).name})")
-
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+def _signals() -> Iterator[Interruption]:
+    """Heed the signals that end a run, so that everything is stopped and recorded."""
+    interruption = Interruption()
+    heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, interruption) for number in heeded}
     try:
-        yield
+        yield interruption
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import select
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
@@ -180,13 +181,21 @@ def test_what_is_no_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -
     assert isinstance(reporter(io.StringIO()), PlainReporter)
 
 
+def read_all(screen: int) -> str:
+    """Return all that was written to a terminal; it may come in pieces."""
+    shown = b""
+    while select.select([screen], [], [], 0.5)[0]:
+        shown += os.read(screen, 65536)
+    return shown.decode()
+
+
 def test_a_terminal_gets_a_bar(terminal: tuple[TextIO, int]) -> None:
     """With the number of trials and the time left, and it is taken away at the end."""
     stream, screen = terminal
     talk = reporter(stream)
     assert isinstance(talk, LiveReporter)
     run_one(talk)
-    shown = os.read(screen, 65536).decode()
+    shown = read_all(screen)
     assert "1/1" in shown
     assert "left" in shown
 
@@ -202,7 +211,7 @@ def test_no_color_means_no_colour(terminal: tuple[TextIO, int], monkeypatch: pyt
     stream, screen = terminal
     monkeypatch.setenv("NO_COLOR", "1")
     run_one(reporter(stream))
-    shown = os.read(screen, 65536).decode()
+    shown = read_all(screen)
     assert not re.search(r"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-7])m", shown)
 
 
@@ -213,4 +222,4 @@ def test_a_bad_trial_stays_on_the_terminal(terminal: tuple[TextIO, int]) -> None
     talk.begin(pace(2))
     talk.trial(slot(), [trial("failed", "its last words: [red] oh")])
     talk.end()
-    assert "epoll/t1/c64/persistent failed: its last words: [red] oh" in os.read(screen, 65536).decode()
+    assert "epoll/t1/c64/persistent failed: its last words: [red] oh" in read_all(screen)
