@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -45,7 +46,8 @@ SHARES = (0.0, 0.005, 0.01, 0.03)
 FIELD_THRESHOLD = 0.01
 WARMUP_S = 0.2
 PILOT_DUETS = 12
-PILOT_UNITS = 2000
+TIMED_UNITS = 100
+TIMINGS = 5
 
 MATRIX = """
 [suite]
@@ -55,6 +57,10 @@ modes = ["persistent"]
 [preset.quick]
 warmup = "200ms"
 duration = "1s"
+
+[preset.quick.duet]
+warmup = "100ms"
+duration = "300ms"
 
 [machine.local]
 threads = [1]
@@ -105,7 +111,8 @@ class Bench:
     def duet(self, block: int) -> tuple[Trial, Trial]:
         """Measure both at the same moment; who starts first alternates. Return A's and B's trial."""
         cells = [self.a, self.b] if block % 2 else [self.b, self.a]
-        self.load_s += WARMUP_S + self.a.load.duration_s
+        in_duet = self.a.in_duet.load
+        self.load_s += in_duet.warmup_s + in_duet.duration_s
         first, second = measure(cells, self._slot(cells, block), self.place)
         return (first, second) if first.cell == self.a.id else (second, first)
 
@@ -171,7 +178,7 @@ def solo_blocks(blocks: int) -> Callable[[Bench], Answer]:
 
 
 def duets(blocks: int) -> Callable[[Bench], Answer]:
-    """Duets of A and B, each 1 s, compared by server CPU per request in the same moments."""
+    """Duets of A and B, each 0.3 s after 0.1 s of warm-up, compared by server CPU per request in the same moments."""
 
     def protocol(bench: Bench) -> Answer:
         trials = [bench.duet(block) for block in range(blocks)]
@@ -201,9 +208,19 @@ def plans(scale: float) -> list[Plan]:
         Plan("best of three 5 s runs", best_of_three, times(none=10, one=5, three=5)),
         Plan("means of ten 2 s runs", ten_back_to_back, times(none=10, one=5, three=5)),
         Plan("our solo blocks, 6", solo_blocks(6), times(none=160)),
-        Plan("our solo blocks, 20", solo_blocks(20), times(three=20)),
-        Plan("our duets, 8 x 1.2 s", duets(8), times(none=400, one=80, three=20)),
-        Plan("our duets, 24 x 1.2 s", duets(24), times(half=24)),
+        Plan("our solo blocks, 30", solo_blocks(30), times(three=64)),
+        Plan("our duets, 25 x 0.4 s", duets(25), times(none=400, one=160, three=20)),
+        Plan("our duets, 75 x 0.4 s", duets(75), times(half=160)),
+    ]
+
+
+def chosen_plans(options: argparse.Namespace) -> list[Plan]:
+    """Return the protocols and true differences asked for."""
+    shares = {share for share in SHARES if any(math.isclose(100 * share, given) for given in options.differences)}
+    return [
+        replace(plan, tries={share: tries for share, tries in plan.tries.items() if share in shares})
+        for plan in plans(options.scale)
+        if options.only in plan.name
     ]
 
 
@@ -236,21 +253,26 @@ def place(folder: Path) -> Workplace:
     return Workplace(folder, Programs(folder, {}, dict(os.environ)), layouts, NETWORK, matrix.validity)
 
 
-def units_of(program: Path, folder: Path) -> Callable[[float], int]:
-    """Return the spin for a share of the server's CPU time per request, calibrated where it is used.
+def spin_ns(program: Path, units: int) -> float:
+    """Return the CPU nanoseconds of a spin: the median of several timings of a million each."""
+    command = [str(program), "0", str(units)]
+    return statistics.median(
+        float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(TIMINGS)
+    )
 
-    A spin so large that any method sees it tells what one unit costs between the instructions of a real request.
+
+def units_of(program: Path, folder: Path) -> Callable[[float], int]:
+    """Return the spin for a share of the server's CPU time per request in a duet of twins.
+
+    The spin is timed by itself: a spin so large that duets could calibrate it changes what the rest of a request costs.
     """
-    pilot = Bench(program, PILOT_UNITS, lambda: place(folder))
-    costs = [
-        (a.server_cpu_us_per_request, b.server_cpu_us_per_request)
-        for a, b in (pilot.duet(block) for block in range(PILOT_DUETS))
-        if a.server_cpu_us_per_request and b.server_cpu_us_per_request
-    ]
-    cost_us = statistics.median(a for a, _b in costs)
-    unit_us = statistics.median(b - a for a, b in costs) / PILOT_UNITS
-    print(f"a request costs {cost_us:.2f} us of CPU in a duet; a unit of spin {unit_us * 1000:.2f} ns", flush=True)
-    return lambda share: round(share * cost_us / unit_us)
+    pilot = Bench(program, 0, lambda: place(folder))
+    costs = [trial.server_cpu_us_per_request for block in range(PILOT_DUETS) for trial in pilot.duet(block)]
+    cost_us = statistics.median(cost for cost in costs if cost)
+    idle_ns, spun_ns = (spin_ns(program, units) for units in (0, TIMED_UNITS))
+    unit_ns = (spun_ns - idle_ns) / TIMED_UNITS
+    print(f"a request costs {cost_us:.2f} us of CPU in a duet; a unit of spin {unit_ns:.3f} ns", flush=True)
+    return lambda share: round(share * cost_us * 1000 / unit_ns)
 
 
 def play(benches: dict[float, Bench], todo: list[Plan], seed: int) -> list[Score]:
@@ -287,8 +309,10 @@ def show(scores: Sequence[Score]) -> None:
 def main() -> None:
     """Run everything and print what each protocol saw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", type=float, default=1.0, help="stretch the numbers of tries (1: about 3.5 hours)")
+    parser.add_argument("--scale", type=float, default=1.0, help="stretch the numbers of tries (1: about 6 hours)")
     parser.add_argument("--only", default="", help="only protocols whose name holds this")
+    parser.add_argument("--differences", type=float, nargs="*", default=[100 * share for share in SHARES],
+                        metavar="PERCENT", help="only pairs of these true differences (default: %(default)s)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="also write all answers here")
     options = parser.parse_args()
@@ -299,7 +323,7 @@ def main() -> None:
         program = build(folder)
         spin = units_of(program, folder)
         benches = {share: Bench(program, spin(share), lambda: place(folder)) for share in SHARES}
-        scores = play(benches, [plan for plan in plans(options.scale) if options.only in plan.name], options.seed)
+        scores = play(benches, chosen_plans(options), options.seed)
     show(scores)
     if options.json:
         options.json.write_text(json.dumps([vars(score) for score in scores]), encoding="utf-8")

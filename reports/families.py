@@ -12,6 +12,7 @@ from typing import Literal
 
 from runners.cells import variant_name
 from runners.comparison import Floor, by_family, counting, log_ratios, twin_floor
+from runners.order import is_duet_family
 from runners.records import CellInfo, Run, RunFolder, Trial
 from runners.units import format_duration
 
@@ -55,7 +56,7 @@ def _family(
     cells: Mapping[str, CellInfo],
     limit: float,
 ) -> Family:
-    counted, duet = counting(trials), name.endswith("/duet")
+    counted, duet = counting(trials), is_duet_family(name)
     base = run.bases.get(name) or ""
     cell = cells.get(base)
     return Family(
@@ -64,7 +65,7 @@ def _family(
         base=variant_name(cell.server, cell.variant) if cell else "",
         blocks=len({trial.block for trial in counted}),
         repeated=len({(trial.block, trial.attempt) for trial in trials if trial.attempt}),
-        ended=_ended(run.ended_by.get(name), run),
+        ended=_ended(run.ended_by.get(name), run, len(run.order.get(name, ()))),
         rate=None if duet else twin_floor(_twin_logs(counted, base, twins, RATE), limit),
         cost=twin_floor(_twin_logs(counted, base, twins, COST), limit),
     )
@@ -81,10 +82,10 @@ def _twin_logs(trials: Sequence[Trial], base: str, twins: Mapping[str, str], val
     return log_ratios([trial for trial in trials if trial.cell == twin], originals, value)
 
 
-def _ended(by: str | None, run: Run) -> str:
+def _ended(by: str | None, run: Run, most: int) -> str:
     """Return in words which bound ended a family; empty while it goes on."""
     if by == "most blocks":
-        return f"ended by the most blocks allowed, {run.blocks}"
+        return f"ended by the most blocks allowed, {most}"
     if by == "precision":
         return f"ended once every ratio was known to ±{(run.precision or 0) * 100:g} %"
     if by == "time budget":

@@ -28,8 +28,8 @@ from reports.tables import TableModel, build_tables
 from reports.text import text_measured, text_published
 from reports.view import RunView, view_run
 from runners.folder import REPORT_FILE, read_folder, replace_file
-from runners.order import TOGETHER
-from runners.records import Published, RunFolder
+from runners.order import TOGETHER, is_duet_family
+from runners.records import Published, Run, RunFolder
 from runners.resources import root
 from runners.statistics import Interval
 from runners.units import format_duration
@@ -115,8 +115,17 @@ def _subtitle(view: RunView) -> str:
     if run.preset:
         length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
         warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
-        parts.append(f"preset {run.preset}: {run.blocks} {'block' if run.blocks == 1 else 'blocks'}{length}{warmup}")
+        blocks = f"{run.blocks} {'block' if run.blocks == 1 else 'blocks'}"
+        parts.append(f"preset {run.preset}: {blocks}{length}{warmup}{_duet_lengths(run)}")
     return " \u00b7 ".join(parts)
+
+
+def _duet_lengths(run: Run) -> str:
+    """Return how often and how long duets were measured, where that differs from other trials."""
+    counts = {len(blocks) for family, blocks in run.order.items() if is_duet_family(family)}
+    if not counts or run.duet_duration_s is None:
+        return ""
+    return f"; {max(counts)} duets of {format_duration(run.duet_duration_s)} each"
 
 
 def _build_output(folder: RunFolder, log: str | None, tail: str) -> str:

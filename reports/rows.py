@@ -274,6 +274,10 @@ def _why_unmeasured(cell: CellInfo, trials: Sequence[Trial]) -> tuple[Status, st
     """Return status and reason of a cell without a valid trial."""
     if trials:
         last = trials[-1].verdict
+        counted = [trial.requests_per_s for trial in trials if trial.requests_per_s]
+        if cell.class_ == "historic" and counted:
+            rate = f"{statistics.median(counted):,.0f}".replace(",", " ")
+            return "invalid", f"wrk counted {rate}/s, but these are no answers to requests: {count_checks(trials)}"
         count = f"none of {plural(len(trials), 'trial')} counts: {count_reasons(trials)}"
         return "invalid" if last == "ok" else last, count
     if cell.status == "planned":

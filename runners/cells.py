@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -69,12 +69,16 @@ class Program:
 
 @dataclass(frozen=True)
 class LoadSettings:
-    """How a cell is loaded; `threads` are the generator's own, None: one for each of the client's CPUs."""
+    """How a cell is loaded; `threads` are the generator's own, None: one for each of the client's CPUs.
+
+    `duet` holds the seconds of warm-up and of measured load where the cell takes part in a duet; None: the same.
+    """
 
     kind: str
     warmup_s: float
     duration_s: float
     threads: int | None
+    duet: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,14 @@ class Cell:
     def family(self) -> str:
         """Return the comparison family: cells that differ in nothing but the variant."""
         return f"{self.machine}/t{self.threads}/c{self.connections}/{self.mode}/{self.load.kind}"
+
+    @property
+    def in_duet(self) -> Cell:
+        """Return the cell as it is loaded in a duet."""
+        if self.load.duet is None:
+            return self
+        warmup_s, duration_s = self.load.duet
+        return replace(self, load=replace(self.load, warmup_s=warmup_s, duration_s=duration_s))
 
     @property
     def id(self) -> str:
@@ -144,7 +156,7 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
         title=title if variant_id is None else variant.title or f"{title} {variant_id}",
         language=server.language,
         class_=server.class_,
-        group=server.group,
+        group=variant.group or server.group,
         needs=(*server.needs, *variant.needs),
         dir=server.dir or f"servers/{name}",
         build=server.build,
@@ -163,6 +175,10 @@ class Selection:
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     group: tuple[str, ...] = ()
+
+    def within(self, groups: tuple[str, ...]) -> Selection:
+        """Return the selection limited to these groups unless it names cells or groups itself."""
+        return self if self.only or self.group else replace(self, group=groups)
 
     def selects(self, cell: Cell) -> bool:
         """Return whether a cell is in the selection."""
@@ -188,7 +204,9 @@ def expand(
     `source_hashes` maps a program's folder to the hash of its sources, so that edited sources are another cell.
     """
     machine = matrix.machine[machine_name]
-    load = LoadSettings(load_kind, preset.warmup, machine.wrk.duration or preset.duration, machine.wrk.threads)
+    duet = (preset.duet.warmup, preset.duet.duration) if preset.duet else None
+    duration_s = machine.wrk.duration or preset.duration
+    load = LoadSettings(load_kind, preset.warmup, duration_s, machine.wrk.threads, duet)
     cells: dict[str, Planned] = {}
     for program, limits in programs(matrix):
         for point in _points(matrix, machine, program, limits):
@@ -205,7 +223,7 @@ def _points(matrix: Matrix, machine: Machine, program: Program, limits: tuple[in
     for addition in matrix.include:
         if any(fnmatchcase(program.name, glob) for glob in _globs(addition.variants)):
             for threads in addition.threads:
-                for connections in addition.connections:
+                for connections in addition.connections or machine.connections:
                     for mode in addition.modes:
                         yield threads, connections, mode, True
     for threads in machine.threads:

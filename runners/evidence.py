@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from runners.histogram import mean_us
 from runners.loading import Measured, Side
-from runners.probe import Answer
 from runners.processes import Stopped
 from runners.records import Evidence, Series, Trial
 from runners.sampling import Sample, Watched
@@ -15,7 +14,7 @@ from runners.sampling import Sample, Watched
 def gather(
     record: Trial,
     side: Side,
-    answer: Answer,
+    probed_bytes: int | None,
     measured: Measured,
     afterwards: str | None,
     ended: Stopped,
@@ -43,7 +42,7 @@ def gather(
         least_count=None if latency is None else min(latency.values(), default=0),
         mean_latency_us=None if latency is None else mean_us(latency),
         bytes_per_request=measured.bytes_per_request,
-        probed_bytes=answer.size_bytes,
+        probed_bytes=probed_bytes,
         tcp={name: grown for name in watched.after.tcp if (grown := watched.tcp(name)) is not None},
         established_mid=_middle([sample.established for sample in watched.samples]),
         time_wait_max=max((s.time_wait for s in watched.samples if s.time_wait is not None), default=None),

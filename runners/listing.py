@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from runners.cells import Cell
-from runners.order import Duet, trial_s
+from runners.matrix import Blocks
+from runners.order import Duet, duet_s, trial_s
 from runners.planning import Plan
 from runners.units import format_duration
 
@@ -32,7 +33,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "preset": plan.preset_name,
         "load": plan.load,
         "blocks": plan.preset.blocks.max,
-        "trials": (len(plan.solos) + len(plan.duets)) * plan.preset.blocks.max,
+        "duet_blocks": plan.preset.duet_blocks.max,
+        "trials": plan.trial_count,
         "estimated_s": round(plan.estimated_s, 1),
         "latency_s": round(plan.latency_s, 1),
         "cells": [
@@ -55,7 +57,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             for planned in plan.cells
         ],
         "duets": [
-            {"cell": duet.row.id, "base": duet.base.id, "family": duet.family, "trial_s": trial_s(duet.row)}
+            {"cell": duet.row.id, "base": duet.base.id, "family": duet.family, "trial_s": duet_s(duet)}
             for duet in plan.duets
         ],
     }
@@ -70,7 +72,7 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
         for cell in cells:
             console.print(Text(f"  {cell.id:<52}  group {cell.program.group}"))
     for family, duets in _duet_families(plan).items():
-        spent = format_duration(sum(trial_s(duet.row) for duet in duets) * plan.preset.blocks.max)
+        spent = format_duration(sum(map(duet_s, duets)) * plan.preset.duet_blocks.max)
         console.print(Text(f"family {family}: {plural(len(duets), 'duet')}, {spent}", style="bold"))
         for duet in duets:
             console.print(Text(f"  {duet.row.slug} with {duet.base.slug}"))
@@ -82,17 +84,21 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
     if plan.unpaced:
         console.print(Text(plan.unpaced, style="dim"))
     console.print(
-        f"{what(plan)} x {plan.preset.blocks.max} blocks ="
-        f" {(len(plan.solos) + len(plan.duets)) * plan.preset.blocks.max} trials on machine '{plan.machine}'"
+        f"{what(plan)} = {plan.trial_count} trials on machine '{plan.machine}'"
         f" with {plan.load}, preset '{plan.preset_name}': about {format_duration(plan.estimated_s)}, and the builds"
     )
 
 
 def what(plan: Plan) -> str:
-    """Return what a block holds: "25 cells and 6 duets"."""
-    parts = [plural(len(plan.solos), "cell")] if plan.solos else []
-    parts += [plural(len(plan.duets), "duet")] if plan.duets else []
+    """Return what is measured how often: "25 cells x 6 blocks and 6 duets x 24 blocks"."""
+    preset = plan.preset
+    parts = [f"{plural(len(plan.solos), 'cell')} x {_count(preset.blocks)} blocks"] if plan.solos else []
+    parts += [f"{plural(len(plan.duets), 'duet')} x {_count(preset.duet_blocks)} blocks"] if plan.duets else []
     return " and ".join(parts) or "nothing"
+
+
+def _count(blocks: Blocks) -> str:
+    return str(blocks.max) if blocks.min == blocks.max else f"{blocks.min} to {blocks.max}"
 
 
 def plural(count: int, word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,8 @@ from runners.processes import describe_exit, start, stop, wait
 from runners.records import Command
 from runners.sampling import SAMPLE_S, Watch, Watched
 from runners.subject import Subject, TrialFailed, tail_of
+
+INTERRUPT_PATIENCE_S = 1.0  # wrk looks ten times a second whether it is to stop
 
 Tick = Callable[[], None]
 
@@ -89,9 +92,15 @@ class Side:
                 raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.subject.cell) from error
         self.watch.client = self.client.pid
 
+    def interrupt_client(self) -> None:
+        """Ask the generator to end, if it still runs."""
+        if self.client is not None and self.client.poll() is None:
+            self.client.send_signal(signal.SIGINT)
+
     def stop_client(self) -> None:
-        """End the generator if it still runs."""
+        """End the generator if it still runs, even if it does not heed an interrupt."""
         if self.client is not None:
+            wait(self.client, INTERRUPT_PATIENCE_S)
             stop(self.client)
 
     def ended(self, patience_s: float) -> bool:
@@ -142,6 +151,8 @@ def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
             side.start_client(phase)
         _watch(sides, phases, began, tick)
     finally:
+        for side in sides:  # all at once: none may go on alone while another ends
+            side.interrupt_client()
         for side in sides:
             side.stop_client()
     for side, phase in zip(sides, phases, strict=True):

@@ -22,6 +22,7 @@ from runners.quantities import (
     Count,
     Counts,
     CpuList,
+    DuetDuration,
     Duration,
     Fraction,
     Name,
@@ -55,6 +56,9 @@ class Suite(Section):
     introduction: str = Field("", description="The report's opening paragraph; plain text.")
     preset: Name = Field("quick", description="The preset used unless --preset names another.")
     modes: tuple[Mode, ...] = Field(MODES, min_length=1, description="Connection modes to measure.")
+    groups: tuple[Name, ...] = Field(
+        (), description="Groups of servers measured unless --only, --group or --duet asks for others; default: all."
+    )
     body: str = Field("Hello World", description="The exact body that every server must answer.")
     path: str = Field("/", pattern="^/", description="The path that is requested.")
     published: Words = Field((), description="Run folders with published numbers, relative to this file.")
@@ -76,15 +80,29 @@ class Blocks(Section):
         return self
 
 
+class DuetPreset(Section):
+    """How long and how often duets are measured: short and often, since each start settles at a cost of its own."""
+
+    warmup: Duration = Field(description="Load before the measured window of a duet; not counted.")
+    duration: DuetDuration = Field(description="Length of a duet's measured window, at least 200ms.")
+    blocks: Blocks = Field(default_factory=Blocks, description="Repetitions.")
+
+
 class Preset(Section):
     """How long to measure: a name for a trade between time and precision."""
 
     warmup: Duration = Field(description="Load before the measured window; not counted.")
     duration: WholeSeconds = Field(description="Length of the measured window, in whole seconds as wrk counts.")
     blocks: Blocks = Field(default_factory=Blocks, description="Repetitions.")
+    duet: DuetPreset | None = Field(None, description="Lengths and repetitions of duets; default: as above.")
     twin: bool = Field(
         default=True, description="Measure each family's base twice under two names: what differs then is noise."
     )
+
+    @property
+    def duet_blocks(self) -> Blocks:
+        """Return how many times every duet is measured."""
+        return self.duet.blocks if self.duet else self.blocks
 
 
 class Match(Section):
@@ -142,6 +160,7 @@ class Variant(Section):
     env: dict[str, str] = Field(default_factory=dict, description="Environment added to build and run.")
     needs: Words = Field((), description="Tools needed besides the server's own.")
     threads: Counts | None = Field(None, description="Thread counts this variant can use, if not the server's.")
+    group: Name | None = Field(None, description="The variant's own group, if not the server's.")
     unavailable: str | None = Field(None, description="Why this variant cannot be measured; its row shows it.")
 
 
@@ -186,7 +205,7 @@ class Addition(Section):
 
     variants: str | Words = Field(description='Globs over variants such as "epoll" or "asynchttp.*".')
     threads: Counts
-    connections: Counts
+    connections: Counts | None = Field(None, description="Default: those of the machine.")
     modes: tuple[Mode, ...] = Field(MODES, min_length=1)
 
 

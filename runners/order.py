@@ -19,6 +19,8 @@ from runners.objective import Objective
 OVERHEAD_S = 0.2  # start, probe, generator's start and stop of one trial, seen on two slow cores
 TOGETHER = " + "  # joins the two cells of a duet; cell ids hold no blanks
 
+DUETS = "/duet"  # ends the name of a family of duets
+
 Block = tuple[str, ...]
 
 
@@ -61,11 +63,21 @@ class Duet:
     @property
     def family(self) -> str:
         """Return the family of all duets against the same cell."""
-        return f"{self.base.family}/duet"
+        return f"{self.base.family}{DUETS}"
 
 
-def family_blocks(cells: Sequence[Cell], duets: Sequence[Duet], blocks: int, seed: int) -> dict[str, tuple[Block, ...]]:
-    """Return each family's blocks, each a random order of its cells or duets; the same seed gives the same order."""
+def is_duet_family(name: str) -> bool:
+    """Return whether a family holds duets."""
+    return name.endswith(DUETS)
+
+
+def family_blocks(
+    cells: Sequence[Cell], duets: Sequence[Duet], blocks: int, seed: int, duet_blocks: int | None = None
+) -> dict[str, tuple[Block, ...]]:
+    """Return each family's blocks, each a random order of its cells or duets; the same seed gives the same order.
+
+    Families of duets get as many blocks, or `duet_blocks`.
+    """
     chance = random.Random(seed)  # noqa: S311 - an order, not a secret
     families: dict[str, list[str]] = {}
     for cell in cells:
@@ -74,7 +86,8 @@ def family_blocks(cells: Sequence[Cell], duets: Sequence[Duet], blocks: int, see
     pairs: dict[str, list[Duet]] = {}
     for duet in duets:
         pairs.setdefault(duet.family, []).append(duet)
-    return planned | {family: _duet_blocks(members, blocks, chance) for family, members in pairs.items()}
+    number = blocks if duet_blocks is None else duet_blocks
+    return planned | {family: _duet_blocks(members, number, chance) for family, members in pairs.items()}
 
 
 def _squares(ids: Sequence[str], blocks: int, chance: random.Random) -> tuple[Block, ...]:
@@ -122,10 +135,15 @@ def first_round(order: Mapping[str, Sequence[Block]], block: int, seed: int) -> 
 
 
 def trial_s(cell: Cell) -> float:
-    """Return how long one trial of a cell, or a duet with it, should take, in seconds."""
+    """Return how long one trial of a cell should take, in seconds."""
     return cell.load.warmup_s + cell.load.duration_s + OVERHEAD_S
+
+
+def duet_s(duet: Duet) -> float:
+    """Return how long one duet should take, in seconds."""
+    return trial_s(duet.row.in_duet)
 
 
 def estimated_s(cells: Sequence[Cell], duets: Sequence[Duet], preset: Preset) -> float:
     """Return how long the trials will take at most, in seconds, without building."""
-    return preset.blocks.max * sum(trial_s(cell) for cell in (*cells, *(duet.row for duet in duets)))
+    return preset.blocks.max * sum(map(trial_s, cells)) + preset.duet_blocks.max * sum(map(duet_s, duets))

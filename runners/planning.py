@@ -14,7 +14,7 @@ from runners.errors import BadInput, NothingSelected
 from runners.loads import LOADS
 from runners.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
 from runners.matrix import Matrix, Preset, Tool
-from runners.order import Duet, estimated_s
+from runners.order import Duet, estimated_s, is_duet_family
 from runners.pairing import pair_up
 from runners.provide import install_tools
 from runners.reading import closest, read_matrix
@@ -73,7 +73,12 @@ class Plan:
     @property
     def duet_only(self) -> bool:
         """Return whether a person asked for duets of two variants and nothing else."""
-        return all(base.endswith("/duet") for base in self.bases)
+        return all(is_duet_family(base) for base in self.bases)
+
+    @property
+    def trial_count(self) -> int:
+        """Return how many trials there are at most, a duet counted once."""
+        return len(self.solos) * self.preset.blocks.max + len(self.duets) * self.preset.duet_blocks.max
 
     @property
     def estimated_s(self) -> float:
@@ -123,7 +128,8 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
     base = path.resolve().parent
     hashes = {program_dir: source_hash(base / program_dir) for program_dir in _folders(matrix)}
     preset = matrix.preset[preset_name]
-    cells = select(expand(matrix, machine, preset, load, hashes), wishes.selection)
+    selection = wishes.selection if wishes.duet else wishes.selection.within(matrix.suite.groups)
+    cells = select(expand(matrix, machine, preset, load, hashes), selection)
     cells = tuple(_with_tools(planned, tools, load) for planned in cells)
     pairing = pair_up(matrix, cells, twin=preset.twin, duet=wishes.duet)
     return Plan(
@@ -165,7 +171,7 @@ def resuming(run: Run) -> Wishes:
 
 def _recorded_duet(run: Run) -> tuple[str, str] | None:
     """Return the two slugs of a run that held duets of one pair and nothing else."""
-    if not run.bases or any(not family.endswith("/duet") for family in run.order):
+    if not run.bases or any(not is_duet_family(family) for family in run.order):
         return None
     names = {cell.id: cell.slug for cell in run.cells}
     base = next(iter(run.bases.values()))

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from runners.objective import PERCENTILES, parse_objective
 from runners.units import parse_duration_s, parse_share, parse_size_bytes
 
+LEAST_DUET_S = 0.2
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 Duration = Annotated[
@@ -24,6 +25,13 @@ def _whole_seconds(seconds: float) -> float:
     return seconds
 
 
+def _measurable(seconds: float) -> float:
+    if seconds < LEAST_DUET_S:
+        raise ValueError("'duration' of a duet must be at least 200ms: wrk looks at its clock every 100 ms")
+    return seconds
+
+
+DuetDuration = Annotated[Duration, AfterValidator(_measurable)]
 WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
 Share = Annotated[
     float,

@@ -11,7 +11,7 @@ from typing import Any
 import tomli
 from pydantic import BaseModel, ValidationError
 
-from runners.cells import parse_row
+from runners.cells import parse_row, programs
 from runners.errors import BadInput
 from runners.locate import locate
 from runners.matrix import Heading, Matrix, Row
@@ -79,6 +79,10 @@ def cross_check(matrix: Matrix) -> Iterator[Problem]:
     """Yield references to things the matrix does not define."""
     if matrix.suite.preset not in matrix.preset:
         yield _unknown(("suite", "preset"), "preset", matrix.suite.preset, matrix.preset)
+    groups = dict.fromkeys(program.group for program, _ in programs(matrix))
+    for index, group in enumerate(matrix.suite.groups):
+        if group not in groups:
+            yield _unknown(("suite", "groups", index), "group", group, groups)
     for name, server in matrix.server.items():
         yield from _missing_tools(("server", name, "needs"), server.needs, matrix)
         for variant_name, variant in server.variant.items():

@@ -284,6 +284,8 @@ class Run:
     order: dict[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     bases: dict[str, str] = field(default_factory=dict)
     blocks_min: int = 0
+    duet_blocks_min: int | None = None
+    duet_duration_s: float | None = None
     precision: float | None = None
     budget_s: float | None = None
     ended_by: dict[str, str] = field(default_factory=dict)

@@ -71,6 +71,8 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto") -> Job:
         duration_s=machine.wrk.duration or plan.preset.duration,
         blocks=blocks.max,
         blocks_min=blocks.min,
+        duet_blocks_min=plan.preset.duet_blocks.min,
+        duet_duration_s=plan.preset.duet.duration if plan.preset.duet else None,
         precision=blocks.precision,
         budget_s=plan.budget_s,
         bases=dict(plan.bases),
@@ -103,10 +105,9 @@ def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto") -> Job:
 
 def summary(job: Job) -> str:
     """Return in a line what is about to be measured."""
-    plan, blocks = job.plan, job.plan.preset.blocks
-    count = str(blocks.max) if blocks.min == blocks.max else f"{blocks.min} to {blocks.max}"
+    plan = job.plan
     return (
-        f"{plan.matrix.suite.title}: {what(plan)} x {count} blocks on machine '{plan.machine}'"
+        f"{plan.matrix.suite.title}: {what(plan)} on machine '{plan.machine}'"
         f" with {plan.load}, preset '{plan.preset_name}': about {format_duration(plan.estimated_s)} and the builds;"
         f" run folder {os.path.relpath(job.folder)}"
     )
@@ -124,7 +125,7 @@ def conclusion(job: Job, trials: Sequence[Trial]) -> str:
 
 def exit_code(job: Job, trials: Sequence[Trial]) -> int:
     """Return 0 where every cell has a valid number, 1 where some have none, 3 where nothing could be measured."""
-    planned = {cell.id for cell in job.plan.measurable}
+    planned = {cell.id for cell in job.plan.measurable if cell.program.class_ != "historic"}  # those never are valid
     valid = {trial.cell for trial in trials if trial.verdict == "ok"}
     if planned - valid or any(trial.verdict == "failed" for trial in trials):
         return 1
@@ -177,7 +178,8 @@ def _build(job: Job, reporter: Reporter) -> Job:
     cells = tuple(_cell_info(planned, layout, reasons) for planned in plan.cells)
     solos = [cell for cell in plan.solos if cell.program.name not in reasons]
     duets = [duet for duet in plan.duets if not {duet.row.program.name, duet.base.program.name} & reasons.keys()]
-    planned = job.run.order or order.family_blocks(solos, duets, plan.preset.blocks.max, plan.seed)
+    preset = plan.preset
+    planned = job.run.order or order.family_blocks(solos, duets, preset.blocks.max, plan.seed, preset.duet_blocks.max)
     run = replace(job.run, builds=tuple(infos.values()), cells=cells, order=planned, bases=_bases(plan, planned))
     folder.write_run(job.folder, run)
     return replace(job, run=run)
@@ -270,13 +272,17 @@ def _measure_all(
 
 def _schedule(job: Job) -> Schedule:
     cells = {cell.id: cell for cell in job.plan.measurable}
-    block_s = {
-        family: sum(order.trial_s(cells[item.split(TOGETHER)[0]]) for item in blocks[0])
-        for family, blocks in job.run.order.items()
-    }
-    run = job.run
-    bounds = Bounds(run.blocks_min, run.blocks, run.precision, job.plan.closed_budget_s)
+    block_s = {family: sum(_item_s(item, cells) for item in blocks[0]) for family, blocks in job.run.order.items()}
+    run, budget_s = job.run, job.plan.closed_budget_s
+    bounds = Bounds(run.blocks_min, run.precision, budget_s, least_duets=run.duet_blocks_min)
     return Schedule(run.order, run.bases, bounds, run.seed or 0, block_s)
+
+
+def _item_s(item: str, cells: Mapping[str, Cell]) -> float:
+    """Return how long one item of a block should take, in seconds: a trial, or a duet."""
+    names = item.split(TOGETHER)
+    cell = cells[names[0]]
+    return order.trial_s(cell if len(names) == 1 else cell.in_duet)
 
 
 def spent_s(trials: Sequence[Trial]) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runners.comparison import by_family, compare_duets, compare_family, counting, widest
-from runners.order import TOGETHER, Block, Slot, first_round
+from runners.order import TOGETHER, Block, Slot, first_round, is_duet_family
 from runners.records import Trial
 
 REPEATED_SHARE = 0.25
@@ -20,12 +20,19 @@ REPEATED_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Bounds:
-    """When to stop: blocks at least and at most, the half-width wanted, and the seconds of load allowed."""
+    """When to stop: blocks at least (of duets, where that differs), half-width wanted, seconds of load allowed.
+
+    The most blocks are those of the order.
+    """
 
     least: int
-    most: int
     precision: float | None
     budget_s: float | None
+    least_duets: int | None = None
+
+    def least_of(self, family: str) -> int:
+        """Return how many blocks a family gets in any case."""
+        return self.least if self.least_duets is None or not is_duet_family(family) else self.least_duets
 
 
 @dataclass(frozen=True)
@@ -91,17 +98,21 @@ class Schedule:
         if self.bounds.precision is None and self.bounds.budget_s is None:
             return math.inf
         counted = counting(trials)
-        compare = compare_duets if family.endswith("/duet") else compare_family
+        compare = compare_duets if is_duet_family(family) else compare_family
         return widest(compare(counted, self.bases[family]))
 
     def _least(self, progress: Sequence[Progress]) -> tuple[str, int, int] | None:
-        """Return the next block of the rounds in which every family gets its least number."""
-        done = {item.family: item.done for item in progress}
-        for block in range(self.bounds.least):
-            for family in first_round(self.order, block, self.seed):
-                if done[family] <= block < len(self.order[family]):
-                    return family, block, 0
-        return None
+        """Return the next block on the way to every family's least number; all come along evenly, in random order."""
+        wanting = [item for item in progress if item.done < self._least_of(item.family)]
+        chosen = min(wanting, key=self._turn, default=None)
+        return None if chosen is None else (chosen.family, chosen.done, 0)
+
+    def _turn(self, item: Progress) -> tuple[float, int]:
+        rank = first_round(self.order, item.done, self.seed).index(item.family)
+        return item.done / self._least_of(item.family), rank
+
+    def _least_of(self, family: str) -> int:
+        return min(self.bounds.least_of(family), len(self.order[family]))
 
     def _widest(self, progress: Sequence[Progress], spent_s: float) -> tuple[str, int, int] | None:
         """Return the next block of the family whose ratios are least certain, if any wants one and may have it."""
@@ -148,7 +159,11 @@ class Schedule:
             return "most blocks"
         if self.bounds.precision is not None and item.half_width <= self.bounds.precision:
             return "precision"
-        return "time budget" if self.bounds.budget_s is not None and item.done >= self.bounds.least else "interrupted"
+        return (
+            "time budget"
+            if self.bounds.budget_s is not None and item.done >= self.bounds.least_of(item.family)
+            else "interrupted"
+        )
 
 
 def _names(item: str) -> list[str | tuple[str, str]]:

@@ -20,7 +20,7 @@ from runners.order import TOGETHER, Offer, Slot
 from runners.probe import Answer
 from runners.processes import Stopped, end_leftovers
 from runners.records import Check, Trial
-from runners.subject import HOST, Logs, Programs, Subject, TrialFailed, free_port
+from runners.subject import HOST, Logs, Programs, Subject, TrialFailed, TrialInvalid, free_port
 
 PACED_LOAD = "h2load"
 
@@ -84,16 +84,21 @@ def _offered(blank: Trial, offer: Offer) -> Trial:
     )
 
 
-def _as_offered(cell: Cell, offer: Offer | None) -> Cell:
-    """Return the cell with the generator that can offer a rate; its record keeps the cell's own id."""
-    return replace(cell, load=replace(cell.load, kind=PACED_LOAD, duration_s=offer.duration_s)) if offer else cell
+def _as_loaded(cell: Cell, slot: Slot) -> Cell:
+    """Return the cell with the lengths of a duet, or the generator that can offer a rate.
+
+    The record keeps the cell's own id.
+    """
+    if slot.offer:
+        return replace(cell, load=replace(cell.load, kind=PACED_LOAD, duration_s=slot.offer.duration_s))
+    return cell.in_duet if len(slot.cells) > 1 else cell
 
 
 def measure(cells: Sequence[Cell], slot: Slot, place: Workplace) -> tuple[Trial, ...]:
     """Measure one cell, or two at the same moment; whatever happens, the records say it and nothing is left running."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
     records = [replace(record, started_at=now, network=place.network) for record in blanks(cells, slot)]
-    cells = [_as_offered(cell, slot.offer) for cell in cells]
+    cells = [_as_loaded(cell, slot) for cell in cells]
     try:
         with network.fresh_networks(place.network, len(cells)) as networks:
             return _measure(cells, records, networks, place)
@@ -106,7 +111,7 @@ def _measure(
 ) -> tuple[Trial, ...]:
     """Start the servers, load them and stop them; return the judged records."""
     sides: list[Side] = []
-    answers: list[Answer] = []
+    answers: list[Answer | TrialInvalid] = []
     measured: list[Measured] = []
     failure: TrialFailed | None = None
     afterwards: list[str | None] = [None] * len(cells)
@@ -114,7 +119,7 @@ def _measure(
         for cell, record, place_of in zip(cells, records, networks, strict=True):
             place_of.enter()
             sides.append(_side(cell, record, place_of, place))
-            answers.append(sides[-1].subject.wait_until_ready())
+            answers.append(_first_answer(sides[-1].subject))
         measured = measure_sides(sides, place.tick)
         afterwards = [_ask_again(side) for side in sides]
     except TrialFailed as error:
@@ -154,6 +159,19 @@ def _side(cell: Cell, record: Trial, where: network.Network, place: Workplace) -
         network=where,
         env=place.programs.env,
     )
+
+
+def _first_answer(subject: Subject) -> Answer | TrialInvalid:
+    """Return what the server answers before it is loaded.
+
+    A historic exhibit is loaded whatever it answers, as that is what it is shown for; its trials never count.
+    """
+    try:
+        return subject.wait_until_ready()
+    except TrialInvalid as refusal:
+        if subject.cell.program.class_ != "historic":
+            raise
+        return refusal
 
 
 def _ask_again(side: Side) -> str | None:
@@ -221,15 +239,17 @@ def load_command(cell: Cell, layout: Layout, port: int = 8080) -> tuple[str, ...
 def judged(
     record: Trial,
     side: Side,
-    answer: Answer,
+    answer: Answer | TrialInvalid,
     measured: Measured,
     afterwards: str | None,
     ended: Stopped,
     place: Workplace,
 ) -> Trial:
     """Return the record with all that was measured, its evidence, checks and verdict."""
-    evidence = gather(record, side, answer, measured, afterwards, ended, place.ceiling_per_s)
-    checks = validity.judge(evidence, place.limits)
+    refusal = answer if isinstance(answer, TrialInvalid) else None
+    size_bytes = None if isinstance(answer, TrialInvalid) else answer.size_bytes
+    evidence = gather(record, side, size_bytes, measured, afterwards, ended, place.ceiling_per_s)
+    checks = ((_refused(refusal),) if refusal else ()) + validity.judge(evidence, place.limits)
     failed = [check for check in checks if check.outcome == "fail"]
     result = measured.result
     whole = result.latency and min(result.latency.values()) > 0

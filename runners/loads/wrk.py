@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from runners.histogram import uncorrected
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
@@ -36,15 +37,9 @@ class Wrk:
         return next(count for count in range(most, 0, -1) if connections % count == 0)
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
-        """Return the warm-up, ended early by INT since wrk counts in whole seconds, and the measured command."""
-        measured = Phase(
-            "load", command(job, job.duration_s, script=True), job.duration_s + PATIENCE_S, cwd=SCRIPT.parent
-        )
-        if not job.warmup_s:
-            return (measured,)
-        whole_s = math.ceil(job.warmup_s)
-        early = job.warmup_s if job.warmup_s < whole_s else None
-        return (Phase("warm-up", command(job, whole_s, script=False), whole_s + PATIENCE_S, early), measured)
+        """Return the warm-up and the measured command; wrk counts in whole seconds, others are ended by INT."""
+        measured = _phase(job, "load", job.duration_s)
+        return (_phase(job, "warm-up", job.warmup_s), measured) if job.warmup_s else (measured,)
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:
         """Return what the script printed, with the latency correction undone."""
@@ -55,6 +50,13 @@ class Wrk:
             return _result(summary[1], histogram[1], job.connections)
         except (KeyError, ValueError) as error:
             raise LoadFailed(f"wrk printed a torn result ({error})") from error
+
+
+def _phase(job: LoadJob, purpose: Literal["warm-up", "load"], duration_s: float) -> Phase:
+    whole_s = math.ceil(duration_s)
+    argv = command(job, whole_s, script=purpose == "load")
+    early_s = duration_s if duration_s < whole_s else None
+    return Phase(purpose, argv, whole_s + PATIENCE_S, early_s, cwd=SCRIPT.parent)
 
 
 def _result(summary: str, histogram: str, connections: int) -> LoadResult:

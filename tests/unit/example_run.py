@@ -38,21 +38,22 @@ from runners.records import (
 from runners.validity import judge
 
 ROOT = Path(__file__).resolve().parents[2]
+MATRIX_FILE = Path(__file__).with_name("example_matrix.toml")
 SPEEDS = {  # requests per second with one thread
     "asynchttp": 14_200, "asynchttp.markandsweep": 16_900, "epoll": 88_400, "python_epoll": 9_600,
     "go": 52_300, "h2o": 88_900,
 }  # fmt: skip
 
 
-def document_matrix() -> tuple[Matrix, str]:
-    """Return the repository's matrix and its text; tools are left to the machine that measures."""
-    text = (ROOT / "matrix.toml").read_text(encoding="utf-8")
+def example_matrix() -> tuple[Matrix, str]:
+    """Return a matrix like the repository's, with fewer servers, and its text; tools are left out."""
+    text = MATRIX_FILE.read_text(encoding="utf-8")
     return Matrix.model_validate(tomllib.loads(text)), text
 
 
 def example_run(blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> tuple[Run, tuple[Trial, ...], dict[str, str]]:
     """Return a run's head, its trials (twins and duets among them) and its log files by name."""
-    matrix, text = document_matrix()
+    matrix, text = example_matrix()
     local = matrix.machine["local"].model_copy(update={"threads": tuple(threads)})
     matrix = matrix.model_copy(update={"machine": {**matrix.machine, "local": local}})
     pairing = pair_up(matrix, expand(matrix, "local", matrix.preset["quick"], "wrk"), twin=True, duet=None)
@@ -71,6 +72,11 @@ def example_run(blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> tuple[Ru
     )
     run = _head(text, cells, order, blocks)
     return dataclasses.replace(run, bases=dict(pairing.bases)), trials, example.logs
+
+
+def of_the_document(run: Run) -> Run:
+    """Return the run as one of the repository's own matrix, whose tables are the document's."""
+    return dataclasses.replace(run, matrix=(ROOT / "matrix.toml").read_text(encoding="utf-8"))
 
 
 def published_runs() -> tuple[Published, ...]:

@@ -90,7 +90,7 @@ def test_what_is_excluded_is_never_planned_unless_it_was_added(matrix: Matrix) -
             matches(planned.cell, [f"{rule.variants}/t{threads}/c{connections}"])
             for rule in matrix.include
             for threads in rule.threads
-            for connections in rule.connections
+            for connections in rule.connections or matrix.machine["local"].connections
         )
         barred = any(matches(planned.cell, [str(rule.cells)]) for rule in matrix.exclude)
         if planned.cell.program.unavailable:
@@ -129,7 +129,7 @@ PROGRAM_MATTERS = {
     "server": "other", "variant": "v", "needs": ("go",), "dir": "other", "build": ("go", "build"), "run": ("go",),
     "config": "x.conf", "flags": ("-d:x",), "env": {"A": "2"},
 }  # fmt: skip
-LOAD_MATTERS = {"kind": "locust", "warmup_s": 0.4, "duration_s": 2.0, "threads": 2}
+LOAD_MATTERS = {"kind": "locust", "warmup_s": 0.4, "duration_s": 2.0, "threads": 2, "duet": (0.1, 0.3)}
 SAID = {"title": "x", "language": "C", "class_": "stripped", "group": "other", "unavailable": "x"}
 
 
@@ -195,7 +195,14 @@ def test_the_machine_s_own_duration_wins_over_the_preset_s() -> None:
     """The document's machines were measured for ten seconds."""
     matrix = Matrix.model_validate(tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8")))
     planned = expand(matrix, "xeon-e5-2680", matrix.preset["quick"], "wrk")[0]
-    assert planned.cell.load == LoadSettings("wrk", 0.3, 10.0, 20)
+    assert planned.cell.load == LoadSettings("wrk", 0.3, 10.0, 20, (0.1, 0.3))
+
+
+def test_a_cell_has_the_lengths_of_a_duet_only_in_one() -> None:
+    """Duets are shorter; without lengths of their own they are as long as other trials."""
+    short = replace(cell(), load=LoadSettings("wrk", 0.3, 1.0, 2, (0.1, 0.4)))
+    assert short.in_duet.load == LoadSettings("wrk", 0.1, 0.4, 2, (0.1, 0.4))
+    assert cell().in_duet == cell()
 
 
 @given(server=NAMES, variant=st.none() | NAMES, threads=st.none() | st.integers(1, 999))

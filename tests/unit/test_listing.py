@@ -99,5 +99,5 @@ def test_people_see_each_reason_once(plan: Plan) -> None:
 def test_people_see_last_what_it_comes_to(plan: Plan) -> None:
     """Cells, blocks, trials, and the time."""
     last = printed(plan).splitlines()[-1]
-    began = "10 cells x 3 blocks = 30 trials on machine 'local' with wrk, preset 'quick': about "
+    began = "10 cells x 2 to 3 blocks = 30 trials on machine 'local' with wrk, preset 'quick': about "
     assert last == f"{began}{format_duration(plan.estimated_s)}, and the builds"

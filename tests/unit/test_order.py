@@ -119,3 +119,12 @@ def test_the_estimate_counts_every_second_of_every_trial() -> None:
     assert estimated_s([cell("a"), slow], [], preset) == pytest.approx(3 * (1.3 + 6.0 + 2 * OVERHEAD_S))
     assert estimated_s([], [Duet(slow, cell("a"))], preset) == pytest.approx(3 * (6.0 + OVERHEAD_S))
     assert estimated_s([], [], preset) == 0
+
+
+def test_the_estimate_knows_that_duets_are_shorter_and_more() -> None:
+    """A preset may give duets lengths and blocks of their own."""
+    short = replace(cell("b"), load=LoadSettings("wrk", 1.0, 5.0, None, (0.1, 0.3)))
+    lengths = {"warmup": "100ms", "duration": "300ms", "blocks": {"min": 20, "max": 20}}
+    preset = Preset.model_validate({"warmup": "1s", "duration": "1s", "duet": lengths})
+    assert estimated_s([], [Duet(short, cell("a"))], preset) == pytest.approx(20 * (0.4 + OVERHEAD_S))
+    assert {len(rows) for rows in family_blocks([], [Duet(short, cell("a"))], 6, 1, 20).values()} == {20}

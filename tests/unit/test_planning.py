@@ -182,6 +182,21 @@ def test_a_selection_limits_what_is_measured(matrix: Path, selection: Selection,
     assert {cell.slug for cell in make_plan(Wishes(matrix, selection=selection)).measurable} == slugs
 
 
+def test_the_matrix_s_groups_are_measured_unless_something_is_asked_for(matrix: Path) -> None:
+    """A group such as "field" waits until it is named, or one of its servers is."""
+    text = matrix.read_text(encoding="utf-8")
+    matrix.write_text(text.replace('title = "T"', 'title = "T"\ngroups = ["document"]', 1), encoding="utf-8")
+
+    def servers(selection: Selection, duet: tuple[str, str] | None = None) -> set[str]:
+        plan = make_plan(Wishes(matrix, selection=selection, duet=duet))
+        return {cell.program.server for cell in plan.measurable}
+
+    assert servers(Selection()) == {"a"}
+    assert servers(Selection(only=("b",))) == {"b"}
+    assert servers(Selection(group=("*",))) == {"a", "b"}
+    assert servers(Selection(), ("b/t1/*", "a/t1/*")) == {"a", "b"}
+
+
 @pytest.mark.parametrize(
     ("selection", "said"),
     [

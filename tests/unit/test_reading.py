@@ -124,9 +124,15 @@ def test_a_wrong_type_is_said_in_plain_words(written: str, said: str) -> None:
     [
         ('"300ms"', "3", "m.toml:5:1: write a number with its unit (us, ms, s, m, h), like '10s'"),
         ('"1s"', '"1500ms"', "m.toml:6:1: 'duration' must be whole seconds, at least 1s: wrk counts in seconds"),
+        (
+            "[server.epoll]",
+            '[preset.quick.duet]\nwarmup = "0s"\nduration = "100ms"\n[server.epoll]',
+            "m.toml:14:1: 'duration' of a duet must be at least 200ms: wrk looks at its clock every 100 ms",
+        ),
         ('"1s"', '"0s"', "m.toml:6:1: 'duration' must be whole seconds, at least 1s: wrk counts in seconds"),
         ('title = "T"', "", "m.toml:1:2: 'title' is missing"),
         ('"T"', '"T"\npreset = "quik"', "m.toml:3:1: unknown preset 'quik' - did you mean 'quick'?"),
+        ('"T"', '"T"\ngroups = ["documnt"]', "m.toml:3:11: unknown group 'documnt' - did you mean 'document'?"),
         ('"T"', '"T"\npath = "x"', "m.toml:3:1: 'path' may not be written like this"),
         ("[server.epoll]", "[server.Epoll]", "m.toml:12:9: 'Epoll' may not be written like this"),
     ],

@@ -152,6 +152,16 @@ def test_a_warm_up_of_part_of_a_second_is_ended_early(warmup_s: float) -> None:
     assert measured.stop_after_s is None
 
 
+@given(st.floats(0.2, 20))
+def test_a_duet_of_part_of_a_second_is_ended_early_and_prints_its_result(duration_s: float) -> None:
+    """The script says how long it really took."""
+    _, measured = Wrk().phases(replace(JOB, duration_s=duration_s))
+    whole_s = math.ceil(duration_s)
+    assert value(measured.argv, "-d") == f"{whole_s}s"
+    assert measured.stop_after_s == (duration_s if duration_s < whole_s else None)
+    assert value(measured.argv, "-s") == SCRIPT.name
+
+
 def test_without_a_warm_up_there_is_one_command() -> None:
     """Zero seconds are none."""
     assert [phase.purpose for phase in Wrk().phases(replace(JOB, warmup_s=0.0))] == ["load"]
