@@ -25,6 +25,9 @@ LOCKS = {
     "locust": (("locust",), ()),
     "tool-go": (("tool-go",), ()),
     "tool-nim": (("tool-nim",), ()),
+    "tool-granian": (("tool-granian",), ()),
+    "tool-socketify": (("tool-socketify",), ()),
+    "tool-uvicorn": (("tool-uvicorn",), ()),
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from runners import planning, running
 from runners.cells import Selection
-from runners.errors import BadInput, Interrupted, SpeedupError
+from runners.errors import BadInput, Interrupted, NothingSelected, SpeedupError
 from runners.folder import REPORT_FILE, read_run
 from runners.matrix import json_schema
 from runners.progress import reporter
@@ -33,6 +33,7 @@ examples:
   speedup run --only 'epoll*' --preset thorough measure a part of it, well enough to publish
   speedup run --resume results/20260101T120000Z-local
   speedup report results/20260101T120000Z-local write the report again
+  speedup init . --run './server --port={port}' a matrix.toml for a server of your own
 
 exit codes: 0 all measured; 1 some cells failed or invalid; 2 bad input; 3 nothing selected;
             4 the machine is not fit; 130 interrupted
@@ -83,7 +84,9 @@ def build_parser() -> Parser:
     _add_run(commands)
     _add_report(commands)
     _add_doctor(commands)
+    _add_check(commands)
     _add_selftest(commands)
+    _add_init(commands)
     _add_schema(commands)
     return parser
 
@@ -106,6 +109,9 @@ def _add_run(commands: Any) -> None:
         "--network", choices=networks, default="auto", help="a fresh network for each trial, or the host's"
     )
     run.add_argument(
+        "--skip-gates", action="store_true", help="do not ask servers whether they are honest; the report says so"
+    )
+    run.add_argument(
         "--tune", action="store_true", help="steady the CPU's frequency for the run (root); put back after"
     )
     run.set_defaults(action=do_run)
@@ -126,12 +132,35 @@ def _add_doctor(commands: Any) -> None:
     doctor.set_defaults(action=do_doctor)
 
 
+def _add_check(commands: Any) -> None:
+    check = commands.add_parser("check", help="ask servers from outside whether they are honest, before timing them")
+    check.add_argument("servers", nargs="*", metavar="SERVER|URL", help="like 'epoll*', or http://127.0.0.1:8080/")
+    check.add_argument("--matrix", type=Path, metavar="FILE", help="default: ./matrix.toml, else the packaged one")
+    check.add_argument("--group", action="append", default=[], metavar="GLOB", help="servers of these groups")
+    check.add_argument("--class", dest="class_", choices=["realistic", "stripped"], default="realistic",
+                       help="what a URL's server claims to be")  # fmt: skip
+    check.add_argument("--body", default="Hello World", metavar="TEXT", help="the exact body that a URL answers")
+    check.add_argument("--allow-remote", action="store_true", help="also ask a URL that is not on this machine")
+    check.add_argument("--json", action="store_true", help="as JSON")
+    check.set_defaults(action=do_check)
+
+
 def _add_selftest(commands: Any) -> None:
     selftest = commands.add_parser("selftest", help="inject faults of known truth, and see whether each is named")
     selftest.add_argument("--only", action="append", default=[], metavar="GLOB", help="only cases like 'port*'")
     selftest.add_argument("--keep", type=Path, metavar="DIR", help="keep the logs of all trials here")
     selftest.add_argument("--json", action="store_true", help="as JSON")
     selftest.set_defaults(action=do_selftest)
+
+
+def _add_init(commands: Any) -> None:
+    init = commands.add_parser("init", help="write a matrix.toml for a server of your own")
+    init.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="DIR", help="where; default: here")
+    init.add_argument("--name", help="the server's name; default: the folder's")
+    init.add_argument("--run", metavar="COMMAND", help="how it is started, like './server --port={port}'")
+    init.add_argument("--body", default="Hello World", metavar="TEXT", help="the exact body that it answers")
+    init.add_argument("--path", default="/", help="the path that is requested")
+    init.set_defaults(action=do_init)
 
 
 def _add_schema(commands: Any) -> None:
@@ -192,7 +221,7 @@ def do_run(arguments: argparse.Namespace) -> int:
     talk = reporter()
     with running.alone_on_machine():
         job = _resumed(arguments) if arguments.resume else _new(arguments, talk.say)
-        job = replace(job, tune=arguments.tune)
+        job = replace(job, tune=arguments.tune, skip_gates=arguments.skip_gates)
         talk.say(running.summary(job))
         try:
             trials = running.execute(job, talk, RareReport())
@@ -270,6 +299,26 @@ def do_doctor(arguments: argparse.Namespace) -> int:
     return doctor_report(tools, purposes=arguments.purpose, install=arguments.install, as_json=arguments.json)
 
 
+def do_check(arguments: argparse.Namespace) -> int:
+    """Run the honesty gates; 0 only where every server passes all that its class demands."""
+    from runners import checking  # noqa: PLC0415 - not needed by other commands
+
+    urls = [word for word in arguments.servers if checking.is_url(word)]
+    names = tuple(checking.cell_glob(word) for word in arguments.servers if not checking.is_url(word))
+    found = [checking.check_url(url, arguments.class_, arguments.body, remote=arguments.allow_remote) for url in urls]
+    if names or arguments.group or not urls:
+        wishes = planning.Wishes(arguments.matrix, selection=Selection(names, group=tuple(arguments.group)))
+        plan = planning.make_plan(wishes)
+        found += checking.check_servers(plan, lambda line: print(line, file=sys.stderr))
+    if not found:
+        raise NothingSelected("none of these servers can be started here; speedup plan says why")
+    if arguments.json:
+        print(json.dumps(checking.as_json(found), indent=1))
+    else:
+        checking.print_tables(found)
+    return 1 if any(honesty.failed for honesty in found) else 0
+
+
 def do_selftest(arguments: argparse.Namespace) -> int:
     """Run the self-test; 0 only where every fault was named and the healthy server was clean."""
     from runners.selftest import session  # noqa: PLC0415 - not needed by other commands
@@ -283,6 +332,19 @@ def do_selftest(arguments: argparse.Namespace) -> int:
     else:
         session.print_table(results, seconds)
     return 0 if session.passed(results) else 1
+
+
+def do_init(arguments: argparse.Namespace) -> int:
+    """Write a first matrix.toml, and say what to do next."""
+    from runners import starter  # noqa: PLC0415 - not needed by other commands
+
+    name = arguments.name or starter.default_name(arguments.folder)
+    wishes = starter.Starter(name, arguments.run, arguments.body, arguments.path)
+    for made in starter.write_starter(arguments.folder, wishes):
+        print(os.path.relpath(made))
+    first = f"fill in how '{name}' is started in {starter.MATRIX}" if arguments.run is None else "look at it"
+    print(f"next: {first}, then in that folder: speedup plan, speedup run", file=sys.stderr)
+    return 0
 
 
 def do_schema(_arguments: argparse.Namespace) -> int:

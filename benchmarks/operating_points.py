@@ -12,20 +12,17 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import statistics
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runners import builds, tools
-from runners.cells import Cell
-from runners.network import enter_user_namespace
+from benchmarks.built import built_servers
+from runners.cells import Cell, Selection
 from runners.order import Offer, Slot
-from runners.planning import Plan, Wishes, layouts, make_plan
+from runners.planning import Plan
 from runners.records import Trial
-from runners.subject import Programs
 from runners.trial import Workplace, measure
 
 
@@ -64,27 +61,6 @@ def _cost(trial: Trial) -> float | None:
     return trial.server_cpu_us_per_request
 
 
-def prepare(folder: Path, rate_per_s: float) -> Study:
-    """Build the servers of the default matrix, from the cache where they are there."""
-    plan = make_plan(Wishes())
-    env = builds_env(plan)
-    versions = {name: status.version or "" for name, status in plan.tools.items()}
-    (folder / "logs").mkdir()
-    shop = builds.Workshop(plan.base, plan.host.cache / "builds", folder, env, versions)
-    programs = {cell.program.name: cell.program for cell in plan.measurable}
-    builds.build_all(programs.values(), shop, lambda info: print(f"{info.variant}: {info.status}", flush=True))
-    outputs = {name: builds.program_path(program, shop) for name, program in programs.items() if program.build}
-    kind = "namespace" if enter_user_namespace() else "host"
-    limits = plan.matrix.validity.model_copy(update={"foreign_fail": 1e9, "spread_fail": 1e9, "drift_fail": 1e9})
-    place = Workplace(folder, Programs(plan.base, outputs, env), layouts(plan), kind, limits)  # type: ignore[arg-type]
-    return Study(plan, place, rate_per_s)
-
-
-def builds_env(plan: Plan) -> dict[str, str]:
-    """Return the environment in which compilers and generators are found."""
-    return {**os.environ, **tools.tool_environment(plan.tools, plan.host)}
-
-
 def cell_of(plan: Plan, name: str) -> Cell:
     """Return a variant's cell with one thread and persistent connections."""
     return next(
@@ -111,7 +87,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=6)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        study = prepare(Path(name), options.rate)
+        study = Study(*built_servers(Path(name), Selection()), options.rate)
         for pair in options.pairs:
             row, base = (cell_of(study.plan, part) for part in pair.split(":"))
             for way, logs in ways(study, row, base, options.blocks):

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,7 +46,8 @@ SOURCE = Path(__file__).with_name("spin_server.c")
 SHARES = (0.0, 0.005, 0.01, 0.03)
 FIELD_THRESHOLD = 0.01
 WARMUP_S = 0.2
-PILOT_DUETS = 12
+PILOTS = 12
+RECENT = 50
 TIMED_UNITS = 100
 TIMINGS = 5
 
@@ -59,8 +61,8 @@ warmup = "200ms"
 duration = "1s"
 
 [preset.quick.duet]
-warmup = "100ms"
-duration = "300ms"
+warmup = "50ms"
+duration = "200ms"
 
 [machine.local]
 threads = [1]
@@ -96,6 +98,7 @@ class Bench:
         self.place = replace(place_of(), limits=matrix.validity)
         self.count = 0
         self.load_s = 0.0
+        self.costs_us: list[float] = []
 
     def _slot(self, cells: Sequence[Cell], block: int) -> Slot:
         self.count += 1
@@ -106,6 +109,8 @@ class Bench:
         timed = replace(cell, load=replace(cell.load, duration_s=duration_s, warmup_s=WARMUP_S))
         self.load_s += WARMUP_S + duration_s
         (trial,) = measure([timed], self._slot([timed], block), self.place)
+        if cell is self.a:
+            self._note_cost(trial)
         return replace(trial, cell=cell.id)
 
     def duet(self, block: int) -> tuple[Trial, Trial]:
@@ -114,12 +119,13 @@ class Bench:
         in_duet = self.a.in_duet.load
         self.load_s += in_duet.warmup_s + in_duet.duration_s
         first, second = measure(cells, self._slot(cells, block), self.place)
-        return (first, second) if first.cell == self.a.id else (second, first)
+        a, b = (first, second) if first.cell == self.a.id else (second, first)
+        self._note_cost(a)
+        return a, b
 
-    def spent_s(self) -> float:
-        """Return the seconds of load since this was last asked."""
-        spent, self.load_s = self.load_s, 0.0
-        return spent
+    def _note_cost(self, trial: Trial) -> None:
+        if trial.server_cpu_us_per_request:
+            self.costs_us.append(trial.server_cpu_us_per_request)
 
 
 Answer = float  # > 0: B is slower (or costlier) than A, < 0: the other way round, 0: no difference seen
@@ -178,7 +184,7 @@ def solo_blocks(blocks: int) -> Callable[[Bench], Answer]:
 
 
 def duets(blocks: int) -> Callable[[Bench], Answer]:
-    """Duets of A and B, each 0.3 s after 0.1 s of warm-up, compared by server CPU per request in the same moments."""
+    """Duets of A and B, each 0.2 s after 0.05 s of warm-up, compared by server CPU per request in the same moments."""
 
     def protocol(bench: Bench) -> Answer:
         trials = [bench.duet(block) for block in range(blocks)]
@@ -194,6 +200,7 @@ class Plan:
     name: str
     protocol: Callable[[Bench], Answer]
     tries: dict[float, int]
+    design: str = "solo"
 
 
 def plans(scale: float) -> list[Plan]:
@@ -209,8 +216,8 @@ def plans(scale: float) -> list[Plan]:
         Plan("means of ten 2 s runs", ten_back_to_back, times(none=10, one=5, three=5)),
         Plan("our solo blocks, 6", solo_blocks(6), times(none=160)),
         Plan("our solo blocks, 30", solo_blocks(30), times(three=64)),
-        Plan("our duets, 25 x 0.4 s", duets(25), times(none=400, one=160, three=20)),
-        Plan("our duets, 75 x 0.4 s", duets(75), times(half=160)),
+        Plan("our duets, 40 x 0.25 s", duets(40), times(none=400, one=80), "duet"),
+        Plan("our duets, 120 x 0.25 s", duets(120), times(half=56), "duet"),
     ]
 
 
@@ -226,10 +233,11 @@ def chosen_plans(options: argparse.Namespace) -> list[Plan]:
 
 @dataclass
 class Score:
-    """What one protocol saw at one true difference."""
+    """What one protocol saw at one true difference: the one meant, and what it really was in each try."""
 
     protocol: str
     share: float
+    truths: list[float]
     answers: list[float]
     load_s: list[float]
 
@@ -261,37 +269,69 @@ def spin_ns(program: Path, units: int) -> float:
     )
 
 
-def units_of(program: Path, folder: Path) -> Callable[[float], int]:
-    """Return the spin for a share of the server's CPU time per request in a duet of twins.
+class Calibration:
+    """Turns a share of the CPU time that a request costs now into a number of spins.
 
-    The spin is timed by itself: a spin so large that duets could calibrate it changes what the rest of a request costs.
+    The spin is timed by itself: one so large that duets could time it changes what the rest of a request costs. What
+    a request costs, alone or in a duet, changes with the machine's mood, so each try's own trials renew it.
     """
-    pilot = Bench(program, 0, lambda: place(folder))
-    costs = [trial.server_cpu_us_per_request for block in range(PILOT_DUETS) for trial in pilot.duet(block)]
-    cost_us = statistics.median(cost for cost in costs if cost)
-    idle_ns, spun_ns = (spin_ns(program, units) for units in (0, TIMED_UNITS))
-    unit_ns = (spun_ns - idle_ns) / TIMED_UNITS
-    print(f"a request costs {cost_us:.2f} us of CPU in a duet; a unit of spin {unit_ns:.3f} ns", flush=True)
-    return lambda share: round(share * cost_us * 1000 / unit_ns)
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        self.program, self.folder = program, folder
+        idle_ns, spun_ns = (spin_ns(program, units) for units in (0, TIMED_UNITS))
+        self.unit_us = (spun_ns - idle_ns) / TIMED_UNITS / 1000
+        self.costs_us: dict[str, deque[float]] = {design: deque(maxlen=RECENT) for design in ("solo", "duet")}
+        pilot = self.bench(0)
+        for block in range(PILOTS):
+            pilot.duet(block)
+        self.learn("duet", pilot)
+        for block in range(PILOTS):
+            pilot.solo(pilot.a, 1, block)
+        self.learn("solo", pilot)
+
+    def bench(self, units: int) -> Bench:
+        """Return two servers that differ by so many spins per request."""
+        return Bench(self.program, units, lambda: place(self.folder))
+
+    def learn(self, design: str, bench: Bench) -> None:
+        """Take note of what requests cost in a try."""
+        self.costs_us[design].extend(bench.costs_us)
+        bench.costs_us.clear()
+
+    def units(self, design: str, share: float) -> int:
+        """Return the spins that slow a request down by this share."""
+        return round(share * statistics.median(self.costs_us[design]) / self.unit_us)
+
+    def share(self, units: int, bench: Bench) -> float:
+        """Return the share that so many spins were in the trials of a try."""
+        return units * self.unit_us / statistics.median(bench.costs_us)
 
 
-def play(benches: dict[float, Bench], todo: list[Plan], seed: int) -> list[Score]:
+def play(calibration: Calibration, todo: list[Plan], seed: int) -> list[Score]:
     """Try all protocols at all differences in random order; Ctrl-C ends it with what is known by then."""
-    scores = {(plan.name, share): Score(plan.name, share, [], []) for plan in todo for share in plan.tries}
+    scores = {(plan.name, share): Score(plan.name, share, [], [], []) for plan in todo for share in plan.tries}
     turns = [(plan, share) for plan in todo for share, tries in plan.tries.items() for _ in range(tries)]
     random.Random(seed).shuffle(turns)
     began = time.monotonic()
     with contextlib.suppress(KeyboardInterrupt):
         for number, (plan, share) in enumerate(turns, start=1):
-            score, bench = scores[plan.name, share], benches[share]
-            bench.spent_s()
-            answer = plan.protocol(bench)
-            score.answers.append(answer)
-            score.load_s.append(bench.spent_s())
+            score = scores[plan.name, share]
+            play_once(calibration, plan, score)
             left_min = (time.monotonic() - began) / number * (len(turns) - number) / 60
-            line = f"[{number}/{len(turns)}] {plan.name}, {share:.1%}: {answer:+.2%} ({left_min:.0f} min left)"
-            print(line, file=sys.stderr, flush=True)
+            line = f"[{number}/{len(turns)}] {plan.name}, {score.truths[-1]:.2%}: {score.answers[-1]:+.2%}"
+            print(f"{line} ({left_min:.0f} min left)", file=sys.stderr, flush=True)
     return [score for score in scores.values() if score.answers]
+
+
+def play_once(calibration: Calibration, plan: Plan, score: Score) -> None:
+    """Try one protocol once, and note its answer beside the truth."""
+    units = calibration.units(plan.design, score.share)
+    bench = calibration.bench(units)
+    answer = plan.protocol(bench)
+    score.truths.append(calibration.share(units, bench))
+    score.answers.append(answer)
+    score.load_s.append(bench.load_s)
+    calibration.learn(plan.design, bench)
 
 
 def show(scores: Sequence[Score]) -> None:
@@ -299,9 +339,9 @@ def show(scores: Sequence[Score]) -> None:
     print(f"{'protocol':28}{'true difference':>16}{'seen':>12}{'share':>8}{'median answer':>15}{'load, s':>9}")
     for score in sorted(scores, key=lambda score: (score.share, score.protocol)):
         tries = len(score.answers)
-        kind = f"{score.share:.1%}" if score.share else "none"
+        truth = f"{statistics.median(score.truths):.2%}" if score.share else "none"
         print(
-            f"{score.protocol:28}{kind:>16}{score.seen:>8}/{tries:<3}{score.seen / tries:>8.0%}"
+            f"{score.protocol:28}{truth:>16}{score.seen:>8}/{tries:<3}{score.seen / tries:>8.0%}"
             f"{statistics.median(score.answers):>15.2%}{statistics.median(score.load_s):>9.1f}"
         )
 
@@ -311,8 +351,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=float, default=1.0, help="stretch the numbers of tries (1: about 6 hours)")
     parser.add_argument("--only", default="", help="only protocols whose name holds this")
-    parser.add_argument("--differences", type=float, nargs="*", default=[100 * share for share in SHARES],
-                        metavar="PERCENT", help="only pairs of these true differences (default: %(default)s)")  # fmt: skip
+    shares = [100 * share for share in SHARES]
+    parser.add_argument("--differences", type=float, nargs="*", default=shares, metavar="PERCENT", help="only these")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="also write all answers here")
     options = parser.parse_args()
@@ -321,9 +361,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         program = build(folder)
-        spin = units_of(program, folder)
-        benches = {share: Bench(program, spin(share), lambda: place(folder)) for share in SHARES}
-        scores = play(benches, chosen_plans(options), options.seed)
+        scores = play(Calibration(program, folder), chosen_plans(options), options.seed)
     show(scores)
     if options.json:
         options.json.write_text(json.dumps([vars(score) for score in scores]), encoding="utf-8")

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeGuard, get_args, get_origin
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import speedup
-from runners import errors, records, validity
+from runners import errors, gates, records, validity
 from runners.matrix import Matrix
 from runners.records import Errors, Evidence
 from runners.tools import known_tools
@@ -215,11 +215,20 @@ def _evidence() -> Evidence:
     )  # fmt: skip
 
 
+def gate_table(_name: str, _kept: Words) -> Rows:
+    """Return the honesty gates: gate, what it demands, of which servers."""
+    needs = {
+        "always": "all", "realistic": "`realistic`", "kept": "all that keep connections", "never": "none: only told",
+    }  # fmt: skip
+    rows = [(f"`{gate.id}`", " ".join(gate.text.split()), needs[gate.needed]) for gate in gates.ALL]
+    return [("gate", "what it demands", "required of"), *rows]
+
+
 def tool_table(_name: str, _kept: Words) -> Rows:
     """Return the tools that the project knows: name, looked for, what brings it."""
     rows: Rows = [("tool", "looked for", "for", "Debian package", "Homebrew", "Python wheels")]
     for name, tool in known_tools().items():
-        sought = [tool.library] if tool.library else list(tool.commands)
+        sought = [*tool.commands, *filter(None, (tool.library, tool.header, tool.nimble))]
         wheel = f"`requirements/{tool.wheel.requirements}.txt`" if tool.wheel else ""
         rows.append(
             (f"`{name}`", _codes(sought), ", ".join(tool.purpose), _codes(tool.debian), _codes([tool.brew]), wheel)
@@ -247,6 +256,7 @@ KINDS: dict[str, Callable[[str, Words], Rows]] = {
     "options": option_table,
     "commands": command_table,
     "checks": check_table,
+    "gates": gate_table,
     "tools": tool_table,
     "exits": error_table,
 }

@@ -20,6 +20,7 @@ from runners.records import CellInfo, Trial
 from runners.statistics import Estimate, Judgement, median
 
 MOST_BLOCKS = 500  # nobody measures more; the machine must be made quieter
+NOT_SELECTED = "not selected for this run"
 REASON_CHARACTERS = 240  # what a table shows of a reason; the fold shows all of it
 
 Status = Literal["measured", "unavailable", "excluded", "failed", "invalid", "not run"]
@@ -259,7 +260,7 @@ def _why_absent(key: RowKey, mode: str, view: RunView) -> tuple[Status, str]:
         return "not run", _not_in("are" if key.threads > 1 else "is", key.threads, machine.threads)
     if limits is not None and key.threads not in limits:
         return "not run", f"{program.title} can use {_list(limits)} threads, not {key.threads}"
-    return "not run", "not selected for this run"
+    return "not run", NOT_SELECTED
 
 
 def _not_in(verb: str, threads: int, profile: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ from reports.comparing import Ranking, compare, rank_rows
 from reports.duets import Duet, DuetCell, duet_cells, duets_of
 from reports.families import Family, Measure
 from reports.headlines import headline
-from reports.rows import HeadingRow, Row, cell_row, plural, rows_of
+from reports.rows import NOT_SELECTED, HeadingRow, Row, cell_row, plural, rows_of
 from reports.view import PublishedNumbers, RunView, is_solo
 from runners.cells import parse_row
 from runners.matrix import Heading, Table
@@ -71,12 +71,16 @@ class TableModel:
 
 
 def build_tables(view: RunView, prefix: str = "") -> tuple[TableModel, ...]:
-    """Return the matrix's tables in its order, then one for each mode with the cells that no table names."""
+    """Return the matrix's tables in its order, then one for each mode with the cells that no table names.
+
+    A table of which nothing was selected and nothing is published, such as that of another group, is left out.
+    """
     if view.only_duets:
         return ()
     tables, duets = view.matrix.table if view.matrix else (), duets_of(view)
     models = [_table(table, view, duets, f"{prefix}{_anchor(table, number)}") for number, table in enumerate(tables)]
-    return (*_unique(models), *_other_tables(view, duets, tables, prefix))
+    told = (model for model in models if any(row.published or row.reason != NOT_SELECTED for row in model.measurable))
+    return (*_unique(told), *_other_tables(view, duets, tables, prefix))
 
 
 def _table(table: Table, view: RunView, duets: Sequence[Duet], anchor: str) -> TableModel:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ BUILD_TIMEOUT_S = 600.0
 KILL = ((signal.SIGKILL, 5.0),)  # a compiler has nothing to tidy up
 TAIL_LINES = 15
 PROGRAM = "program"
-IGNORED = {"__pycache__", "nimcache"}
+NOT_SOURCES = {"__pycache__", "nimcache", "node_modules", "results"}
 
 Done = Callable[[BuildInfo], None]
 
@@ -40,13 +40,21 @@ class Workshop:
 
 
 def source_hash(folder: Path) -> str:
-    """Return the hash of every file in a server's folder by name and content."""
+    """Return the hash of every file in a server's folder by name and content.
+
+    The folder may be a whole project: hidden files, caches, packages and the results of runs are no sources.
+    """
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and not IGNORED & set(file.relative_to(folder).parts):
-            digest.update(f"{file.relative_to(folder)}\0".encode())
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    for file in sorted(_sources(folder)):
+        digest.update(f"{file.relative_to(folder)}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in NOT_SOURCES and not name.startswith(".")]
+        yield from (file for name in files if not name.startswith(".") and (file := Path(parent, name)).is_file())
 
 
 def program_path(program: Program, shop: Workshop) -> Path:

@@ -296,6 +296,8 @@ class Tool(Section):
     commands: Words = Field((), description="Program names that will do, best first.")
     version: Words = Field(("--version",), description="Arguments that make it print its version.")
     library: str | None = Field(None, description="A shared library to look for instead of a program.")
+    header: str | None = Field(None, description="A C or C++ header to look for instead of a program.")
+    nimble: str | None = Field(None, description="A package of nimble's to look for instead of a program.")
     debian: Words = Field((), description="Debian packages that bring it.")
     relocatable: bool = Field(default=False, description="Its Debian packages also work unpacked in the user's cache.")
     starts_service: bool = Field(
@@ -307,8 +309,8 @@ class Tool(Section):
 
     @model_validator(mode="after")
     def _findable(self) -> Self:
-        if bool(self.commands) == bool(self.library):
-            raise ValueError('give either "commands" (programs) or "library" (a shared library) to look for')
+        if sum(map(bool, (self.commands, self.library, self.header, self.nimble))) != 1:
+            raise ValueError('give one of "commands" (programs), "library", "header" or "nimble" to look for')
         return self
 
 

@@ -28,7 +28,7 @@ def pair_up(matrix: Matrix, cells: Sequence[Planned], *, twin: bool, duet: tuple
     bases = family_bases(matrix, measured)
     families = {family: [cell for cell in measured if cell.family == family] for family in bases}
     paired = {family: base for family, base in bases.items() if twin and len(families[family]) > 1}
-    duets = tuple(dict.fromkeys(_table_duets(matrix, measured, twin=twin)))
+    duets = tuple(dict.fromkeys(_table_duets(matrix, measured, bases, twin=twin)))
     return Pairing(
         cells=(*cells, *(Planned(twin_of(base), "planned") for base in _twinned(paired.values(), duets))),
         duets=duets,
@@ -69,16 +69,17 @@ def _is(cell: Cell, key: RowKey) -> bool:
     return (cell.program.server, cell.program.variant, cell.threads) == (key.server, key.variant, key.threads)
 
 
-def _table_duets(matrix: Matrix, cells: Sequence[Cell], *, twin: bool) -> Iterator[Duet]:
-    """Yield for each table of design "duet" every row with the first measured row of its family, and the twin."""
+def _table_duets(matrix: Matrix, cells: Sequence[Cell], bases: Mapping[str, Cell], *, twin: bool) -> Iterator[Duet]:
+    """Yield for each table of design "duet" every row with the base of its family, and the twin."""
     for table in matrix.table:
         rows: dict[str, list[Cell]] = {}
         for cell in rows_of(table, cells) if table.design == "duet" else ():
-            rows.setdefault(cell.family, []).append(cell)
-        for base, *others in rows.values():
-            yield from (Duet(other, base) for other in others)
-            if twin and others:
-                yield Duet(twin_of(base), base)
+            if cell != bases[cell.family]:
+                rows.setdefault(cell.family, []).append(cell)
+        for family, others in rows.items():
+            yield from (Duet(other, bases[family]) for other in others)
+            if twin:
+                yield Duet(twin_of(bases[family]), bases[family])
 
 
 def _one_duet(cells: Sequence[Cell], globs: tuple[str, str]) -> Pairing:

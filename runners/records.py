@@ -238,6 +238,34 @@ class BuildInfo:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """One honesty gate: what it demands, whether of a server of this class, and what the server did instead."""
+
+    id: str
+    demand: str
+    required: bool
+    outcome: Outcome
+    saw: str = ""
+    sent: str = ""
+    received: str = ""
+
+
+@dataclass(frozen=True)
+class Honesty:
+    """What the gates said of a variant, before it was timed, when it was started with so many threads."""
+
+    variant: str
+    threads: int
+    class_: str
+    gates: tuple[Gate, ...]
+
+    @property
+    def failed(self) -> tuple[Gate, ...]:
+        """Return the gates that it had to pass and did not."""
+        return tuple(gate for gate in self.gates if gate.required and gate.outcome == "fail")
+
+
+@dataclass(frozen=True)
 class ToolInfo:
     """A tool as it was found when the run began."""
 
@@ -280,6 +308,7 @@ class Run:
     facts: dict[str, str] = field(default_factory=dict)
     tools: tuple[ToolInfo, ...] = ()
     builds: tuple[BuildInfo, ...] = ()
+    honesty: tuple[Honesty, ...] = ()
     cells: tuple[CellInfo, ...] = ()
     order: dict[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     bases: dict[str, str] = field(default_factory=dict)

@@ -17,22 +17,21 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from runners import builds, folder, latency, order, tools
-from runners.cells import Cell, Planned, Program
+from runners import folder, latency, order, tools
+from runners.cells import Cell
 from runners.errors import BadInput, Interrupted, NothingSelected, UnfitMachine
 from runners.listing import what
 from runners.loads import LOADS
-from runners.machine import Layout, format_cpus
 from runners.network import Kind, enter_user_namespace
 from runners.order import TOGETHER
 from runners.planning import Plan, layouts, remedy
+from runners.preparing import prepare, programs_of, workshop
 from runners.processes import end_leftovers, sweep
 from runners.progress import Pace, Reporter
-from runners.records import BuildInfo, CellInfo, Published, Run, ToolInfo, Trial
+from runners.records import Published, Run, ToolInfo, Trial
 from runners.resources import command_line
 from runners.scheduling import Bounds, Schedule
-from runners.subject import Programs
-from runners.trial import PACED_LOAD, Workplace, blanks, load_command, measure
+from runners.trial import PACED_LOAD, Workplace, blanks, measure
 from runners.tuning import Change, tuned
 from runners.units import format_duration
 from runners.version import VERSION
@@ -51,6 +50,7 @@ class Job:
     network: NetworkWish = "auto"
     recorded: tuple[Trial, ...] = ()
     tune: bool = False
+    skip_gates: bool = False
 
 
 def new_job(plan: Plan, results: Path, network: NetworkWish = "auto") -> Job:
@@ -145,7 +145,7 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
         swept = sweep()
         if swept:
             reporter.say(f"ended {len(swept)} processes that a killed run had left behind")
-        job = _build(job, reporter)
+        job = replace(job, run=prepare(job.plan, job.run, job.folder, reporter.say, skip_gates=job.skip_gates))
         try:
             with tuned(job.plan.host.cache, reporter.say, wanted=job.tune) as changes:
                 return _measure_all(_noting(job, changes), reporter, after_block, interruption)
@@ -165,84 +165,6 @@ def _noting(job: Job, changes: Sequence[Change]) -> Job:
     run = replace(job.run, notes=(*job.run.notes, *notes))
     folder.write_run(job.folder, run)
     return replace(job, run=run)
-
-
-def _build(job: Job, reporter: Reporter) -> Job:
-    """Build what is measured; rows of failed builds are `failed`."""
-    plan = job.plan
-    programs = {cell.program.name: cell.program for cell in plan.measurable}
-    reporter.say(f"building {len(programs)} variants (kept in the cache once built)")
-    infos = builds.build_all(programs.values(), _workshop(job), lambda info: _say_built(reporter, info))
-    reasons = {name: _build_reason(info) for name, info in infos.items() if info.status == "failed"}
-    layout = layouts(plan)
-    cells = tuple(_cell_info(planned, layout, reasons) for planned in plan.cells)
-    solos = [cell for cell in plan.solos if cell.program.name not in reasons]
-    duets = [duet for duet in plan.duets if not {duet.row.program.name, duet.base.program.name} & reasons.keys()]
-    preset = plan.preset
-    planned = job.run.order or order.family_blocks(solos, duets, preset.blocks.max, plan.seed, preset.duet_blocks.max)
-    run = replace(job.run, builds=tuple(infos.values()), cells=cells, order=planned, bases=_bases(plan, planned))
-    folder.write_run(job.folder, run)
-    return replace(job, run=run)
-
-
-def _bases(plan: Plan, planned: Mapping[str, Sequence[order.Block]]) -> dict[str, str]:
-    """Return each family's base; the first cell of its first block where the base could not be built."""
-    bases = {}
-    for family, blocks in planned.items():
-        ids = [cell for item in blocks[0] for cell in item.split(TOGETHER)]
-        bases[family] = plan.bases[family] if plan.bases[family] in ids else ids[0]
-    return bases
-
-
-def _say_built(reporter: Reporter, info: BuildInfo) -> None:
-    if info.status == "built":
-        reporter.say(f"  {info.variant}: built in {info.duration_s:.1f} s")
-    elif info.status == "failed":
-        reporter.say(f"  {info.variant}: build failed: {_build_reason(info)}")
-
-
-def _build_reason(info: BuildInfo) -> str:
-    lines = [line for line in info.output_tail.splitlines() if line.strip()]
-    return f"the build failed: {lines[-1] if lines else 'no output'} (see {info.log})"
-
-
-def _workshop(job: Job) -> builds.Workshop:
-    (job.folder / folder.LOGS).mkdir(parents=True, exist_ok=True)
-    return builds.Workshop(
-        base=job.plan.base,
-        cache=job.plan.host.cache / "builds",
-        folder=job.folder,
-        env={**os.environ, **tools.tool_environment(job.plan.tools, job.plan.host)},
-        tool_versions={name: status.version or "" for name, status in job.plan.tools.items()},
-    )
-
-
-def _cell_info(planned: Planned, layout: Mapping[int, Layout], failed: Mapping[str, str]) -> CellInfo:
-    cell, status, reason = planned.cell, planned.status, planned.reason
-    cpus = layout.get(cell.threads)
-    broken = failed.get(cell.program.name) if status == "planned" else None
-    return CellInfo(
-        id=cell.id,
-        slug=cell.slug,
-        server=cell.program.server,
-        variant=cell.program.variant,
-        title=f"{cell.program.title} (twin)" if cell.twin else cell.program.title,
-        language=cell.program.language,
-        class_=cell.program.class_,
-        group=cell.program.group,
-        threads=cell.threads,
-        connections=cell.connections,
-        mode=cell.mode,
-        load=cell.load.kind,
-        family=cell.family,
-        status="failed" if broken else status,
-        reason=broken or reason,
-        cpus_server=format_cpus(cpus.server) if cpus else None,
-        cpus_client=format_cpus(cpus.client) if cpus else None,
-        shared=bool(cpus and cpus.shared),
-        load_command=load_command(cell, cpus) if cpus else (),
-        twin_of=replace(cell, twin=False).id if cell.twin else None,
-    )
 
 
 def _measure_all(
@@ -301,17 +223,13 @@ def _measured(cells: Sequence[Cell], slot: order.Slot, place: Workplace) -> tupl
 
 
 def _workplace(job: Job, reporter: Reporter, interruption: Interruption) -> Workplace:
-    shop = _workshop(job)
-    programs: dict[str, Program] = {cell.program.name: cell.program for cell in job.plan.measurable}
-    outputs = {name: builds.program_path(program, shop) for name, program in programs.items() if program.build}
-
     def tick() -> None:
         interruption.check()
         reporter.tick()
 
     return Workplace(
         folder=job.folder,
-        programs=Programs(job.plan.base, outputs, shop.env),
+        programs=programs_of(job.plan, workshop(job.plan, job.folder)),
         layouts=layouts(job.plan),
         network=_network(job.network),
         limits=job.plan.matrix.validity,

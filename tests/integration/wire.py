@@ -160,11 +160,12 @@ class Subject:
     lenient: frozenset[str] = frozenset()  # Garbage that it takes for a request.
     continues_after_garbage: bool = False
     stop: signal.Signals = signal.SIGTERM
+    sources: str = ""  # The folder, where it is not named after the server.
 
     @property
     def folder(self) -> Path:
         """Where its files are."""
-        return SERVERS / self.name
+        return SERVERS / (self.sources or self.name)
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ ASYNCHTTP = Subject(
     lenient=frozenset({"no version"}),  # It answers 200 and closes.
     continues_after_garbage=True,  # It answers 400 and goes on with the next line.
 )
-EPOLL = Subject("epoll", "nim", build=[*NIM, "{dir}/epoll.nim"], run=["{out}", *OPTIONS])
+EPOLL = Subject("epoll", "nim", build=[*NIM, "{dir}/epoll.nim"], run=["{out}", *OPTIONS], sources="nim")
 PYTHON = Subject("python_epoll", sys.executable, run=[sys.executable, "{dir}/server.py", *OPTIONS])
 GO = Subject(
     "go",

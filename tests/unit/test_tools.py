@@ -377,6 +377,36 @@ def test_a_cached_library_is_named_in_the_environment(machine: FakeMachine) -> N
     assert tool_environment({"x": status}, machine.host())["LD_LIBRARY_PATH"].endswith("/cache/lib")
 
 
+def test_a_header_is_found_where_compilers_look(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPATH counts before the system's folders; the reason of its absence names the header."""
+    header = Tool(header="zoom/lens.hpp")
+    assert found_on(machine, header).reason == "zoom/lens.hpp is in no folder of headers"
+    file = machine.folder / "include/zoom/lens.hpp"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    monkeypatch.setenv("CPATH", str(machine.folder / "include"))
+    assert (found_on(machine, header).status, found_on(machine, header).path) == ("found", str(file))
+
+
+def test_a_package_of_nimble_is_found_in_its_folder(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder's name tells the version; nimble itself brings it."""
+    monkeypatch.setenv("NIMBLE_DIR", str(machine.folder / "nimble"))
+    package = Tool(nimble="zoom")
+    assert found_on(machine, package).brings is None
+    machine.program("nimble", "exit 0")
+    assert found_on(machine, package).brings == "nimble install zoom"
+    (machine.folder / "nimble/pkgs2/zoom-1.5-abc").mkdir(parents=True)
+    assert (found_on(machine, package).status, found_on(machine, package).version) == ("found", "zoom-1.5-abc")
+
+
+def test_an_unpacked_program_of_administrators_is_started_where_it_lies(tmp_path: Path) -> None:
+    """Debian keeps some servers in usr/sbin."""
+    program = tmp_path / "usr/sbin/zoom"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    assert str(program) in launchers(UNPACKED, tmp_path)["zoom"]
+
+
 def test_an_unwritable_cache_is_a_reason_not_a_crash(machine: FakeMachine) -> None:
     """A file where the cache should be stands for a disk that refuses."""
     tiny_wheel(machine)
@@ -411,17 +441,17 @@ def test_an_explanation_is_the_last_error_and_whether_the_network_failed() -> No
 
 def test_a_tool_is_either_programs_or_a_library() -> None:
     """With neither there is nothing to look for, with both it is unclear what counts."""
-    with pytest.raises(ValidationError, match='give either "commands"'):
+    with pytest.raises(ValidationError, match='give one of "commands"'):
         Tool()
-    with pytest.raises(ValidationError, match='give either "commands"'):
+    with pytest.raises(ValidationError, match='give one of "commands"'):
         Tool(commands=("x",), library="libx.so.1")
 
 
 def test_every_known_tool_can_be_brought_somehow() -> None:
-    """The project's own tool data names packages or wheels for each tool, and the wheels are pinned."""
+    """The project's own tool data names packages or wheels for each tool, or says what to do; wheels are pinned."""
     requirements = resources.root() / "requirements"
     for name, tool in known_tools().items():
-        assert tool.debian or tool.wheel, name
+        assert tool.debian or tool.wheel or (tool.nimble and tool.hint), name
         assert tool.wheel is None or (requirements / f"{tool.wheel.requirements}.txt").is_file(), name
 
 

@@ -1,6 +1,7 @@
 ## The options and the listening sockets: what happens once, before the first connection.
 
 import std/[os, parseopt, posix, strutils]
+import answer
 
 type Options* = tuple[host: string, port, threads: int]
 
@@ -9,7 +10,7 @@ const
   NonBlocking* = O_NONBLOCK # What Linux calls SOCK_NONBLOCK, which std/posix does not know.
 
 proc fail*(reason: string; code = 1) {.noreturn.} =
-  stderr.writeLine("epoll: " & reason)
+  stderr.writeLine(server & ": " & reason)
   quit(code)
 
 proc parseOptions*(): Options =

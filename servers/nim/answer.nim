@@ -17,12 +17,19 @@ type
 const
   Longest* = 512 # No answer is longer: room that must be left before composing one.
   Hello = "Hello World"
+  server* {.strdefine.} = "epoll" ## How it calls itself.
 
 proc tick*(calendar: var Calendar) =
   let second = getTime().toUnix
   if second != calendar.second:
     calendar.second = second
     calendar.date = fromUnix(second).utc.format("ddd, dd MMM yyyy HH:mm:ss 'GMT'")
+
+proc take*(output: var Output): string =
+  ## The answers composed so far, for senders that need a string; the output is empty then.
+  result = newString(output.used)
+  if output.used > 0: copyMem(addr result[0], addr output.bytes, output.used)
+  output.used = 0
 
 proc hasRoom*(output: Output): bool {.inline.} =
   output.used + Longest <= output.bytes.len
@@ -56,7 +63,7 @@ proc compose(output: var Output; calendar: Calendar; status, body: string; fate:
   output.add "HTTP/1.1 "
   output.add status
   output.add "\r\n"
-  output.addHeader("Server", "epoll")
+  output.addHeader("Server", server)
   output.addHeader("Date", calendar.date)
   output.addHeader("Content-Type", "text/plain")
   output.add "Content-Length: "

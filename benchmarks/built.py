@@ -1,0 +1,23 @@
+"""Servers of the default matrix, built and ready to be measured outside a run: what the studies here begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runners.cells import Selection
+from runners.network import Kind, enter_user_namespace
+from runners.planning import Plan, Wishes, layouts, make_plan
+from runners.preparing import build, programs_of, workshop
+from runners.trial import Workplace
+
+MOODS = {"foreign_fail": 1e9, "spread_fail": 1e9, "drift_fail": 1e9}  # of the machine: no reason to drop a trial here
+
+
+def built_servers(folder: Path, selection: Selection) -> tuple[Plan, Workplace]:
+    """Build the selected servers, from the cache where they are there; logs go into the folder."""
+    plan = make_plan(Wishes(selection=selection))
+    shop = workshop(plan, folder)
+    build(plan, shop, print)
+    kind: Kind = "namespace" if enter_user_namespace() else "host"
+    limits = plan.matrix.validity.model_copy(update=MOODS)
+    return plan, Workplace(folder, programs_of(plan, shop), layouts(plan), kind, limits)

@@ -1,0 +1,234 @@
+"""The servers in C and C++ that tables compare with, as clients see them over plain sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runners.tools import find_tools, known_tools, this_host, tool_environment
+from tests.integration.wire import (
+    HELLO,
+    HELLO_AND_CLOSE,
+    Started,
+    Subject,
+    Wire,
+    built,
+    descriptors,
+    running,
+    start,
+    stop,
+    with_two_threads,
+    within,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+
+ARGUMENTS = ["{out}", "127.0.0.1", "{port}", "{threads}"]
+FLOOR = Subject(
+    "floor",
+    "cc",
+    build=["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-pthread", "-o", "{out}", "{dir}/floor.c"],
+    run=ARGUMENTS,
+)
+BEAST = Subject(
+    "beast",
+    "cxx boost",
+    build=["g++", "-std=c++17", "-O2", "-DNDEBUG", "-pthread", "-o", "{out}", "{dir}/beast.cpp"],
+    run=ARGUMENTS,
+)
+NGINX = Subject("nginx", "nginx", run=["nginx", "-e", "stderr", "-c", "{config}"])
+
+
+def with_both_counts(*subjects: Subject) -> list[Subject]:
+    """Each server with one thread and with two."""
+    return [*subjects, *map(with_two_threads, subjects)]
+
+
+def label(subject: Subject) -> str:
+    """How the test report names it."""
+    return f"{subject.name}/t{subject.threads}"
+
+
+# floor answers every request alike, which is why its class is "stripped"; it closes on what has a body.
+realistic = pytest.mark.parametrize("subject", with_both_counts(BEAST, NGINX), indirect=True, ids=label)
+# nginx shares a taken port, since another nginx's sockets have SO_REUSEPORT too.
+port_guarding = pytest.mark.parametrize("subject", with_both_counts(FLOOR, BEAST), indirect=True, ids=label)
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Where the programs are that have been built, by name; filled as they are needed."""
+    return {"": tmp_path_factory.mktemp("servers")}
+
+
+@pytest.fixture(scope="module", params=with_both_counts(FLOOR, BEAST, NGINX), ids=label)
+def subject(request: pytest.FixtureRequest) -> Subject:
+    """Each server in turn, unless what it takes is not on this machine."""
+    subject: Subject = request.param
+    host = this_host()
+    statuses = find_tools(known_tools(), subject.tool.split(), host)
+    for status in statuses.values():
+        if status.status != "found":
+            pytest.skip(f"{status.title}: {status.reason}")
+    return replace(subject, environment=tool_environment(statuses, host))
+
+
+@pytest.fixture(scope="module")
+def server(subject: Subject, builds: dict[str, Path]) -> Iterator[Started]:
+    """Each server in turn, running. At the end of its tests it must still be alive."""
+    with running(subject, builds) as started:
+        try:
+            yield started
+            assert started.process.poll() is None
+        finally:
+            started.process.send_signal(signal.SIGTERM)  # nginx takes its workers along; SIGKILL would not.
+            started.process.wait(10)
+
+
+@pytest.fixture
+def wire(server: Started) -> Iterator[Wire]:
+    """A connection to the server."""
+    with Wire(server.port) as wire:
+        yield wire
+
+
+def test_says_exactly_hello_world(wire: Wire, server: Started) -> None:
+    """The answer has the body, the name and the date that it should have, and comes once."""
+    assert wire.unasked() == b""
+    answer = wire.ask()
+
+    assert (answer.status, answer.body) == (200, b"Hello World")
+    assert answer.headers["content-type"] == "text/plain"
+    assert answer.headers["server"].startswith(server.subject.name)
+    assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()) < 3
+    assert wire.unasked() == b""
+
+
+def test_the_date_moves_on(wire: Wire) -> None:
+    """The date is not the one of the server's start."""
+    first = wire.ask().headers["date"]
+
+    assert within(5, lambda: wire.ask().headers["date"] != first)
+
+
+def test_waits_for_the_whole_request_wherever_it_is_split(wire: Wire) -> None:
+    """A request in two pieces, cut at any byte, brings one answer and only after the second."""
+    for cut in range(1, len(HELLO)):
+        wire.send(HELLO[:cut])
+        assert wire.unasked(0.004) == b"", f"answered after {cut} bytes"
+        assert wire.ask(HELLO[cut:]).body == b"Hello World"
+
+
+def test_answers_pipelined_requests_split_oddly(wire: Wire) -> None:
+    """Sixteen requests in pieces that are no multiples of a request bring sixteen answers."""
+    data = HELLO * 16
+    for at in range(0, len(data), 37):
+        wire.send(data[at : at + 37])
+        time.sleep(0.002)
+
+    assert [wire.answer().body for _ in range(16)] == [b"Hello World"] * 16
+    assert wire.unasked() == b""
+
+
+def test_closes_when_asked_to(server: Started) -> None:
+    """`Connection: close` is answered by the header and a FIN, and so is HTTP/1.0."""
+    with Wire(server.port) as wire:
+        assert wire.ask(HELLO_AND_CLOSE).headers["connection"] == "close"
+        assert wire.rest() == b""
+    with Wire(server.port) as wire:
+        assert wire.ask(b"GET / HTTP/1.0\r\n\r\n").body == b"Hello World"
+        assert wire.rest() == b""
+
+
+@realistic
+def test_knows_paths_and_methods(wire: Wire) -> None:
+    """Another path is not found, HEAD brings no body, and what is posted is read to its end."""
+    post = b"POST / HTTP/1.1\r\nHost: test\r\n"
+
+    assert wire.ask(HELLO.replace(b"GET /", b"GET /other")).status == 404
+    assert wire.ask(HELLO.replace(b"GET", b"HEAD"), with_body=False).headers["content-length"] == "11"
+    assert wire.ask(post + b"Content-Length: 300000\r\n\r\n" + b"G" * 300_000).body == b"Hello World"
+    assert wire.ask(post + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n").body == b"Hello World"
+    assert wire.ask().body == b"Hello World"
+
+
+def test_loses_nothing_to_a_slow_reader(server: Started) -> None:
+    """20,000 answers arrive whole at a client that reads only when the server takes no more requests."""
+    count = 20_000
+    with Wire(server.port, receive_buffer=4096) as wire, ThreadPoolExecutor(max_workers=1) as pool:
+        sending = pool.submit(wire.send, HELLO * (count - 1) + HELLO_AND_CLOSE)
+        time.sleep(0.3)
+        received = wire.rest()
+        sending.result(10)
+
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == count
+    assert received.count(b"\r\n\r\nHello World") == count
+
+
+def test_serves_1100_connections(server: Started) -> None:
+    """More connections than the usual limit of descriptors are all served, and leave nothing behind."""
+    base = descriptors(server.process.pid)
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server.port)) for _ in range(1100)]
+        for wire in wires:
+            wire.send(HELLO)
+        assert [wire.answer().body for wire in wires] == [b"Hello World"] * 1100
+    assert within(5, lambda: descriptors(server.process.pid) <= base)
+
+
+GARBAGE = {
+    "no HTTP": b"garbage\r\n\r\n",
+    "a TLS greeting": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "an endless header": b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 2_000_000,
+    "a length that is no number": b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_refuses_garbage_and_lives(server: Started, garbage: str) -> None:
+    """What is no request brings a 4xx or the end of the connection, and hurts nobody else."""
+    with Wire(server.port) as wire:
+        with contextlib.suppress(ConnectionError):
+            wire.send(GARBAGE[garbage])
+        with contextlib.suppress(EOFError, ConnectionError):
+            assert 400 <= wire.answer().status < 500
+            wire.rest()
+    with Wire(server.port) as wire:
+        assert wire.ask().body == b"Hello World"
+
+
+@port_guarding
+def test_says_in_one_line_that_its_port_is_taken(server: Started, builds: dict[str, Path]) -> None:
+    """A second server on the port ends at once, tells why, and does not take a share of the load."""
+    process = start(server.subject, built(server.subject, builds), server.port)
+    try:
+        _, errors = process.communicate(timeout=10)
+    finally:
+        stop(process)
+
+    assert process.returncode not in {0, None}
+    assert b"Address already in use" in errors
+    assert str(server.port).encode() in errors
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_at_once_when_told_to(subject: Subject, builds: dict[str, Path], number: signal.Signals) -> None:
+    """With a client still connected, a signal ends the server within a third of a second."""
+    with running(subject, builds) as started, Wire(started.port) as wire:
+        wire.ask()
+        started.process.send_signal(number)
+        before = time.monotonic()
+        started.process.wait(10)
+        assert time.monotonic() - before < 0.3

@@ -1,0 +1,65 @@
+"""The servers of the group "field": built and started as matrix.toml says, and asked by the honesty gates."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import tomli
+
+from runners.tools import find_tools, known_tools, this_host
+from tests.unit.test_docs import ROOT
+
+MATRIX = tomli.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))
+FIELD = {name: server for name, server in MATRIX["server"].items() if server.get("group") == "field"}
+# What they are made of comes from a registry of their language, and takes minutes to compile.
+FROM_REGISTRIES = {"cargo", "maven"}
+# What is true of these programs, and why the report shows their numbers without a rank.
+FLAWS = {
+    "gnet": {"slow-reader"},  # it buffers without bound what a client does not read
+    "netty": {"garbage"},  # it skips control characters and waits for more
+    "uvicorn": {"garbage", "slow-reader"},  # httptools sets headers no limit; and it buffers as gnet does
+    "uwebsockets": {"split", "pipeline", "slow-reader"},  # answers 505 to a cut request line, and loses answers
+}
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+
+def server(name: str) -> Any:
+    """The parameter for one server, with the marks that it needs."""
+    if FROM_REGISTRIES.isdisjoint(FIELD[name]["needs"]):
+        return name
+    late = pytest.mark.skipif("CI" in os.environ, reason="takes minutes to build: run it where you change it")
+    return pytest.param(name, marks=[pytest.mark.network, pytest.mark.timeout(900), late])
+
+
+@pytest.mark.parametrize("name", [server(name) for name in FIELD])
+def test_a_server_of_the_field_is_honest(name: str) -> None:
+    """It passes every gate that its class demands, but for flaws that are known and shown."""
+    missing = [
+        f"{status.title}: {status.reason}"
+        for status in find_tools(known_tools(), FIELD[name]["needs"], this_host()).values()
+        if status.status != "found"
+    ]
+    if missing:
+        pytest.skip("; ".join(missing))
+    checked = subprocess.run(
+        [sys.executable, "speedup.py", "check", name, "--json"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    failed = {
+        gate["id"]: gate["saw"]
+        for found in json.loads(checked.stdout)
+        for gate in found["gates"]
+        if gate["required"] and gate["outcome"] == "fail"
+    }
+    assert failed.keys() <= FLAWS.get(name, set()), (failed, checked.stderr)
+
+
+def test_the_field_is_not_measured_unless_asked_for() -> None:
+    """The default selection stays the document's, so that the first answer comes within minutes."""
+    assert "field" not in MATRIX["suite"]["groups"]
+    assert {"node", "asynchttp22"} <= FIELD.keys()
