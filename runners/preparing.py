@@ -50,12 +50,16 @@ def build(plan: Plan, shop: Workshop, say: Say) -> dict[str, BuildInfo]:
 SKIPPED = "The honesty gates were skipped: whether these servers answer honestly was not examined before timing them."
 
 
-def prepare(plan: Plan, run: Run, path: Path, say: Say, *, skip_gates: bool = False) -> Run:
-    """Build and examine what is measured, and write down what is left; rows of failed builds and gates are `failed`."""
+def prepare(plan: Plan, run: Run, path: Path, say: Say, *, skip_gates: bool = False) -> tuple[Run, Programs]:
+    """Build and examine what is measured, and write down what is left; rows of failed builds and gates are `failed`.
+
+    Return the run's new head, and where its servers lie: found once, so that whoever edits them meanwhile does no harm.
+    """
     shop = workshop(plan, path)
     infos = build(plan, shop, say)
     reasons = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
-    honesty = run.honesty or (() if skip_gates else _examined(plan, shop, reasons, say))
+    programs = programs_of(plan, shop)
+    honesty = run.honesty or (() if skip_gates else _examined(plan, shop, programs, reasons, say))
     reasons |= {each.variant: honesty_reason(each) for each in honesty if each.failed and each.class_ != "historic"}
     cells = _cell_infos(plan, reasons)
     solos = [cell for cell in plan.solos if cell.program.name not in reasons]
@@ -68,15 +72,15 @@ def prepare(plan: Plan, run: Run, path: Path, say: Say, *, skip_gates: bool = Fa
     if skip_gates and not honesty and SKIPPED not in run.notes:
         run = replace(run, notes=(*run.notes, SKIPPED))
     folder.write_run(path, run)
-    return run
+    return run, programs
 
 
-def _examined(plan: Plan, shop: Workshop, broken: Mapping[str, str], say: Say) -> tuple[Honesty, ...]:
+def _examined(
+    plan: Plan, shop: Workshop, programs: Programs, broken: Mapping[str, str], say: Say
+) -> tuple[Honesty, ...]:
     """Let the gates ask each server once; what passed is remembered as long as nothing of it changes."""
     cells = [cell for cell in plan.measurable if cell.program.name not in broken]
-    examiner = Examiner(
-        programs_of(plan, shop), layouts(plan), shop.folder, shop.tool_versions, plan.host.cache / "honesty"
-    )
+    examiner = Examiner(programs, layouts(plan), shop.folder, shop.tool_versions, plan.host.cache / "honesty")
     say("asking each server from outside whether it is honest (remembered once it has passed)")
     return examiner.examine(cells, lambda honesty: _say_examined(honesty, say))
 

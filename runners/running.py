@@ -25,12 +25,13 @@ from runners.loads import LOADS
 from runners.network import Kind, enter_user_namespace
 from runners.order import TOGETHER
 from runners.planning import Plan, layouts, remedy
-from runners.preparing import prepare, programs_of, workshop
+from runners.preparing import prepare
 from runners.processes import end_leftovers, sweep
 from runners.progress import Pace, Reporter
 from runners.records import Published, Run, ToolInfo, Trial
 from runners.resources import command_line
 from runners.scheduling import Bounds, Schedule
+from runners.subject import Programs
 from runners.trial import PACED_LOAD, Workplace, blanks, measure
 from runners.tuning import Change, tuned
 from runners.units import format_duration
@@ -145,10 +146,12 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
         swept = sweep()
         if swept:
             reporter.say(f"ended {len(swept)} processes that a killed run had left behind")
-        job = replace(job, run=prepare(job.plan, job.run, job.folder, reporter.say, skip_gates=job.skip_gates))
+        run, programs = prepare(job.plan, job.run, job.folder, reporter.say, skip_gates=job.skip_gates)
+        job = replace(job, run=run)
         try:
             with tuned(job.plan.host.cache, reporter.say, wanted=job.tune) as changes:
-                return _measure_all(_noting(job, changes), reporter, after_block, interruption)
+                place = _workplace(job, programs, reporter, interruption)
+                return _measure_all(_noting(job, changes), place, reporter, after_block)
         except Interrupted as error:
             resume = f"{command_line()} run --resume {os.path.relpath(job.folder)}"
             raise Interrupted(f"{error}; to go on: {resume}") from error
@@ -167,14 +170,11 @@ def _noting(job: Job, changes: Sequence[Change]) -> Job:
     return replace(job, run=run)
 
 
-def _measure_all(
-    job: Job, reporter: Reporter, after_block: AfterBlock, interruption: Interruption
-) -> tuple[Trial, ...]:
+def _measure_all(job: Job, place: Workplace, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
     """Measure block after block until the schedule says that it is enough."""
     schedule = _schedule(job)
     cells = {cell.id: cell for cell in job.plan.measurable}
     trials, paced = latency.apart(job.recorded)
-    place = _workplace(job, reporter, interruption)
     pace = Pace(schedule, trials)
     reporter.begin(pace)
     while slots := schedule.following(trials, spent_s(trials)):
@@ -222,14 +222,14 @@ def _measured(cells: Sequence[Cell], slot: order.Slot, place: Workplace) -> tupl
         raise
 
 
-def _workplace(job: Job, reporter: Reporter, interruption: Interruption) -> Workplace:
+def _workplace(job: Job, programs: Programs, reporter: Reporter, interruption: Interruption) -> Workplace:
     def tick() -> None:
         interruption.check()
         reporter.tick()
 
     return Workplace(
         folder=job.folder,
-        programs=programs_of(job.plan, workshop(job.plan, job.folder)),
+        programs=programs,
         layouts=layouts(job.plan),
         network=_network(job.network),
         limits=job.plan.matrix.validity,

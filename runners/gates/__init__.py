@@ -4,8 +4,8 @@
 `slow`, `crowd` and `garbage` those that need much or many; `examine` runs all of them against one server.
 """
 
-from runners.gates.examine import ALL, examine, passed
+from runners.gates.examine import ALL, examine
 from runners.gates.talk import Target
 from runners.gates.usage import many_files
 
-__all__ = ["ALL", "Target", "examine", "many_files", "passed"]
+__all__ = ["ALL", "Target", "examine", "many_files"]

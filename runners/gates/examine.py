@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
@@ -71,11 +71,6 @@ def examine(target: Target, class_: str, demands: Sequence[Demand] = ALL) -> tup
     with ThreadPoolExecutor(max_workers=max(1, len(together)) if target.keeps else 1) as pool:
         gates = list(pool.map(lambda demand: _judge(demand, target, class_), together))
     return (*gates, *(_judge(demand, target, class_) for demand in demands if demand.alone))
-
-
-def passed(gates: Iterable[Gate]) -> bool:
-    """Return whether no required gate failed."""
-    return not any(gate.required and gate.outcome == "fail" for gate in gates)
 
 
 def _judge(demand: Demand, target: Target, class_: str) -> Gate:

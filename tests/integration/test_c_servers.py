@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -19,8 +18,10 @@ from tests.integration.wire import (
     Started,
     Subject,
     Wire,
+    all_of_1100_answers,
     built,
     descriptors,
+    read_late,
     running,
     start,
     stop,
@@ -166,11 +167,7 @@ def test_knows_paths_and_methods(wire: Wire) -> None:
 def test_loses_nothing_to_a_slow_reader(server: Started) -> None:
     """20,000 answers arrive whole at a client that reads only when the server takes no more requests."""
     count = 20_000
-    with Wire(server.port, receive_buffer=4096) as wire, ThreadPoolExecutor(max_workers=1) as pool:
-        sending = pool.submit(wire.send, HELLO * (count - 1) + HELLO_AND_CLOSE)
-        time.sleep(0.3)
-        received = wire.rest()
-        sending.result(10)
+    received = read_late(server.port, count)
 
     assert received.count(b"HTTP/1.1 200 OK\r\n") == count
     assert received.count(b"\r\n\r\nHello World") == count
@@ -179,11 +176,7 @@ def test_loses_nothing_to_a_slow_reader(server: Started) -> None:
 def test_serves_1100_connections(server: Started) -> None:
     """More connections than the usual limit of descriptors are all served, and leave nothing behind."""
     base = descriptors(server.process.pid)
-    with contextlib.ExitStack() as stack:
-        wires = [stack.enter_context(Wire(server.port)) for _ in range(1100)]
-        for wire in wires:
-            wire.send(HELLO)
-        assert [wire.answer().body for wire in wires] == [b"Hello World"] * 1100
+    assert all_of_1100_answers(server.port)
     assert within(5, lambda: descriptors(server.process.pid) <= base)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +18,10 @@ from tests.integration.wire import (
     Started,
     Subject,
     Wire,
+    all_of_1100_answers,
     built,
     descriptors,
+    read_late,
     running,
     within,
 )
@@ -146,11 +147,7 @@ def test_serves_1100_connections(server: Started) -> None:
     with Wire(server.port) as wire:
         wire.ask()  # What the server opens with its first request stays open.
     base = descriptors(server.process.pid)
-    with contextlib.ExitStack() as stack:
-        wires = [stack.enter_context(Wire(server.port)) for _ in range(1100)]
-        for wire in wires:
-            wire.send(HELLO)
-        assert [wire.answer().body for wire in wires] == [b"Hello World"] * 1100
+    assert all_of_1100_answers(server.port)
     assert within(5, lambda: descriptors(server.process.pid) <= base)
 
 
@@ -167,11 +164,7 @@ def test_answers_pipelined_requests_in_order(wire: Wire) -> None:
 def test_loses_nothing_to_a_slow_reader(server: Started) -> None:
     """20,000 answers arrive whole at a client that reads only when the server takes no more requests."""
     count = 20_000
-    with Wire(server.port, receive_buffer=4096) as wire, ThreadPoolExecutor(max_workers=1) as pool:
-        sending = pool.submit(wire.send, HELLO * (count - 1) + HELLO_AND_CLOSE)
-        time.sleep(0.3)
-        received = wire.rest()
-        sending.result(10)
+    received = read_late(server.port, count)
 
     assert received.count(b"\r\n\r\nHello World") == count
     assert received.count(b"HTTP/1.1 200 OK\r\n") == count

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,6 +109,25 @@ class Wire:
             message = f"the server hung up before the answer was complete: {self._buffer[:200]!r}"
             raise EOFError(message)
         self._buffer += data
+
+
+def all_of_1100_answers(port: int) -> bool:
+    """Whether 1,100 connections at once, more than the usual limit of descriptors, are all answered."""
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(port)) for _ in range(1100)]
+        for wire in wires:
+            wire.send(HELLO)
+        return [wire.answer().body for wire in wires] == [b"Hello World"] * 1100
+
+
+def read_late(port: int, count: int) -> bytes:
+    """All that comes to a client that asks so often, and reads only when the server takes no more requests."""
+    with Wire(port, receive_buffer=4096) as wire, ThreadPoolExecutor(max_workers=1) as pool:
+        sending = pool.submit(wire.send, HELLO * (count - 1) + HELLO_AND_CLOSE)
+        time.sleep(0.3)
+        received = wire.rest()
+        sending.result(10)
+    return received
 
 
 def free_port() -> int:
