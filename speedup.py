@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from runners import planning, running
 from runners.cells import Selection
 from runners.errors import BadInput, Interrupted, NothingSelected, SpeedupError
-from runners.folder import REPORT_FILE, read_run
+from runners.folder import REPORT_FILE, RUN_FILE, read_run
 from runners.matrix import json_schema
 from runners.progress import reporter
 from runners.reading import parse_matrix
@@ -226,7 +226,8 @@ def do_run(arguments: argparse.Namespace) -> int:
         try:
             trials = running.execute(job, talk, RareReport())
         except Interrupted:
-            write_report(job.folder)
+            if (job.folder / RUN_FILE).exists():  # else it was building, or asking: there is nothing to report yet
+                write_report(job.folder)
             raise
         report = write_report(job.folder)
     talk.say(running.conclusion(job, trials))

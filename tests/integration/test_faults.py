@@ -159,6 +159,17 @@ def test_ctrl_c_is_recorded_leaves_nothing_and_resume_completes(bench: Bench) ->
     assert measured == list(range(BLOCKS))
 
 
+def test_ctrl_c_before_the_first_trial_says_that_it_was_that(bench: Bench) -> None:
+    """While a server is built there is nothing to report yet, and nothing is left of the build."""
+    bench.write("none", more='[server.slow]\ndir = "."\nbuild = ["sleep", "100"]\nrun = ["{out}"]\n')
+    process = bench.start("run")
+    bench.wait_for(lambda: bool(bench.processes()))
+    ended = interrupt(process, signal.SIGINT)
+    assert (ended.code, ended.out) == (130, "")
+    assert "speedup: interrupted (SIGINT)" in ended.err
+    assert bench.processes() == []
+
+
 def test_term_ends_a_run_like_ctrl_c(bench: Bench) -> None:
     """A service manager's TERM is heeded as well."""
     bench.write("none", blocks=BLOCKS)
