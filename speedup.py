@@ -19,10 +19,12 @@ from typing import Any, NoReturn
 from runners import planning, running
 from runners.cells import Selection
 from runners.errors import BadInput, Interrupted, NothingSelected, SpeedupError
+from runners.fleet.session import FleetWishes, parse_address
 from runners.folder import REPORT_FILE, RUN_FILE, read_run
 from runners.matrix import json_schema
 from runners.progress import reporter
 from runners.reading import parse_matrix
+from runners.records import Run
 from runners.tools import TOOL_DATA
 from runners.units import parse_duration_s
 from runners.version import VERSION
@@ -86,6 +88,7 @@ def build_parser() -> Parser:
     _add_doctor(commands)
     _add_check(commands)
     _add_selftest(commands)
+    _add_worker(commands)
     _add_init(commands)
     _add_schema(commands)
     return parser
@@ -114,7 +117,29 @@ def _add_run(commands: Any) -> None:
     run.add_argument(
         "--tune", action="store_true", help="steady the CPU's frequency for the run (root); put back after"
     )
+    _add_fleet(run)
     run.set_defaults(action=do_run)
+
+
+def _add_fleet(run: argparse.ArgumentParser) -> None:
+    fleet = run.add_argument_group("load from other machines", "each of them runs: speedup worker")
+    fleet.add_argument("--expect-workers", type=_count, metavar="N", help="how many client machines load the server")
+    fleet.add_argument("--bind", metavar="ADDRESS[:PORT]", help="where they reach this machine; default port: 5557")
+    fleet.add_argument("--workers-wait", type=_duration, metavar="TIME", default=120.0,
+                       help="how long to wait for them; default: 120s")  # fmt: skip
+    fleet.add_argument("--token-file", type=Path, metavar="FILE", default=Path("fleet.token"),
+                       help="what proves them; made where it is missing; default: fleet.token")  # fmt: skip
+
+
+def _add_worker(commands: Any) -> None:
+    worker = commands.add_parser("worker", help="load a server from this machine, as another one's `run` says")
+    worker.add_argument("--master", required=True, metavar="HOST[:PORT]", help="the machine that runs the server")
+    worker.add_argument("--token-file", type=Path, metavar="FILE", default=Path("fleet.token"),
+                        help="the token that `run` made; default: fleet.token")  # fmt: skip
+    worker.add_argument("--name", help="this machine's name in the report; default: its host name")
+    worker.add_argument("--target", action="append", default=[], metavar="HOST",
+                        help="also load this host; default: only the master's")  # fmt: skip
+    worker.set_defaults(action=do_worker)
 
 
 def _add_report(commands: Any) -> None:
@@ -193,7 +218,31 @@ def _wishes(arguments: argparse.Namespace) -> planning.Wishes:
         seed=arguments.seed,
         duet=tuple(arguments.duet) if arguments.duet else None,
         budget_s=arguments.budget,
+        clients=getattr(arguments, "expect_workers", None) or 0,
     )
+
+
+def _fleet_wishes(arguments: argparse.Namespace, run: Run | None = None) -> FleetWishes | None:
+    """Return the fleet that is asked for, or that a run to resume was loaded by."""
+    before = run.fleet if run else None
+    clients = arguments.expect_workers or (before.clients if before else None)
+    if clients is None:
+        if arguments.bind:
+            raise BadInput("--bind is for load from other machines; say how many: --expect-workers N")
+        return None
+    if arguments.bind is None and before is None:
+        raise BadInput("say where the client machines reach this one: --bind ADDRESS")
+    if before and clients != before.clients:
+        raise BadInput(f"this run was loaded by {before.clients} client machines; resume it with as many")
+    address = parse_address(arguments.bind) if arguments.bind else (before.bind, before.port) if before else ("", 0)
+    return FleetWishes(clients, *address, arguments.token_file, arguments.workers_wait)
+
+
+def _count(text: str) -> int:
+    """Return a number from 1, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of machines")
+    return int(text)
 
 
 def _duration(text: str) -> float:
@@ -239,7 +288,8 @@ def _new(arguments: argparse.Namespace, say: Callable[[str], None]) -> running.J
     wishes = _wishes(arguments)
     if arguments.install:
         planning.install_missing(wishes, say)
-    return running.new_job(planning.make_plan(wishes), arguments.results, arguments.network)
+    fleet = _fleet_wishes(arguments)
+    return running.new_job(planning.make_plan(wishes), arguments.results, arguments.network, fleet)
 
 
 def _resumed(arguments: argparse.Namespace) -> running.Job:
@@ -251,7 +301,10 @@ def _resumed(arguments: argparse.Namespace) -> running.Job:
     wishes = planning.resuming(run)
     path = arguments.resume / run.matrix_path
     return running.resumed_job(
-        planning.plan_matrix(matrix, run.matrix, path, wishes), arguments.resume, arguments.network
+        planning.plan_matrix(matrix, run.matrix, path, wishes),
+        arguments.resume,
+        arguments.network,
+        _fleet_wishes(arguments, run),
     )
 
 
@@ -345,6 +398,16 @@ def do_init(arguments: argparse.Namespace) -> int:
         print(os.path.relpath(made))
     first = f"fill in how '{name}' is started in {starter.MATRIX}" if arguments.run is None else "look at it"
     print(f"next: {first}, then in that folder: speedup plan, speedup run", file=sys.stderr)
+    return 0
+
+
+def do_worker(arguments: argparse.Namespace) -> int:
+    """Be a client machine of a fleet until ended."""
+    from runners.fleet import joining  # noqa: PLC0415 - not needed by other commands
+
+    host, port = parse_address(arguments.master)
+    wishes = joining.WorkerWishes(host, port, arguments.token_file, arguments.name, tuple(arguments.target))
+    joining.work(wishes, lambda line: print(line, file=sys.stderr, flush=True))
     return 0
 
 

@@ -72,6 +72,7 @@ class LoadSettings:
     """How a cell is loaded; `threads` are the generator's own, None: one for each of the client's CPUs.
 
     `duet` holds the seconds of warm-up and of measured load where the cell takes part in a duet; None: the same.
+    `clients` are the hosts of a fleet; 0: the load comes from the server's own machine.
     """
 
     kind: str
@@ -79,6 +80,7 @@ class LoadSettings:
     duration_s: float
     threads: int | None
     duet: tuple[float, float] | None = None
+    clients: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,16 +199,22 @@ def matches(cell: Cell, globs: Iterable[str]) -> bool:
 
 
 def expand(
-    matrix: Matrix, machine_name: str, preset: Preset, load_kind: str, source_hashes: Mapping[str, str] | None = None
+    matrix: Matrix,
+    machine_name: str,
+    preset: Preset,
+    load_kind: str,
+    source_hashes: Mapping[str, str] | None = None,
+    clients: int = 0,
 ) -> tuple[Planned, ...]:
     """Return every cell of the matrix on one machine in the order of the file, excluded ones with the reason.
 
     `source_hashes` maps a program's folder to the hash of its sources, so that edited sources are another cell.
+    `clients` is how many hosts of a fleet load the server; 0 for none.
     """
     machine = matrix.machine[machine_name]
     duet = (preset.duet.warmup, preset.duet.duration) if preset.duet else None
     duration_s = machine.wrk.duration or preset.duration
-    load = LoadSettings(load_kind, preset.warmup, duration_s, machine.wrk.threads, duet)
+    load = LoadSettings(load_kind, preset.warmup, duration_s, machine.wrk.threads, duet, clients)
     cells: dict[str, Planned] = {}
     for program, limits in programs(matrix):
         for point in _points(matrix, machine, program, limits):

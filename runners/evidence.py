@@ -49,9 +49,9 @@ def gather(
         ports=_ports(side),
         port_reuse_s=_port_reuse_s(side),
         server_share=measured.share(measured.server_cpu_us_per_request, cell.threads, side.layout.server),
-        client_share=measured.share(measured.client_cpu_us_per_request, side.job.threads, side.layout.client),
-        client_wait_share=_client_share(watched, lambda sample: sample.client.wait_us if sample.client else None),
-        client_thread_share=_busiest_thread(watched),
+        client_share=_client_cpu_share(measured, side),
+        client_wait_share=_client_wait_share(measured),
+        client_thread_share=_client_thread_share(measured),
         ceiling_per_s=ceiling_per_s,
         steal_share=_steal_share(watched, side),
         foreign_share=_foreign_share(measured, side, record),
@@ -71,6 +71,8 @@ def gather(
         answers_afterwards=afterwards,
         server_exit=ended.exit,
         server_exit_clean=ended.clean,
+        clients=result.clients,
+        window_per_s=result.window_per_s,
         offered_per_s=side.job.rate_per_s,
         late_requests=result.pacing.late if result.pacing else None,
         late_max_us=result.pacing.late_max_us if result.pacing else None,
@@ -100,7 +102,30 @@ def _port_reuse_s(side: Side) -> float | None:
     return int(delay_ms) / 1000 if delay_ms and allowed else (1.0 if allowed else None)
 
 
-def _client_share(watched: Watched, value: Callable[[Sample], float | None]) -> float | None:
+def _client_cpu_share(measured: Measured, side: Side) -> float | None:
+    """Return the part of its CPU time that the generator used; of a fleet, that of its busiest host."""
+    hosts = measured.result.clients
+    if hosts:
+        known = [host.cpu_us / (host.duration_us * min(host.threads, host.cpus)) for host in hosts if host.cpu_us]
+        return max(known) if len(known) == len(hosts) else None
+    return measured.share(measured.client_cpu_us_per_request, side.job.threads, side.layout.client)
+
+
+def _client_wait_share(measured: Measured) -> float | None:
+    hosts = measured.result.clients
+    if hosts:
+        return max((host.wait_share for host in hosts if host.wait_share is not None), default=None)
+    return client_share(measured.watched, lambda sample: sample.client.wait_us if sample.client else None)
+
+
+def _client_thread_share(measured: Measured) -> float | None:
+    hosts = measured.result.clients
+    if hosts:
+        return max((host.thread_share for host in hosts if host.thread_share is not None), default=None)
+    return busiest_thread_share(measured.watched)
+
+
+def client_share(watched: Watched, value: Callable[[Sample], float | None]) -> float | None:
     """Return by how much a figure of the client grew between first and last sample, as a share of that time."""
     points = [(sample.at_us, found) for sample in watched.samples if (found := value(sample)) is not None]
     if len(points) < 2:
@@ -109,7 +134,7 @@ def _client_share(watched: Watched, value: Callable[[Sample], float | None]) -> 
     return (high - low) / (end - begin)
 
 
-def _busiest_thread(watched: Watched) -> float | None:
+def busiest_thread_share(watched: Watched) -> float | None:
     """Return the CPU share of the generator's busiest thread between first and last sample."""
     seen = [sample for sample in watched.samples if sample.client is not None]
     if len(seen) < 2 or seen[0].client is None or seen[-1].client is None:
@@ -129,9 +154,10 @@ def _steal_share(watched: Watched, side: Side) -> float | None:
 
 def _foreign_share(measured: Measured, side: Side, record: Trial) -> float | None:
     """Return the CPU time that neither side nor the harness used, as a share of one CPU; unknown for duets."""
-    watched, client_us = measured.watched, measured.result.client_cpu_us
+    watched, elsewhere = measured.watched, bool(measured.result.clients)
+    client_us = 0.0 if elsewhere else measured.result.client_cpu_us
     known = (watched.machine_busy_us, watched.server_run_us, client_us)
-    if record.pair is not None or measured.result.uncounted or None in known or not side.layout.client:
+    if record.pair is not None or measured.result.uncounted or None in known or not (elsewhere or side.layout.client):
         return None
     busy_us, server_us, client_us = (float(value or 0.0) for value in known)
     return max(0.0, busy_us - server_us - client_us - watched.cost_us) / watched.wall_us

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runners.loads import Load, LoadFailed, LoadJob, LoadResult, Phase
+from runners.loads import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
 from runners.machine import Layout
 from runners.network import Network
 from runners.processes import describe_exit, start, stop, wait
-from runners.records import Command
+from runners.records import Check, Command
 from runners.sampling import SAMPLE_S, Watch, Watched
-from runners.subject import Subject, TrialFailed, tail_of
+from runners.subject import Subject, TrialFailed, TrialInvalid, tail_of
 
 INTERRUPT_PATIENCE_S = 1.0  # wrk looks ten times a second whether it is to stop
 
@@ -90,7 +90,7 @@ class Side:
                 self.client = start(phase.argv, output=output, cpus=self.layout.client, env=self.env, cwd=phase.cwd)
             except OSError as error:
                 raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.subject.cell) from error
-        self.watch.client = self.client.pid
+        self.watch.client = self.client.pid if self.layout.client else None  # a fleet's client is elsewhere
 
     def interrupt_client(self) -> None:
         """Ask the generator to end, if it still runs."""
@@ -123,6 +123,9 @@ class Side:
         output = self.subject.logs.file(phase.purpose).read_text(encoding="utf-8", errors="replace")
         try:
             result = self.load.parse(output, self.job)
+        except LoadInvalid as error:
+            check = Check(error.check, error.name, "fail", str(error), error.limit)
+            raise TrialInvalid(f"{check.id} {check.name}: {error}", self.subject.cell, check) from error
         except LoadFailed as error:
             raise TrialFailed(f"{error}: {output[-300:].strip()}", self.subject.cell) from error
         if result.requests == 0:

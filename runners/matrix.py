@@ -346,6 +346,10 @@ class Validity(Section):
     offered: Share = Field(0.99, description="V25: requests sent in time, of those offered.")
     late_warn: Share = Field(0.01, description="V26: requests sent late, for a mark.")
     bunching_warn: Share = Field(0.50, description="V27: bunching, of the connections all at once, for a mark.")
+    start_skew_fail: Duration = Field(0.05, description="V28: how far apart a fleet's clients may start.")
+    start_skew_warn: Duration = Field(0.005, description="V28: the same, for a mark.")
+    window_fail: Share = Field(0.10, description="V29: a fleet's rate while all load, against that of the whole.")
+    window_warn: Share = Field(0.02, description="V29: the same, for a mark.")
     twin: Share = Field(0.10, description="V23: half-width of the base against its twin; wider: nothing is ranked.")
 
 

@@ -23,6 +23,8 @@ from runners.tools import TOOL_DATA, Host, ToolStatus, find_tools, this_host
 from runners.trial import PACED_LOAD
 
 PREFERRED_LOADS = ("wrk", "locust")
+FLEET = "fleet"
+FLEET_LOADS = (FLEET, "locust")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Wishes:
     seed: int | None = None
     duet: tuple[str, str] | None = None
     budget_s: float | None = None
+    clients: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Plan:
     duets: tuple[Duet, ...]
     bases: Mapping[str, str]
     budget_s: float | None
+    clients: int = 0
 
     @property
     def measurable(self) -> tuple[Cell, ...]:
@@ -95,7 +99,11 @@ class Plan:
     def unpaced(self) -> str | None:
         """Return why no rates can be offered although a table asks for it; None where they can."""
         tool = self.tools[LOADS[PACED_LOAD].tool]
-        if is_here(tool) or not any(table.mode == "latency" for table in self.matrix.table):
+        if not any(table.mode == "latency" for table in self.matrix.table):
+            return None
+        if self.clients:
+            return "Latency at offered rates is not measured, because a fleet offers no rates."
+        if is_here(tool):
             return None
         return f"Latency at offered rates is not measured, because {tool.title} is missing: {remedy(tool)}"
 
@@ -124,14 +132,15 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
     machine = choose_profile(matrix.machine, wishes.machine, facts)
     host = this_host()
     tools = find_tools(matrix.tool, needed_tools(matrix), host)
-    load = _known("load", wishes.load, LOADS) if wishes.load else _available_load(tools)
+    load = _load(wishes, tools)
     base = path.resolve().parent
     hashes = {program_dir: source_hash(base / program_dir) for program_dir in _folders(matrix)}
     preset = matrix.preset[preset_name]
     selection = wishes.selection if wishes.duet else wishes.selection.within(matrix.suite.groups)
-    cells = select(expand(matrix, machine, preset, load, hashes), selection)
+    cells = select(expand(matrix, machine, preset, load, hashes, wishes.clients), selection)
     cells = tuple(_with_tools(planned, tools, load) for planned in cells)
-    pairing = pair_up(matrix, cells, twin=preset.twin, duet=wishes.duet)
+    tables = _solo(matrix) if wishes.clients else matrix
+    pairing = pair_up(tables, cells, twin=preset.twin, duet=wishes.duet)
     return Plan(
         matrix=matrix,
         text=text,
@@ -148,6 +157,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
         duets=pairing.duets,
         bases=pairing.bases,
         budget_s=wishes.budget_s,
+        clients=wishes.clients,
         seed=random.SystemRandom().randrange(2**32) if wishes.seed is None else wishes.seed,
     )
 
@@ -166,6 +176,7 @@ def resuming(run: Run) -> Wishes:
         seed=run.seed,
         duet=_recorded_duet(run),
         budget_s=run.budget_s,
+        clients=run.fleet.clients if run.fleet else 0,
     )
 
 
@@ -227,7 +238,8 @@ def layouts(plan: Plan) -> dict[int, Layout]:
     cores = available_cores()
     threads = {cell.threads for cell in plan.measurable}
     if fixed is None:
-        return {count: share_cpus(cores, count) for count in threads}
+        shared = {count: share_cpus(cores, count) for count in threads}
+        return {count: replace(each, client=()) for count, each in shared.items()} if plan.clients else shared
     layout = fixed_layout(fixed.server, fixed.client)
     missing = {*layout.server, *layout.client} - {cpu for core in cores for cpu in core}
     if missing:
@@ -244,6 +256,26 @@ def _known(kind: str, name: str, known: Mapping[str, object]) -> str:
 def _available_load(tools: Mapping[str, ToolStatus]) -> str:
     """Return the best load generator that is here; wrk, to be named as missing, where there is none."""
     return next((kind for kind in PREFERRED_LOADS if is_here(tools[LOADS[kind].tool])), PREFERRED_LOADS[0])
+
+
+def _load(wishes: Wishes, tools: Mapping[str, ToolStatus]) -> str:
+    """Return the load generator that is asked for; BadInput where it cannot be what is meant."""
+    if wishes.clients:
+        load = wishes.load or FLEET
+        if load not in FLEET_LOADS:
+            raise BadInput(f"{load} loads from this machine only; a fleet runs {' or '.join(FLEET_LOADS)}")
+        if wishes.duet:
+            raise BadInput("a duet is loaded from this machine only; leave out --duet, or --expect-workers")
+        return load
+    if wishes.load == FLEET:
+        raise BadInput("say how many client hosts there are and where they reach this one: --expect-workers N --bind A")
+    return _known("load", wishes.load, LOADS) if wishes.load else _available_load(tools)
+
+
+def _solo(matrix: Matrix) -> Matrix:
+    """Return the matrix without duets: their two sides need one machine for both generators."""
+    tables = tuple(table.model_copy(update={"design": "solo"}) for table in matrix.table)
+    return matrix.model_copy(update={"table": tables})
 
 
 def _folders(matrix: Matrix) -> set[str]:

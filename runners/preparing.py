@@ -145,7 +145,7 @@ def _cell_info(planned: Planned, layout: Mapping[int, Layout], failed: Mapping[s
         status="failed" if broken else status,
         reason=broken or reason,
         cpus_server=format_cpus(cpus.server) if cpus else None,
-        cpus_client=format_cpus(cpus.client) if cpus else None,
+        cpus_client=format_cpus(cpus.client) if cpus and cpus.client else None,
         shared=bool(cpus and cpus.shared),
         load_command=load_command(cell, cpus) if cpus else (),
         twin_of=replace(cell, twin=False).id if cell.twin else None,

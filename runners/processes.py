@@ -15,7 +15,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -52,16 +52,6 @@ def start(
 
     OSError where it cannot be started, also for CPUs that it may not use.
     """
-    harness = os.getpid()
-
-    def prepare() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a shell runs the harness in the background
-        if os.getppid() != harness:
-            os._exit(1)
-        if cpus:
-            os.sched_setaffinity(0, cpus)
-
     try:
         return subprocess.Popen(
             list(argv),
@@ -71,10 +61,25 @@ def start(
             cwd=cwd,
             env=marked(os.environ if env is None else env),
             process_group=0,
-            preexec_fn=prepare,  # noqa: PLW1509 - the harness has one thread
+            preexec_fn=dies_with_parent(cpus),  # noqa: PLW1509 - the harness has one thread
         )
     except subprocess.SubprocessError as error:
         raise OSError(errno.EINVAL, f"it may not use CPU {cpus}") from error
+
+
+def dies_with_parent(cpus: Sequence[int] | None = None) -> Callable[[], None]:
+    """Return what a child does before it becomes its program: it dies with this process, and runs on `cpus` only."""
+    parent = os.getpid()
+
+    def prepare() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a shell runs the harness in the background
+        if os.getppid() != parent:
+            os._exit(1)
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+
+    return prepare
 
 
 def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]] = STOP_STEPS) -> Stopped:

@@ -71,12 +71,43 @@ class Series:
 
 
 @dataclass(frozen=True)
+class ClientHost:
+    """One client host of a fleet in one trial.
+
+    `requests` were counted by its generator within `duration_us`, `window_requests` of them fell into the time in which
+    surely all clients loaded. `started_us` is after the first client's start, by the master's clock. `clock_offset_us`
+    is what its clock was ahead of the master's, wrong by `clock_uncertainty_us` at most, and `clock_drift_us` what that
+    grew during the trial. Shares are of the measured time; `segments_sent` and `segments_lost` are of the whole host.
+    """
+
+    name: str
+    connections: int
+    threads: int
+    cpus: int
+    requests: int
+    duration_us: int
+    window_requests: int | None
+    started_us: int
+    errors: int
+    segments_sent: int | None
+    segments_lost: int | None
+    cpu_us: float | None
+    thread_share: float | None
+    wait_share: float | None
+    host_share: float | None
+    clock_offset_us: int
+    clock_uncertainty_us: int
+    clock_drift_us: int
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that the validity checks look at; null where the kernel or the generator does not tell.
 
     `requests` were counted, `served` includes those that the same command sent outside the measured time. Shares are
     of the CPU time that a side may use, or of the measured time. `tcp` holds the growth of the kernel's counters by
-    their own names, in the server's own network unless `network` is host. `late_requests` of a paced load were sent
+    their own names, in the server's own network unless `network` is host, which a fleet's
+    server has for itself. `late_requests` of a paced load were sent
     more than a tick after their time, the latest by `late_max_us`; `bunching` is 0 for even sending, 1 for independent
     arrivals, the number of connections where all send at once (`runners.loads.pacing`).
     """
@@ -127,12 +158,18 @@ class Evidence:
     answers_afterwards: str | None = None
     server_exit: str = ""
     server_exit_clean: bool = True
-    hosts: int = 1
+    clients: tuple[ClientHost, ...] = ()
+    window_per_s: float | None = None
     offered_per_s: float | None = None
     late_requests: int | None = None
     late_max_us: int | None = None
     bunching: float | None = None
     series: Series = field(default_factory=Series)
+
+    @property
+    def shares_network(self) -> bool:
+        """Return whether the kernel's counters count what others do as well; who loads from elsewhere is nobody's."""
+        return self.network == "host" and not self.clients
 
 
 @dataclass(frozen=True)
@@ -285,6 +322,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class FleetInfo:
+    """The fleet of a run: how many client hosts, the address of the server for them, and what each of them is."""
+
+    clients: int
+    bind: str
+    port: int
+    hosts: tuple[dict[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Run:
     """The head of a run folder: what was planned, on which machine, with which tools.
 
@@ -321,6 +368,7 @@ class Run:
     notes: tuple[str, ...] = ()
     source: Source | None = None
     published: tuple[Published, ...] = ()
+    fleet: FleetInfo | None = None
     schema: str = RUN_SCHEMA
 
 

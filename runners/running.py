@@ -20,6 +20,7 @@ from typing import Literal
 from runners import folder, latency, order, tools
 from runners.cells import Cell
 from runners.errors import BadInput, Interrupted, NothingSelected, UnfitMachine
+from runners.fleet.session import FleetWishes, fleet
 from runners.listing import what
 from runners.loads import LOADS
 from runners.network import Kind, enter_user_namespace
@@ -28,7 +29,7 @@ from runners.planning import Plan, layouts, remedy
 from runners.preparing import prepare
 from runners.processes import end_leftovers, sweep
 from runners.progress import Pace, Reporter
-from runners.records import Published, Run, ToolInfo, Trial
+from runners.records import FleetInfo, Published, Run, ToolInfo, Trial
 from runners.resources import command_line
 from runners.scheduling import Bounds, Schedule
 from runners.subject import Programs
@@ -52,9 +53,10 @@ class Job:
     recorded: tuple[Trial, ...] = ()
     tune: bool = False
     skip_gates: bool = False
+    fleet: FleetWishes | None = None
 
 
-def new_job(plan: Plan, results: Path, network: NetworkWish = "auto") -> Job:
+def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", wishes: FleetWishes | None = None) -> Job:
     """Make the run folder and return the job; nothing is measured yet."""
     began = dt.datetime.now(dt.UTC)
     path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
@@ -84,11 +86,12 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto") -> Job:
         tools=_tool_infos(plan),
         published=_published(plan),
         notes=_notes(plan),
+        fleet=FleetInfo(wishes.clients, wishes.bind, wishes.port) if wishes else None,
     )
-    return Job(plan, path, run, network)
+    return Job(plan, path, run, network, fleet=wishes)
 
 
-def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto") -> Job:
+def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", wishes: FleetWishes | None = None) -> Job:
     """Return the job that finishes a run folder; BadInput where its cells can no longer be measured as they were."""
     run = folder.read_run(path)
     now = {cell.id for cell in plan.measurable}
@@ -101,7 +104,7 @@ def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto") -> Job:
         )
     if _versions(run.tools) != _versions(_tool_infos(plan)):
         raise BadInput(f"{path}: a tool's version changed since this run began; start a new run")
-    return Job(plan, path, run, network, folder.read_trials(path))
+    return Job(plan, path, run, network, folder.read_trials(path), fleet=wishes)
 
 
 def summary(job: Job) -> str:
@@ -151,13 +154,28 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
         try:
             with tuned(job.plan.host.cache, reporter.say, wanted=job.tune) as changes:
                 place = _workplace(job, programs, reporter, interruption)
-                return _measure_all(_noting(job, changes), place, reporter, after_block)
+                with _loaded_from(job, place, reporter) as (job, place):
+                    return _measure_all(_noting(job, changes), place, reporter, after_block)
         except Interrupted as error:
             resume = f"{command_line()} run --resume {os.path.relpath(job.folder)}"
             raise Interrupted(f"{error}; to go on: {resume}") from error
         finally:
             reporter.end()
             end_leftovers()
+
+
+@contextmanager
+def _loaded_from(job: Job, place: Workplace, reporter: Reporter) -> Iterator[tuple[Job, Workplace]]:
+    """Hold the fleet together for the run, if one loads it, and record who it is."""
+    if job.fleet is None:
+        yield job, place
+        return
+    log = job.folder / folder.LOGS / "fleet.txt"
+    with fleet(job.fleet, place.programs.env, log, reporter.say, place.tick) as ready:
+        info = FleetInfo(job.fleet.clients, job.fleet.bind, job.fleet.port, tuple(map(dict, ready.clients)))
+        job = replace(job, run=replace(job.run, fleet=info))
+        folder.write_run(job.folder, job.run)
+        yield job, replace(place, host=job.fleet.bind, fleet=ready.socket)
 
 
 def _noting(job: Job, changes: Sequence[Change]) -> Job:
@@ -231,7 +249,7 @@ def _workplace(job: Job, programs: Programs, reporter: Reporter, interruption: I
         folder=job.folder,
         programs=programs,
         layouts=layouts(job.plan),
-        network=_network(job.network),
+        network="host" if job.fleet else _network(job.network),  # clients elsewhere cannot see a network of its own
         limits=job.plan.matrix.validity,
         ceiling_per_s=job.plan.matrix.machine[job.plan.machine].ceiling,
         tick=tick,
@@ -278,7 +296,7 @@ def _published(plan: Plan) -> tuple[Published, ...]:
 def _notes(plan: Plan) -> tuple[str, ...]:
     """Return what a reader must know before any number."""
     notes = [plan.unpaced] if plan.unpaced else []
-    if plan.load == "locust":
+    if plan.load == "locust" and not plan.clients:
         notes.append(
             "Load came from Locust (Python), because wrk is missing: these numbers are bounded by the client, not by"
             f" the servers. {remedy(plan.tools['wrk'])}"

@@ -15,7 +15,7 @@ from runners.errors import UnfitMachine
 from runners.machine import Layout, format_cpus
 from runners.probe import Answer, Unanswered, port_is_free, probe, wait_until_listening
 from runners.processes import Stopped, describe_exit, start, stop
-from runners.records import Command, Verdict
+from runners.records import Check, Command, Verdict
 
 HOST = "127.0.0.1"
 PORTS = range(18080, 18999)
@@ -37,6 +37,12 @@ class TrialInvalid(TrialFailed):
     """The trial must not be measured; the text says what the server does wrong."""
 
     verdict: Verdict = "invalid"
+
+    def __init__(self, reason: str, cell: Cell, check: Check | None = None) -> None:
+        super().__init__(reason, cell)
+        self.check = check or Check(
+            "V0", "answers as asked", "fail", reason, "status 200, the body, the connection mode"
+        )
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,9 @@ class Logs:
 class Subject:
     """A running server and all that a trial may ask of it."""
 
-    def __init__(self, cell: Cell, layout: Layout, programs: Programs, logs: Logs, port: int) -> None:
-        self.cell, self.layout, self.logs, self.port = cell, layout, logs, port
-        self.words = _words(cell, programs, logs, port)
+    def __init__(self, cell: Cell, layout: Layout, programs: Programs, logs: Logs, port: int, host: str = HOST) -> None:
+        self.cell, self.layout, self.logs, self.port, self.host = cell, layout, logs, port, host
+        self.words = _words(cell, programs, logs, port, host)
         self.argv = fill(cell.program.run, self.words)
         env = {name: fill_text(text, self.words) for name, text in cell.program.env.items()}
         self.process = self._start({**programs.env, **env})
@@ -98,7 +104,7 @@ class Subject:
 
     def wait_until_ready(self) -> Answer:
         """Wait until it listens itself, ask it once and return its answer."""
-        if not wait_until_listening(HOST, self.port, lambda: self.process.poll() is None, READY_TIMEOUT_S):
+        if not wait_until_listening(self.host, self.port, lambda: self.process.poll() is None, READY_TIMEOUT_S):
             raise TrialFailed(self.why_silent(), self.cell)
         if not kernel.listens(self.pid, self.port):
             raise TrialFailed(f"port {self.port} is answered by another process, not by this server", self.cell)
@@ -110,7 +116,7 @@ class Subject:
             raise TrialInvalid(str(error), self.cell) from error
 
     def _ask(self) -> Answer:
-        return probe(HOST, self.port, self.cell.path, self.cell.mode, self.cell.body.encode())
+        return probe(self.host, self.port, self.cell.path, self.cell.mode, self.cell.body.encode())
 
     def fault_afterwards(self) -> str | None:
         """Ask it once more after the load; return what is wrong with the answer, or None."""
@@ -142,25 +148,25 @@ class Subject:
         return stop(self.process)
 
 
-def _words(cell: Cell, programs: Programs, logs: Logs, port: int) -> Words:
+def _words(cell: Cell, programs: Programs, logs: Logs, port: int, host: str) -> Words:
     folder = programs.base / cell.program.dir
     return Words(
         dir=folder.resolve(),
         out=programs.outputs.get(cell.program.name, folder),
         work=logs.folder.resolve(),
         config=logs.file("config").resolve(),
-        host=HOST,
+        host=host,
         port=port,
         threads=cell.threads,
         flags=cell.program.flags,
     )
 
 
-def free_port(position: int) -> int:
+def free_port(position: int, host: str = HOST) -> int:
     """Return a port that nobody listens on; consecutive trials get different ones, apart from old connections."""
     for step in range(len(PORTS)):
         port = PORTS[(position + step) % len(PORTS)]
-        if port_is_free(HOST, port):
+        if port_is_free(host, port):
             return port
     raise UnfitMachine(f"no free port between {PORTS.start} and {PORTS.stop - 1}")
 

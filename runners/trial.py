@@ -19,7 +19,7 @@ from runners.matrix import Validity
 from runners.order import TOGETHER, Offer, Slot
 from runners.probe import Answer
 from runners.processes import Stopped, end_leftovers
-from runners.records import Check, Trial
+from runners.records import Trial
 from runners.subject import HOST, Logs, Programs, Subject, TrialFailed, TrialInvalid, free_port
 
 PACED_LOAD = "h2load"
@@ -27,7 +27,10 @@ PACED_LOAD = "h2load"
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where the trials of a run happen: its folder, the servers' programs, the CPUs, and a call while waiting."""
+    """Where the trials of a run happen: its folder, the servers' programs, the CPUs, and a call while waiting.
+
+    Servers listen on `host`; a fleet's master listens on the socket `fleet`, where there is one.
+    """
 
     folder: Path
     programs: Programs
@@ -35,6 +38,8 @@ class Workplace:
     network: network.Kind
     limits: Validity
     ceiling_per_s: float | None = None
+    host: str = HOST
+    fleet: Path | None = None
     tick: Callable[[], None] = lambda: None
 
 
@@ -148,13 +153,13 @@ def _measure(
 
 def _side(cell: Cell, record: Trial, where: network.Network, place: Workplace) -> Side:
     layout = place.layouts[cell.threads]
-    port = free_port(2 * (record.position or 0) + (record.role == "second"))
+    port = free_port(2 * (record.position or 0) + (record.role == "second"), place.host)
     logs = _logs(record, place)
-    subject = Subject(cell, layout, place.programs, logs, port)
+    subject = Subject(cell, layout, place.programs, logs, port, place.host)
     return Side(
         subject=subject,
         load=LOADS[cell.load.kind],
-        job=_job(cell, layout, port, record.offered_per_s, logs),
+        job=replace(_job(cell, layout, port, record.offered_per_s, logs), host=place.host, fleet=place.fleet),
         layout=layout,
         network=where,
         env=place.programs.env,
@@ -185,13 +190,8 @@ def _broken(record: Trial, cell: Cell, failure: TrialFailed) -> Trial:
         return replace(
             record, verdict="invalid", reason=f"its partner {failure.cell.slug} {failure.verdict}: {failure}"
         )
-    checks = (_refused(failure),) if failure.verdict == "invalid" else ()
+    checks = (failure.check,) if isinstance(failure, TrialInvalid) else ()
     return replace(record, verdict=failure.verdict, reason=str(failure), checks=checks)
-
-
-def _refused(failure: TrialFailed) -> Check:
-    """Return the check that a server fails which does not answer as it is asked."""
-    return Check("V0", "answers as asked", "fail", str(failure), "status 200, the body, the connection mode")
 
 
 def _together(outcomes: Sequence[Trial]) -> list[Trial]:
@@ -233,7 +233,8 @@ def _job(cell: Cell, layout: Layout, port: int, rate_per_s: float | None = None,
 
 def load_command(cell: Cell, layout: Layout, port: int = 8080) -> tuple[str, ...]:
     """Return the measured command line; the port stands for those that the trials get."""
-    return LOADS[cell.load.kind].phases(_job(cell, layout, port))[-1].argv
+    fleet = Path("SOCKET") if cell.load.clients else None
+    return LOADS[cell.load.kind].phases(replace(_job(cell, layout, port), fleet=fleet))[-1].argv
 
 
 def judged(
@@ -249,7 +250,7 @@ def judged(
     refusal = answer if isinstance(answer, TrialInvalid) else None
     size_bytes = None if isinstance(answer, TrialInvalid) else answer.size_bytes
     evidence = gather(record, side, size_bytes, measured, afterwards, ended, place.ceiling_per_s)
-    checks = ((_refused(refusal),) if refusal else ()) + validity.judge(evidence, place.limits)
+    checks = ((refusal.check,) if refusal else ()) + validity.judge(evidence, place.limits)
     failed = [check for check in checks if check.outcome == "fail"]
     result = measured.result
     whole = result.latency and min(result.latency.values()) > 0
@@ -260,7 +261,7 @@ def judged(
         bound=validity.bound(evidence, place.limits),
         requests=result.requests,
         duration_us=result.duration_us,
-        requests_per_s=result.requests / result.duration_us * 1e6,
+        requests_per_s=result.requests_per_s,
         bytes_read=result.bytes_read,
         connections_opened=evidence.tcp.get("PassiveOpens"),
         errors=result.errors,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from runners.loads.base import Load, LoadFailed, LoadJob, LoadResult, Phase
+from runners.loads.base import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
+from runners.loads.fleet import Fleet
 from runners.loads.h2load import H2load
 from runners.loads.locust import Locust
 from runners.loads.wrk import Wrk
 
-LOADS: dict[str, Load] = {load.kind: load for load in (Wrk(), Locust(), H2load())}
+LOADS: dict[str, Load] = {load.kind: load for load in (Wrk(), Locust(), H2load(), Fleet())}
 
-__all__ = ["LOADS", "Load", "LoadFailed", "LoadJob", "LoadResult", "Phase"]
+__all__ = ["LOADS", "Load", "LoadFailed", "LoadInvalid", "LoadJob", "LoadResult", "Phase"]

@@ -8,11 +8,19 @@ from typing import Literal, Protocol
 
 from runners.loads.pacing import Pacing
 from runners.matrix import Mode
-from runners.records import Errors
+from runners.records import ClientHost, Errors
 
 
 class LoadFailed(Exception):
     """The generator's output holds no result; the text says why."""
+
+
+class LoadInvalid(LoadFailed):
+    """What the generator did is not worth counting: a check, its name, what it saw and what it demands."""
+
+    def __init__(self, check: str, name: str, saw: str, limit: str) -> None:
+        super().__init__(saw)
+        self.check, self.name, self.limit = check, name, limit
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class LoadJob:
     duration_s: float
     rate_per_s: float | None = None
     request_log: Path | None = None
+    fleet: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,8 @@ class LoadResult:
     """What a generator counted in the measured time.
 
     `latency` maps microseconds to requests; None where it was not recorded. `uncounted` are requests that the same
-    command sent outside the measured time. `pacing` says how well a paced load was paced.
+    command sent outside the measured time. `pacing` says how well a paced load was paced. A fleet's `clients` are its
+    hosts, and `window_per_s` is their rate in the middle of the time in which all of them loaded.
     """
 
     requests: int
@@ -65,6 +75,13 @@ class LoadResult:
     client_cpu_us: float | None
     uncounted: int = 0
     pacing: Pacing | None = None
+    clients: tuple[ClientHost, ...] = ()
+    window_per_s: float | None = None
+
+    @property
+    def requests_per_s(self) -> float:
+        """Return the rate: over the common window of a fleet, else over the measured time."""
+        return self.window_per_s if self.window_per_s is not None else self.requests / self.duration_us * 1e6
 
 
 class Load(Protocol):

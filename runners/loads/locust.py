@@ -1,4 +1,4 @@
-"""Locust on this host: FastHttpUser users in a process of its own (it monkey-patches everything it meets).
+"""Locust on this host, or on each of a fleet: FastHttpUser users in a process of its own, as it monkey-patches.
 
 A Python client saturates long before a native server does, so what it measures is bounded by the client; the
 records and the report say so. Used where wrk is missing.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runners.loads import fleet
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
 from runners.records import Errors
 
@@ -33,6 +34,8 @@ class Locust:
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
         """Return one command; it discards its own warm-up, since its start takes longer than any warm-up."""
+        if job.fleet:
+            return (fleet.phase(job, "load", "locust"),)
         run_s = job.warmup_s + job.duration_s
         argv = (
             "locust",
@@ -44,15 +47,21 @@ class Locust:
         )
         return (Phase("load", argv, run_s + PATIENCE_S, cwd=LOCUSTFILE.parent),)
 
-    def parse(self, output: str, job: LoadJob) -> LoadResult:  # noqa: ARG002 - the output says it all
-        """Return what the locustfile printed at its end."""
-        lines = [line for line in output.splitlines() if line.startswith(RESULT)]
-        if not lines:
-            raise LoadFailed("Locust printed no result")
-        try:
-            return _result(json.loads(lines[-1].removeprefix(RESULT)))
-        except (KeyError, TypeError, ValueError) as error:
-            raise LoadFailed(f"Locust printed a torn result ({error})") from error
+    def parse(self, output: str, job: LoadJob) -> LoadResult:
+        """Return what the locustfile printed at its end, on each host of a fleet."""
+        if job.fleet:
+            return fleet.parse(output, lambda text, _threads: _parsed(text))
+        return _parsed(output)
+
+
+def _parsed(output: str) -> LoadResult:
+    lines = [line for line in output.splitlines() if line.startswith(RESULT)]
+    if not lines:
+        raise LoadFailed("Locust printed no result")
+    try:
+        return _result(json.loads(lines[-1].removeprefix(RESULT)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise LoadFailed(f"Locust printed a torn result ({error})") from error
 
 
 def _result(facts: dict[str, Any]) -> LoadResult:

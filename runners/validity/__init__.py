@@ -1,4 +1,4 @@
-"""Validity checks V0 to V27: small pure functions over a trial's evidence, each with its id, formula and threshold.
+"""Validity checks V0 to V29: small pure functions over a trial's evidence, each with its id, formula and threshold.
 
 A failed check invalidates its trial by name; nothing is ever dropped by value. Thresholds come from the matrix's
 `[validity]` table; docs/explanation/methodology.md has the reasons. V23, the twin, is a check of a family of cells
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from runners.matrix import Validity
 from runners.records import Bound, Check, Evidence
-from runners.validity import connections, counts, cpu, health, machine, pace
+from runners.validity import connections, counts, cpu, fleet, health, machine, pace
 
 Function = Callable[[Evidence, Validity], Check]
 
@@ -50,10 +50,14 @@ PACED_CHECKS: Sequence[Function] = (
     pace.v27_evenly_sent,
 )
 
+FLEET_CHECKS: Sequence[Function] = (fleet.v28_together, fleet.v29_window)
+
 
 def judge(evidence: Evidence, limits: Validity) -> tuple[Check, ...]:
     """Return all checks of a trial, in the order of their ids; a paced one's connections may idle."""
     checks = CHECKS if evidence.offered_per_s is None else PACED_CHECKS
+    if evidence.clients:
+        checks = (*checks, *FLEET_CHECKS)
     return tuple(check(evidence, limits) for check in checks)
 
 

@@ -53,7 +53,7 @@ def _none_of(
 ) -> Check:
     """Return a check that counters did not grow; they warn at once and fail above a share of all segments."""
     known = {counter: evidence.tcp[counter] for counter in counters if counter in evidence.tcp}
-    if not known or evidence.network == "host":
+    if not known or evidence.shares_network:
         return unknown(identifier, name, why="the network is shared with others" if known else "not counted")
     share = sum(known.values()) / max(1, evidence.tcp.get("OutSegs", 2 * evidence.served))
     found = ", ".join(f"{counter} {count}" for counter, count in known.items() if count)

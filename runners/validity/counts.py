@@ -12,6 +12,7 @@ from runners.validity.forms import at_most, holds, unknown
 # Least and most segments that one exchange takes: question, answer and, where the connection ends with it, two FINs,
 # which the kernel counts too unless they travel with data.
 SEGMENTS_PER_REQUEST = {"persistent": (2, 2), "non-persistent": (2, 4)}
+FOREIGN_SEGMENTS = 0.02  # of a host that serves a fleet and little else
 WINDOW_SAMPLES = 5  # of 100 ms
 LEAST_WINDOWS = 4
 
@@ -39,6 +40,8 @@ def v3_kernel_agrees(evidence: Evidence, _limits: Validity) -> Check:
     Two segments of each request under way at the end, and the two FINs of each connection and of wrk's probe.
     """
     name, sent = "kernel agrees", evidence.tcp.get("TCPOrigDataSent")
+    if evidence.clients:
+        return _server_agrees(evidence, sent)
     if sent is None or evidence.network == "host":
         return unknown("V3", name, why="the network is shared with others" if sent is not None else "not counted")
     least, most = SEGMENTS_PER_REQUEST[evidence.mode]
@@ -48,6 +51,21 @@ def v3_kernel_agrees(evidence: Evidence, _limits: Validity) -> Check:
     saw = f"the kernel counted {sent} segments with data, the generator {evidence.served} requests"
     advice = "answers are sent unasked, split over segments, or lost"
     return holds("V3", name, agrees, saw=saw, limit=f"{each} a request, within {slack} requests", advice=advice)
+
+
+def _server_agrees(evidence: Evidence, sent: int | None) -> Check:
+    """Return V3 of a fleet: the server's host sends one segment for each answer, and few others.
+
+    Whoever counts more requests than that made them up; whoever counts fewer lost some.
+    """
+    if sent is None:
+        return unknown("V3", "kernel agrees", why="not counted")
+    answers = 2 if evidence.mode == "non-persistent" else 1  # and perhaps a FIN
+    slack = 2 * evidence.connections + evidence.tcp.get("RetransSegs", 0) + FOREIGN_SEGMENTS * evidence.served
+    agrees = sent / answers - slack <= evidence.served <= sent + slack
+    saw = f"the server's kernel counted {sent} segments with data, the clients {evidence.served} requests"
+    limit = f"1 to {answers} a request, within {slack:.0f} requests"
+    return holds("V3", "kernel agrees", agrees, saw=saw, limit=limit, advice="distrust a client, or end other traffic")
 
 
 def v12_enough(evidence: Evidence, limits: Validity) -> Check:

@@ -1,0 +1,88 @@
+"""`speedup worker`: what a client host is and has, and how it joins."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.errors import UnfitMachine
+from runners.fleet.link import LocustLink, worker_arguments
+from runners.fleet.loading import Place
+from runners.fleet.messages import PROTOCOL, Facts
+from runners.fleet.seal import read_token
+from runners.fleet.worker import Membership, Worker, serve
+from runners.machine import machine_facts
+from runners.planning import is_here, remedy
+from runners.tools import ToolStatus, find_tools, known_tools, this_host, tool_environment
+from runners.version import VERSION
+
+TOOLS = ("wrk", "locust")
+
+
+@dataclass(frozen=True)
+class WorkerWishes:
+    """What a person asked for: the master, the token, this client's name, and which hosts it may load."""
+
+    host: str
+    port: int
+    token_file: Path
+    name: str | None = None
+    targets: tuple[str, ...] = ()
+
+
+def work(wishes: WorkerWishes, say: Callable[[str], None]) -> None:
+    """Be a client of a fleet until ended; BadInput and UnfitMachine where that cannot begin."""
+    token = read_token(wishes.token_file)
+    host = this_host()
+    tools = find_tools(known_tools(), TOOLS, host)
+    for tool in tools.values():
+        if not is_here(tool):
+            raise UnfitMachine(f"{tool.title} is missing here; {remedy(tool)}")
+    env = {**os.environ, **tool_environment(tools, host)}
+    name = wishes.name or client_name(socket.gethostname())
+    targets = frozenset({wishes.host, *_addresses(wishes.host), *wishes.targets})
+    member = Membership(name, token, targets, lambda: facts_of(tools))
+    say(f"{name}: joining {wishes.host}:{wishes.port}; may load {', '.join(sorted(targets))}")
+    with tempfile.TemporaryDirectory(prefix="speedup-worker-") as folder:
+        place = Place(env, Path(folder), len(os.sched_getaffinity(0)))
+        arguments = worker_arguments(wishes.host, wishes.port)
+        serve(
+            lambda: LocustLink(arguments, env, sys.stderr.buffer),
+            lambda link: Worker(member, place, link, say),
+            say,
+        )
+
+
+def client_name(text: str) -> str:
+    """Return a text as a client's name: letters, digits, dots, dashes."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text).lstrip("._-")[:64] or "client"
+
+
+def _addresses(host: str) -> set[str]:
+    """Return the addresses that a host's name stands for; none where it is not known."""
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None, socket.AF_INET)}
+    except OSError:
+        return set()
+
+
+def facts_of(tools: Mapping[str, ToolStatus]) -> Facts:
+    """Return what this host is and has, now."""
+    machine = machine_facts()
+    return Facts(
+        protocol=PROTOCOL,
+        version=VERSION,
+        tools={name: tool.version or "unknown" for name, tool in tools.items()},
+        cpus=len(os.sched_getaffinity(0)),
+        cpu=machine.get("cpu", "unknown"),
+        kernel=f"{platform.system()} {platform.release()}",
+        wall_us=time.time_ns() // 1000,
+    )

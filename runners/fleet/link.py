@@ -1,0 +1,115 @@
+"""A link to the other hosts: Locust's master or worker as a child process that carries lines of text."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from runners.processes import dies_with_parent, stop
+
+RELAY = Path(__file__).with_name("relay.py")
+READ_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A text that came, from which peer."""
+
+    sender: str
+    text: str
+
+
+class LinkBroken(Exception):
+    """Locust ended; the text says how."""
+
+
+class Link(Protocol):
+    """What carries texts; a test's own will do as well."""
+
+    def fileno(self) -> int:
+        """Return what to wait on."""
+
+    def send(self, text: str, to: str | None = None) -> None:
+        """Send a text to one peer, a worker's to its master; LinkBroken where that cannot be."""
+
+    def receive(self, patience_s: float) -> Incoming | None:
+        """Return the next text, None where none comes in time; LinkBroken where none can come any more."""
+
+
+def master_arguments(host: str, port: int) -> tuple[str, ...]:
+    """Return Locust's arguments for the master's end."""
+    return ("--master", "--headless", "--master-bind-host", host, "--master-bind-port", str(port))
+
+
+def worker_arguments(host: str, port: int) -> tuple[str, ...]:
+    """Return Locust's arguments for a worker's end."""
+    return ("--worker", "--master-host", host, "--master-port", str(port))
+
+
+class LocustLink:
+    """A link over Locust; ends with the process that made it."""
+
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], log: IO[bytes]) -> None:
+        argv = ("locust", "-f", RELAY.name, "--skip-log-setup", *arguments)
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=RELAY.parent,
+            env=dict(env),
+            process_group=0,
+            preexec_fn=dies_with_parent(),  # noqa: PLW1509 - this process has one thread
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._to, self._from = self._process.stdin, self._process.stdout
+        self._lines: deque[bytes] = deque()
+        self._rest = b""
+
+    def fileno(self) -> int:
+        """Return what to wait on."""
+        return self._from.fileno()
+
+    def send(self, text: str, to: str | None = None) -> None:
+        """Send a text."""
+        try:
+            self._to.write(json.dumps({"to": to, "text": text}).encode() + b"\n")
+            self._to.flush()
+        except OSError as error:
+            raise LinkBroken(self._ended()) from error
+
+    def receive(self, patience_s: float) -> Incoming | None:
+        """Return the next text that came."""
+        deadline = time.monotonic() + patience_s
+        while not self._lines:
+            ready, _, _ = select.select([self._from], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                return None
+            self._read()
+        message = json.loads(self._lines.popleft())
+        return Incoming(message["from"], message["text"])
+
+    def _read(self) -> None:
+        found = os.read(self._from.fileno(), READ_BYTES)
+        if not found:
+            raise LinkBroken(self._ended())
+        *whole, self._rest = (self._rest + found).split(b"\n")
+        self._lines.extend(whole)
+
+    def _ended(self) -> str:
+        return f"Locust ended ({stop(self._process).exit})"
+
+    def close(self) -> None:
+        """End Locust."""
+        self._to.close()
+        stop(self._process)
+        self._from.close()

@@ -1,0 +1,128 @@
+"""One order on a client host: starts the generator at its moment, watches it, and says what became of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.evidence import busiest_thread_share, client_share
+from runners.fleet.clock import now_us
+from runners.fleet.messages import Order, Result, Sample
+from runners.loads import LOADS, LoadJob, Phase
+from runners.processes import describe_exit, start, stop
+from runners.sampling import Sample as Look
+from runners.sampling import Watch, Watched
+
+STARTING = Path(__file__).with_name("starting.py")
+MOST_OUTPUT_BYTES = 12 * 2**20
+_STARTED = re.compile(r"^speedup:started (\d+)\n")
+
+
+def job_of(order: Order, cpus: int) -> LoadJob:
+    """Return an order as a job of a load generator on this host; the warm-up has an order of its own."""
+    return LoadJob(
+        host=order.host,
+        port=order.port,
+        path=order.path,
+        mode=order.mode,
+        connections=order.connections,
+        threads=LOADS[order.generator].threads(order.connections, cpus, order.threads),
+        warmup_s=order.warmup_s,
+        duration_s=order.duration_s,
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker's generators run: their environment, a folder for their output, the host's CPUs."""
+
+    env: Mapping[str, str]
+    folder: Path
+    cpus: int
+
+
+class Running:
+    """A generator that waits for its moment, or runs."""
+
+    def __init__(self, order: Order, place: Place) -> None:
+        """Start it; OSError where it cannot be started."""
+        self.order, self.place = order, place
+        self.job = job_of(order, place.cpus)
+        self.phase: Phase = LOADS[order.generator].phases(self.job)[-1]
+        self.file = place.folder / f"{order.trial}.txt"
+        self.watch = Watch(os.getpid())  # this process is in the network that the generator loads from
+        self.process = self._start()
+        self.watch.client = self.process.pid
+        self.watch.begin()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        argv = (sys.executable, str(STARTING), str(self.order.start_us), *self.phase.argv)
+        with self.file.open("wb") as output:
+            return start(argv, output=output, env=self.place.env, cwd=self.phase.cwd)
+
+    @property
+    def deadline_us(self) -> int:
+        """Return when it must have ended by itself."""
+        return self.order.start_us + round(self.phase.limit_s * 1e6)
+
+    def look(self) -> Result | None:
+        """Look at it; return the result once it has ended, or is ended because it did not end in time."""
+        self._end_early()
+        code = self.process.poll()
+        if code is None and now_us() < self.deadline_us:
+            self.watch.sample()
+            return None
+        ended_us = now_us()
+        if code is None:
+            return self._result(ended_us, f"{self.phase.argv[0]} did not end within {self.phase.limit_s:g} s")
+        failed = code != 0 and self.phase.stop_after_s is None
+        return self._result(ended_us, f"{self.phase.argv[0]} ended with {describe_exit(code)}" if failed else None)
+
+    def _end_early(self) -> None:
+        """Interrupt a generator that would run longer than asked for, as it counts in whole seconds."""
+        early_s = self.phase.stop_after_s
+        if early_s is not None and now_us() >= self.order.start_us + round(early_s * 1e6):
+            self.process.send_signal(2)
+
+    def stop(self) -> None:
+        """End it at once."""
+        stop(self.process)
+        self.file.unlink(missing_ok=True)
+
+    def _result(self, ended_us: int, failure: str | None) -> Result:
+        watched = self.watch.end()
+        output = self._output()
+        self.stop()
+        started = _STARTED.match(output)
+        return Result(
+            trial=self.order.trial,
+            started_us=int(started[1]) if started else ended_us,
+            ended_us=ended_us,
+            failure=failure if started else failure or "the generator was not started",
+            output=output[started.end() :] if started else output,
+            threads=self.job.threads,
+            samples=tuple(_samples(watched.samples)),
+            tcp={name: max(0, watched.tcp(name) or 0) for name in watched.after.tcp},
+            thread_share=busiest_thread_share(watched),
+            wait_share=client_share(watched, lambda look: look.client.wait_us if look.client else None),
+            host_share=_host_share(watched, self.place.cpus),
+        )
+
+    def _output(self) -> str:
+        with self.file.open("rb") as stream:
+            return stream.read(MOST_OUTPUT_BYTES).decode("utf-8", errors="replace")
+
+
+def _samples(looks: tuple[Look, ...]) -> list[Sample]:
+    return [Sample(at_us=look.at_us, segments=look.segments) for look in looks if look.segments is not None]
+
+
+def _host_share(watched: Watched, cpus: int) -> float | None:
+    """Return how busy all CPUs of the host were while it was watched."""
+    busy_us = watched.machine_busy_us
+    return None if busy_us is None else min(1.1, max(0.0, busy_us / (watched.wall_us * cpus)))

@@ -1,0 +1,126 @@
+"""Adds up what the clients of a fleet counted: exact histograms by addition, the rate from the common window. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from runners.histogram import merge
+from runners.loads.base import LoadResult
+from runners.records import ClientHost, Errors
+
+EDGE_S = 0.5  # cut off both ends of the time in which all clients load, where it is long enough
+EDGE_SHARE = 0.1  # and this share of it where it is not
+
+Points = Sequence[tuple[int, int]]
+Parse = Callable[[str, int], LoadResult]
+
+
+def merged(told: Sequence[Mapping[str, Any]], parse: Parse) -> LoadResult:
+    """Return the fleet's result from what each client told; `parse` reads a generator's output and its threads.
+
+    KeyError, TypeError or ValueError where a client told nonsense.
+    """
+    results = [parse(each["output"], each["threads"]) for each in told]
+    first_us = min(each["started_us"] for each in told)
+    window = common_window(told)
+    clients = tuple(_client(each, result, first_us, window) for each, result in zip(told, results, strict=True))
+    known = [result.latency for result in results if result.latency is not None]
+    return LoadResult(
+        requests=sum(result.requests for result in results),
+        duration_us=round(sum(result.duration_us for result in results) / len(results)),
+        bytes_read=_sum([result.bytes_read for result in results]),
+        errors=sum_errors([result.errors for result in results]),
+        latency=merge(known) if len(known) == len(results) else None,
+        client_cpu_us=_sum([result.client_cpu_us for result in results]),
+        uncounted=sum(result.uncounted for result in results),
+        clients=clients,
+        window_per_s=_window_per_s(clients, window),
+    )
+
+
+def common_window(told: Sequence[Mapping[str, Any]]) -> tuple[int, int] | None:
+    """Return the middle of the time in which all clients load, by the master's clock; None where there is none.
+
+    Each client's load began at its first sample in which it had sent anything, and ended at its last growth.
+    """
+    spans = [_span([(at, sent) for at, sent in each["samples"]]) for each in told]
+    known = [span for span in spans if span is not None]
+    if len(known) < len(spans):
+        return None
+    begin, end = max(begin for begin, _ in known), min(end for _, end in known)
+    edge = min(EDGE_S * 1e6, EDGE_SHARE * (end - begin))
+    return (round(begin + edge), round(end - edge)) if end - begin > 4 * edge > 0 else None
+
+
+def _span(points: Points) -> tuple[int, int] | None:
+    """Return between which two samples a client's counter grew."""
+    grown = [(low, high) for (low, sent0), (high, sent) in itertools.pairwise(points) if sent - sent0 > 1]
+    return (grown[0][0], grown[-1][1]) if grown else None
+
+
+def at(points: Points, moment_us: int) -> float | None:
+    """Return a counter's value at a moment between two samples, by a straight line; None outside of them."""
+    for (low, below), (high, above) in itertools.pairwise(points):
+        if low <= moment_us <= high and high > low:
+            return below + (above - below) * (moment_us - low) / (high - low)
+    return None
+
+
+def _in_window(points: Points, requests: int, window: tuple[int, int] | None) -> float | None:
+    """Return how many of a client's requests fell into the window.
+
+    The kernel's counter tells which share of them; other traffic of the host is in it all the time.
+    """
+    if window is None or not points:
+        return None
+    low, high, total = at(points, window[0]), at(points, window[1]), points[-1][1] - points[0][1]
+    return None if low is None or high is None or total <= 0 else requests * (high - low) / total
+
+
+def _client(told: Mapping[str, Any], result: LoadResult, first_us: int, window: tuple[int, int] | None) -> ClientHost:
+    points = [(moment, sent) for moment, sent in told["samples"]]
+    within = _in_window(points, result.requests, window)
+    return ClientHost(
+        name=told["name"],
+        connections=told["connections"],
+        threads=told["threads"],
+        cpus=told["facts"]["cpus"],
+        requests=result.requests,
+        duration_us=result.duration_us,
+        window_requests=None if within is None else round(within),
+        started_us=told["started_us"] - first_us,
+        errors=result.errors.total,
+        segments_sent=told["tcp"].get("TCPOrigDataSent"),
+        segments_lost=_lost(told["tcp"]),
+        cpu_us=result.client_cpu_us,
+        thread_share=told["thread_share"],
+        wait_share=told["wait_share"],
+        host_share=told["host_share"],
+        clock_offset_us=told["clock_offset_us"],
+        clock_uncertainty_us=told["clock_uncertainty_us"],
+        clock_drift_us=told["clock_drift_us"],
+    )
+
+
+def _lost(tcp: Mapping[str, int]) -> int | None:
+    known = [tcp[name] for name in ("TCPSynRetrans", "RetransSegs", "TCPTimeouts") if name in tcp]
+    return sum(known) if known else None
+
+
+def _window_per_s(clients: Sequence[ClientHost], window: tuple[int, int] | None) -> float | None:
+    within = _sum([client.window_requests for client in clients])
+    return None if within is None or window is None else within / (window[1] - window[0]) * 1e6
+
+
+def sum_errors(errors: Sequence[Errors]) -> Errors:
+    """Return the errors of all clients together, kind by kind."""
+    return Errors(**{field.name: sum(getattr(each, field.name) for each in errors) for field in fields(Errors)})
+
+
+def _sum(values: Sequence[float | None]) -> Any:
+    """Return the sum; None where any part is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None

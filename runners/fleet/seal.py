@@ -1,0 +1,101 @@
+"""Seals messages with a shared token: who does not hold it can neither speak nor repeat what was said.
+
+Every text is JSON of `body` (JSON text), `number` and `mac`, an HMAC-SHA-256 over sender, session, number and body.
+Numbers only grow, so nothing counts twice. The session is made of a nonce of each side, so nothing of an earlier
+session counts. Contents are not hidden: they are addresses and counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Literal
+
+from runners.errors import BadInput
+
+Sender = Literal["master", "worker"]
+LEAST_TOKEN_CHARACTERS = 20
+OPEN = ""  # the session of the first message of each side, before both nonces are known
+
+
+class BadSeal(Exception):
+    """A message that does not prove the token; the text says how."""
+
+
+class Seal:
+    """One side of a session; `session` is empty until both nonces are known."""
+
+    def __init__(self, token: str, side: Sender, session: str = OPEN) -> None:
+        self._key = hashlib.sha256(token.encode()).digest()
+        self._side: Sender = side
+        self._other: Sender = "worker" if side == "master" else "master"
+        self._session = session
+        self._sent = 0
+        self._seen = 0
+
+    def wrap(self, body: str) -> str:
+        """Return a body as the text to send."""
+        self._sent += 1
+        mac = self._mac(self._side, self._sent, body)
+        return json.dumps({"body": body, "number": self._sent, "mac": mac})
+
+    def open(self, text: str) -> str:
+        """Return the body of a text that came; BadSeal where the other side did not send it just now."""
+        try:
+            parts = json.loads(text)
+            body, number, mac = str(parts["body"]), int(parts["number"]), str(parts["mac"])
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            raise BadSeal("it is not sealed at all") from error
+        if not hmac.compare_digest(mac.encode(), self._mac(self._other, number, body).encode()):
+            raise BadSeal("its seal is wrong: another token, or another session")
+        if number <= self._seen:
+            raise BadSeal(f"it repeats message {number}")
+        self._seen = number
+        return body
+
+    def _mac(self, sender: Sender, number: int, body: str) -> str:
+        said = json.dumps([sender, self._session, number, body])
+        return hmac.new(self._key, said.encode(), hashlib.sha256).hexdigest()
+
+
+def nonce() -> str:
+    """Return a text that nobody can guess and that is never used twice."""
+    return secrets.token_hex(16)
+
+
+def session_of(master_nonce: str, worker_nonce: str) -> str:
+    """Return the session that both sides' nonces make."""
+    return f"{master_nonce}/{worker_nonce}"
+
+
+def read_token(file: Path) -> str:
+    """Return the token in a file; BadInput where it is missing, weak, or readable by others."""
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+        mode = stat.S_IMODE(file.stat().st_mode)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file}: no token can be read there; copy the one that `speedup run` made") from error
+    if len(token) < LEAST_TOKEN_CHARACTERS:
+        raise BadInput(f"{file}: a token has at least {LEAST_TOKEN_CHARACTERS} characters; let `speedup run` make one")
+    if mode & 0o077:
+        raise BadInput(f"{file}: others may read this token; chmod 600 {file}")
+    return token
+
+
+def make_token(file: Path) -> bool:
+    """Write a new token unless the file is there; return whether it was written."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise BadInput(f"{file}: no token can be written there ({error.strerror})") from error
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(secrets.token_urlsafe(32) + "\n")
+    return True

@@ -1,0 +1,124 @@
+"""A fleet for the length of a run: starts the master, waits for the clients, and ends the master."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runners.errors import BadInput, UnfitMachine
+from runners.fleet.ask import ask
+from runners.fleet.seal import make_token, read_token
+from runners.processes import start, stop
+from runners.subject import tail_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PORT = 5557
+START_S = 20.0
+
+
+@dataclass(frozen=True)
+class FleetWishes:
+    """What a person wants of a fleet: how many clients, where the server and the master are reached, and the token."""
+
+    clients: int
+    bind: str
+    port: int = PORT
+    token_file: Path = Path("fleet.token")
+    wait_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class FleetReady:
+    """A fleet whose clients are all here: the master's socket, and the facts of each client."""
+
+    socket: Path
+    clients: tuple[Mapping[str, Any], ...]
+
+
+@contextmanager
+def fleet(
+    wishes: FleetWishes, env: Mapping[str, str], log: Path, say: Callable[[str], None], tick: Callable[[], None]
+) -> Iterator[FleetReady]:
+    """Hold a fleet together; UnfitMachine where clients are missing at the deadline, or the master does not run."""
+    if make_token(wishes.token_file):
+        say(f"made a token: copy {wishes.token_file} to the clients")
+    read_token(wishes.token_file)
+    with tempfile.TemporaryDirectory(prefix="speedup-fleet-") as folder, log.open("wb") as output:
+        socket = Path(folder, "master")
+        process = start(_argv(wishes, socket), output=output, env=env, cwd=ROOT)
+        try:
+            _wait_for_master(process, socket, log, tick)
+            yield FleetReady(socket, _gathered(wishes, socket, log, say, tick))
+        finally:
+            stop(process)
+
+
+def _argv(wishes: FleetWishes, socket: Path) -> tuple[str, ...]:
+    return (
+        *(sys.executable, "-m", "runners.fleet.master", "--bind", wishes.bind, "--port", str(wishes.port)),
+        *("--token-file", str(wishes.token_file.resolve()), "--socket", str(socket)),
+        *("--expected", str(wishes.clients)),
+    )
+
+
+def _wait_for_master(process: subprocess.Popen[bytes], socket: Path, log: Path, tick: Callable[[], None]) -> None:
+    deadline = time.monotonic() + START_S
+    while not socket.exists():
+        tick()
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise UnfitMachine(f"the fleet's master does not start: {tail_of(log)} (see {os.path.relpath(log)})")
+        time.sleep(0.05)
+
+
+def _gathered(
+    wishes: FleetWishes, socket: Path, log: Path, say: Callable[[str], None], tick: Callable[[], None]
+) -> tuple[Mapping[str, Any], ...]:
+    """Wait for the clients, saying who comes."""
+    token = wishes.token_file
+    say(f"waiting for {wishes.clients} clients on {wishes.bind}:{wishes.port}, at most {wishes.wait_s:g} s; on each:")
+    say(f"  speedup worker --master {wishes.bind}:{wishes.port} --token-file {token.name}")
+    deadline, told = time.monotonic() + wishes.wait_s, 0
+    while True:
+        told = _tell(log, told, say)
+        answer = json.loads(_asked(socket, log))
+        if answer["failure"] is None:
+            _tell(log, told, say)
+            return tuple(answer["clients"])
+        tick()
+        if time.monotonic() > deadline:
+            _tell(log, told, say)
+            raise UnfitMachine(f"the fleet is incomplete: {answer['failure']['reason']} (see {os.path.relpath(log)})")
+
+
+def _asked(socket: Path, log: Path) -> str:
+    with suppress(OSError):
+        answer = ask(str(socket), json.dumps({"what": "gather", "wait_s": 0.5}))
+        if answer:
+            return answer
+    raise UnfitMachine(f"the fleet's master ended: {tail_of(log)} (see {os.path.relpath(log)})")
+
+
+def _tell(log: Path, told: int, say: Callable[[str], None]) -> int:
+    """Say the lines that the master has printed since; return how many there are now."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    for line in lines[told:]:
+        if " joined: " in line or line.startswith("refused "):
+            say(f"  {line}")
+    return len(lines)
+
+
+def parse_address(text: str, port: int = PORT) -> tuple[str, int]:
+    """Return host and port of "HOST" or "HOST:PORT"; BadInput for anything else."""
+    host, _, number = text.partition(":")
+    if not host or (number and not (number.isdigit() and 0 < int(number) < 65536)):
+        raise BadInput(f"'{text}' is not an address; write HOST or HOST:PORT")
+    return host, int(number) if number else port
