@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 from runners.processes import dies_with_parent, stop
 
@@ -69,9 +69,7 @@ class LocustLink:
             process_group=0,
             preexec_fn=dies_with_parent(),  # noqa: PLW1509 - this process has one thread
         )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._to, self._from = self._process.stdin, self._process.stdout
+        self._to, self._from = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
         self._lines: deque[bytes] = deque()
         self._rest = b""
 

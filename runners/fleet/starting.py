@@ -1,4 +1,6 @@
-"""Waits for a moment and becomes another program: `python starting.py MOMENT_US PROGRAM ARGUMENT...`
+"""Waits for a moment and becomes another program.
+
+    python starting.py MOMENT_US PROGRAM ARGUMENT...
 
 The moment is one of the monotonic clock. Started ahead of it, so that neither starting Python nor a busy parent
 delays the program. Prints when it did, as the first line of the program's output.
@@ -21,7 +23,7 @@ def main() -> None:
     while time.monotonic_ns() // 1000 < int(moment_us):
         pass
     os.write(1, f"speedup:started {time.monotonic_ns() // 1000}\n".encode())
-    os.execvp(argv[0], argv)
+    os.execvp(argv[0], argv)  # noqa: S606 - an argument list, as any program is started here
 
 
 if __name__ == "__main__":
