@@ -170,12 +170,12 @@ def _loaded_from(job: Job, place: Workplace, reporter: Reporter) -> Iterator[tup
     if job.fleet is None:
         yield job, place
         return
-    log = job.folder / folder.LOGS / "fleet.txt"
-    with fleet(job.fleet, place.programs.env, log, reporter.say, place.tick) as ready:
-        info = FleetInfo(job.fleet.clients, job.fleet.bind, job.fleet.port, tuple(map(dict, ready.clients)))
+    wishes, log = job.fleet, job.folder / folder.LOGS / "fleet.txt"
+    with fleet(wishes, place.programs.env, log, reporter.say, place.tick) as ready:
+        info = FleetInfo(wishes.clients, wishes.bind, wishes.port, tuple(map(dict, ready.clients)))
         job = replace(job, run=replace(job.run, fleet=info))
         folder.write_run(job.folder, job.run)
-        yield job, replace(place, host=job.fleet.bind, fleet=ready.socket)
+        yield job, replace(place, host=wishes.bind, fleet=ready.socket)
 
 
 def _noting(job: Job, changes: Sequence[Change]) -> Job:

@@ -23,7 +23,7 @@ from runners.fleet import clock
 from runners.fleet.clock import Offset
 from runners.fleet.link import Link, LocustLink, master_arguments
 from runners.fleet.members import Member, Members
-from runners.fleet.messages import Malformed, Message, Order, Ready, Result, Stop
+from runners.fleet.messages import Facts, Malformed, Message, Order, Ready, Result, Stop
 from runners.fleet.seal import read_token
 
 LEAD_S = 0.8  # from the order to its moment: the workers start Python meanwhile
@@ -221,6 +221,16 @@ def _told(part: Part, result: Result) -> dict[str, Any]:
     }
 
 
+def _as_words(facts: Facts) -> dict[str, str]:
+    """Return what a run folder keeps of a client host."""
+    return {"cpu": facts.cpu, "cpus": str(facts.cpus), "kernel": facts.kernel, **facts.tools}
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 class Desk:
     """Where orders come in: a Unix socket that only this user may open."""
 
@@ -235,7 +245,7 @@ class Desk:
     def serve(self, master: Master) -> None:
         """Serve until the process is ended."""
         while True:
-            ready, _, _ = select.select([self.listener, master.link], [], [], TURN_S)
+            ready, _, _ = select.select([self.listener, master.link.fileno()], [], [], TURN_S)
             if self.listener in ready:
                 connection, _ = self.listener.accept()
                 with connection:
@@ -258,10 +268,8 @@ class Desk:
         try:
             if wanted["what"] == "gather":
                 members = master.gather(float(wanted["wait_s"]), here)
-                return {
-                    "failure": None,
-                    "clients": [{"name": each.name, **each.facts.model_dump()} for each in members],
-                }
+                clients = [{"name": each.name, **_as_words(each.facts)} for each in members]
+                return {"failure": None, "clients": clients}
             return {"failure": None, "clients": master.carry_out(wanted, here)}
         except OrderFailed as error:
             master.say(f"order failed: {error.client or 'fleet'}: {error}")
@@ -285,7 +293,7 @@ def main() -> int:
     options = parser.parse_args()
     token = read_token(options.token_file)
     link = LocustLink(master_arguments(options.bind, options.port), os.environ, sys.stderr.buffer)
-    master = Master(token, link, options.expected, lambda line: print(line, flush=True))
+    master = Master(token, link, options.expected, _say)
     try:
         Desk(options.socket).serve(master)
     finally:
