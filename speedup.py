@@ -222,20 +222,20 @@ def _wishes(arguments: argparse.Namespace) -> planning.Wishes:
     )
 
 
-def _fleet_wishes(arguments: argparse.Namespace, run: Run | None = None) -> FleetWishes | None:
-    """Return the fleet that is asked for, or that a run to resume was loaded by."""
-    before = run.fleet if run else None
-    clients = arguments.expect_workers or (before.clients if before else None)
-    if clients is None:
+def _fleet_wishes(arguments: argparse.Namespace, plan: planning.Plan, run: Run | None = None) -> FleetWishes | None:
+    """Return the fleet that is asked for, or that a run to resume was loaded by; None where there is none."""
+    if not plan.clients:
         if arguments.bind:
             raise BadInput("--bind is for load from other machines; say how many: --expect-workers N")
         return None
+    before = run.fleet if run else None
+    if arguments.expect_workers and arguments.expect_workers != plan.clients:
+        raise BadInput(f"this run was loaded by {plan.clients} client machines; resume it with as many")
     if arguments.bind is None and before is None:
         raise BadInput("say where the client machines reach this one: --bind ADDRESS")
-    if before and clients != before.clients:
-        raise BadInput(f"this run was loaded by {before.clients} client machines; resume it with as many")
     address = parse_address(arguments.bind) if arguments.bind else (before.bind, before.port) if before else ("", 0)
-    return FleetWishes(clients, *address, arguments.token_file, arguments.workers_wait)
+    remotes = plan.matrix.client[: plan.clients]
+    return FleetWishes(plan.clients, *address, arguments.token_file, arguments.workers_wait, remotes)
 
 
 def _count(text: str) -> int:
@@ -288,8 +288,8 @@ def _new(arguments: argparse.Namespace, say: Callable[[str], None]) -> running.J
     wishes = _wishes(arguments)
     if arguments.install:
         planning.install_missing(wishes, say)
-    fleet = _fleet_wishes(arguments)
-    return running.new_job(planning.make_plan(wishes), arguments.results, arguments.network, fleet)
+    plan = planning.make_plan(wishes)
+    return running.new_job(plan, arguments.results, arguments.network, _fleet_wishes(arguments, plan))
 
 
 def _resumed(arguments: argparse.Namespace) -> running.Job:
@@ -300,12 +300,8 @@ def _resumed(arguments: argparse.Namespace) -> running.Job:
     matrix = parse_matrix(run.matrix, str(arguments.resume / "run.json"), TOOL_DATA)
     wishes = planning.resuming(run)
     path = arguments.resume / run.matrix_path
-    return running.resumed_job(
-        planning.plan_matrix(matrix, run.matrix, path, wishes),
-        arguments.resume,
-        arguments.network,
-        _fleet_wishes(arguments, run),
-    )
+    plan = planning.plan_matrix(matrix, run.matrix, path, wishes)
+    return running.resumed_job(plan, arguments.resume, arguments.network, _fleet_wishes(arguments, plan, run))
 
 
 class RareReport:

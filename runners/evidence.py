@@ -72,6 +72,7 @@ def gather(
         server_exit=ended.exit,
         server_exit_clean=ended.clean,
         clients=result.clients,
+        window_us=_window_us(measured),
         window_per_s=result.window_per_s,
         offered_per_s=side.job.rate_per_s,
         late_requests=result.pacing.late if result.pacing else None,
@@ -79,6 +80,12 @@ def gather(
         bunching=result.pacing.bunching if result.pacing else None,
         series=_series(watched),
     )
+
+
+def _window_us(measured: Measured) -> tuple[int, int] | None:
+    """Return when all clients of a fleet loaded, after the first reading of the counters, as the series counts."""
+    window, begin_us = measured.result.window_us, measured.watched.before.monotonic_us
+    return None if window is None else (window[0] - begin_us, window[1] - begin_us)
 
 
 def _grown(before: int | None, after: int | None) -> int | None:

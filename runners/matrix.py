@@ -193,6 +193,19 @@ class Server(Section):
         return self
 
 
+class Client(Section):
+    """A machine that OpenSSH reaches and that loads the servers, with `--load fleet`; it has http-speedup and wrk."""
+
+    ssh: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@:\[\]-]*$")] = Field(
+        description='Where: "host", "user@host" or a name from ~/.ssh/config.'
+    )
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = Field(
+        None, description="Its name in the report; default: the host's."
+    )
+    speedup: Words = Field(("speedup",), min_length=1, description="How http-speedup is started there.")
+    options: Words = Field((), description='Options of ssh, such as ["-p", "2222"].')
+
+
 class Rule(Section):
     """Leaves out cells of the product whose slug matches a glob."""
 
@@ -362,6 +375,7 @@ class Matrix(Section):
     machine: dict[Name, Machine] = Field(min_length=1)
     tool: dict[Name, Tool] = Field(default_factory=dict)
     server: dict[Name, Server] = Field(min_length=1)
+    client: tuple[Client, ...] = Field((), description="Machines that load the servers with --load fleet.")
     exclude: tuple[Rule, ...] = ()
     include: tuple[Addition, ...] = ()
     table: tuple[Table, ...] = ()

@@ -132,6 +132,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
     machine = choose_profile(matrix.machine, wishes.machine, facts)
     host = this_host()
     tools = find_tools(matrix.tool, needed_tools(matrix), host)
+    wishes = replace(wishes, clients=wishes.clients or (len(matrix.client) if wishes.load == FLEET else 0))
     load = _load(wishes, tools)
     base = path.resolve().parent
     hashes = {program_dir: source_hash(base / program_dir) for program_dir in _folders(matrix)}

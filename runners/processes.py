@@ -47,11 +47,14 @@ def start(
     cpus: Sequence[int] | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    lasting: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a process group of its own, bound to `cpus`, both outputs into one file.
 
+    A `lasting` one is no leftover of a trial; like all others it dies with the harness.
     OSError where it cannot be started, also for CPUs that it may not use.
     """
+    environment = os.environ if env is None else env
     try:
         return subprocess.Popen(
             list(argv),
@@ -59,7 +62,7 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=cwd,
-            env=marked(os.environ if env is None else env),
+            env=dict(environment) if lasting else marked(environment),
             process_group=0,
             preexec_fn=dies_with_parent(cpus),  # noqa: PLW1509 - the harness has one thread
         )

@@ -159,6 +159,7 @@ class Evidence:
     server_exit: str = ""
     server_exit_clean: bool = True
     clients: tuple[ClientHost, ...] = ()
+    window_us: tuple[int, int] | None = None
     window_per_s: float | None = None
     offered_per_s: float | None = None
     late_requests: int | None = None

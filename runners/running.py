@@ -175,7 +175,12 @@ def _loaded_from(job: Job, place: Workplace, reporter: Reporter) -> Iterator[tup
         info = FleetInfo(wishes.clients, wishes.bind, wishes.port, tuple(map(dict, ready.clients)))
         job = replace(job, run=replace(job.run, fleet=info))
         folder.write_run(job.folder, job.run)
-        yield job, replace(place, host=wishes.bind, fleet=ready.socket)
+
+        def tick() -> None:
+            place.tick()
+            ready.tend()
+
+        yield job, replace(place, host=wishes.bind, fleet=ready.socket, tick=tick)
 
 
 def _noting(job: Job, changes: Sequence[Change]) -> Job:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import re
+import select
 import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,16 +51,26 @@ def work(wishes: WorkerWishes, say: Callable[[str], None]) -> None:
     env = {**os.environ, **tool_environment(tools, host)}
     name = wishes.name or client_name(socket.gethostname())
     targets = frozenset({wishes.host, *_addresses(wishes.host), *wishes.targets})
+    tick = end_with_input if str(wishes.token_file) == "-" else lambda: None
     member = Membership(name, token, targets, lambda: facts_of(tools))
     say(f"{name}: joining {wishes.host}:{wishes.port}; may load {', '.join(sorted(targets))}")
     with tempfile.TemporaryDirectory(prefix="speedup-worker-") as folder:
         place = Place(env, Path(folder), len(os.sched_getaffinity(0)))
         arguments = worker_arguments(wishes.host, wishes.port)
-        serve(
-            lambda: LocustLink(arguments, env, sys.stderr.buffer),
-            lambda link: Worker(member, place, link, say),
-            say,
-        )
+        with suppress(KeyboardInterrupt):  # the usual end of a worker
+            serve(
+                lambda: LocustLink(arguments, env, sys.stderr.buffer),
+                lambda link: Worker(member, place, link, say, tick),
+                say,
+            )
+    say(f"{name}: left")
+
+
+def end_with_input() -> None:
+    """End this worker where its standard input has ended: the connection that started it is gone."""
+    ready, _, _ = select.select([sys.stdin], [], [], 0)
+    if ready and not os.read(sys.stdin.fileno(), 1024):
+        raise KeyboardInterrupt
 
 
 def client_name(text: str) -> str:

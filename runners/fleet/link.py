@@ -9,14 +9,16 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from runners.processes import dies_with_parent, stop
+from runners.processes import dies_with_parent, stop, wait
 
 RELAY = Path(__file__).with_name("relay.py")
 READ_BYTES = 2**20
+CLOSING_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class LinkBroken(Exception):
 
 class Link(Protocol):
     """What carries texts; a test's own will do as well."""
+
+    @property
+    def ready(self) -> bool:
+        """Return whether texts go out at once, not when the other end will have been found."""
 
     def fileno(self) -> int:
         """Return what to wait on."""
@@ -72,6 +78,7 @@ class LocustLink:
         self._to, self._from = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
         self._lines: deque[bytes] = deque()
         self._rest = b""
+        self.ready = False
 
     def fileno(self) -> int:
         """Return what to wait on."""
@@ -94,6 +101,9 @@ class LocustLink:
                 return None
             self._read()
         message = json.loads(self._lines.popleft())
+        if not message:
+            self.ready = True
+            return None
         return Incoming(message["from"], message["text"])
 
     def _read(self) -> None:
@@ -107,7 +117,9 @@ class LocustLink:
         return f"Locust ended ({stop(self._process).exit})"
 
     def close(self) -> None:
-        """End Locust."""
-        self._to.close()
+        """End Locust, which ends by itself once it has nothing more to send."""
+        with suppress(OSError):
+            self._to.close()
+        wait(self._process, CLOSING_S)
         stop(self._process)
         self._from.close()

@@ -15,10 +15,10 @@ from runners.fleet.clock import now_us
 from runners.fleet.messages import Order, Result, Sample
 from runners.loads import LOADS, LoadJob, Phase
 from runners.processes import describe_exit, start, stop
-from runners.sampling import Sample as Look
 from runners.sampling import Watch, Watched
 
 STARTING = Path(__file__).with_name("starting.py")
+STARTED_US = 50_000
 MOST_OUTPUT_BYTES = 12 * 2**20
 _STARTED = re.compile(r"^speedup:started (\d+)\n")
 
@@ -75,7 +75,8 @@ class Running:
         self._end_early()
         code = self.process.poll()
         if code is None and now_us() < self.deadline_us:
-            self.watch.sample()
+            if now_us() > self.order.start_us + STARTED_US:  # only then is it the generator, with all its threads
+                self.watch.sample()
             return None
         ended_us = now_us()
         if code is None:
@@ -106,10 +107,10 @@ class Running:
             failure=failure if started else failure or "the generator was not started",
             output=output[started.end() :] if started else output,
             threads=self.job.threads,
-            samples=tuple(_samples(watched.samples)),
+            samples=_samples(watched),
             tcp={name: max(0, watched.tcp(name) or 0) for name in watched.after.tcp},
             thread_share=busiest_thread_share(watched),
-            wait_share=client_share(watched, lambda look: look.client.wait_us if look.client else None),
+            wait_share=_wait_share(watched),
             host_share=_host_share(watched, self.place.cpus),
         )
 
@@ -118,8 +119,18 @@ class Running:
             return stream.read(MOST_OUTPUT_BYTES).decode("utf-8", errors="replace")
 
 
-def _samples(looks: tuple[Look, ...]) -> list[Sample]:
-    return [Sample(at_us=look.at_us, segments=look.segments) for look in looks if look.segments is not None]
+def _samples(watched: Watched) -> tuple[Sample, ...]:
+    """Return the host's counter of segments from before the load to after it; none where it is not known."""
+    before, after = ((each.monotonic_us, each.tcp.get("TCPOrigDataSent")) for each in (watched.before, watched.after))
+    looks = [(look.at_us, look.segments) for look in watched.samples]
+    known = [(at_us, sent) for at_us, sent in (before, *looks, after) if sent is not None]
+    return tuple(Sample(at_us=at_us, segments=sent) for at_us, sent in known)
+
+
+def _wait_share(watched: Watched) -> float | None:
+    """Return the generator's time on run queues; the threads that have ended at the last look took theirs along."""
+    share = client_share(watched, lambda look: look.client.wait_us if look.client else None)
+    return None if share is None else max(0.0, share)
 
 
 def _host_share(watched: Watched, cpus: int) -> float | None:

@@ -245,8 +245,8 @@ class Desk:
     def serve(self, master: Master) -> None:
         """Serve until the process is ended."""
         while True:
-            ready, _, _ = select.select([self.listener, master.link.fileno()], [], [], TURN_S)
-            if self.listener in ready:
+            ready, _, _ = select.select([self.listener.fileno(), master.link.fileno()], [], [], TURN_S)
+            if self.listener.fileno() in ready:
                 connection, _ = self.listener.accept()
                 with connection:
                     self._serve_one(connection, master)

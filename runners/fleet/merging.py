@@ -15,15 +15,16 @@ EDGE_S = 0.5  # cut off both ends of the time in which all clients load, where i
 EDGE_SHARE = 0.1  # and this share of it where it is not
 
 Points = Sequence[tuple[int, int]]
-Parse = Callable[[str, int], LoadResult]
+Parse = Callable[[str, int, int], LoadResult]
 
 
 def merged(told: Sequence[Mapping[str, Any]], parse: Parse) -> LoadResult:
-    """Return the fleet's result from what each client told; `parse` reads a generator's output and its threads.
+    """Return the fleet's result from what each client told.
 
-    KeyError, TypeError or ValueError where a client told nonsense.
+    `parse` reads a generator's output, given its connections and threads. KeyError, TypeError or ValueError where a
+    client told nonsense.
     """
-    results = [parse(each["output"], each["threads"]) for each in told]
+    results = [parse(each["output"], each["connections"], each["threads"]) for each in told]
     first_us = min(each["started_us"] for each in told)
     window = common_window(told)
     clients = tuple(_client(each, result, first_us, window) for each, result in zip(told, results, strict=True))
@@ -37,6 +38,7 @@ def merged(told: Sequence[Mapping[str, Any]], parse: Parse) -> LoadResult:
         client_cpu_us=_sum([result.client_cpu_us for result in results]),
         uncounted=sum(result.uncounted for result in results),
         clients=clients,
+        window_us=window,
         window_per_s=_window_per_s(clients, window),
     )
 

@@ -1,9 +1,10 @@
 """The locustfile of a fleet: Locust's master or worker as a carrier of text between hosts, and nothing else.
 
 Runs in Locust's own environment, so it imports nothing of ours. Each line on standard input is a message to send:
-`{"to": <id or null>, "text": ...}`; each line on standard output one that came: `{"from": <id>, "text": ...}`. Whoever
-reaches the port may send anything, so all types of message that a carrier does not need are dropped, and what cannot
-be read ends no greenlet. Whether a text is to be believed is decided by its reader.
+`{"to": <id or null>, "text": ...}`; each line on standard output one that came: `{"from": <id>, "text": ...}`. The
+first is `{}`, once the other end is reached. Whoever reaches the port may send anything, so all types of message that
+a carrier does not need are dropped, and what cannot be read ends no greenlet. Whether a text is to be believed is
+decided by its reader.
 """
 
 from __future__ import annotations
@@ -93,6 +94,8 @@ def _carry(environment: Environment, **_: object) -> None:
             output.flush()
 
     runner.register_message(TYPE, came)
+    output.write(b"{}\n")  # from here on texts go out at once
+    output.flush()
     for line in FileObject(sys.stdin.fileno(), "rb", close=False):
         message = json.loads(line)
         try:

@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import stat
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -74,16 +75,22 @@ def session_of(master_nonce: str, worker_nonce: str) -> str:
 
 
 def read_token(file: Path) -> str:
-    """Return the token in a file; BadInput where it is missing, weak, or readable by others."""
+    """Return the token in a file, "-" being standard input; BadInput where it is missing, weak, or open to others."""
+    if str(file) == "-":
+        return _strong(sys.stdin.readline().strip(), "standard input")
     try:
         token = file.read_text(encoding="utf-8").strip()
         mode = stat.S_IMODE(file.stat().st_mode)
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file}: no token can be read there; copy the one that `speedup run` made") from error
-    if len(token) < LEAST_TOKEN_CHARACTERS:
-        raise BadInput(f"{file}: a token has at least {LEAST_TOKEN_CHARACTERS} characters; let `speedup run` make one")
     if mode & 0o077:
         raise BadInput(f"{file}: others may read this token; chmod 600 {file}")
+    return _strong(token, str(file))
+
+
+def _strong(token: str, where: str) -> str:
+    if len(token) < LEAST_TOKEN_CHARACTERS:
+        raise BadInput(f"{where}: a token has at least {LEAST_TOKEN_CHARACTERS} characters; let `speedup run` make one")
     return token
 
 

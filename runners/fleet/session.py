@@ -17,6 +17,8 @@ from typing import Any
 from runners.errors import BadInput, UnfitMachine
 from runners.fleet.ask import ask
 from runners.fleet.seal import make_token, read_token
+from runners.fleet.ssh import Remote, client_names, command
+from runners.matrix import Client
 from runners.processes import start, stop
 from runners.subject import tail_of
 
@@ -34,6 +36,17 @@ class FleetWishes:
     port: int = PORT
     token_file: Path = Path("fleet.token")
     wait_s: float = 120.0
+    remotes: tuple[Client, ...] = ()
+
+    @property
+    def by_hand(self) -> int:
+        """Return how many clients people start themselves."""
+        return self.clients - len(self.remotes)
+
+    @property
+    def master(self) -> str:
+        """Return where the master listens: on loopback where all clients come through tunnels."""
+        return self.bind if self.by_hand else "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,7 @@ class FleetReady:
 
     socket: Path
     clients: tuple[Mapping[str, Any], ...]
+    tend: Callable[[], None]
 
 
 @contextmanager
@@ -51,20 +65,51 @@ def fleet(
     """Hold a fleet together; UnfitMachine where clients are missing at the deadline, or the master does not run."""
     if make_token(wishes.token_file):
         say(f"made a token: copy {wishes.token_file} to the clients")
-    read_token(wishes.token_file)
+    token = read_token(wishes.token_file)
     with tempfile.TemporaryDirectory(prefix="speedup-fleet-") as folder, log.open("wb") as output:
         socket = Path(folder, "master")
-        process = start(_argv(wishes, socket), output=output, env=env, cwd=ROOT)
+        process = start(_argv(wishes, socket), output=output, env=env, cwd=ROOT, lasting=True)
         try:
             _wait_for_master(process, socket, log, tick)
-            yield FleetReady(socket, _gathered(wishes, socket, log, say, tick))
+            with _remotes(wishes, token, log.parent, say) as tend:
+                yield FleetReady(socket, _gathered(wishes, socket, log, say, _both(tick, tend)), tend)
         finally:
             stop(process)
 
 
+@contextmanager
+def _remotes(wishes: FleetWishes, token: str, logs: Path, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Hold the workers that OpenSSH starts; what is yielded starts those again that ended."""
+    names = client_names(wishes.remotes)
+    remotes = [
+        Remote(name, command(client, name, wishes.bind, wishes.port), token, logs / f"client-{name}.txt")
+        for name, client in zip(names, wishes.remotes, strict=True)
+    ]
+
+    def tend() -> None:
+        for remote in remotes:
+            ended = remote.tend()
+            if ended:
+                say(f"  {ended}; starting it again")
+
+    try:
+        yield tend
+    finally:
+        for remote in remotes:
+            remote.close()
+
+
+def _both(one: Callable[[], None], other: Callable[[], None]) -> Callable[[], None]:
+    def both() -> None:
+        one()
+        other()
+
+    return both
+
+
 def _argv(wishes: FleetWishes, socket: Path) -> tuple[str, ...]:
     return (
-        *(sys.executable, "-m", "runners.fleet.master", "--bind", wishes.bind, "--port", str(wishes.port)),
+        *(sys.executable, "-m", "runners.fleet.master", "--bind", wishes.master, "--port", str(wishes.port)),
         *("--token-file", str(wishes.token_file.resolve()), "--socket", str(socket)),
         *("--expected", str(wishes.clients)),
     )
@@ -83,9 +128,10 @@ def _gathered(
     wishes: FleetWishes, socket: Path, log: Path, say: Callable[[str], None], tick: Callable[[], None]
 ) -> tuple[Mapping[str, Any], ...]:
     """Wait for the clients, saying who comes."""
-    token = wishes.token_file
-    say(f"waiting for {wishes.clients} clients on {wishes.bind}:{wishes.port}, at most {wishes.wait_s:g} s; on each:")
-    say(f"  speedup worker --master {wishes.bind}:{wishes.port} --token-file {token.name}")
+    say(f"waiting for {wishes.clients} clients on {wishes.master}:{wishes.port}, at most {wishes.wait_s:g} s")
+    if wishes.by_hand:
+        where = f"{wishes.bind}:{wishes.port}"
+        say(f"  on {wishes.by_hand} of them: speedup worker --master {where} --token-file {wishes.token_file.name}")
     deadline, told = time.monotonic() + wishes.wait_s, 0
     while True:
         told = _tell(log, told, say)

@@ -53,8 +53,8 @@ class Membership:
 class Worker:
     """A worker on one link; LinkBroken leaves `run` where the link ends."""
 
-    def __init__(self, member: Membership, place: Place, link: Link, say: Say) -> None:
-        self.member, self.place, self.link, self.say = member, place, link, say
+    def __init__(self, member: Membership, place: Place, link: Link, say: Say, tick: Callable[[], None]) -> None:
+        self.member, self.place, self.link, self.say, self.tick = member, place, link, say, tick
         self.nonce = ""
         self.seal: Seal | None = None
         self.running: Running | None = None
@@ -70,6 +70,7 @@ class Worker:
                 self.running.stop()
 
     def _turn(self) -> None:
+        self.tick()
         if self.seal is None:
             self._greet()
         elif time.monotonic() - self.heard_at > SILENCE_S:
@@ -84,7 +85,7 @@ class Worker:
                 self._say(result)
 
     def _greet(self) -> None:
-        if time.monotonic() - self.greeted_at < HELLO_S:
+        if not self.link.ready or time.monotonic() - self.greeted_at < HELLO_S:
             return
         self.greeted_at = time.monotonic()
         self.nonce = nonce()

@@ -64,7 +64,8 @@ class LoadResult:
 
     `latency` maps microseconds to requests; None where it was not recorded. `uncounted` are requests that the same
     command sent outside the measured time. `pacing` says how well a paced load was paced. A fleet's `clients` are its
-    hosts, and `window_per_s` is their rate in the middle of the time in which all of them loaded.
+    hosts, and `window_per_s` is their rate in `window_us`, the middle of the time in which all of them loaded, by the
+    monotonic clock of this machine.
     """
 
     requests: int
@@ -76,6 +77,7 @@ class LoadResult:
     uncounted: int = 0
     pacing: Pacing | None = None
     clients: tuple[ClientHost, ...] = ()
+    window_us: tuple[int, int] | None = None
     window_per_s: float | None = None
 
     @property

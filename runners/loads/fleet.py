@@ -43,7 +43,12 @@ class Fleet:
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:
         """Return the sum of what the clients counted; LoadInvalid where one did not do its part."""
-        return parse(output, lambda text, threads: Wrk().parse(text, replace(job, threads=threads)))
+        return parse(
+            output,
+            lambda text, connections, threads: Wrk().parse(
+                text, replace(job, connections=connections, threads=threads)
+            ),
+        )
 
 
 def phase(job: LoadJob, purpose: Literal["warm-up", "load"], generator: str) -> Phase:

@@ -50,7 +50,7 @@ class Locust:
     def parse(self, output: str, job: LoadJob) -> LoadResult:
         """Return what the locustfile printed at its end, on each host of a fleet."""
         if job.fleet:
-            return fleet.parse(output, lambda text, _threads: _parsed(text))
+            return fleet.parse(output, lambda text, _connections, _threads: _parsed(text))
         return _parsed(output)
 
 

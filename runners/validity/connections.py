@@ -36,6 +36,14 @@ def v4_connection_mode(evidence: Evidence, limits: Validity) -> Check:
     return holds("V4", name, kept and whole, saw=saw, limit=limit, advice=advice)
 
 
+def _ports_of_clients(evidence: Evidence) -> Check:
+    """Return V7 of a fleet, whose ports are elsewhere: could every client connect, and did the server's table hold?"""
+    overflow, refused = evidence.tcp.get("TCPTimeWaitOverflow", 0), evidence.errors.connect
+    saw = f"{refused} times no port was left to connect from, the server's table overflowed {overflow} times"
+    advice = "a wider net.ipv4.ip_local_port_range on the clients, more client addresses"
+    return holds("V7", "ports left", not (overflow or refused), saw=saw, limit="none", advice=advice)
+
+
 def v5_accept_queue(evidence: Evidence, _limits: Validity) -> Check:
     """V5: nothing was dropped for a full accept queue."""
     advice = "a larger listen backlog (and net.core.somaxconn), or more threads that accept"
@@ -66,6 +74,8 @@ def v7_ports(evidence: Evidence, limits: Validity) -> Check:
     Those that TIME_WAIT holds longer than the kernel does before it uses a port again do not count, unless the client
     could not connect: then no port was left, whatever the rate that remained.
     """
+    if evidence.clients:
+        return _ports_of_clients(evidence)
     if evidence.ports is None or evidence.time_wait_max is None:
         return unknown("V7", "ports left")
     overflow = evidence.tcp.get("TCPTimeWaitOverflow", 0)

@@ -102,9 +102,14 @@ def v13_steady(evidence: Evidence, limits: Validity) -> Check:
 
 
 def window_rates(evidence: Evidence) -> list[float]:
-    """Return segments per microsecond in windows of 0.5 s; empty where they were not counted."""
+    """Return segments per microsecond in windows of 0.5 s; empty where they were not counted.
+
+    A fleet's are those in which all clients load: the counters are read before the clients are told to begin.
+    """
     series = evidence.series
-    points = [(at, sent) for at, sent in zip(series.at_us, series.segments, strict=True) if sent is not None]
+    low, high = evidence.window_us or (0, max(series.at_us, default=0))
+    counted = zip(series.at_us, series.segments, strict=True)
+    points = [(at, sent) for at, sent in counted if sent is not None and low <= at <= high]
     chosen = points[::WINDOW_SAMPLES]
     pairs = itertools.pairwise(chosen)
     rates = [(sent - sent0) / (at - at0) for (at0, sent0), (at, sent) in pairs if at > at0]

@@ -1,0 +1,103 @@
+"""Starts workers on client machines with OpenSSH, and ends them; their output is kept with the run.
+
+The token goes through standard input, and the messages through a tunnel of the same connection: neither a token file
+nor an open port is needed. A worker ends when its connection does.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.matrix import Client
+from runners.processes import describe_exit, dies_with_parent, stop, wait
+from runners.subject import tail_of
+
+AGAIN_S = 5.0
+CLOSING_S = 5.0
+OPTIONS = (
+    *("-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "-o", "ConnectTimeout=10"),
+    *("-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=3"),
+)
+
+
+def command(client: Client, name: str, bind: str, port: int) -> tuple[str, ...]:
+    """Return the command line that starts a worker; the tunnel's far end is as closed as its near end."""
+    worker = (
+        *client.speedup,
+        *("worker", "--master", f"127.0.0.1:{port}", "--token-file", "-", "--name", name, "--target", bind),
+    )
+    tunnel = ("-R", f"127.0.0.1:{port}:127.0.0.1:{port}")
+    return ("ssh", *OPTIONS, *client.options, *tunnel, "--", client.ssh, quoted(worker))
+
+
+def quoted(words: Sequence[str]) -> str:
+    """Return words as one line for the shell that sshd starts, in which each is a word again."""
+    return " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
+
+
+@dataclass
+class Remote:
+    """A client machine whose worker is held by a connection."""
+
+    name: str
+    argv: tuple[str, ...]
+    token: str
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+
+    def start(self) -> None:
+        """Connect and start the worker; what it prints is added to the log."""
+        self.began = time.monotonic()
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+                preexec_fn=dies_with_parent(),  # noqa: PLW1509 - the harness has one thread
+            )
+        with suppress(OSError):
+            if self.process.stdin:
+                self.process.stdin.write(f"{self.token}\n".encode())
+                self.process.stdin.flush()
+
+    def tend(self) -> str | None:
+        """Start it again where it has ended; return how it ended, in a line."""
+        if self.process is None:
+            self.start()
+            return None
+        code = self.process.poll()
+        if code is None or time.monotonic() - self.began < AGAIN_S:
+            return None
+        why = f"{self.name}: ssh ended with {describe_exit(code)}: {tail_of(self.log) or 'no output'}"
+        self.start()
+        return why
+
+    def close(self) -> None:
+        """End it: the worker ends with its standard input."""
+        if self.process is None:
+            return
+        with suppress(OSError):
+            if self.process.stdin:
+                self.process.stdin.close()
+        wait(self.process, CLOSING_S)
+        stop(self.process)
+
+
+def client_names(clients: Sequence[Client]) -> tuple[str, ...]:
+    """Return each client's own name, or its host's; numbered where two are the same."""
+    names: list[str] = []
+    for client in clients:
+        base = client.name or client.ssh.rpartition("@")[2]
+        name = next(
+            text for number in range(1, 1000) if (text := base if number == 1 else f"{base}-{number}") not in names
+        )
+        names.append(name)
+    return tuple(names)
