@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import select
 import socket
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 from runners.errors import UnfitMachine
 from runners.fleet.link import LocustLink, worker_arguments
 from runners.fleet.loading import Place
-from runners.fleet.messages import PROTOCOL, Facts
+from runners.fleet.messages import PROTOCOL, Facts, name_of
 from runners.fleet.seal import read_token
 from runners.fleet.worker import Membership, Worker, serve
 from runners.machine import machine_facts
@@ -49,7 +48,7 @@ def work(wishes: WorkerWishes, say: Callable[[str], None]) -> None:
         if not is_here(tool):
             raise UnfitMachine(f"{tool.title} is missing here; {remedy(tool)}")
     env = {**os.environ, **tool_environment(tools, host)}
-    name = wishes.name or client_name(socket.gethostname())
+    name = wishes.name or name_of(socket.gethostname())
     targets = frozenset({wishes.host, *_addresses(wishes.host), *wishes.targets})
     tick = end_with_input if str(wishes.token_file) == "-" else lambda: None
     member = Membership(name, token, targets, lambda: facts_of(tools))
@@ -71,11 +70,6 @@ def end_with_input() -> None:
     ready, _, _ = select.select([sys.stdin], [], [], 0)
     if ready and not os.read(sys.stdin.fileno(), 1024):
         raise KeyboardInterrupt
-
-
-def client_name(text: str) -> str:
-    """Return a text as a client's name: letters, digits, dots, dashes."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", text).lstrip("._-")[:64] or "client"
 
 
 def _addresses(host: str) -> set[str]:

@@ -34,6 +34,7 @@ def job_of(order: Order, cpus: int) -> LoadJob:
         threads=LOADS[order.generator].threads(order.connections, cpus, order.threads),
         warmup_s=order.warmup_s,
         duration_s=order.duration_s,
+        start_us=order.start_us if order.generator == "locust" else None,
     )
 
 
@@ -61,7 +62,8 @@ class Running:
         self.watch.begin()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        argv = (sys.executable, str(STARTING), str(self.order.start_us), *self.phase.argv)
+        waiting = (sys.executable, str(STARTING), str(self.order.start_us)) if self.job.start_us is None else ()
+        argv = (*waiting, *self.phase.argv)
         with self.file.open("wb") as output:
             return start(argv, output=output, env=self.place.env, cwd=self.phase.cwd)
 
@@ -102,9 +104,9 @@ class Running:
         started = _STARTED.match(output)
         return Result(
             trial=self.order.trial,
-            started_us=int(started[1]) if started else ended_us,
+            started_us=self._started_us(started) or ended_us,
             ended_us=ended_us,
-            failure=failure if started else failure or "the generator was not started",
+            failure=failure or (None if self._started_us(started) else "the generator was not started"),
             output=output[started.end() :] if started else output,
             threads=self.job.threads,
             samples=_samples(watched),
@@ -113,6 +115,12 @@ class Running:
             wait_share=_wait_share(watched),
             host_share=_host_share(watched, self.place.cpus),
         )
+
+    def _started_us(self, started: re.Match[str] | None) -> int | None:
+        """Return when its measured load began: as it says itself, or as it was told to count."""
+        if self.job.start_us is not None:
+            return self.job.start_us + round(self.job.warmup_s * 1e6)
+        return int(started[1]) if started else None
 
     def _output(self) -> str:
         with self.file.open("rb") as stream:

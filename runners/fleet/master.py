@@ -26,7 +26,7 @@ from runners.fleet.members import Member, Members
 from runners.fleet.messages import Facts, Malformed, Message, Order, Ready, Result, Stop
 from runners.fleet.seal import read_token
 
-LEAD_S = 0.8  # from the order to its moment: the workers start Python meanwhile
+LEAD_S = {"wrk": 0.8, "locust": 6.0}  # from the order to its moment: the workers start Python meanwhile
 PATIENCE_S = 15.0  # beyond the duration, for a generator's end and for its histogram's way
 CLOCK_QUESTIONS = 8
 CLOCK_S = 2.0
@@ -114,7 +114,7 @@ class Master:
         """
         members = self.gather(float(wanted["wait_s"]), here)
         self.measure_clocks(members)
-        parts = _parts(members, wanted, clock.now_us() + round(LEAD_S * 1e6))
+        parts = _parts(members, wanted, clock.now_us() + round(LEAD_S[wanted["generator"]] * 1e6))
         try:
             for part in parts:
                 self.members.send(part.member, part.order)

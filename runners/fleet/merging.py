@@ -18,16 +18,20 @@ Points = Sequence[tuple[int, int]]
 Parse = Callable[[str, int, int], LoadResult]
 
 
-def merged(told: Sequence[Mapping[str, Any]], parse: Parse) -> LoadResult:
+def merged(told: Sequence[Mapping[str, Any]], parse: Parse, *, punctual: bool = False) -> LoadResult:
     """Return the fleet's result from what each client told.
 
     `parse` reads a generator's output, given its connections and threads. KeyError, TypeError or ValueError where a
-    client told nonsense.
+    client told nonsense. Generators that are `punctual` count from one given moment to another, so that the common
+    window is all of it.
     """
     results = [parse(each["output"], each["connections"], each["threads"]) for each in told]
     first_us = min(each["started_us"] for each in told)
-    window = common_window(told)
-    clients = tuple(_client(each, result, first_us, window) for each, result in zip(told, results, strict=True))
+    window = common_window(told, [result.duration_us for result in results], punctual=punctual)
+    clients = tuple(
+        _client(each, result, first_us, None if punctual else window)
+        for each, result in zip(told, results, strict=True)
+    )
     known = [result.latency for result in results if result.latency is not None]
     return LoadResult(
         requests=sum(result.requests for result in results),
@@ -39,28 +43,25 @@ def merged(told: Sequence[Mapping[str, Any]], parse: Parse) -> LoadResult:
         uncounted=sum(result.uncounted for result in results),
         clients=clients,
         window_us=window,
-        window_per_s=_window_per_s(clients, window),
+        window_per_s=None if punctual else _window_per_s(clients, window),
     )
 
 
-def common_window(told: Sequence[Mapping[str, Any]]) -> tuple[int, int] | None:
-    """Return the middle of the time in which all clients load, by the master's clock; None where there is none.
-
-    Each client's load began at its first sample in which it had sent anything, and ended at its last growth.
-    """
-    spans = [_span([(at, sent) for at, sent in each["samples"]]) for each in told]
-    known = [span for span in spans if span is not None]
-    if len(known) < len(spans):
-        return None
-    begin, end = max(begin for begin, _ in known), min(end for _, end in known)
-    edge = min(EDGE_S * 1e6, EDGE_SHARE * (end - begin))
-    return (round(begin + edge), round(end - edge)) if end - begin > 4 * edge > 0 else None
+def common_window(
+    told: Sequence[Mapping[str, Any]], durations_us: Sequence[int], *, punctual: bool = False
+) -> tuple[int, int] | None:
+    """Return the middle of the time in which all clients load, by the master's clock; None where there is none."""
+    begin = max(each["started_us"] for each in told)
+    end = min(each["started_us"] + duration_us for each, duration_us in zip(told, durations_us, strict=True))
+    edge = 0.0 if punctual else min(EDGE_S * 1e6, EDGE_SHARE * (end - begin))
+    return (round(begin + edge), round(end - edge)) if end > begin else None
 
 
-def _span(points: Points) -> tuple[int, int] | None:
-    """Return between which two samples a client's counter grew."""
-    grown = [(low, high) for (low, sent0), (high, sent) in itertools.pairwise(points) if sent - sent0 > 1]
-    return (grown[0][0], grown[-1][1]) if grown else None
+def _since_start(told: Mapping[str, Any]) -> Points:
+    """Return what a client's host has sent since its load began; it was counted before that, and nothing changed."""
+    counted = [(moment, sent) for moment, sent in told["samples"]]
+    first = [(told["started_us"], counted[0][1])] if counted else []
+    return first + [(moment, sent) for moment, sent in counted[1:] if moment > told["started_us"]]
 
 
 def at(points: Points, moment_us: int) -> float | None:
@@ -83,7 +84,7 @@ def _in_window(points: Points, requests: int, window: tuple[int, int] | None) ->
 
 
 def _client(told: Mapping[str, Any], result: LoadResult, first_us: int, window: tuple[int, int] | None) -> ClientHost:
-    points = [(moment, sent) for moment, sent in told["samples"]]
+    points = _since_start(told)
     within = _in_window(points, result.requests, window)
     return ClientHost(
         name=told["name"],

@@ -6,6 +6,7 @@ monotonic clock.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -145,6 +146,11 @@ _from_master: TypeAdapter[FromMaster] = TypeAdapter(Annotated[FromMaster, Field(
 
 class Malformed(Exception):
     """A message outside the schema; the text says where."""
+
+
+def name_of(text: str) -> str:
+    """Return a text as a client's name: letters, digits, dots, dashes."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text).lstrip("._-")[:64] or "client"
 
 
 def from_worker(body: str) -> FromWorker:

@@ -6,6 +6,7 @@ nor an open port is needed. A worker ends when its connection does.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from runners.fleet.messages import name_of
 from runners.matrix import Client
 from runners.processes import describe_exit, dies_with_parent, stop, wait
 from runners.subject import tail_of
@@ -32,12 +34,7 @@ def command(client: Client, name: str, bind: str, port: int) -> tuple[str, ...]:
         *("worker", "--master", f"127.0.0.1:{port}", "--token-file", "-", "--name", name, "--target", bind),
     )
     tunnel = ("-R", f"127.0.0.1:{port}:127.0.0.1:{port}")
-    return ("ssh", *OPTIONS, *client.options, *tunnel, "--", client.ssh, quoted(worker))
-
-
-def quoted(words: Sequence[str]) -> str:
-    """Return words as one line for the shell that sshd starts, in which each is a word again."""
-    return " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
+    return ("ssh", *OPTIONS, *client.options, *tunnel, "--", client.ssh, shlex.join(worker))
 
 
 @dataclass
@@ -95,9 +92,7 @@ def client_names(clients: Sequence[Client]) -> tuple[str, ...]:
     """Return each client's own name, or its host's; numbered where two are the same."""
     names: list[str] = []
     for client in clients:
-        base = client.name or client.ssh.rpartition("@")[2]
-        name = next(
-            text for number in range(1, 1000) if (text := base if number == 1 else f"{base}-{number}") not in names
-        )
-        names.append(name)
-    return tuple(names)
+        name = client.name or name_of(client.ssh.rpartition("@")[2])
+        same = sum(name == other.partition("~")[0] for other in names)
+        names.append(f"{name}~{same + 1}" if same else name)
+    return tuple(name.replace("~", "-") for name in names)

@@ -28,7 +28,9 @@ class LoadJob:
     """What to send where: a closed loop over `connections`, for `warmup_s` uncounted and `duration_s` counted.
 
     With `rate_per_s` so many requests per second in all, in place of the closed loop, from a generator that can. One
-    that logs every request does so in the file `request_log`, and removes it once it is read.
+    that logs every request does so in the file `request_log`, and removes it once it is read. With `start_us`, a moment
+    of the monotonic clock, a generator that starts slowly waits for it. `fleet` is the socket of the master whose
+    clients do all that, where there is one.
     """
 
     host: str
@@ -42,6 +44,7 @@ class LoadJob:
     rate_per_s: float | None = None
     request_log: Path | None = None
     fleet: Path | None = None
+    start_us: int | None = None
 
 
 @dataclass(frozen=True)

@@ -37,20 +37,23 @@ class Locust:
         if job.fleet:
             return (fleet.phase(job, "load", "locust"),)
         run_s = job.warmup_s + job.duration_s
+        wait_s = 0.0 if job.start_us is None else PATIENCE_S  # it ends by itself once its time is over
         argv = (
             "locust",
             *("-f", LOCUSTFILE.name, "--headless", "--only-summary", "--loglevel", "WARNING"),
             *("--host", f"http://{job.host}:{job.port}", "--users", str(job.connections)),
-            *("--spawn-rate", str(job.connections), "--run-time", f"{math.ceil(run_s) + 1}s", "--stop-timeout", "0"),
+            *("--spawn-rate", str(job.connections), "--run-time", f"{math.ceil(run_s + wait_s) + 1}s"),
+            *("--stop-timeout", "0"),
             *("--path", job.path, "--mode", job.mode),
             *("--warmup-s", f"{job.warmup_s:g}", "--duration-s", f"{job.duration_s:g}"),
+            *(("--start-us", str(job.start_us)) if job.start_us is not None else ()),
         )
-        return (Phase("load", argv, run_s + PATIENCE_S, cwd=LOCUSTFILE.parent),)
+        return (Phase("load", argv, run_s + wait_s + PATIENCE_S, cwd=LOCUSTFILE.parent),)
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:
         """Return what the locustfile printed at its end, on each host of a fleet."""
         if job.fleet:
-            return fleet.parse(output, lambda text, _connections, _threads: _parsed(text))
+            return fleet.parse(output, lambda text, _connections, _threads: _parsed(text), punctual=True)
         return _parsed(output)
 
 
@@ -59,7 +62,7 @@ def _parsed(output: str) -> LoadResult:
     if not lines:
         raise LoadFailed("Locust printed no result")
     try:
-        return _result(json.loads(lines[-1].removeprefix(RESULT)))
+        return _result(_punctual(json.loads(lines[-1].removeprefix(RESULT))))
     except (KeyError, TypeError, ValueError) as error:
         raise LoadFailed(f"Locust printed a torn result ({error})") from error
 
@@ -74,3 +77,10 @@ def _result(facts: dict[str, Any]) -> LoadResult:
         client_cpu_us=facts["cpu_us"],
         uncounted=facts["uncounted"],
     )
+
+
+def _punctual(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts; LoadFailed where the load began after its moment, on a busy host."""
+    if facts["late_s"] > 0:
+        raise LoadFailed(f"Locust began {facts['late_s']:.1f} s late")
+    return facts

@@ -12,16 +12,22 @@ import time
 from collections import Counter
 from typing import Any
 
+import gevent
 from locust import FastHttpUser, constant, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
+
+AFTERWARDS_S = 0.2  # for what is under way when the window closes
 
 
 class Window:
     """Counts what ends between the end of the warm-up and the end of the measured time."""
 
-    def __init__(self, warmup_s: float, duration_s: float) -> None:
-        self.opens = time.perf_counter() + warmup_s
+    def __init__(self, warmup_s: float, duration_s: float, start_us: int | None) -> None:
+        now = time.monotonic()
+        self.starts = now if start_us is None else start_us / 1e6
+        self.late_s = max(0.0, now - self.starts)
+        self.opens = self.starts + warmup_s
         self.closes = self.opens + duration_s
         self.latency: Counter[int] = Counter()
         self.errors: Counter[str] = Counter()
@@ -31,7 +37,7 @@ class Window:
 
     def count(self, response_time_ms: float, status: int | None, error: BaseException | None) -> None:
         """Count one request that ended now."""
-        now = time.perf_counter()
+        now = time.monotonic()
         if not self.opens <= now <= self.closes:
             self.uncounted += 1
             return
@@ -55,6 +61,7 @@ class Window:
             "latency": {str(value): count for value, count in self.latency.items()},
             "cpu_us": self.used_s * 1e6,
             "uncounted": self.uncounted,
+            "late_s": self.late_s,
         }
 
 
@@ -65,6 +72,10 @@ class Client(FastHttpUser):
     window: Window
     closes = False
     path = "/"
+
+    def on_start(self) -> None:
+        """Wait for the moment at which all hosts of a fleet begin."""
+        gevent.sleep(max(0.0, self.window.starts - time.monotonic()))
 
     @task
     def ask(self) -> None:
@@ -82,6 +93,7 @@ def _arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--mode", default="persistent")
     parser.add_argument("--warmup-s", type=float, default=0.3)
     parser.add_argument("--duration-s", type=float, default=1.0)
+    parser.add_argument("--start-us", type=int)
 
 
 @events.test_start.add_listener
@@ -89,7 +101,9 @@ def _start(environment: Environment, **_: object) -> None:
     options: Any = environment.parsed_options
     Client.path = options.path
     Client.closes = options.mode == "non-persistent"
-    Client.window = Window(options.warmup_s, options.duration_s)
+    Client.window = Window(options.warmup_s, options.duration_s, options.start_us)
+    if environment.runner is not None:
+        gevent.spawn_later(Client.window.closes - time.monotonic() + AFTERWARDS_S, environment.runner.quit)
 
 
 @events.request.add_listener
