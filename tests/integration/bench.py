@@ -40,7 +40,7 @@ pressure_fail = "100%"
 drift_fail = "1000%"
 spread_fail = "1000%"
 overshoot_fail = "10s"
-lost_segments = "1%"  # of a slow server's few hundred, one that a stalled machine sent twice is more than the usual share
+lost_segments = "1%"  # a slow server sends few hundred: one of them twice is more than the usual share
 
 [machine.local]
 threads = [1]
