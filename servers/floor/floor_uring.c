@@ -27,15 +27,16 @@ typedef enum { ACCEPTED, RECEIVED, SENT, SHUT, NOT_CANCELLED, IGNORED, OPERATION
  * unread input would send a reset, which can destroy the answer on its way; ENDING where nothing is to be read. */
 typedef enum { TALKING, LINGERING, ENDING } Phase;
 
-typedef struct {
+typedef struct Connection {
+    struct Connection *next; /* of those that nobody uses */
     Phase phase;
     bool receiving, cancelling, sending, shutting; /* what the kernel has been asked for and has not finished */
-    bool ended;                                    /* the client sends no more */
-    bool unread;                                   /* the socket may hold more input */
-    size_t discarded;                              /* bytes received after the last answer */
-    size_t filled, room;                           /* bytes in input, and those that fit */
-    size_t sent, written;                          /* bytes of output that the kernel took, and all */
-    char *input;                                   /* what came and could not be answered yet */
+    bool ended;              /* the client sends no more */
+    bool unread;             /* the socket may hold more input */
+    size_t discarded;        /* bytes received after the last answer */
+    size_t filled, room;     /* bytes in input, and those that fit */
+    size_t sent, written;    /* bytes of output that the kernel took, and all */
+    char *input;             /* what came and could not be answered yet */
     char output[OUTPUT_BYTES];
 } Connection;
 
@@ -45,7 +46,8 @@ typedef struct {
     char *buffers;
     int listener;
     Answers answers;
-    Connection *connections[MOST_CONNECTIONS]; /* by slot; each serves all that get its slot */
+    Connection *connections[MOST_CONNECTIONS]; /* by slot; the kernel uses all slots in turn */
+    Connection *spare;                         /* so that there are only as many as there were at once */
 } Worker;
 
 static void stop(const char *what, int error) {
@@ -110,8 +112,11 @@ static void hang_up(Worker *worker, unsigned slot) {
     struct io_uring_sqe *closing = entry(worker);
     io_uring_prep_close_direct(closing, slot);
     mark(closing, IGNORED, slot, IOSQE_CQE_SKIP_SUCCESS);
-    free(worker->connections[slot]->input);
-    worker->connections[slot]->input = NULL;
+    Connection *connection = worker->connections[slot];
+    free(connection->input);
+    connection->next = worker->spare;
+    worker->spare = connection;
+    worker->connections[slot] = NULL;
 }
 
 static void keep(Connection *connection, const char *bytes, size_t count) {
@@ -163,8 +168,10 @@ static void accepted(Worker *worker, int slot) {
         usleep(10000); /* no room for more, until somebody leaves */
         return;
     }
-    Connection *connection = worker->connections[slot];
-    if (!connection) connection = worker->connections[slot] = malloc(sizeof *connection);
+    Connection *connection = worker->spare;
+    if (connection) worker->spare = connection->next;
+    else connection = malloc(sizeof *connection);
+    worker->connections[slot] = connection;
     memset(connection, 0, offsetof(Connection, output));
     receive(worker, slot);
 }
@@ -225,7 +232,7 @@ static void handle(Worker *worker, const struct io_uring_cqe *completion) {
         settle(worker, slot);
         break;
     case NOT_CANCELLED: /* It was over already, or is asked again. */
-        if (!worker->connections[slot]->receiving) break;
+        if (!worker->connections[slot] || !worker->connections[slot]->receiving) break;
         worker->connections[slot]->cancelling = false;
         settle(worker, slot);
     }
