@@ -4,8 +4,9 @@
  * methods and paths are not read. All else is as HTTP demands it: one answer for each request, whole and in order,
  * however requests are cut or joined; connections kept or closed as the client asks; nothing lost to slow readers.
  *
- * System calls: recv and send for a request on an open connection, with a share of an epoll_wait; accept4, recv, send
- * and close for a connection of one request. Usage: floor HOST PORT THREADS. Each thread has an epoll and a listening
+ * System calls for a request, as strace counted them with 64 connections, 1 thread and wrk on 2 cores: 1.0 recv, 1.0
+ * send and 0.11 epoll_wait (0.14 on a calmer day) on open connections; 1.0 each of accept4, recv, send and close and
+ * 0.37 epoll_wait with a connection for each. Usage: floor HOST PORT THREADS. Each thread has an epoll and a listening
  * socket of its own (SO_REUSEPORT). */
 #define _GNU_SOURCE
 #define NAME "floor"

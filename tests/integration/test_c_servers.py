@@ -34,7 +34,7 @@ from tests.integration.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
@@ -257,6 +257,59 @@ def test_says_in_one_line_that_there_is_no_io_uring(subject: Subject, builds: di
     assert status == 1
     assert errors.startswith(f"floor_uring: cannot use io_uring: {os.strerror(error)}.")
     assert len(errors.splitlines()) == 1
+
+
+def leave_after_half_a_request(wire: Wire) -> None:
+    """Half a request, and a FIN."""
+    wire.send(HELLO[:10])
+
+
+def leave_by_a_reset(wire: Wire) -> None:
+    """A request, and a RST."""
+    wire.ask()
+    wire.reset()
+
+
+def leave_when_told_to(wire: Wire) -> None:
+    """The last request, and the server's FIN."""
+    wire.ask(HELLO_AND_CLOSE)
+    assert wire.rest() == b""
+
+
+def leave_with_more_to_say(wire: Wire) -> None:
+    """Requests behind the last one, which nobody answers."""
+    wire.ask(HELLO_AND_CLOSE + HELLO * 10)
+    assert wire.rest() == b""
+
+
+def leave_after_garbage(wire: Wire) -> None:
+    """What is no request, after one that is."""
+    wire.ask(HELLO + b"garbage\r\n\r\n")
+    assert wire.rest() == b""
+
+
+LEAVING = (
+    leave_after_half_a_request,
+    leave_by_a_reset,
+    leave_when_told_to,
+    leave_with_more_to_say,
+    leave_after_garbage,
+)
+
+
+@rulers
+@pytest.mark.parametrize("leave", LEAVING, ids=[leave.__name__ for leave in LEAVING])
+def test_can_use_again_what_a_client_leaves(
+    subject: Subject, builds: dict[str, Path], leave: Callable[[Wire], None]
+) -> None:
+    """More clients than there can be at once are served in turn; a ring's sockets are not in /proc to be counted."""
+    limited = replace(subject, run=["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *subject.run])
+    with running(limited, builds) as started:
+        for _ in range(150):
+            with Wire(started.port) as wire:
+                leave(wire)
+        with Wire(started.port) as wire:
+            assert wire.ask().body == b"Hello World"
 
 
 def end_of(subject: Subject, builds: dict[str, Path]) -> tuple[int, str]:
