@@ -180,13 +180,13 @@ class Selection:
         """Return the selection limited to these groups unless it names cells or groups itself."""
         return self if self.only or self.group else replace(self, group=groups)
 
-    def selects(self, cell: Cell) -> bool:
-        """Return whether a cell is in the selection."""
-        return (
-            (not self.only or matches(cell, self.only))
-            and not matches(cell, self.skip)
-            and (not self.group or any(fnmatchcase(cell.program.group, glob) for glob in self.group))
-        )
+    def admits(self, cell: Cell) -> bool:
+        """Return whether a cell's name is in the selection, whatever its group."""
+        return (not self.only or matches(cell, self.only)) and not matches(cell, self.skip)
+
+    def has_group(self, group: str) -> bool:
+        """Return whether a group is in the selection."""
+        return not self.group or any(fnmatchcase(group, glob) for glob in self.group)
 
 
 def matches(cell: Cell, globs: Iterable[str]) -> bool:

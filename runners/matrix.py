@@ -241,6 +241,9 @@ class Table(Section):
 
     title: str
     id: Name | None = Field(None, description="Anchor in the report; default: made from the title.")
+    group: Name | None = Field(
+        None, description="Its rows are measured with this group, and it is left out where the group is."
+    )
     section: str | None = Field(None, description="Heading above this table, where it differs from the title.")
     text: str = Field("", description="Paragraphs above the table; plain text, blank lines separate.")
     mode: TableMode = Field(

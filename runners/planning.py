@@ -13,9 +13,9 @@ from runners.cells import Cell, Planned, Selection, expand, matches, programs
 from runners.errors import BadInput, NothingSelected
 from runners.loads import LOADS
 from runners.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
-from runners.matrix import Matrix, Preset, Tool
+from runners.matrix import Matrix, Preset, Table, Tool
 from runners.order import Duet, estimated_s, is_duet_family
-from runners.pairing import pair_up
+from runners.pairing import pair_up, rows_of
 from runners.provide import install_tools
 from runners.reading import closest, read_matrix
 from runners.records import Run
@@ -129,7 +129,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
     hashes = {program_dir: source_hash(base / program_dir) for program_dir in _folders(matrix)}
     preset = matrix.preset[preset_name]
     selection = wishes.selection if wishes.duet else wishes.selection.within(matrix.suite.groups)
-    cells = select(expand(matrix, machine, preset, load, hashes), selection)
+    cells = select(expand(matrix, machine, preset, load, hashes), selection, matrix.table)
     cells = tuple(_with_tools(planned, tools, load) for planned in cells)
     pairing = pair_up(matrix, cells, twin=preset.twin, duet=wishes.duet)
     return Plan(
@@ -208,9 +208,20 @@ def default_matrix() -> Path:
     return here if here.exists() else resources.root() / "matrix.toml"
 
 
-def select(cells: Sequence[Planned], selection: Selection) -> tuple[Planned, ...]:
-    """Return the cells a person asked for; NothingSelected, with the names there are, where that is none."""
-    chosen = tuple(planned for planned in cells if selection.selects(planned.cell))
+def select(cells: Sequence[Planned], selection: Selection, tables: Sequence[Table]) -> tuple[Planned, ...]:
+    """Return the cells a person asked for; NothingSelected, with the names there are, where that is none.
+
+    A table that belongs to a group brings its rows along, whatever group these are of.
+    """
+    every = [planned.cell for planned in cells]
+    asked = [table for table in tables if table.group and selection.has_group(table.group)]
+    along = {cell.slug for table in asked for cell in rows_of(table, every)}
+    chosen = tuple(
+        planned
+        for planned in cells
+        if selection.admits(planned.cell)
+        and (selection.has_group(planned.cell.program.group) or planned.cell.slug in along)
+    )
     for glob in (*selection.only, *selection.skip):
         if not any(matches(planned.cell, (glob,)) for planned in cells):
             names = list(dict.fromkeys(planned.cell.program.name for planned in cells))
