@@ -60,6 +60,7 @@ class Program:
     flags: tuple[str, ...]
     env: Mapping[str, str] = field(hash=False)
     unavailable: str | None
+    at_least: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -124,7 +125,14 @@ class Cell:
     def id(self) -> str:
         """Return the slug with a hash of everything that can change the cell's number."""
         facts = asdict(self)
-        for words in ("title", "language", "class_", "group", "unavailable"):  # said about it, not part of it
+        for words in (
+            "title",
+            "language",
+            "class_",
+            "group",
+            "unavailable",
+            "at_least",
+        ):  # said about it, not part of it
             facts["program"].pop(words)
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return f"{self.slug}#{digest[:8]}"
@@ -132,7 +140,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell with what will become of it, and why; `lacks` names missing tools."""
+    """A cell with what will become of it, and why; `lacks` names tools that are missing or too old."""
 
     cell: Cell
     status: Literal["planned", "excluded", "unavailable"]
@@ -165,6 +173,7 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
         flags=variant.flags,
         env={**server.env, **variant.env},
         unavailable=server.unavailable or variant.unavailable,
+        at_least=server.at_least,
     )
 
 

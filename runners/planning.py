@@ -19,7 +19,7 @@ from runners.pairing import pair_up, rows_of
 from runners.provide import install_tools
 from runners.reading import closest, read_matrix
 from runners.records import Run
-from runners.tools import TOOL_DATA, Host, ToolStatus, find_tools, this_host
+from runners.tools import TOOL_DATA, Host, ToolStatus, find_tools, is_older, short_version, this_host
 from runners.trial import PACED_LOAD
 
 PREFERRED_LOADS = ("wrk", "locust")
@@ -262,14 +262,25 @@ def _folders(matrix: Matrix) -> set[str]:
 
 
 def _with_tools(planned: Planned, tools: Mapping[str, ToolStatus], load: str) -> Planned:
-    """Mark a cell unavailable whose tools are missing, with what brings them."""
+    """Mark a cell unavailable whose tools are missing or too old, with what brings them."""
     if planned.status != "planned":
         return planned
-    lacks = tuple(name for name in (LOADS[load].tool, *planned.cell.program.needs) if not is_here(tools[name]))
+    program = planned.cell.program
+    told = {name: _why_unfit(tools[name], program.at_least.get(name)) for name in (LOADS[load].tool, *program.needs)}
+    lacks = {name: why for name, why in told.items() if why}
     if not lacks:
         return planned
-    why = "; ".join(f"{tools[name].title} is missing, {remedy(tools[name])}" for name in lacks)
-    return replace(planned, status="unavailable", reason=why, lacks=lacks)
+    return replace(planned, status="unavailable", reason="; ".join(lacks.values()), lacks=tuple(lacks))
+
+
+def _why_unfit(tool: ToolStatus, oldest: str | None) -> str | None:
+    """Return why a tool will not do: it is missing, or older than `oldest`. None where it will."""
+    if not is_here(tool):
+        return f"{tool.title} is missing, {remedy(tool)}"
+    if oldest is None or not is_older(tool.version, oldest):
+        return None
+    said = f"{tool.title} {short_version(tool.version)} is too old, at least {oldest} is needed"
+    return f"{said}. {tool.hint}" if tool.hint else said
 
 
 def is_here(tool: ToolStatus) -> bool:

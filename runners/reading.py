@@ -85,6 +85,8 @@ def cross_check(matrix: Matrix) -> Iterator[Problem]:
             yield _unknown(("suite", "groups", index), "group", group, groups)
     for name, server in matrix.server.items():
         yield from _missing_tools(("server", name, "needs"), server.needs, matrix)
+        for tool in server.at_least.keys() - set(server.needs):
+            yield Problem(("server", name, "at_least", tool), f"'{tool}' is not among the server's needs")
         for variant_name, variant in server.variant.items():
             yield from _missing_tools(("server", name, "variant", variant_name, "needs"), variant.needs, matrix)
     for index, table in enumerate(matrix.table):
