@@ -125,15 +125,8 @@ class Cell:
     def id(self) -> str:
         """Return the slug with a hash of everything that can change the cell's number."""
         facts = asdict(self)
-        for words in (
-            "title",
-            "language",
-            "class_",
-            "group",
-            "unavailable",
-            "at_least",
-        ):  # said about it, not part of it
-            facts["program"].pop(words)
+        for words in ("title", "language", "class_", "group", "unavailable", "at_least"):
+            facts["program"].pop(words)  # said about it, not part of it
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return f"{self.slug}#{digest[:8]}"
 
