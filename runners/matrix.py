@@ -178,7 +178,7 @@ class Server(Section):
     class_: ServerClass = Field("realistic", alias="class", description="What the server claims to be.")
     group: Name = Field("document", description="Servers of a group are selected together with --group.")
     needs: Words = Field((), description="Tools (see [tool]) without which its rows are unavailable.")
-    at_least: dict[Name, Version] = Field(
+    at_least: dict[str, Version] = Field(
         default_factory=dict, description='The oldest versions of these tools that will do: { go = "1.26" }.'
     )
     dir: str | None = Field(None, description="Folder of the sources, relative to this file; default servers/NAME.")
