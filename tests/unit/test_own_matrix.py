@@ -39,13 +39,9 @@ def selected(*groups: str) -> tuple[Planned, ...]:
 def test_the_default_plan_holds_a_cell_for_every_line_of_the_document() -> None:
     """On any machine; left out is none, and without a server is only what nobody can obtain any more."""
     cells = {
-        (
-            planned.cell.program.server,
-            planned.cell.program.variant,
-            planned.cell.threads,
-            str(planned.cell.mode),
-        ): planned
+        (program.server, program.variant, planned.cell.threads, str(planned.cell.mode)): planned
         for planned in selected(*MATRIX.suite.groups)
+        for program in [planned.cell.program]
     }
     lines = [line[1:] for line in LINES]
 
