@@ -21,7 +21,7 @@ FIELD = {name: server for name, server in MATRIX["server"].items() if server.get
 FROM_REGISTRIES = {"cargo", "go", "maven"}
 # They take 93 and 126 s of CPU time to build, all of it on a first run; none of the others takes over a minute.
 SLOW = {"actix", "ntex"}
-# What is true of these programs, and why the report shows their numbers without a rank.
+# What is true of these programs, and why the report shows them without a number.
 FLAWS = {
     "crystal": {"garbage"},  # 1.6 reads an endless header on and on: what is left of its limit becomes 0, never less
     "gnet": {"slow-reader"},  # it buffers without bound what a client does not read
