@@ -19,7 +19,7 @@ MATRIX = tomli.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))
 FIELD = {name: server for name, server in MATRIX["server"].items() if server.get("group") == "field"}
 # What they are made of comes from a registry of their language.
 FROM_REGISTRIES = {"cargo", "go", "maven"}
-# They take 93 and 126 s of CPU time to build, all of it on a first run; none of the others takes over a minute.
+# With nothing cached they take 93 and 126 s of CPU time to build. None of the others takes over a minute on two cores.
 SLOW = {"actix", "ntex"}
 # What is true of these programs, and why the report shows them without a number.
 FLAWS = {
