@@ -90,6 +90,8 @@ def cross_check(matrix: Matrix) -> Iterator[Problem]:
         for variant_name, variant in server.variant.items():
             yield from _missing_tools(("server", name, "variant", variant_name, "needs"), variant.needs, matrix)
     for index, table in enumerate(matrix.table):
+        if table.group is not None and table.group not in groups:
+            yield _unknown(("table", index, "group"), "group", table.group, groups)
         for position, entry in enumerate(table.rows):
             if not isinstance(entry, Heading):
                 yield from _row_problems(("table", index, "rows", position), entry, matrix)

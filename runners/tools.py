@@ -143,7 +143,8 @@ def is_older(line: str | None, oldest: str) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
+    """Return a version's numbers without the zeros at its end: 1.26 and 1.26.0 are the same."""
+    return tuple(map(int, re.sub(r"(\.0+)+$", "", version).split(".")))
 
 
 def ways(tool: Tool, host: Host) -> tuple[Way, ...]:

@@ -1,8 +1,8 @@
 # Hello World on Crystal's own HTTP::Server, as a user of it would write it.
 #
-# A Crystal program runs its fibers on one thread. More threads are more processes, which share the port by SO_REUSEPORT
-# as https://crystal-lang.org/api/1.6.0/HTTP/Server.html#bind_tcp(host:String,port:Int32,reuse_port:Bool=false):Socket::IPAddress-instance-method
-# has it; bind_tcp itself takes no backlog, and the usual 128 is too short for a thousand clients at once.
+# A Crystal program runs its fibers on one thread. More threads are more processes, which share the port by SO_REUSEPORT:
+# see `reuse_port` of bind_tcp at https://crystal-lang.org/api/1.6.0/HTTP/Server.html. bind_tcp itself takes no backlog,
+# and the usual 128 is too short for a thousand clients at once.
 #
 # Usage: server HOST PORT THREADS
 

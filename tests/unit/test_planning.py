@@ -212,7 +212,9 @@ def test_a_group_s_table_brings_along_what_it_compares_with(matrix: Path) -> Non
     assert "b/t1/c64/persistent" not in slugs(Selection(group=("document",)))
 
 
-@pytest.mark.parametrize(("oldest", "fits"), [("1.0", True), ("1", True), ("1.0.1", False), ("1.10", False)])
+@pytest.mark.parametrize(
+    ("oldest", "fits"), [("1.0", True), ("1", True), ("1.0.0", True), ("1.0.1", False), ("1.10", False)]
+)
 def test_a_tool_that_is_too_old_makes_its_cells_unavailable(matrix: Path, oldest: str, fits: bool) -> None:  # noqa: FBT001
     """With both versions and what to do, and before anything is built."""
     text = MATRIX.replace('needs = ["comp"]', f'needs = ["comp"]\nat_least = {{ comp = "{oldest}" }}')

@@ -90,6 +90,7 @@ def test_an_unknown_key_is_shown_with_what_may_have_been_meant() -> None:
         ("[server.x]\nrun = ['x']\nklass = 'realistic'\n", "class"),
         ("[[exclude]]\ncells = '*'\nreasons = ''\n", "reason"),
         ("[[table]]\ntitle = 't'\nmode = 'persistent'\nrows = ['epoll']\npublish = 'x'\n", "published"),
+        ("[[table]]\ntitle = 't'\nmode = 'persistent'\nrows = ['epoll']\ngroup = 'documnt'\n", "document"),
         ("[[table]]\ntitle = 't'\nmode = 'persistent'\nrows = [{ row = 'epoll', nota = 'x' }]\n", "note"),
     ],
 )
