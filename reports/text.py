@@ -59,9 +59,9 @@ def text_published(view: RunView, tables: Sequence[TableModel]) -> str:
 
     def lead(table: TableModel) -> Iterator[str]:
         if table.published:
-            yield f"All numbers on {table.published.name}:"
+            yield f"All numbers on {one_line(table.published.name)}:"
             yield ""
-            yield from (f"    {note.removeprefix('Load: ')}" for note in table.published.run.notes)
+            yield from (f"    {one_line(command)}" for command in table.published.load_commands)
 
     shown = [table for table in tables if any(row.published is not None for row in table.measurable)]
     return _document(view, shown, lambda row: row.published, lead, absent=False)
