@@ -24,15 +24,15 @@ from reports.notices import Notice, notices
 from reports.paced import PacedTable, paced_tables
 from reports.plots import bar_plot, scaling_plot
 from reports.rows import digits, needs
+from reports.summary import subtitle_of, title_of
 from reports.tables import TableModel, build_tables
 from reports.text import text_measured, text_published
 from reports.view import RunView, view_run
 from runners.folder import REPORT_FILE, read_folder, replace_file
-from runners.order import TOGETHER, is_duet_family
-from runners.records import Published, Run, RunFolder
+from runners.order import TOGETHER
+from runners.records import Published, RunFolder
 from runners.resources import root
 from runners.statistics import Interval
-from runners.units import format_duration
 
 ABSENT = "\u2013"  # an en dash: not known
 ANSWERS = {
@@ -90,8 +90,8 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
     return Part(
         prefix=prefix,
         view=view,
-        title=view.matrix.suite.title if view.matrix else "HTTP speedup",
-        subtitle=_subtitle(view),
+        title=title_of(view),
+        subtitle=subtitle_of(view),
         notices=notices(view, prefix),
         tables=tables,
         duets=duets,
@@ -104,28 +104,6 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         build_outputs={build.variant: _build_output(folder, build.log, build.output_tail) for build in view.run.builds},
         order=_order(view),
     )
-
-
-def _subtitle(view: RunView) -> str:
-    """Return where, when and how long: "local, 2026-11-24T18:00:00Z; preset quick: 6 blocks of 1s trials"."""
-    run = view.run
-    parts = [view.machine_name]
-    if run.started_at:
-        parts.append(run.started_at.replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC"))
-    if run.preset:
-        length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
-        warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
-        blocks = f"{run.blocks} {'block' if run.blocks == 1 else 'blocks'}"
-        parts.append(f"preset {run.preset}: {blocks}{length}{warmup}{_duet_lengths(run)}")
-    return " \u00b7 ".join(parts)
-
-
-def _duet_lengths(run: Run) -> str:
-    """Return how often and how long duets were measured, where that differs from other trials."""
-    counts = {len(blocks) for family, blocks in run.order.items() if is_duet_family(family)}
-    if not counts or run.duet_duration_s is None:
-        return ""
-    return f"; {max(counts)} duets of {format_duration(run.duet_duration_s)} each"
 
 
 def _build_output(folder: RunFolder, log: str | None, tail: str) -> str:

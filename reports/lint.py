@@ -75,6 +75,11 @@ class Lint:
         """Return all findings, in the order of the rules."""
         return tuple(itertools.chain.from_iterable(answer.findings for answer in self.answers))
 
+    @property
+    def blind(self) -> str:
+        """Return the rules that found nothing to look at: "L2 percentiles in order, L3 Little's law"."""
+        return ", ".join(f"{answer.rule.id} {answer.rule.name}" for answer in self.answers if not answer.looked)
+
 
 def lint_view(view: RunView) -> tuple[Lint, ...]:
     """Return what the rules say of a run and of each published one that stands beside it."""
