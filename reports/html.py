@@ -1,7 +1,6 @@
 """The report: one HTML file that holds everything and loads nothing.
 
-`write_report` makes it from a run folder; from the same folder it makes the same bytes. All text is escaped by Jinja
-and cleaned of control characters; only our own SVG and style sheet are trusted.
+`write_report` makes it from a run folder; from the same folder it makes the same bytes.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
+from reports.about import about
 from reports.clean import clean
 from reports.duets import DuetTable, cell_name, duet_table, duets_of
 from reports.families import blocks_line, blocks_note, noise_line
@@ -22,6 +22,7 @@ from reports.folds import Fold, build_folds
 from reports.logs import read_log
 from reports.notices import Notice, notices
 from reports.paced import PacedTable, paced_tables
+from reports.pages import environment, style_sheet
 from reports.plots import bar_plot, scaling_plot
 from reports.rows import digits, needs
 from reports.summary import subtitle_of, title_of
@@ -31,7 +32,6 @@ from reports.view import RunView, view_run
 from runners.folder import REPORT_FILE, read_folder, replace_file
 from runners.order import TOGETHER
 from runners.records import Published, RunFolder
-from runners.resources import root
 from runners.statistics import Interval
 
 ABSENT = "\u2013"  # an en dash: not known
@@ -81,7 +81,12 @@ def render_report(folders: Sequence[RunFolder]) -> str:
         _part(folder, "" if number == 1 else f"run{number}-", published)
         for number, folder in enumerate(measured, start=1)
     ]
-    return _environment().get_template("report.html.j2").render(parts=parts, main=parts[0], css=_style_sheet())
+    main = parts[0]
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(parts=parts, main=main, css=style_sheet(), about=about(main.view, main.tables, main.duets))
+    )
 
 
 def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Part:
@@ -121,16 +126,9 @@ def _order(view: RunView) -> tuple[str, ...]:
 
 @cache
 def _environment() -> Environment:
-    """Return Jinja's environment: everything is escaped, an unknown name is an error."""
-    environment = Environment(
-        loader=FileSystemLoader(root() / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    """Return Jinja's environment with the filters of the report."""
+    made = environment()
+    made.filters.update(
         grouped=grouped,
         fixed=fixed,
         share=share,
@@ -146,19 +144,8 @@ def _environment() -> Environment:
         noise_line=noise_line,
         digits=digits,
     )
-    environment.globals["absent"] = ABSENT
-    return environment
-
-
-def _visible(value: object) -> object:
-    """Show control characters of every string that a template prints; our own markup is left alone."""
-    return clean(value) if type(value) is str else value
-
-
-@cache
-def _style_sheet() -> Markup:
-    text = (root() / "templates" / "report.css").read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704 - our own file
+    made.globals["absent"] = ABSENT
+    return made
 
 
 def grouped(value: float | None) -> Markup | str:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.duets import DuetTable, duet_table, duets_of
-from reports.headlines import NOTHING_MEASURED
 from reports.lint import Lint, lint_view
 from reports.notices import Notice, notices
 from reports.paced import PacedTable, paced_tables
@@ -94,14 +93,6 @@ def _duet_lengths(run: Run) -> str:
     if not counts or run.duet_duration_s is None:
         return ""
     return f"; {max(counts)} duets of {format_duration(run.duet_duration_s)} each"
-
-
-def first_answer(tables: Sequence[TableModel], duets: DuetTable | None) -> str:
-    """Return a report's answer in a sentence: the first table's of which anything was measured, else the duets'."""
-    for table in tables:
-        if table.headline != NOTHING_MEASURED:
-            return f"{table.title}: {table.headline}"
-    return f"Duets: {duets.headline}" if duets else NOTHING_MEASURED
 
 
 def _documents(folders: Sequence[RunFolder]) -> tuple[RunFolder, ...]:
