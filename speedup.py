@@ -130,9 +130,7 @@ def _add_report(commands: Any) -> None:
         choices=["html", "md", "txt"],
         help="a page, Markdown for a pull request, or text; default: what FILE's name says, else html",
     )
-    report.add_argument(
-        "--output", type=Path, metavar="FILE", help="where to; - prints it; default: into the first RUN"
-    )
+    report.add_argument("--output", type=Path, metavar="FILE", help="where to, - prints it; default: in the first RUN")
     report.set_defaults(action=do_report)
 
 

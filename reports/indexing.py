@@ -6,6 +6,7 @@ folders. A run folder without a report is listed without a link.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -41,7 +42,8 @@ def write_index(folder: Path, say: Callable[[str], None]) -> Path:
         raise BadInput(f"no report lies below {folder}; write one first: {command_line()} report RUN")
     for entry in entries:
         if not entry.link:
-            say(f"{folder / entry.path} has no report; write it with: {command_line()} report {folder / entry.path}")
+            run = folder / entry.path
+            say(f"{run} has no report; write it with: {command_line()} report {shlex.quote(str(run))}")
     file = folder / INDEX_FILE
     replace_file(file, environment().get_template("index.html.j2").render(entries=entries, css=style_sheet()))
     return file
@@ -96,7 +98,11 @@ class _Head(HTMLParser):
 
 def _runs(folder: Path) -> Iterator[tuple[Path, About]]:
     for file in sorted(folder.rglob(RUN_FILE)):
-        run = read_run(file.parent)
+        try:
+            run = read_run(file.parent)
+        except BadInput:
+            yield file.parent, About("HTTP speedup", answer=f"{RUN_FILE} cannot be read")
+            continue
         if run.kind == "measured":
             matrix = read_embedded_matrix(run.matrix)
             title = matrix.suite.title if matrix else "HTTP speedup"
