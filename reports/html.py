@@ -16,9 +16,11 @@ from markupsafe import Markup, escape
 
 from reports.about import about
 from reports.clean import clean
+from reports.data import Download, downloads
 from reports.duets import DuetTable, cell_name, duet_table, duets_of
 from reports.families import blocks_line, blocks_note, noise_line
 from reports.folds import Fold, build_folds
+from reports.lint import Lint, lint_view
 from reports.logs import read_log
 from reports.notices import Notice, notices
 from reports.paced import PacedTable, paced_tables
@@ -62,6 +64,8 @@ class Part:
     text: str
     published_text: str
     folds: tuple[Fold, ...]
+    lint: tuple[Lint, ...]
+    downloads: tuple[Download, ...]
     build_outputs: dict[str, str]
     order: tuple[str, ...]
 
@@ -92,6 +96,7 @@ def render_report(folders: Sequence[RunFolder]) -> str:
 def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Part:
     view = view_run(folder, prefix=prefix, published=published)
     tables, duets = build_tables(view, prefix), duet_table(view, duets_of(view))
+    folds = build_folds(view)
     return Part(
         prefix=prefix,
         view=view,
@@ -105,7 +110,9 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         scaling=Markup(scaling_plot(view, f"{prefix}plot-scaling")),  # noqa: S704 - our own SVG
         text=text_measured(view, tables, duets),
         published_text=text_published(view, tables),
-        folds=build_folds(view),
+        folds=folds,
+        lint=lint_view(view),
+        downloads=downloads(view, tables, folds),
         build_outputs={build.variant: _build_output(folder, build.log, build.output_tail) for build in view.run.builds},
         order=_order(view),
     )
