@@ -133,7 +133,7 @@ def test_the_files_in_the_page_are_saved_whole(tmp_path: Path) -> None:
             wait_until((saved / name).exists)
 
     assert len(names) == 2
-    rows = list(csv.DictReader((saved / names[0]).open(encoding="utf-8", newline="")))
+    rows = list(csv.DictReader((saved / names[0]).read_text(encoding="utf-8").splitlines()))
     data = json.loads((saved / names[1]).read_text(encoding="utf-8"))
     assert {"requests_per_s", "server_cpu_us_per_request", "rss_bytes"} <= rows[0].keys()
     assert any(row["row"] == "jester" and row["published_requests_per_s"] == "6597" for row in rows)
