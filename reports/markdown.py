@@ -88,9 +88,15 @@ def _table(table: TableModel, *, measured: bool) -> Iterator[str]:
     if measured:
         yield from (f"**{escaped(_sentence(table.headline))}**", "")
     columns = [*(MEASURED if measured else ["row"]), *(_published_columns(table) if then else [])]
-    shown = [row for row in table.rows if measured or isinstance(row, HeadingRow) or row.published is not None]
+    told = [row for row in table.rows if measured or isinstance(row, HeadingRow) or row.published is not None]
+    shown = [row for row, after in zip(told, (*told[1:], None), strict=True) if _is_told(row, after)]
     yield from _grid(columns, [_cells(row, table, measured=measured, then=bool(then)) for row in shown])
     yield from _under(table) if measured else ()
+
+
+def _is_told(row: Row | HeadingRow, after: Row | HeadingRow | None) -> bool:
+    """Return whether a row is shown: a heading only above a row."""
+    return isinstance(row, Row) or isinstance(after, Row)
 
 
 def _published_columns(table: TableModel) -> list[str]:
@@ -107,7 +113,7 @@ def _cells(row: Row | HeadingRow, table: TableModel, *, measured: bool, then: bo
 
 
 def _label(row: Row) -> str:
-    tags = f" *{', '.join(row.tags)}*" if row.tags else ""
+    tags = f" *{escaped(', '.join(row.tags))}*" if row.tags else ""
     return f"{escaped(named(row))}{tags}"
 
 
