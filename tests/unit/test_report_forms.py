@@ -205,6 +205,16 @@ def test_wrong_words_end_with_2(argv: list[str]) -> None:
     assert ended.value.code == 2
 
 
-def test_the_commit_of_a_folder_is_found(tmp_path: Path) -> None:
-    """Where there is one."""
-    assert commit_of(tmp_path) == commit_of(tmp_path / "nowhere") == ""
+def test_the_commit_of_a_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As git says it; empty where it says nothing, or is not here."""
+    git = tmp_path / "git"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    git.write_text("#!/bin/sh\necho 0123456789ab-dirty\n", encoding="utf-8")
+    git.chmod(0o755)
+    assert commit_of(tmp_path) == "0123456789ab-dirty"
+
+    git.write_text("#!/bin/sh\necho fatal; exit 128\n", encoding="utf-8")
+    assert commit_of(tmp_path) == ""
+
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert commit_of(tmp_path) == ""
