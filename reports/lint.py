@@ -76,8 +76,21 @@ class Lint:
         return tuple(itertools.chain.from_iterable(answer.findings for answer in self.answers))
 
     @property
+    def nothing(self) -> str:
+        """Return why there is no finding: that nothing was found, or that there was nothing to look at."""
+        if self.findings:
+            return ""
+        looked = any(answer.looked for answer in self.answers)
+        return "nothing found" if looked else "no numbers to look at"
+
+    @property
     def blind(self) -> str:
-        """Return the rules that found nothing to look at: "L2 percentiles in order, L3 Little's law"."""
+        """Return the rules that found nothing to look at: "L2 percentiles in order, L3 Little's law".
+
+        Empty where none did: `nothing` says that.
+        """
+        if not any(answer.looked for answer in self.answers):
+            return ""
         return ", ".join(f"{answer.rule.id} {answer.rule.name}" for answer in self.answers if not answer.looked)
 
 

@@ -209,8 +209,8 @@ def _consistency(lints: Sequence[Lint]) -> Iterator[str]:
         source = escaped(lint.source)
         for finding in lint.findings:
             yield f"- {source}: **{finding.id} {finding.name}** {escaped(finding.saw)}; {escaped(finding.advice)}."
-        if not lint.findings:
-            yield f"- {source}: nothing found."
+        if lint.nothing:
+            yield f"- {source}: {lint.nothing}."
         if lint.blind:
             yield f"- {source}: nothing to look at for {escaped(lint.blind)}."
 

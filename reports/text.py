@@ -59,8 +59,8 @@ def _lint_lines(lints: Sequence[Lint]) -> Iterator[str]:
     for lint in lints:
         for finding in lint.findings:
             yield from _listed(f"{lint.source}: {finding.id} {finding.name}: {finding.saw}. To do: {finding.advice}.")
-        if not lint.findings:
-            yield from _listed(f"{lint.source}: nothing found.")
+        if lint.nothing:
+            yield from _listed(f"{lint.source}: {lint.nothing}.")
         if lint.blind:
             yield from _listed(f"{lint.source}: nothing to look at for {lint.blind}.")
 

@@ -19,9 +19,9 @@ def form_of(wanted: str | None, output: Path | None) -> str:
 
 def write_as(runs: Sequence[Path], form: str, output: Path | None = None) -> Path:
     """Write the report of run folders into the first of them, or where `output` says, and return its path."""
+    if output and not output.parent.is_dir():
+        raise BadInput(f"cannot write {output}: there is no folder {output.parent}; create it first")
     file = output or runs[0] / FILES[form]
-    if not file.parent.is_dir():
-        raise BadInput(f"cannot write {file}: there is no folder {file.parent}; create it first")
     replace_file(file, render_as(runs, form))
     return file
 

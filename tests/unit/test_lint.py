@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.lint import RULES, lint, lint_view, wrk_split
+from reports.lint import RULES, Lint, lint, lint_view, wrk_split
 from reports.view import view_run
 from runners.folder import read_folder
 from runners.records import Bound, Check, Command, RunFolder, Trial
@@ -202,8 +202,13 @@ def test_variants_of_one_server_are_no_ceiling() -> None:
 
 
 def test_trials_that_do_not_count_are_not_looked_at() -> None:
-    """They are shown with their own reason."""
-    assert found(trial(requests_per_s=1.0, verdict="invalid")) == []
+    """They are shown with their own reason, and it is not said that nothing was found."""
+    wrong = trial(requests_per_s=1.0, verdict="invalid")
+
+    assert found(wrong) == []
+    assert (Lint("x", lint([wrong])).nothing, Lint("x", lint([wrong])).blind) == ("no numbers to look at", "")
+    assert Lint("x", lint([trial()])).nothing == "nothing found"
+    assert Lint("x", lint([dataclasses.replace(wrong, verdict="ok")])).nothing == ""
 
 
 def test_every_rule_can_find_something_in_numbers_that_others_published() -> None:
