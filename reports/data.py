@@ -25,6 +25,7 @@ from runners.statistics import Estimate
 
 SCHEMA = "speedup.data/1"
 MOST_CHARACTERS = 400_000  # of a data: link; the whole page should stay below 2 MB
+LEAST_CHARACTERS = 50  # of a trial
 PLAIN = "!$()*+,-./:;=?@[]_{|}~"  # what may stand in a data: link, and in an attribute, as it is
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would run
 
@@ -38,7 +39,6 @@ class Download:
     name: str
     what: str
     href: str
-    characters: int
 
 
 def downloads(view: RunView, tables: Sequence[TableModel], folds: Sequence[Fold]) -> tuple[Download, ...]:
@@ -46,9 +46,10 @@ def downloads(view: RunView, tables: Sequence[TableModel], folds: Sequence[Fold]
     stem = _stem(view.run)
     rows = list(table_rows(tables, {fold.cell.id: fold.latency for fold in folds if fold.latency}))
     count = sum(len(trials) for trials in view.every.values())
+    trials = trials_json(view) if count * LEAST_CHARACTERS <= MOST_CHARACTERS else ""
     return (
         _download(f"{stem}-rows.csv", "text/csv", to_csv(rows), f"{plural(len(rows), 'row')} of the tables, as CSV"),
-        _download(f"{stem}-trials.json", "application/json", trials_json(view), f"{plural(count, 'trial')}, as JSON"),
+        _download(f"{stem}-trials.json", "application/json", trials, f"{plural(count, 'trial')}, as JSON"),
     )
 
 
@@ -58,8 +59,8 @@ def _stem(run: Run) -> str:
 
 
 def _download(name: str, kind: str, text: str, what: str) -> Download:
-    link = f"data:{kind};charset=utf-8,{quote(text, safe=PLAIN)}"
-    return Download(name, what, link if len(link) <= MOST_CHARACTERS else "", len(link))
+    link = f"data:{kind};charset=utf-8,{quote(text, safe=PLAIN)}" if 0 < len(text) <= MOST_CHARACTERS else ""
+    return Download(name, what, link if len(link) <= MOST_CHARACTERS else "")
 
 
 def table_rows(tables: Iterable[TableModel], latencies: Mapping[str, Latency]) -> Iterator[dict[str, Value]]:
