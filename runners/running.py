@@ -30,6 +30,7 @@ from runners.processes import end_leftovers, sweep
 from runners.progress import Pace, Reporter
 from runners.records import Published, Run, ToolInfo, Trial
 from runners.resources import command_line
+from runners.revision import commit_of
 from runners.scheduling import Bounds, Schedule
 from runners.subject import Programs
 from runners.trial import PACED_LOAD, Workplace, blanks, measure
@@ -80,12 +81,18 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto") -> Job:
         seed=plan.seed,
         version=VERSION,
         arguments=tuple(sys.argv[1:]),
-        facts=dict(plan.facts),
+        facts=_facts(plan),
         tools=_tool_infos(plan),
         published=_published(plan),
         notes=_notes(plan),
     )
     return Job(plan, path, run, network)
+
+
+def _facts(plan: Plan) -> dict[str, str]:
+    """Return the machine's facts, and at which commit the matrix and the servers beside it are, where that is known."""
+    commit = commit_of(plan.path.resolve().parent)
+    return {**plan.facts, **({"commit": commit} if commit else {})}
 
 
 def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto") -> Job:
