@@ -35,6 +35,7 @@ examples:
   speedup run --only 'epoll*' --preset thorough measure a part of it, well enough to publish
   speedup run --resume results/20260101T120000Z-local
   speedup report results/20260101T120000Z-local write the report again
+  speedup report results/* --format md --output pr.md  the same for a pull request
   speedup init . --run './server --port={port}' a matrix.toml for a server of your own
 
 exit codes: 0 all measured; 1 some cells failed or invalid; 2 bad input; 3 nothing selected;
@@ -143,8 +144,18 @@ def _add_worker(commands: Any) -> None:
 
 
 def _add_report(commands: Any) -> None:
-    report = commands.add_parser("report", help="write report.html of a run folder again")
-    report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders; the report goes into the first")
+    report = commands.add_parser("report", help="write the report of run folders again, or an index of many reports")
+    wanted = report.add_mutually_exclusive_group(required=True)
+    wanted.add_argument(
+        "runs", nargs="*", type=Path, default=[], metavar="RUN", help="run folders; the report goes into the first"
+    )
+    wanted.add_argument("--index", type=Path, metavar="DIR", help="write DIR/index.html of all reports below DIR")
+    report.add_argument(
+        "--format",
+        choices=["html", "md", "txt"],
+        help="a page, Markdown for a pull request, or text; default: what FILE's name says, else html",
+    )
+    report.add_argument("--output", type=Path, metavar="FILE", help="where to, - prints it; default: in the first RUN")
     report.set_defaults(action=do_report)
 
 
@@ -333,11 +344,20 @@ def write_report(folder: Path) -> Path:
 
 
 def do_report(arguments: argparse.Namespace) -> int:
-    """Write the report of recorded runs again; print its path."""
-    from reports.html import write_report as write  # noqa: PLC0415 - matplotlib takes half a second to import
+    """Write the report of recorded runs again, or an index of many; print its path."""
+    from reports.indexing import write_index  # noqa: PLC0415 - not needed by other commands
+    from reports.writing import form_of, render_as, write_as  # noqa: PLC0415
 
-    first, *others = arguments.runs
-    print(os.path.relpath(write(first, extra=others)))
+    if arguments.index:
+        if arguments.format or arguments.output:
+            raise BadInput("--index writes DIR/index.html: leave out --format and --output")
+        print(os.path.relpath(write_index(arguments.index, lambda line: print(f"speedup: {line}", file=sys.stderr))))
+        return 0
+    form = form_of(arguments.format, arguments.output)
+    if arguments.output == Path("-"):
+        print(render_as(arguments.runs, form), end="")
+    else:
+        print(os.path.relpath(write_as(arguments.runs, form, arguments.output)))
     return 0
 
 

@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeGuard, get_args, get_origin
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import speedup
+from reports import lint
 from runners import errors, gates, records, validity
 from runners.matrix import Matrix
 from runners.records import Errors, Evidence
@@ -163,7 +164,7 @@ def _option(action: argparse.Action) -> str:
         return f"`{', '.join(action.option_strings)}`"
     metavar = action.metavar or (f"{{{','.join(map(str, action.choices))}}}" if action.choices else action.dest.upper())
     value = " ".join(metavar) if isinstance(metavar, tuple) else str(metavar)
-    repeated = " ..." if action.nargs == "+" else ""
+    repeated = " ..." if action.nargs in ("+", "*") else ""
     return f"`{' '.join(filter(None, [', '.join(action.option_strings), value]))}{repeated}`"
 
 
@@ -224,6 +225,12 @@ def gate_table(_name: str, _kept: Words) -> Rows:
     return [("gate", "what it demands", "required of"), *rows]
 
 
+def lint_table(_name: str, _kept: Words) -> Rows:
+    """Return the rules of consistency: id, name, what must hold, what to do where it does not."""
+    rows = [(f"[{rule.id}](#{rule.id.lower()})", rule.name, _prose(rule.formula), rule.advice) for rule in lint.RULES]
+    return [("rule", "name", "what must hold", "where it does not"), *rows]
+
+
 def tool_table(_name: str, _kept: Words) -> Rows:
     """Return the tools that the project knows: name, looked for, what brings it."""
     rows: Rows = [("tool", "looked for", "for", "Debian package", "Homebrew", "Python wheels")]
@@ -257,6 +264,7 @@ KINDS: dict[str, Callable[[str, Words], Rows]] = {
     "commands": command_table,
     "checks": check_table,
     "gates": gate_table,
+    "lint": lint_table,
     "tools": tool_table,
     "exits": error_table,
 }

@@ -8,11 +8,13 @@ from reports.comparing import Ranking, lead
 from reports.rows import Row, digits, named, plural
 from runners.statistics import Estimate
 
+NOTHING_MEASURED = "nothing measured in this run."
+
 
 def headline(measured: Sequence[Row], ranking: Ranking) -> str:
     """Return the answer of a table, or why there is none."""
     if not measured:
-        return "nothing measured in this run."
+        return NOTHING_MEASURED
     if len(measured) == 1:
         only = measured[0]
         cost = f", {only.costs.server.value:.1f} µs of server CPU each" if only.costs.server else ""

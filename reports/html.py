@@ -1,7 +1,6 @@
 """The report: one HTML file that holds everything and loads nothing.
 
-`write_report` makes it from a run folder; from the same folder it makes the same bytes. All text is escaped by Jinja
-and cleaned of control characters; only our own SVG and style sheet are trusted.
+`write_report` makes it from a run folder; from the same folder it makes the same bytes.
 """
 
 from __future__ import annotations
@@ -12,27 +11,30 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
+from reports.about import about
 from reports.clean import clean
+from reports.data import Download, downloads
 from reports.duets import DuetTable, cell_name, duet_table, duets_of
 from reports.families import blocks_line, blocks_note, noise_line
 from reports.folds import Fold, build_folds
+from reports.lint import Lint, lint_view
 from reports.logs import read_log
 from reports.notices import Notice, notices
 from reports.paced import PacedTable, paced_tables
+from reports.pages import environment, style_sheet
 from reports.plots import bar_plot, scaling_plot
 from reports.rows import digits, needs
+from reports.summary import subtitle_of, title_of
 from reports.tables import TableModel, build_tables
 from reports.text import text_measured, text_published
 from reports.view import RunView, view_run
 from runners.folder import REPORT_FILE, read_folder, replace_file
-from runners.order import TOGETHER, is_duet_family
-from runners.records import Published, Run, RunFolder
-from runners.resources import root
+from runners.order import TOGETHER
+from runners.records import Published, RunFolder
 from runners.statistics import Interval
-from runners.units import format_duration
 
 ABSENT = "\u2013"  # an en dash: not known
 ANSWERS = {
@@ -62,6 +64,8 @@ class Part:
     text: str
     published_text: str
     folds: tuple[Fold, ...]
+    lint: tuple[Lint, ...]
+    downloads: tuple[Download, ...]
     build_outputs: dict[str, str]
     order: tuple[str, ...]
 
@@ -81,17 +85,23 @@ def render_report(folders: Sequence[RunFolder]) -> str:
         _part(folder, "" if number == 1 else f"run{number}-", published)
         for number, folder in enumerate(measured, start=1)
     ]
-    return _environment().get_template("report.html.j2").render(parts=parts, main=parts[0], css=_style_sheet())
+    main = parts[0]
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(parts=parts, main=main, css=style_sheet(), about=about(main.view, main.tables, main.duets))
+    )
 
 
 def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Part:
     view = view_run(folder, prefix=prefix, published=published)
     tables, duets = build_tables(view, prefix), duet_table(view, duets_of(view))
+    folds = build_folds(view)
     return Part(
         prefix=prefix,
         view=view,
-        title=view.matrix.suite.title if view.matrix else "HTTP speedup",
-        subtitle=_subtitle(view),
+        title=title_of(view),
+        subtitle=subtitle_of(view),
         notices=notices(view, prefix),
         tables=tables,
         duets=duets,
@@ -100,32 +110,12 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         scaling=Markup(scaling_plot(view, f"{prefix}plot-scaling")),  # noqa: S704 - our own SVG
         text=text_measured(view, tables, duets),
         published_text=text_published(view, tables),
-        folds=build_folds(view),
+        folds=folds,
+        lint=lint_view(view),
+        downloads=downloads(view, tables, folds),
         build_outputs={build.variant: _build_output(folder, build.log, build.output_tail) for build in view.run.builds},
         order=_order(view),
     )
-
-
-def _subtitle(view: RunView) -> str:
-    """Return where, when and how long: "local, 2026-11-24T18:00:00Z; preset quick: 6 blocks of 1s trials"."""
-    run = view.run
-    parts = [view.machine_name]
-    if run.started_at:
-        parts.append(run.started_at.replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC"))
-    if run.preset:
-        length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
-        warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
-        blocks = f"{run.blocks} {'block' if run.blocks == 1 else 'blocks'}"
-        parts.append(f"preset {run.preset}: {blocks}{length}{warmup}{_duet_lengths(run)}")
-    return " \u00b7 ".join(parts)
-
-
-def _duet_lengths(run: Run) -> str:
-    """Return how often and how long duets were measured, where that differs from other trials."""
-    counts = {len(blocks) for family, blocks in run.order.items() if is_duet_family(family)}
-    if not counts or run.duet_duration_s is None:
-        return ""
-    return f"; {max(counts)} duets of {format_duration(run.duet_duration_s)} each"
 
 
 def _build_output(folder: RunFolder, log: str | None, tail: str) -> str:
@@ -143,16 +133,9 @@ def _order(view: RunView) -> tuple[str, ...]:
 
 @cache
 def _environment() -> Environment:
-    """Return Jinja's environment: everything is escaped, an unknown name is an error."""
-    environment = Environment(
-        loader=FileSystemLoader(root() / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    """Return Jinja's environment with the filters of the report."""
+    made = environment()
+    made.filters.update(
         grouped=grouped,
         fixed=fixed,
         share=share,
@@ -168,19 +151,8 @@ def _environment() -> Environment:
         noise_line=noise_line,
         digits=digits,
     )
-    environment.globals["absent"] = ABSENT
-    return environment
-
-
-def _visible(value: object) -> object:
-    """Show control characters of every string that a template prints; our own markup is left alone."""
-    return clean(value) if type(value) is str else value
-
-
-@cache
-def _style_sheet() -> Markup:
-    text = (root() / "templates" / "report.css").read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704 - our own file
+    made.globals["absent"] = ABSENT
+    return made
 
 
 def grouped(value: float | None) -> Markup | str:

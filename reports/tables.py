@@ -73,14 +73,22 @@ class TableModel:
 def build_tables(view: RunView, prefix: str = "") -> tuple[TableModel, ...]:
     """Return the matrix's tables in its order, then one for each mode with the cells that no table names.
 
-    A table of which nothing was selected and nothing is published, such as that of another group, is left out.
+    A table of another group is left out, and so is one of which nothing was selected and nothing is published.
     """
     if view.only_duets:
         return ()
     tables, duets = view.matrix.table if view.matrix else (), duets_of(view)
     models = [_table(table, view, duets, f"{prefix}{_anchor(table, number)}") for number, table in enumerate(tables)]
-    told = (model for model in models if any(row.published or row.reason != NOT_SELECTED for row in model.measurable))
-    return (*_unique(told), *_other_tables(view, duets, tables, prefix))
+    told = [(table, model) for table, model in zip(tables, models, strict=True) if _is_asked_for(table, model)]
+    others = _other_tables(view, duets, [table for table, _ in told], prefix)
+    return (*_unique(model for _, model in told), *others)
+
+
+def _is_asked_for(table: Table, model: TableModel) -> bool:
+    """Return whether the run holds a row of the table's own group; for a table of no group, any row at all."""
+    if table.group is not None:
+        return any(row.cell and row.cell.group == table.group for row in model.measurable)
+    return any(row.published or row.reason != NOT_SELECTED for row in model.measurable)
 
 
 def _table(table: Table, view: RunView, duets: Sequence[Duet], anchor: str) -> TableModel:

@@ -1,7 +1,7 @@
 """The document's own form: a title, sections, and aligned names and numbers with notes in brackets.
 
 Pure. `text_measured` renders this run's numbers, `text_published` the published ones in the same way, so that a
-new block can be pasted over an old one.
+new block can be pasted over an old one. `render_text` is the whole report in this form.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from reports.clean import clean
 from reports.duets import Duet, DuetTable, cell_name
+from reports.lint import Lint
 from reports.rows import HeadingRow, Row, one_line, plural
+from reports.summary import Summary, summaries
 from reports.tables import TableModel
 from reports.view import RunView
+from runners.records import RunFolder
 
 UNIT = "rqs/s"
 LABEL_WIDTH = 14  # at least, so that short tables line up with each other
@@ -23,16 +26,68 @@ PROSE_WIDTH = 79
 Value = Callable[[Row], float | None]
 
 
-def text_measured(view: RunView, tables: Sequence[TableModel], duets: DuetTable | None = None) -> str:
-    """Return the document with the numbers of this run; a row that was not measured shows a dash and why."""
+def render_text(folders: Sequence[RunFolder]) -> str:
+    """Return a report of run folders as text: one document after another, each with what must be said of it."""
+    return "\n\n".join(_report(item) for item in summaries(folders))
+
+
+def _report(item: Summary) -> str:
+    head = _head(item.view)
+    after = clean("\n".join(["", *_lint_lines(item.lint), ""]), keep="\n")
+    if item.published:
+        return text_published(item.view, item.tables, head) + after
+    said = text_measured(item.view, item.tables, item.duets, [*head, "", one_line(item.subtitle), *_front(item)])
+    beside = text_published(item.view, item.tables, ["# Published numbers"]) if item.view.published else ""
+    return said + after + (f"\n\n{beside}" if beside else "")
+
+
+def _front(item: Summary) -> Iterator[str]:
+    """Yield the answers, and what a reader must know before the numbers."""
+    if item.answers:
+        yield from ("", "## Answers", "")
+        for title, answer in item.answers:
+            yield from _listed(f"{title}: {answer}")
+    if item.notices:
+        yield from ("", "## Before you read the numbers", "")
+        for notice in item.notices:
+            yield from _listed(f"{notice.kind}: {notice.text}")
+
+
+def _lint_lines(lints: Sequence[Lint]) -> Iterator[str]:
+    """Yield what the lint found in each run's numbers, and at what it could not look."""
+    yield from ("## Consistency", "")
+    for lint in lints:
+        for finding in lint.findings:
+            yield from _listed(f"{lint.source}: {finding.id} {finding.name}: {finding.saw}. To do: {finding.advice}.")
+        if lint.nothing:
+            yield from _listed(f"{lint.source}: {lint.nothing}.")
+        if lint.blind:
+            yield from _listed(f"{lint.source}: nothing to look at for {lint.blind}.")
+
+
+def _listed(text: str) -> list[str]:
+    return textwrap.wrap(
+        one_line(text), PROSE_WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def text_measured(
+    view: RunView, tables: Sequence[TableModel], duets: DuetTable | None = None, head: Sequence[str] | None = None
+) -> str:
+    """Return the document with the numbers of this run; a row that was not measured shows a dash and why.
+
+    `head` stands instead of title and introduction.
+    """
 
     def lead(table: TableModel) -> Iterator[str]:
         if table.load_lines:
             yield f"All numbers on {one_line(view.machine_name)}:"
             yield ""
-            yield from dict.fromkeys(f"    {line.command}" for line in table.load_lines)
+            yield from dict.fromkeys(f"    {one_line(line.command)}" for line in table.load_lines)
 
-    document = _document(view, tables, lambda row: row.rps.value if row.rps else None, lead, absent=True)
+    lines = _head(view) if head is None else head
+    document = _document(lines, tables, lambda row: row.rps.value if row.rps else None, lead, absent=True)
     return document + clean("\n".join(_duet_lines(duets)), keep="\n") if duets else document
 
 
@@ -54,32 +109,35 @@ def _duet_bracket(duet: Duet) -> str:
     return ", ".join([*between, plural(duet.ratio.count if duet.ratio else 0, "block"), *([answer] if answer else [])])
 
 
-def text_published(view: RunView, tables: Sequence[TableModel]) -> str:
+def text_published(view: RunView, tables: Sequence[TableModel], head: Sequence[str] | None = None) -> str:
     """Return the document with the published numbers; rows that were never published are left out."""
 
     def lead(table: TableModel) -> Iterator[str]:
         if table.published:
-            yield f"All numbers on {table.published.name}:"
+            yield f"All numbers on {one_line(table.published.name)}:"
             yield ""
-            yield from (f"    {note.removeprefix('Load: ')}" for note in table.published.run.notes)
+            yield from (f"    {one_line(command)}" for command in table.published.load_commands)
 
     shown = [table for table in tables if any(row.published is not None for row in table.measurable)]
-    return _document(view, shown, lambda row: row.published, lead, absent=False)
+    return _document(_head(view) if head is None else head, shown, lambda row: row.published, lead, absent=False)
+
+
+def _head(view: RunView) -> list[str]:
+    """Return title and introduction."""
+    suite = view.matrix.suite if view.matrix else None
+    lines = [f"# {one_line(suite.title)}" if suite else "# HTTP speedup"]
+    return [*lines, "", *_wrapped(suite.introduction)] if suite and suite.introduction else lines
 
 
 def _document(
-    view: RunView,
+    head: Sequence[str],
     tables: Sequence[TableModel],
     value: Value,
     lead: Callable[[TableModel], Iterator[str]],
     *,
     absent: bool,
 ) -> str:
-    suite = view.matrix.suite if view.matrix else None
-    lines = [f"# {one_line(suite.title)}" if suite else "# HTTP speedup"]
-    if suite and suite.introduction:
-        lines += ["", *_wrapped(suite.introduction)]
-    said: list[str] = []
+    lines, said = list(head), list[str]()
     for table in tables:
         lines += ["", f"## {one_line(table.title)}"]
         for paragraph in table.text:

@@ -7,6 +7,7 @@ run without the document's tables, and a trial of a cell that the plan lacks get
 from __future__ import annotations
 
 import re
+import shlex
 import statistics
 import tomllib
 from collections import defaultdict
@@ -27,10 +28,11 @@ Limits = tuple[int, ...] | None  # thread counts that a program can use; None: a
 
 @dataclass(frozen=True)
 class PublishedNumbers:
-    """What a published run says: requests per second by what a table's row names."""
+    """What a published run says: its trials, and requests per second by what a table's row names."""
 
     run: Run
     requests_per_s: Mapping[Key, float]
+    trials: tuple[Trial, ...]
 
     @property
     def name(self) -> str:
@@ -38,6 +40,12 @@ class PublishedNumbers:
         title = self.run.machine_title or self.run.machine
         year = (self.run.started_at or "")[:4]
         return f"{title}, {year}" if year else title
+
+    @property
+    def load_commands(self) -> tuple[str, ...]:
+        """Return each command line that its numbers were measured with, once."""
+        commands = (command for trial in self.trials for command in trial.commands if command.purpose == "load")
+        return tuple(dict.fromkeys(shlex.join(command.argv) for command in commands))
 
 
 @dataclass(frozen=True)
@@ -193,4 +201,5 @@ def _numbers(published: Published) -> PublishedNumbers:
     found: defaultdict[Key, list[float]] = defaultdict(list)
     for trial in ok_trials(published.trials):
         found[trial.server, trial.variant, trial.threads or 1, trial.mode].append(trial.requests_per_s or 0)
-    return PublishedNumbers(published.run, {key: statistics.median(values) for key, values in found.items()})
+    medians = {key: statistics.median(values) for key, values in found.items()}
+    return PublishedNumbers(published.run, medians, published.trials)

@@ -60,6 +60,7 @@ class Program:
     flags: tuple[str, ...]
     env: Mapping[str, str] = field(hash=False)
     unavailable: str | None
+    at_least: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -126,15 +127,15 @@ class Cell:
     def id(self) -> str:
         """Return the slug with a hash of everything that can change the cell's number."""
         facts = asdict(self)
-        for words in ("title", "language", "class_", "group", "unavailable"):  # said about it, not part of it
-            facts["program"].pop(words)
+        for words in ("title", "language", "class_", "group", "unavailable", "at_least"):
+            facts["program"].pop(words)  # said about it, not part of it
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return f"{self.slug}#{digest[:8]}"
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell with what will become of it, and why; `lacks` names missing tools."""
+    """A cell with what will become of it, and why; `lacks` names tools that are missing or too old."""
 
     cell: Cell
     status: Literal["planned", "excluded", "unavailable"]
@@ -167,6 +168,7 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
         flags=variant.flags,
         env={**server.env, **variant.env},
         unavailable=server.unavailable or variant.unavailable,
+        at_least=server.at_least,
     )
 
 
@@ -182,13 +184,13 @@ class Selection:
         """Return the selection limited to these groups unless it names cells or groups itself."""
         return self if self.only or self.group else replace(self, group=groups)
 
-    def selects(self, cell: Cell) -> bool:
-        """Return whether a cell is in the selection."""
-        return (
-            (not self.only or matches(cell, self.only))
-            and not matches(cell, self.skip)
-            and (not self.group or any(fnmatchcase(cell.program.group, glob) for glob in self.group))
-        )
+    def admits(self, cell: Cell) -> bool:
+        """Return whether a cell's name is in the selection, whatever its group."""
+        return (not self.only or matches(cell, self.only)) and not matches(cell, self.skip)
+
+    def has_group(self, group: str) -> bool:
+        """Return whether a group is in the selection."""
+        return not self.group or any(fnmatchcase(group, glob) for glob in self.group)
 
 
 def matches(cell: Cell, globs: Iterable[str]) -> bool:

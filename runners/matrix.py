@@ -29,6 +29,7 @@ from runners.quantities import (
     Share,
     Size,
     Slo,
+    Version,
     WholeSeconds,
     Words,
 )
@@ -177,6 +178,9 @@ class Server(Section):
     class_: ServerClass = Field("realistic", alias="class", description="What the server claims to be.")
     group: Name = Field("document", description="Servers of a group are selected together with --group.")
     needs: Words = Field((), description="Tools (see [tool]) without which its rows are unavailable.")
+    at_least: dict[str, Version] = Field(
+        default_factory=dict, description='The oldest versions of these tools that will do: { go = "1.26" }.'
+    )
     dir: str | None = Field(None, description="Folder of the sources, relative to this file; default servers/NAME.")
     build: Words = Field((), description="Build command, run in {dir}; empty: nothing to build.")
     run: Words = Field((), description="Start command.")
@@ -254,6 +258,9 @@ class Table(Section):
 
     title: str
     id: Name | None = Field(None, description="Anchor in the report; default: made from the title.")
+    group: Name | None = Field(
+        None, description="Its rows are measured with this group, and it is left out where the group is."
+    )
     section: str | None = Field(None, description="Heading above this table, where it differs from the title.")
     text: str = Field("", description="Paragraphs above the table; plain text, blank lines separate.")
     mode: TableMode = Field(

@@ -13,13 +13,13 @@ from runners.cells import Cell, Planned, Selection, expand, matches, programs
 from runners.errors import BadInput, NothingSelected
 from runners.loads import LOADS
 from runners.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
-from runners.matrix import Matrix, Preset, Tool
+from runners.matrix import Matrix, Preset, Table, Tool
 from runners.order import Duet, estimated_s, is_duet_family
-from runners.pairing import pair_up
+from runners.pairing import pair_up, rows_of
 from runners.provide import install_tools
 from runners.reading import closest, read_matrix
 from runners.records import Run
-from runners.tools import TOOL_DATA, Host, ToolStatus, find_tools, this_host
+from runners.tools import TOOL_DATA, Host, ToolStatus, find_tools, is_older, short_version, this_host
 from runners.trial import PACED_LOAD
 
 PREFERRED_LOADS = ("wrk", "locust")
@@ -138,7 +138,8 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
     hashes = {program_dir: source_hash(base / program_dir) for program_dir in _folders(matrix)}
     preset = matrix.preset[preset_name]
     selection = wishes.selection if wishes.duet else wishes.selection.within(matrix.suite.groups)
-    cells = select(expand(matrix, machine, preset, load, hashes, wishes.clients), selection)
+    expanded = expand(matrix, machine, preset, load, hashes, wishes.clients)
+    cells = select(expanded, selection, matrix.table)
     cells = tuple(_with_tools(planned, tools, load) for planned in cells)
     tables = _solo(matrix) if wishes.clients else matrix
     pairing = pair_up(tables, cells, twin=preset.twin, duet=wishes.duet)
@@ -220,9 +221,20 @@ def default_matrix() -> Path:
     return here if here.exists() else resources.root() / "matrix.toml"
 
 
-def select(cells: Sequence[Planned], selection: Selection) -> tuple[Planned, ...]:
-    """Return the cells a person asked for; NothingSelected, with the names there are, where that is none."""
-    chosen = tuple(planned for planned in cells if selection.selects(planned.cell))
+def select(cells: Sequence[Planned], selection: Selection, tables: Sequence[Table]) -> tuple[Planned, ...]:
+    """Return the cells a person asked for; NothingSelected, with the names there are, where that is none.
+
+    A table that belongs to a group brings its rows along, whatever group these are of.
+    """
+    every = [planned.cell for planned in cells]
+    asked = [table for table in tables if table.group and selection.has_group(table.group)]
+    along = {cell.slug for table in asked for cell in rows_of(table, every)}
+    chosen = tuple(
+        planned
+        for planned in cells
+        if selection.admits(planned.cell)
+        and (selection.has_group(planned.cell.program.group) or planned.cell.slug in along)
+    )
     for glob in (*selection.only, *selection.skip):
         if not any(matches(planned.cell, (glob,)) for planned in cells):
             names = list(dict.fromkeys(planned.cell.program.name for planned in cells))
@@ -284,14 +296,25 @@ def _folders(matrix: Matrix) -> set[str]:
 
 
 def _with_tools(planned: Planned, tools: Mapping[str, ToolStatus], load: str) -> Planned:
-    """Mark a cell unavailable whose tools are missing, with what brings them."""
+    """Mark a cell unavailable whose tools are missing or too old, with what brings them."""
     if planned.status != "planned":
         return planned
-    lacks = tuple(name for name in (LOADS[load].tool, *planned.cell.program.needs) if not is_here(tools[name]))
+    program = planned.cell.program
+    told = {name: _why_unfit(tools[name], program.at_least.get(name)) for name in (LOADS[load].tool, *program.needs)}
+    lacks = {name: why for name, why in told.items() if why}
     if not lacks:
         return planned
-    why = "; ".join(f"{tools[name].title} is missing, {remedy(tools[name])}" for name in lacks)
-    return replace(planned, status="unavailable", reason=why, lacks=lacks)
+    return replace(planned, status="unavailable", reason="; ".join(lacks.values()), lacks=tuple(lacks))
+
+
+def _why_unfit(tool: ToolStatus, oldest: str | None) -> str | None:
+    """Return why a tool will not do: it is missing, or older than `oldest`. None where it will."""
+    if not is_here(tool):
+        return f"{tool.title} is missing, {remedy(tool)}"
+    if oldest is None or not is_older(tool.version, oldest):
+        return None
+    said = f"{tool.title} {short_version(tool.version)} is too old, at least {oldest} is needed"
+    return f"{said}. {tool.hint}" if tool.hint else said
 
 
 def is_here(tool: ToolStatus) -> bool:

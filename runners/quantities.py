@@ -12,6 +12,7 @@ from runners.units import parse_duration_s, parse_share, parse_size_bytes
 LEAST_DUET_S = 0.2
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
+Version = Annotated[str, Field(pattern=r"^[0-9]+([.][0-9]+)*$")]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration_s),

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from runners.cells import parse_row, programs
 from runners.errors import BadInput
 from runners.locate import locate
-from runners.matrix import Heading, Matrix, Row
+from runners.matrix import Heading, Matrix, Row, Server
 
 Path_ = tuple[str | int, ...]
 
@@ -85,9 +85,12 @@ def cross_check(matrix: Matrix) -> Iterator[Problem]:
             yield _unknown(("suite", "groups", index), "group", group, groups)
     for name, server in matrix.server.items():
         yield from _missing_tools(("server", name, "needs"), server.needs, matrix)
+        yield from _needless_versions(name, server)
         for variant_name, variant in server.variant.items():
             yield from _missing_tools(("server", name, "variant", variant_name, "needs"), variant.needs, matrix)
     for index, table in enumerate(matrix.table):
+        if table.group is not None and table.group not in groups:
+            yield _unknown(("table", index, "group"), "group", table.group, groups)
         for position, entry in enumerate(table.rows):
             if not isinstance(entry, Heading):
                 yield from _row_problems(("table", index, "rows", position), entry, matrix)
@@ -97,6 +100,12 @@ def _missing_tools(path: Path_, needs: Sequence[str], matrix: Matrix) -> Iterato
     for index, tool in enumerate(needs):
         if tool not in matrix.tool:
             yield _unknown((*path, index), "tool", tool, matrix.tool)
+
+
+def _needless_versions(name: str, server: Server) -> Iterator[Problem]:
+    for tool in server.at_least:
+        if tool not in server.needs:
+            yield Problem(("server", name, "at_least", tool), f"'{tool}' is not among the server's needs")
 
 
 def _row_problems(path: Path_, entry: str | Row, matrix: Matrix) -> Iterator[Problem]:

@@ -178,9 +178,10 @@ class Trial:
     """One measurement of one cell on a fresh server process; a line of `trials.jsonl`.
 
     Attributes ending in `_us`, `_s`, `_bytes` carry their unit. `latency` is the exact histogram, encoded by
-    `runners.histogram`. `checks` are all validity checks, in the order of their ids, over `evidence`. The two trials
-    of a duet share `pair`, `block` and `attempt`; `role` says which of them was started first. A higher `attempt`
-    repeats a block in which a trial was invalid. `cost_log_ratio` is ln(server CPU time per request / the partner's).
+    `runners.histogram`; where others published figures only, `latency_us` holds them by name: min, mean, p50, p99.9,
+    max. `checks` are all validity checks, in the order of their ids, over `evidence`. The two trials of a duet share
+    `pair`, `block` and `attempt`; `role` says which of them was started first. A higher `attempt` repeats a block in
+    which a trial was invalid. `cost_log_ratio` is ln(server CPU time per request / the partner's).
 
     A trial of design paced, search or confirm was offered `offered_per_s` requests per second, `fraction` of the
     cell's `capacity_per_s`. The last two designs ask whether that rate meets the `objective`, and `objective_met` is
@@ -216,6 +217,7 @@ class Trial:
     client_cpu_share: float | None = None
     rss_bytes: int | None = None
     latency: str | None = None
+    latency_us: dict[str, float] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     commands: tuple[Command, ...] = ()
     server_exit: str | None = None

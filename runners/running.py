@@ -31,6 +31,7 @@ from runners.processes import end_leftovers, sweep
 from runners.progress import Pace, Reporter
 from runners.records import FleetInfo, Published, Run, ToolInfo, Trial
 from runners.resources import command_line
+from runners.revision import commit_of
 from runners.scheduling import Bounds, Schedule
 from runners.subject import Programs
 from runners.trial import PACED_LOAD, Workplace, blanks, measure
@@ -82,13 +83,19 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", wishes: Fl
         seed=plan.seed,
         version=VERSION,
         arguments=tuple(sys.argv[1:]),
-        facts=dict(plan.facts),
+        facts=_facts(plan),
         tools=_tool_infos(plan),
         published=_published(plan),
         notes=_notes(plan),
         fleet=FleetInfo(wishes.clients, wishes.bind, wishes.port) if wishes else None,
     )
     return Job(plan, path, run, network, fleet=wishes)
+
+
+def _facts(plan: Plan) -> dict[str, str]:
+    """Return the machine's facts, and at which commit the matrix and the servers beside it are, where that is known."""
+    commit = commit_of(plan.path.resolve().parent)
+    return {**plan.facts, **({"commit": commit} if commit else {})}
 
 
 def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", wishes: FleetWishes | None = None) -> Job:

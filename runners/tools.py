@@ -136,6 +136,17 @@ def short_version(line: str | None) -> str | None:
     return match[0] if match else None
 
 
+def is_older(line: str | None, oldest: str) -> bool:
+    """Return whether a line with a version tells of one before `oldest`; one that is not known is not older."""
+    version = short_version(line)
+    return version is not None and _numbers(version) < _numbers(oldest)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return a version's numbers without the zeros at its end: 1.26 and 1.26.0 are the same."""
+    return tuple(map(int, re.sub(r"(\.0+)+$", "", version).split(".")))
+
+
 def ways(tool: Tool, host: Host) -> tuple[Way, ...]:
     """Return how the tool could be brought here, the way to try first in front."""
     return tuple(_ways(tool, host))
@@ -270,6 +281,7 @@ def _found(name: str, tool: Tool, source: Literal["system", "cache"], path: str,
         source=source,
         path=path,
         version=version,
+        hint=tool.hint,
     )
 
 

@@ -22,6 +22,7 @@ type
     ends = "close"
 
 const
+  serverName {.strdefine.} = "asynchttp" ## How it calls itself.
   Body = "Hello World"
   NotFound = "Not Found"
 
@@ -31,12 +32,12 @@ var
   readySecond {.threadvar.}: int64
 
 proc fail(reason: string, code = 1) {.noreturn.} =
-  stderr.writeLine("asynchttp: " & reason)
+  stderr.writeLine(serverName & ": " & reason)
   quit(code)
 
 proc composeHeaders(fate: Fate): HttpHeaders =
   result = newHttpHeaders(titleCase = true)
-  result["Server"] = "asynchttp"
+  result["Server"] = serverName
   result["Date"] = getTime().utc.format("ddd, dd MMM yyyy HH:mm:ss 'GMT'")
   result["Content-Type"] = "text/plain"
   if fate != persists:

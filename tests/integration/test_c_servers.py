@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import signal
+import sys
 import time
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
@@ -21,6 +24,7 @@ from tests.integration.wire import (
     all_of_1100_answers,
     built,
     descriptors,
+    free_port,
     read_late,
     running,
     start,
@@ -30,17 +34,16 @@ from tests.integration.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
 ARGUMENTS = ["{out}", "127.0.0.1", "{port}", "{threads}"]
-FLOOR = Subject(
-    "floor",
-    "cc",
-    build=["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-pthread", "-o", "{out}", "{dir}/floor.c"],
-    run=ARGUMENTS,
+C = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-pthread", "-o", "{out}"]
+FLOOR = Subject("floor", "cc", build=[*C, "{dir}/floor.c"], run=ARGUMENTS)
+FLOOR_URING = Subject(
+    "floor_uring", "cc liburing", build=[*C, "{dir}/floor_uring.c", "-luring"], run=ARGUMENTS, sources="floor"
 )
 BEAST = Subject(
     "beast",
@@ -61,10 +64,12 @@ def label(subject: Subject) -> str:
     return f"{subject.name}/t{subject.threads}"
 
 
-# floor answers every request alike, which is why its class is "stripped"; it closes on what has a body.
+# The rulers answer every request alike, which is why their class is "stripped"; they close on what has a body.
 realistic = pytest.mark.parametrize("subject", with_both_counts(BEAST, NGINX), indirect=True, ids=label)
+rulers = pytest.mark.parametrize("subject", [FLOOR, FLOOR_URING], indirect=True, ids=label)
 # nginx shares a taken port, since another nginx's sockets have SO_REUSEPORT too.
-port_guarding = pytest.mark.parametrize("subject", with_both_counts(FLOOR, BEAST), indirect=True, ids=label)
+guarding = with_both_counts(FLOOR, FLOOR_URING, BEAST)
+port_guarding = pytest.mark.parametrize("subject", guarding, indirect=True, ids=label)
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +78,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"": tmp_path_factory.mktemp("servers")}
 
 
-@pytest.fixture(scope="module", params=with_both_counts(FLOOR, BEAST, NGINX), ids=label)
+@pytest.fixture(scope="module", params=with_both_counts(FLOOR, FLOOR_URING, BEAST, NGINX), ids=label)
 def subject(request: pytest.FixtureRequest) -> Subject:
     """Each server in turn, unless what it takes is not on this machine."""
     subject: Subject = request.param
@@ -152,6 +157,20 @@ def test_closes_when_asked_to(server: Started) -> None:
         assert wire.rest() == b""
 
 
+def test_closes_in_whatever_case_it_is_asked(server: Started) -> None:
+    """Names and options of headers have no case."""
+    with Wire(server.port) as wire:
+        assert wire.ask(HELLO_AND_CLOSE.replace(b"Connection: close", b"cOnnection: CLOSE")).body == b"Hello World"
+        assert wire.rest() == b""
+
+
+def test_keeps_an_old_connection_that_asks_for_it(wire: Wire) -> None:
+    """HTTP/1.0 with `Connection: keep-alive` is told that its connection is kept, and it is."""
+    for _ in range(3):
+        answer = wire.ask(b"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n")
+        assert (answer.body, answer.headers["connection"]) == (b"Hello World", "keep-alive")
+
+
 @realistic
 def test_knows_paths_and_methods(wire: Wire) -> None:
     """Another path is not found, HEAD brings no body, and what is posted is read to its end."""
@@ -214,6 +233,112 @@ def test_says_in_one_line_that_its_port_is_taken(server: Started, builds: dict[s
     assert b"Address already in use" in errors
     assert str(server.port).encode() in errors
     assert len(errors.splitlines()) == 1
+
+
+@rulers
+@pytest.mark.parametrize("threads", [0, -1, 1_000_000])
+def test_says_in_one_line_how_many_threads_there_can_be(
+    subject: Subject, builds: dict[str, Path], threads: int
+) -> None:
+    """A number of threads that cannot be ends the server before it listens."""
+    status, errors = end_of(replace(subject, threads=threads), builds)
+
+    assert status == 2
+    assert errors.startswith(f"usage: {subject.name} HOST PORT THREADS")
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("subject", [FLOOR_URING], indirect=True, ids=label)
+@pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=errno.errorcode.get)
+def test_says_in_one_line_that_there_is_no_io_uring(subject: Subject, builds: dict[str, Path], error: int) -> None:
+    """Where a sandbox forbids io_uring, or the kernel has none, it ends and tells that."""
+    status, errors = end_of(replace(subject, run=[*without_io_uring(error), *subject.run]), builds)
+
+    assert status == 1
+    assert errors.startswith(f"floor_uring: cannot use io_uring: {os.strerror(error)}.")
+    assert len(errors.splitlines()) == 1
+
+
+def leave_after_half_a_request(wire: Wire) -> None:
+    """Half a request, and a FIN."""
+    wire.send(HELLO[:10])
+
+
+def leave_by_a_reset(wire: Wire) -> None:
+    """A request, and a RST."""
+    wire.ask()
+    wire.reset()
+
+
+def leave_when_told_to(wire: Wire) -> None:
+    """The last request, and the server's FIN."""
+    wire.ask(HELLO_AND_CLOSE)
+    assert wire.rest() == b""
+
+
+def leave_with_more_to_say(wire: Wire) -> None:
+    """Requests behind the last one, which nobody answers."""
+    wire.ask(HELLO_AND_CLOSE + HELLO * 10)
+    assert wire.rest() == b""
+
+
+def leave_after_garbage(wire: Wire) -> None:
+    """What is no request, after one that is."""
+    wire.ask(HELLO + b"garbage\r\n\r\n")
+    assert wire.rest() == b""
+
+
+LEAVING = (
+    leave_after_half_a_request,
+    leave_by_a_reset,
+    leave_when_told_to,
+    leave_with_more_to_say,
+    leave_after_garbage,
+)
+
+
+@rulers
+@pytest.mark.parametrize("leave", LEAVING, ids=[leave.__name__ for leave in LEAVING])
+def test_can_use_again_what_a_client_leaves(
+    subject: Subject, builds: dict[str, Path], leave: Callable[[Wire], None]
+) -> None:
+    """More clients than there can be at once are served in turn; a ring's sockets are not in /proc to be counted."""
+    limited = replace(subject, run=["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *subject.run])
+    with running(limited, builds) as started:
+        for _ in range(150):
+            with Wire(started.port) as wire:
+                leave(wire)
+        with Wire(started.port) as wire:
+            assert wire.ask().body == b"Hello World"
+
+
+def end_of(subject: Subject, builds: dict[str, Path]) -> tuple[int, str]:
+    """The exit status of a server that ends by itself, and what it says."""
+    process = start(subject, built(subject, builds), free_port())
+    try:
+        _, errors = process.communicate(timeout=10)
+    finally:
+        stop(process)
+    return process.returncode, errors.decode()
+
+
+FORBIDDING = """
+import ctypes, os, struct, sys
+LOAD, EQUALS, RETURN, ALLOW, ERROR = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050000
+rules = [(LOAD, 0, 0, 0), (EQUALS, 0, 1, 425), (RETURN, 0, 0, ERROR | int(sys.argv[1])), (RETURN, 0, 0, ALLOW)]
+packed = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(rules), ctypes.addressof(packed)))
+libc = ctypes.CDLL(None, use_errno=True)
+NO_NEW_PRIVILEGES, SECCOMP, FILTER = 38, 22, 2
+if libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) or libc.prctl(SECCOMP, FILTER, program, 0, 0):
+    raise OSError(ctypes.get_errno(), "cannot forbid io_uring")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def without_io_uring(error: int) -> list[str]:
+    """The beginning of a command line for a program whose io_uring_setup (425 everywhere) fails with this error."""
+    return [sys.executable, "-c", FORBIDDING, str(error)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -197,6 +197,37 @@ def test_the_matrix_s_groups_are_measured_unless_something_is_asked_for(matrix: 
     assert servers(Selection(), ("b/t1/*", "a/t1/*")) == {"a", "b"}
 
 
+def test_a_group_s_table_brings_along_what_it_compares_with(matrix: Path) -> None:
+    """In the table's own mode, and unless it is skipped by name."""
+    table = '[[table]]\ntitle = "Extra"\nmode = "persistent"\ngroup = "extra"\nrows = ["a", "b"]\n'
+    matrix.write_text(MATRIX + table, encoding="utf-8")
+
+    def slugs(selection: Selection) -> set[str]:
+        return {cell.slug for cell in make_plan(Wishes(matrix, selection=selection)).measurable}
+
+    assert slugs(Selection(group=("extra",))) == {
+        "a/t1/c64/persistent", "b/t1/c64/persistent", "b/t1/c64/non-persistent",
+    }  # fmt: skip
+    assert slugs(Selection(group=("extra",), skip=("a",))) == {"b/t1/c64/persistent", "b/t1/c64/non-persistent"}
+    assert "b/t1/c64/persistent" not in slugs(Selection(group=("document",)))
+
+
+@pytest.mark.parametrize(
+    ("oldest", "fits"), [("1.0", True), ("1", True), ("1.0.0", True), ("1.0.1", False), ("1.10", False)]
+)
+def test_a_tool_that_is_too_old_makes_its_cells_unavailable(matrix: Path, oldest: str, fits: bool) -> None:  # noqa: FBT001
+    """With both versions and what to do, and before anything is built."""
+    text = MATRIX.replace('needs = ["comp"]', f'needs = ["comp"]\nat_least = {{ comp = "{oldest}" }}')
+    matrix.write_text(text, encoding="utf-8")
+    planned = next(each for each in make_plan(Wishes(matrix)).cells if each.cell.slug == "a/t1/c64/persistent")
+
+    if fits:
+        assert (planned.status, planned.reason) == ("planned", None)
+    else:
+        assert planned.status == "unavailable"
+        assert planned.reason == f"Comp 1.0 is too old, at least {oldest} is needed. ask your administrator"
+
+
 @pytest.mark.parametrize(
     ("selection", "said"),
     [

@@ -90,6 +90,7 @@ def test_an_unknown_key_is_shown_with_what_may_have_been_meant() -> None:
         ("[server.x]\nrun = ['x']\nklass = 'realistic'\n", "class"),
         ("[[exclude]]\ncells = '*'\nreasons = ''\n", "reason"),
         ("[[table]]\ntitle = 't'\nmode = 'persistent'\nrows = ['epoll']\npublish = 'x'\n", "published"),
+        ("[[table]]\ntitle = 't'\nmode = 'persistent'\nrows = ['epoll']\ngroup = 'documnt'\n", "document"),
         ("[[table]]\ntitle = 't'\nmode = 'persistent'\nrows = [{ row = 'epoll', nota = 'x' }]\n", "note"),
     ],
 )
@@ -111,6 +112,7 @@ def test_a_suggestion_is_given_in_every_table(written: str, meant: str) -> None:
         ("run = ['x']\nenv = 'A=1'", "'env' must be a table"),
         ("run = ['x']\ntitle = 3", "'title' must be text in quotes"),
         ("run = ['x']\nclass = 'fast'", "'fast' is not one of 'realistic', 'stripped' or 'historic'"),
+        ("run = ['x']\nneeds = ['go']\nat_least = { go = 1.26 }", "'go' must be text in quotes"),
         ("title = 'no command'", 'give "run" (the start command), or "unavailable"'),
     ],
 )
@@ -131,6 +133,7 @@ def test_a_wrong_type_is_said_in_plain_words(written: str, said: str) -> None:
         ),
         ('"1s"', '"0s"', "m.toml:6:1: 'duration' must be whole seconds, at least 1s: wrk counts in seconds"),
         ('title = "T"', "", "m.toml:1:2: 'title' is missing"),
+        ("[server.epoll]", "[server.epoll]\nat_least = { go = '1' }", "'go' is not among the server's needs"),
         ('"T"', '"T"\npreset = "quik"', "m.toml:3:1: unknown preset 'quik' - did you mean 'quick'?"),
         ('"T"', '"T"\ngroups = ["documnt"]', "m.toml:3:11: unknown group 'documnt' - did you mean 'document'?"),
         ('"T"', '"T"\npath = "x"', "m.toml:3:1: 'path' may not be written like this"),

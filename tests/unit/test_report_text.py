@@ -5,58 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from reports.tables import build_tables
-from reports.text import text_measured, text_published
+from reports.text import render_text, text_measured, text_published
 from reports.view import RunView, view_run
-from runners.records import RunFolder
-from tests.unit.example_run import example_run, of_the_document
+from runners.folder import read_folder
+from runners.records import Run, RunFolder
+from tests.unit.example_run import ROOT, example_run, of_the_document
 
-ROWS_OF_THE_DOCUMENT = """\
-    wrk -c 400 -d 10 -t 12 http://localhost:8080
-                                       rqs/s
-    initial state                      13746
-    first optimizations (2bf8e42)      18326
-    some more optimizations (27ba61a)  25524
-    (671afcd)                          31498
-    with --gc:markandsweep             35986
-    with --gc:boehm (single threaded)  40361
-    2 threads                          65866
-    3 threads                          75175
-    4 threads                          72615
-    2 threads --gc:markandsweep        76713
-    3 threads --gc:markandsweep        87040
-    4 threads --gc:markandsweep        78510
-                    rqs/s
-    jester           6597
-    asynchttp       13746
-    asyncnet        50806
-    selectors       84021
-    epoll           86843 (with edge-triggering)
-    epoll_parallel 124396 (4 threads)
-    epoll_parallel 145422 (8 threads)
-    python epoll     9303
-    h2o (http 1.1)  39293
-    go (1 thread)   23941
-    go (4 threads)  58552
-    cppsp (1 thr.)  26728
-    cppsp (4 thr.) 107227
-    wrk -c 800 -d 10 -t 24 http://127.0.0.1:8080/
-    epoll            177345
-    epoll (2 thr.)   339530
-    epoll (4 thr.)   627846
-    epoll (8 thr.)  1048415
-    epoll (16 thr.) 1532484
-    sync in nim:
-    rawsockets      14259
-    async in nim:
-    jester           5661
-    asynchttp       13746
-    asyncnet        16255
-    selectors       26442
-    epoll           31499 (without accept4)
-    epoll           32765 (with accept4)
-    epoll           36066 (with edge-triggering on first socket)
-    epoll           37061 (with edge-triggering on all sockets)
-"""
+DOCUMENT = Path(__file__).with_name("document.md")  # the README of 2015, whole
+
+
+def table_lines(text: str) -> list[str]:
+    """Return the rows and headings of all tables, spaces and all; not the command lines and the units above them."""
+    indented = [line.rstrip() for line in text.splitlines() if line.startswith("    ")]
+    return [line for line in indented if line and line.split()[0] not in ("wrk", "rqs/s")]
 
 
 def example_view(blocks: int = 6) -> RunView:
@@ -65,15 +26,22 @@ def example_view(blocks: int = 6) -> RunView:
     return view_run(RunFolder(Path("nowhere"), run, trials))
 
 
-def test_the_published_numbers_come_out_as_the_document_has_them() -> None:
-    """Line for line, spaces and all, in its order; only the first command line stands earlier."""
+def test_the_published_runs_as_text_are_the_tables_of_the_document() -> None:
+    """Every name and number, line for line, spaces and all, in its order, and nothing else."""
+    text = render_text([read_folder(folder) for folder in sorted((ROOT / "published").iterdir())])
+
+    assert table_lines(text) == table_lines(DOCUMENT.read_text(encoding="utf-8"))
+    assert len(table_lines(text)) == 41
+    assert "\n    wrk -c 400 -d 10 -t 12 http://localhost:8080\n" in text
+    assert "\n    wrk -c 800 -d 10 -t 24 http://127.0.0.1:8080/\n" in text
+
+
+def test_the_published_numbers_beside_a_run_are_those_of_the_document() -> None:
+    """Whatever was measured."""
     run, trials, _ = example_run()
     view = view_run(RunFolder(Path("nowhere"), of_the_document(run), trials))
-    lines = iter(text_published(view, build_tables(view)).splitlines())
 
-    missing = [line for line in ROWS_OF_THE_DOCUMENT.splitlines() if line not in lines]
-
-    assert missing == []
+    assert table_lines(text_published(view, build_tables(view))) == table_lines(DOCUMENT.read_text(encoding="utf-8"))
 
 
 def test_the_measured_numbers_take_the_same_form() -> None:
@@ -95,3 +63,39 @@ def test_a_command_line_stands_once_until_it_changes() -> None:
     view = example_view()
 
     assert text_measured(view, build_tables(view)).count("wrk -c 64") == 1
+
+
+def test_a_report_as_text_says_first_what_must_be_known() -> None:
+    """Answers and warnings above the tables, whether the numbers agree below, published numbers last."""
+    run, trials, _ = example_run()
+    text = render_text([RunFolder(Path("nowhere"), run, trials)])
+    marks = [
+        "## Answers", "epoll (with edge-triggering)\n  answered 6.29 times", "## Before you read the numbers",
+        "- error: asynchttp.boehm did not build", "## Optimizing standard library", "    initial state",
+        "## Consistency", "# Published numbers",
+    ]  # fmt: skip
+
+    assert [text.index(mark) for mark in marks] == sorted(text.index(mark) for mark in marks)
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_several_runs_stand_one_after_another() -> None:
+    """Published ones only add their numbers."""
+    run, trials, _ = example_run(1)
+    measured = RunFolder(Path("nowhere"), run, trials)
+    published = [read_folder(folder) for folder in sorted((ROOT / "published").iterdir())]
+    text = render_text([measured, *published, measured])
+
+    assert text.count("\n## Answers\n") == 2
+    assert text.count("\n# Published numbers\n") == 2
+
+
+def test_published_numbers_that_no_table_names_are_shown_as_they_are() -> None:
+    """Nothing is lost for want of a table."""
+    folder = read_folder(ROOT / "published" / "2015-xeon-e5-2680")
+    machine = RunFolder(folder.path, Run("published", "elsewhere"), folder.trials)
+
+    text = render_text([machine])
+
+    assert "## Other cells, persistent connections" in text
+    assert "    epoll          1532484 (16 threads)\n" in text

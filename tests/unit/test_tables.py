@@ -123,6 +123,17 @@ def test_an_excluded_mode_is_not_selected_rather_than_missing() -> None:
     assert row(small_table(), "slow").reason == "not selected for this run"
 
 
+def test_a_table_of_a_group_is_left_out_where_only_its_company_was_measured() -> None:
+    """What it only compares with is then shown among the other cells, not lost."""
+    text = MATRIX.replace('run = ["fast"]', 'run = ["fast"]\ngroup = "field"')
+    own, others = text.replace('mode = "pers', 'group = "field"\nmode = "pers'), TWICE[:6]
+    run = Run(kind="measured", machine="local", matrix=own)
+
+    assert [table.title for table in build_tables(view_run(folder_of(run, tuple(others))))] == [
+        "Other cells, persistent connections"
+    ]
+
+
 def test_ratios_are_to_the_first_measured_row_and_paired_by_block() -> None:
     """Noise that meets both rows alike cancels: the ratio is exactly two."""
     fast = row(small_table(*TWICE), "fast")

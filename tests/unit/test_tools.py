@@ -25,6 +25,7 @@ from runners.tools import (
     brings,
     cached_folder,
     find_tools,
+    is_older,
     known_tools,
     launcher_folder,
     launchers,
@@ -122,6 +123,23 @@ def test_a_program_on_the_path_is_found_with_the_line_that_tells_its_version(mac
 def test_the_short_version_is_the_first_number_of_the_line(line: str | None, short: str | None) -> None:
     """Tables show the number alone; records keep the line."""
     assert short_version(line) == short
+
+
+@pytest.mark.parametrize(
+    ("line", "older"),
+    [
+        ("go version go1.19.8 linux/amd64", True),
+        ("go version go1.26.8 linux/amd64", False),
+        ("go1.26", False),
+        ("go1.100", False),
+        ("go2", False),
+        ("no number", False),
+        (None, False),
+    ],
+)
+def test_versions_are_compared_number_by_number(line: str | None, older: bool) -> None:  # noqa: FBT001
+    """What cannot be told is not called too old: the build will tell."""
+    assert is_older(line, "1.26") == older
 
 
 def test_a_number_with_a_dot_is_a_better_version_than_a_line_number(machine: FakeMachine) -> None:
