@@ -19,6 +19,7 @@ TERMINATE_S = 20
 # Each locked file, the dependency groups of pyproject.toml that it holds and the files it must agree with.
 LOCKS = {
     "bench": (("bench", "report"), ()),
+    "client": (("bench",), ("bench",)),
     "tests": (("tests",), ("bench",)),
     "lint": (("lint",), ("bench", "tests")),
     "lock": (("lock",), ()),
@@ -36,6 +37,13 @@ def bench(session: nox.Session) -> None:
     """Measure the servers of matrix.toml and write the report; `-- --help` shows what can be chosen."""
     install(session, "bench")
     measure(session, "run", "--install", *session.posargs)
+
+
+@nox.session(default=False, reuse_venv=True)
+def worker(session: nox.Session) -> None:
+    """Load a server from this machine, as another one's `run` says: `-- --master HOST --token-file FILE`."""
+    install(session, "client")
+    measure(session, "worker", "--install", *session.posargs)
 
 
 @nox.session(default=False, reuse_venv=True)

@@ -140,6 +140,7 @@ def _add_worker(commands: Any) -> None:
     worker.add_argument("--name", help="this machine's name in the report; default: its host name")
     worker.add_argument("--target", action="append", default=[], metavar="HOST",
                         help="also load this host; default: only the master's")  # fmt: skip
+    worker.add_argument("--install", action="store_true", help="bring wrk and Locust first, as far as that is allowed")
     worker.set_defaults(action=do_worker)
 
 
@@ -422,7 +423,9 @@ def do_worker(arguments: argparse.Namespace) -> int:
     from runners.fleet import joining  # noqa: PLC0415 - not needed by other commands
 
     host, port = parse_address(arguments.master)
-    wishes = joining.WorkerWishes(host, port, arguments.token_file, arguments.name, tuple(arguments.target))
+    wishes = joining.WorkerWishes(
+        host, port, arguments.token_file, arguments.name, tuple(arguments.target), arguments.install
+    )
     joining.work(wishes, lambda line: print(line, file=sys.stderr, flush=True))
     return 0
 

@@ -22,6 +22,7 @@ from runners.fleet.seal import read_token
 from runners.fleet.worker import Membership, Worker, serve
 from runners.machine import machine_facts
 from runners.planning import is_here, remedy
+from runners.provide import install_tools
 from runners.tools import ToolStatus, find_tools, known_tools, this_host, tool_environment
 from runners.version import VERSION
 
@@ -37,13 +38,15 @@ class WorkerWishes:
     token_file: Path
     name: str | None = None
     targets: tuple[str, ...] = ()
+    install: bool = False
 
 
 def work(wishes: WorkerWishes, say: Callable[[str], None]) -> None:
     """Be a client of a fleet until ended; BadInput and UnfitMachine where that cannot begin."""
     token = read_token(wishes.token_file)
     host = this_host()
-    tools = find_tools(known_tools(), TOOLS, host)
+    known = known_tools()
+    tools = install_tools(known, TOOLS, host, say=say) if wishes.install else find_tools(known, TOOLS, host)
     for tool in tools.values():
         if not is_here(tool):
             raise UnfitMachine(f"{tool.title} is missing here; {remedy(tool)}")
