@@ -86,6 +86,19 @@ class Master:
             self._quietly(TURN_S)
         return self.members.alive()[: self.expected]
 
+    def present(self, wait_s: float, here: Here) -> list[Member]:
+        """Return all clients, each of which has just told its clock; one that is silent is waited for like one away."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            members = self.gather(max(0.0, deadline - time.monotonic()), here)
+            try:
+                self.measure_clocks(members)
+            except OrderFailed as error:
+                self.say(f"{error.client} {error}")
+                self.members.leave(error.client or "")
+            else:
+                return members
+
     def _quietly(self, patience_s: float) -> None:
         try:
             self.turn(patience_s)
@@ -112,8 +125,7 @@ class Master:
 
         OrderFailed where any does not do as told; then all are stopped.
         """
-        members = self.gather(float(wanted["wait_s"]), here)
-        self.measure_clocks(members)
+        members = self.present(float(wanted["wait_s"]), here)
         parts = _parts(members, wanted, clock.now_us() + round(LEAD_S[wanted["generator"]] * 1e6))
         try:
             for part in parts:

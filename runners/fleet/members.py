@@ -129,6 +129,12 @@ class Members:
             self.refused[address] = line
             self.say(line)
 
+    def leave(self, name: str) -> None:
+        """Count a member as away until it is heard again."""
+        for member in self.by_address.values():
+            if member.name == name:
+                member.heard_at = float("-inf")
+
     def _remove(self, name: str) -> None:
         for address in [address for address, member in self.by_address.items() if member.name == name]:
             del self.by_address[address]
