@@ -27,7 +27,7 @@ Line = Annotated[str, Field(max_length=2000)]
 class Message(BaseModel):
     """A message; nothing unknown, nothing coerced."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Facts(Message):
