@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from runners.matrix import Mode
 
 PROTOCOL = 1
+MOST_SAID = 300  # characters about a malformed message: a peer chooses some of them
 
 Kind = TypeVar("Kind")
 
@@ -169,4 +170,4 @@ def _read(adapter: TypeAdapter[Kind], body: str) -> Kind:
     except (ValidationError, RecursionError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         where = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else "nested too deeply"
-        raise Malformed(where) from error
+        raise Malformed(" ".join(where.split())[:MOST_SAID]) from error
