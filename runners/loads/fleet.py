@@ -90,5 +90,8 @@ def _answer(output: str) -> Mapping[str, Any]:
     lines = [line for line in output.splitlines() if line.startswith(RESULT)]
     if not lines:
         raise LoadFailed("the fleet's master gave no answer")
-    answer: Mapping[str, Any] = json.loads(lines[-1].removeprefix(RESULT))
+    try:
+        answer: Mapping[str, Any] = json.loads(lines[-1].removeprefix(RESULT))
+    except ValueError as error:
+        raise LoadFailed("the fleet's master gave no whole answer") from error
     return answer
