@@ -7,7 +7,8 @@ monotonic clock.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -154,6 +155,14 @@ def name_of(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", text).lstrip("._-")[:64] or "client"
 
 
+def order_of(parts: Mapping[str, Any]) -> Order:
+    """Return an order of these parts; Malformed where no worker would take it."""
+    try:
+        return Order(**parts)
+    except ValidationError as error:
+        raise Malformed(_where(error)) from error
+
+
 def from_worker(body: str) -> FromWorker:
     """Return a worker's message; Malformed where it is none."""
     return _read(_from_worker, body)
@@ -168,6 +177,10 @@ def _read(adapter: TypeAdapter[Kind], body: str) -> Kind:
     try:
         return adapter.validate_json(body)
     except (ValidationError, RecursionError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        where = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else "nested too deeply"
-        raise Malformed(" ".join(where.split())[:MOST_SAID]) from error
+        raise Malformed(_where(error)) from error
+
+
+def _where(error: ValidationError | RecursionError) -> str:
+    first = error.errors()[0] if isinstance(error, ValidationError) else None
+    where = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else "nested too deeply"
+    return " ".join(where.split())[:MOST_SAID]
