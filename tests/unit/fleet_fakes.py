@@ -103,6 +103,11 @@ class FakeLink:
             time.sleep(min(patience_s, 0.005))
         return self.coming.popleft() if self.coming else None
 
+    @property
+    def closed(self) -> bool:
+        """Return whether it was closed."""
+        return self._sockets[0].fileno() == -1
+
     def close(self) -> None:
         """Close the descriptors."""
         for each in self._sockets:
