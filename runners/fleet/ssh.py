@@ -6,6 +6,7 @@ nor an open port is needed. A worker ends when its connection does.
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import subprocess
 import time
@@ -93,6 +94,6 @@ def client_names(clients: Sequence[Client]) -> tuple[str, ...]:
     names: list[str] = []
     for client in clients:
         name = client.name or name_of(client.ssh.rpartition("@")[2])
-        same = sum(name == other.partition("~")[0] for other in names)
-        names.append(f"{name}~{same + 1}" if same else name)
-    return tuple(name.replace("~", "-") for name in names)
+        numbered = (f"{name[:60]}-{number}" for number in itertools.count(2))
+        names.append(next(each for each in itertools.chain([name], numbered) if each not in names))
+    return tuple(names)
