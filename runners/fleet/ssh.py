@@ -74,6 +74,7 @@ class Remote:
         code = self.process.poll()
         if code is None or time.monotonic() - self.began < AGAIN_S:
             return None
+        self._hang_up()
         why = f"{self.name}: ssh ended with {describe_exit(code)}: {tail_of(self.log) or 'no output'}"
         self.start()
         return why
@@ -82,11 +83,15 @@ class Remote:
         """End it: the worker ends with its standard input."""
         if self.process is None:
             return
-        with suppress(OSError):
-            if self.process.stdin:
-                self.process.stdin.close()
+        self._hang_up()
         wait(self.process, CLOSING_S)
         stop(self.process)
+
+    def _hang_up(self) -> None:
+        """Close its standard input."""
+        with suppress(OSError):
+            if self.process and self.process.stdin:
+                self.process.stdin.close()
 
 
 def client_names(clients: Sequence[Client]) -> tuple[str, ...]:
