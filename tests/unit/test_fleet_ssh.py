@@ -1,4 +1,4 @@
-"""Workers by OpenSSH: what is said to the far shell arrives word for word, and nothing in a matrix becomes an option."""
+"""Workers by OpenSSH: words survive the far shell, and nothing in a matrix becomes an option of ssh."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from runners.fleet.messages import Hello
 from runners.fleet.ssh import Remote, client_names, command
 from runners.matrix import Client
 from runners.reading import parse_matrix
+from runners.tools import TOOL_DATA
 from tests.unit.fleet_fakes import TOKEN, facts
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=20)
@@ -78,7 +79,7 @@ def test_the_matrix_says_where_such_a_host_stands() -> None:
     text = '[suite]\ntitle = "T"\n[preset.quick]\nwarmup = "0s"\nduration = "1s"\n[machine.local]\nthreads = [1]\n'
     text += 'connections = [4]\n[server.a]\nrun = ["a"]\n[[client]]\nssh = "-oProxyCommand=id"\n'
     with pytest.raises(BadInput) as refused:
-        parse_matrix(text, "m.toml", {})
+        parse_matrix(text, "m.toml", TOOL_DATA)
     assert "m.toml:12:" in str(refused.value)
     assert "ssh" in str(refused.value)
     assert "-oProxyCommand=id" in str(refused.value)

@@ -162,6 +162,6 @@ def test_the_series_of_a_fleet_is_of_the_time_in_which_all_load() -> None:
 
 def test_limits_of_a_fleet_come_from_the_matrix() -> None:
     """As all limits do."""
-    strict = Validity(start_skew_fail=0.0001, start_skew_warn=0.0001, window_fail=0.001, window_warn=0.001)
+    strict = Validity(start_skew_fail="100us", start_skew_warn="100us", window_fail="0.1%", window_warn="0.1%")
     found = {each.id: each.outcome for each in judge(replace(FLEET, window_per_s=RATE_PER_S * 1.01), strict)}
     assert (found["V28"], found["V29"]) == ("fail", "fail")
