@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import speedup
-from runners import planning
+from runners import planning, running
 from runners.errors import BadInput
 from runners.fleet.session import PORT, FleetWishes, parse_address
 from runners.folder import write_run
@@ -87,13 +87,10 @@ def test_a_run_of_a_fleet_is_resumed_with_as_many(
 ) -> None:
     """Its numbers would else be of two fleets."""
     plan = planning.make_plan(planning.Wishes(matrix=matrix, machine="local", load="fleet", clients=2))
-    fleet = FleetInfo(2, "192.0.2.1", 5557)
-    run = Run("measured", "local", preset="quick", load="fleet", matrix=MATRIX, matrix_path=str(matrix), fleet=fleet)
-    folder = tmp_path / "run"
-    folder.mkdir()
-    write_run(folder, run)
-    assert plan.clients == 2
-    said = ends_with_2(capsys, "run", "--resume", str(folder), "--expect-workers", "3")
+    job = running.new_job(plan, tmp_path, "host", FleetWishes(2, "192.0.2.1"))
+    write_run(job.folder, job.run)
+    assert job.run.fleet == FleetInfo(2, "192.0.2.1", PORT)
+    said = ends_with_2(capsys, "run", "--resume", str(job.folder), "--expect-workers", "3")
     assert "this run was loaded by 2 client machines; resume it with as many" in said
 
 
