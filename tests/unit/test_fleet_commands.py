@@ -15,6 +15,7 @@ from runners.fleet.session import PORT, FleetWishes, parse_address
 from runners.folder import write_run
 from runners.matrix import Client
 from runners.records import FleetInfo, Run
+from tests.unit.small_run import _cell
 from tests.unit.test_command_line import MATRIX, matrix_file, refused
 
 __all__ = ["matrix_file"]
@@ -88,7 +89,8 @@ def test_a_run_of_a_fleet_is_resumed_with_as_many(
     """Its numbers would else be of two fleets."""
     plan = planning.make_plan(planning.Wishes(matrix=matrix, machine="local", load="fleet", clients=2))
     job = running.new_job(plan, tmp_path, "host", FleetWishes(2, "192.0.2.1"))
-    write_run(job.folder, job.run)
+    cells = (replace(_cell("a", "other", shared=False), load="fleet"),)
+    write_run(job.folder, replace(job.run, cells=cells))
     assert job.run.fleet == FleetInfo(2, "192.0.2.1", PORT)
     said = ends_with_2(capsys, "run", "--resume", str(job.folder), "--expect-workers", "3")
     assert "this run was loaded by 2 client machines; resume it with as many" in said

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from runners.fleet import ask as ask_module
 from runners.fleet import master as master_module
 from runners.fleet import members as members_module
+from runners.fleet.clock import Exchange
 from runners.fleet.link import Incoming, LinkBroken
 from runners.fleet.master import Desk, Master, OrderFailed, _is_here, _parts
 from runners.fleet.members import Member
@@ -122,7 +123,7 @@ def test_a_clock_that_moves_meanwhile_is_told(fleet: Fleet) -> None:
 def member(name: str) -> Member:
     """Return a member whose clock is known."""
     made = Member(name, f"id-{name}", facts(), Seal(TOKEN, "master", "s"), time.monotonic())
-    made.exchanges.append(members_module.Exchange(0, 0, 0))
+    made.exchanges.append(Exchange(0, 0, 0))
     return made
 
 

@@ -244,9 +244,9 @@ def test_a_link_carries_texts_through_its_child(env: dict[str, str], monkeypatch
     monkeypatch.setenv("PATH", env["PATH"])
     with Path(os.devnull).open("wb") as log:
         link = LocustLink(worker_arguments("192.0.2.1", 5557), env, log)
-    assert not link.ready
+    before = link.ready
     sender, words = heard(link)
-    assert link.ready
+    assert (before, link.ready) == (False, True)
     assert (sender, words.split()[:2]) == ("x", ["-f", "relay.py"])
     assert words.endswith("--worker --master-host 192.0.2.1 --master-port 5557")
     for text in ("line\nbreak", "x" * 3_000_000, "\ud800"):

@@ -373,7 +373,7 @@ def test_a_malformed_message_of_the_master_is_dropped(client: Client) -> None:
 
 def test_a_worker_returns_to_a_new_master_until_it_is_ended(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a new link each time, the old one being closed."""
-    monkeypatch.setattr(worker_module.signal, "signal", lambda *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     links: list[FakeLink] = []
 
     def connect() -> FakeLink:
