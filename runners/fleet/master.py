@@ -23,7 +23,7 @@ from runners.fleet import clock
 from runners.fleet.clock import Offset
 from runners.fleet.link import Link, LocustLink, master_arguments
 from runners.fleet.members import Member, Members
-from runners.fleet.messages import Facts, Malformed, Message, Order, Ready, Result, Stop
+from runners.fleet.messages import Facts, Malformed, Message, Order, Ready, Result, Stop, order_of
 from runners.fleet.seal import read_token
 
 LEAD_S = {"wrk": 0.8, "locust": 6.0}  # from the order to its moment: the workers start Python meanwhile
@@ -208,7 +208,11 @@ def _parts(members: Sequence[Member], wanted: dict[str, Any], start_us: int) -> 
     parts = []
     for number, member in enumerate(members):
         offset = member.offset
-        order = Order(trial=trial, connections=each + (number < more), start_us=offset.of_worker(start_us), **settings)
+        own = {"trial": trial, "connections": each + (number < more), "start_us": offset.of_worker(start_us)}
+        try:
+            order = order_of({**settings, **own})
+        except Malformed as error:
+            raise OrderFailed(f"no client can be told so: {error}") from error
         parts.append(Part(member, order, offset))
     return parts
 

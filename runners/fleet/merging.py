@@ -26,6 +26,9 @@ def merged(told: Sequence[Mapping[str, Any]], parse: Parse, *, punctual: bool = 
     window is all of it.
     """
     results = [parse(each["output"], each["connections"], each["threads"]) for each in told]
+    for each, result in zip(told, results, strict=True):
+        if result.requests < 0 or result.duration_us <= 0:
+            raise ValueError(f"{each['name']}: {result.requests} requests in {result.duration_us} us")
     first_us = min(each["started_us"] for each in told)
     window = common_window(told, [result.duration_us for result in results], punctual=punctual)
     clients = tuple(

@@ -7,13 +7,15 @@ monotonic clock.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from runners.matrix import Mode
 
 PROTOCOL = 1
+MOST_SAID = 300  # characters about a malformed message: a peer chooses some of them
 
 Kind = TypeVar("Kind")
 
@@ -27,7 +29,7 @@ Line = Annotated[str, Field(max_length=2000)]
 class Message(BaseModel):
     """A message; nothing unknown, nothing coerced."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Facts(Message):
@@ -153,6 +155,14 @@ def name_of(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", text).lstrip("._-")[:64] or "client"
 
 
+def order_of(parts: Mapping[str, Any]) -> Order:
+    """Return an order of these parts; Malformed where no worker would take it."""
+    try:
+        return Order(**parts)
+    except ValidationError as error:
+        raise Malformed(_where(error)) from error
+
+
 def from_worker(body: str) -> FromWorker:
     """Return a worker's message; Malformed where it is none."""
     return _read(_from_worker, body)
@@ -167,6 +177,10 @@ def _read(adapter: TypeAdapter[Kind], body: str) -> Kind:
     try:
         return adapter.validate_json(body)
     except (ValidationError, RecursionError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        where = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else "nested too deeply"
-        raise Malformed(where) from error
+        raise Malformed(_where(error)) from error
+
+
+def _where(error: ValidationError | RecursionError) -> str:
+    first = error.errors()[0] if isinstance(error, ValidationError) else None
+    where = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else "nested too deeply"
+    return " ".join(where.split())[:MOST_SAID]

@@ -49,10 +49,10 @@ class Seal:
         """Return the body of a text that came; BadSeal where the other side did not send it just now."""
         try:
             parts = json.loads(text)
-            body, number, mac = str(parts["body"]), int(parts["number"]), str(parts["mac"])
-        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            body, number, mac = str(parts["body"]), int(parts["number"]), str(parts["mac"]).encode()
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
             raise BadSeal("it is not sealed at all") from error
-        if not hmac.compare_digest(mac.encode(), self._mac(self._other, number, body).encode()):
+        if not hmac.compare_digest(mac, self._mac(self._other, number, body).encode()):
             raise BadSeal("its seal is wrong: another token, or another session")
         if number <= self._seen:
             raise BadSeal(f"it repeats message {number}")

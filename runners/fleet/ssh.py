@@ -6,6 +6,7 @@ nor an open port is needed. A worker ends when its connection does.
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import subprocess
 import time
@@ -73,6 +74,7 @@ class Remote:
         code = self.process.poll()
         if code is None or time.monotonic() - self.began < AGAIN_S:
             return None
+        self._hang_up()
         why = f"{self.name}: ssh ended with {describe_exit(code)}: {tail_of(self.log) or 'no output'}"
         self.start()
         return why
@@ -81,11 +83,15 @@ class Remote:
         """End it: the worker ends with its standard input."""
         if self.process is None:
             return
-        with suppress(OSError):
-            if self.process.stdin:
-                self.process.stdin.close()
+        self._hang_up()
         wait(self.process, CLOSING_S)
         stop(self.process)
+
+    def _hang_up(self) -> None:
+        """Close its standard input."""
+        with suppress(OSError):
+            if self.process and self.process.stdin:
+                self.process.stdin.close()
 
 
 def client_names(clients: Sequence[Client]) -> tuple[str, ...]:
@@ -93,6 +99,6 @@ def client_names(clients: Sequence[Client]) -> tuple[str, ...]:
     names: list[str] = []
     for client in clients:
         name = client.name or name_of(client.ssh.rpartition("@")[2])
-        same = sum(name == other.partition("~")[0] for other in names)
-        names.append(f"{name}~{same + 1}" if same else name)
-    return tuple(name.replace("~", "-") for name in names)
+        numbered = (f"{name[:60]}-{number}" for number in itertools.count(2))
+        names.append(next(each for each in itertools.chain([name], numbered) if each not in names))
+    return tuple(names)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runners.errors import Interrupted
-from runners.fleet.merging import Parse, merged
+from runners.fleet import merging  # by its module: it imports LoadResult from this package
 from runners.loads.base import LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
 from runners.loads.wrk import Wrk
 
@@ -71,7 +71,7 @@ def phase(job: LoadJob, purpose: Literal["warm-up", "load"], generator: str) -> 
     return Phase(purpose, argv, WAIT_S + job.warmup_s + job.duration_s + PATIENCE_S, cwd=ROOT)
 
 
-def parse(output: str, read: Parse, *, punctual: bool = False) -> LoadResult:
+def parse(output: str, read: merging.Parse, *, punctual: bool = False) -> LoadResult:
     """Return a fleet's result from what `ask` printed."""
     answer = _answer(output)
     failure = answer["failure"]
@@ -81,7 +81,7 @@ def parse(output: str, read: Parse, *, punctual: bool = False) -> LoadResult:
         who = f"client {failure['client']} " if failure["client"] else ""
         raise LoadInvalid(CHECK, NAME, f"{who}{failure['reason']}", LIMIT)
     try:
-        return merged(answer["clients"], read, punctual=punctual)
+        return merging.merged(answer["clients"], read, punctual=punctual)
     except (LoadFailed, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise LoadInvalid(CHECK, NAME, f"a client told what cannot be: {error}", LIMIT) from error
 
@@ -90,5 +90,8 @@ def _answer(output: str) -> Mapping[str, Any]:
     lines = [line for line in output.splitlines() if line.startswith(RESULT)]
     if not lines:
         raise LoadFailed("the fleet's master gave no answer")
-    answer: Mapping[str, Any] = json.loads(lines[-1].removeprefix(RESULT))
+    try:
+        answer: Mapping[str, Any] = json.loads(lines[-1].removeprefix(RESULT))
+    except ValueError as error:
+        raise LoadFailed("the fleet's master gave no whole answer") from error
     return answer
