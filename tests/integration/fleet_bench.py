@@ -127,7 +127,7 @@ class FleetBench:
             yield process
         finally:
             process.kill()
-            process.wait(10)
+            process.communicate(timeout=10)
 
     def read(self) -> RunFolder:
         """Read the newest run folder."""
