@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from runners import planning, running
 from runners.cells import Selection
 from runners.errors import BadInput, Interrupted, NothingSelected, SpeedupError
+from runners.fleet.session import TOOLS as FLEET_TOOLS
 from runners.fleet.session import FleetWishes, parse_address
 from runners.folder import REPORT_FILE, RUN_FILE, read_run
 from runners.matrix import json_schema
@@ -247,7 +248,9 @@ def _fleet_wishes(arguments: argparse.Namespace, plan: planning.Plan, run: Run |
         raise BadInput("say where the client machines reach this one: --bind ADDRESS")
     address = parse_address(arguments.bind) if arguments.bind else (before.bind, before.port) if before else ("", 0)
     remotes = plan.matrix.client[: plan.clients]
-    return FleetWishes(plan.clients, *address, arguments.token_file, arguments.workers_wait, remotes)
+    versions = {name: plan.tools[name].version for name in FLEET_TOOLS}
+    tools = {name: version for name, version in versions.items() if version}
+    return FleetWishes(plan.clients, *address, arguments.token_file, arguments.workers_wait, remotes, tools)
 
 
 def _count(text: str) -> int:

@@ -4,8 +4,8 @@
     python -m benchmarks.fleet --blocks 30 --only 'floor/t1/*/persistent'
 
 First three clients, reached by SSH, load cells of the matrix; the run folder and its report stay in `results`. Then two
-clients of a fleet, and the same two wrk started by hand, load the same server in pairs of alternating order: the ratio of
-their rates should be 1, since both do the same. Needs root, iproute2, openssh-server, wrk and Locust.
+clients of a fleet, and the same two wrk started by hand, load the same server in pairs of alternating order: the ratio
+of their rates should be 1, since both do the same. Needs root, iproute2, openssh-server, wrk and Locust.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def inside(words: Sequence[str]) -> int:
               f" started {pair.apart_us / 1000:.2f} ms apart", flush=True)  # fmt: skip
     found = ratio([math.log(pair.fleet_per_s / pair.hand_per_s) for pair in pairs])
     between = f" ({found.interval.low:.4f} to {found.interval.high:.4f})" if found.interval else ""
-    worst_us = sorted(pair.apart_us for pair in pairs)[-1]
+    worst_us = max(pair.apart_us for pair in pairs)
     print(f"fleet / by hand: {found.value:.4f}{between}, {len(pairs)} blocks; at most {worst_us / 1000:.2f} ms apart")
     return 0
 

@@ -70,7 +70,7 @@ class Host:
 
     def narrow(self) -> None:
         """Make the cable slow, and let it lose what does not fit."""
-        settings = ("root", "tbf", "rate", "4mbit", "burst", "8kb", "limit", "16kb")
+        settings = ("root", "tbf", "rate", "2mbit", "burst", "2kb", "limit", "2kb")
         subprocess.run(["tc", "-n", self.namespace, "qdisc", "add", "dev", "eth0", *settings], check=True)
 
     def widen(self) -> None:

@@ -29,6 +29,7 @@ from runners.quantities import (
     Share,
     Size,
     Slo,
+    SshHost,
     Version,
     WholeSeconds,
     Words,
@@ -200,9 +201,7 @@ class Server(Section):
 class Client(Section):
     """A machine that OpenSSH reaches and that loads the servers, with `--load fleet`; it has http-speedup and wrk."""
 
-    ssh: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@:\[\]-]*$")] = Field(
-        description='Where: "host", "user@host" or a name from ~/.ssh/config.'
-    )
+    ssh: SshHost = Field(description='Where: "host", "user@host" or a name from ~/.ssh/config.')
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = Field(
         None, description="Its name in the report; default: the host's."
     )

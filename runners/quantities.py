@@ -82,3 +82,12 @@ def _ascending(cpus: str) -> str:
 
 
 CpuList = Annotated[str, Field(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$"), AfterValidator(_ascending)]
+
+
+def _no_option(value: object) -> object:
+    if isinstance(value, str) and value.startswith("-"):
+        raise ValueError("'ssh' is a host, like user@host; what begins with '-' belongs into 'options'")
+    return value
+
+
+SshHost = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@:\[\]-]*$"), BeforeValidator(_no_option)]

@@ -19,14 +19,13 @@ from runners.fleet.link import LocustLink, worker_arguments
 from runners.fleet.loading import Place
 from runners.fleet.messages import PROTOCOL, Facts, name_of
 from runners.fleet.seal import read_token
+from runners.fleet.session import TOOLS
 from runners.fleet.worker import Membership, Worker, serve
 from runners.machine import machine_facts
 from runners.planning import is_here, remedy
 from runners.provide import install_tools
 from runners.tools import ToolStatus, find_tools, known_tools, this_host, tool_environment
 from runners.version import VERSION
-
-TOOLS = ("wrk", "locust")
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,16 @@ class Part:
 class Master:
     """Carries out orders, one at a time."""
 
-    def __init__(self, token: str, link: Link, expected: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        token: str,
+        link: Link,
+        expected: int,
+        say: Callable[[str], None],
+        tools: Mapping[str, str] | None = None,
+    ) -> None:
         self.link, self.expected, self.say = link, expected, say
-        self.members = Members(token, link, say)
+        self.members = Members(token, link, say, tools)
 
     def turn(self, patience_s: float) -> tuple[Member, Message] | None:
         """Hear one message, answer what concerns the register, and ping."""
@@ -306,10 +313,11 @@ def main() -> int:
     parser.add_argument("--token-file", required=True, type=Path)
     parser.add_argument("--socket", required=True, type=Path)
     parser.add_argument("--expected", required=True, type=int)
+    parser.add_argument("--tools", default="{}", help="the versions of this host's tools, as JSON")
     options = parser.parse_args()
     token = read_token(options.token_file)
     link = LocustLink(master_arguments(options.bind, options.port), os.environ, sys.stderr.buffer)
-    master = Master(token, link, options.expected, _say)
+    master = Master(token, link, options.expected, _say, json.loads(options.tools))
     try:
         Desk(options.socket).serve(master)
     finally:

@@ -58,10 +58,10 @@ class Member:
 
 
 class Members:
-    """The register of a fleet."""
+    """The register of a fleet; `tools` are the versions that the master's own host has, where it has them."""
 
-    def __init__(self, token: str, link: Link, say: Say) -> None:
-        self.token, self.link, self.say = token, link, say
+    def __init__(self, token: str, link: Link, say: Say, tools: Mapping[str, str] | None = None) -> None:
+        self.token, self.link, self.say, self.tools = token, link, say, tools or {}
         self.by_address: dict[str, Member] = {}
         self.pinged_at = 0.0
         self.refused: dict[str, str] = {}
@@ -144,7 +144,8 @@ class Members:
         others = [each for each in self.alive() if each.name != hello.name]
         if any(each.name == hello.name for each in self.alive()):
             return f"a client named {hello.name} is here already; give another --name"
-        return unfit(hello.facts, others[0].facts if others else None, time.time_ns() // 1000)
+        expected = {**(others[0].facts.tools if others else {}), **self.tools}
+        return unfit(hello.facts, expected, time.time_ns() // 1000)
 
     def ping(self) -> None:
         """Ask every member for its clock, once a second."""
@@ -176,18 +177,14 @@ def seal_opened(token: str, text: str) -> str:
     return Seal(token, "master").open(text)
 
 
-def unfit(facts: Facts, others: Facts | None, wall_us: int) -> str | None:
-    """Return why a host cannot take part beside the others; None where it can."""
+def unfit(facts: Facts, expected: Mapping[str, str], wall_us: int) -> str | None:
+    """Return why a host cannot take part, where tools of certain versions are expected; None where it can."""
     if facts.protocol != PROTOCOL or facts.version != VERSION:
         return f"it has http-speedup {facts.version}, the master {VERSION}"
     off_us = facts.wall_us - wall_us
     if abs(off_us) > CLOCK_MOST_US:
         return f"its clock is {off_us / 1e6:+.1f} s off the master's; set it (NTP)"
-    return _other_tools(facts.tools, others.tools) if others else None
-
-
-def _other_tools(tools: Mapping[str, str], others: Mapping[str, str]) -> str | None:
-    for name in sorted({*tools, *others}):
-        if tools.get(name) != others.get(name):
-            return f"its {name} is {tools.get(name, 'missing')}, the others have {others.get(name, 'none')}"
+    for name, version in sorted(expected.items()):
+        if facts.tools.get(name) != version:
+            return f"its {name} is {facts.tools.get(name, 'missing')}, the others have {version}"
     return None

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from runners.subject import tail_of
 ROOT = Path(__file__).resolve().parents[2]
 PORT = 5557
 START_S = 20.0
+TOOLS = ("wrk", "locust")  # what a client needs, all of one version
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class FleetWishes:
     token_file: Path = Path("fleet.token")
     wait_s: float = 120.0
     remotes: tuple[Client, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def by_hand(self) -> int:
@@ -111,7 +113,7 @@ def _argv(wishes: FleetWishes, socket: Path) -> tuple[str, ...]:
     return (
         *(sys.executable, "-m", "runners.fleet.master", "--bind", wishes.master, "--port", str(wishes.port)),
         *("--token-file", str(wishes.token_file.resolve()), "--socket", str(socket)),
-        *("--expected", str(wishes.clients)),
+        *("--expected", str(wishes.clients), "--tools", json.dumps(dict(wishes.tools))),
     )
 
 

@@ -42,7 +42,7 @@ requests_per_connection_fail = 1
 
 [machine.local]
 threads = [1]
-connections = [8]
+connections = [{connections}]
 
 [server.hello]
 dir = {dir}
@@ -68,10 +68,12 @@ class FleetBench:
         make_token(folder / "fleet.token")
         self.workers: list[subprocess.Popen[bytes]] = []
 
-    def write(self, blocks: int = 1, mode: str = "persistent", more: str = "") -> None:
+    def write(self, blocks: int = 1, mode: str = "persistent", more: str = "", connections: int = 8) -> None:
         """Write the matrix: one server, one mode, so many blocks."""
         without = "non-persistent" if mode == "persistent" else "persistent"
-        text = MATRIX.format(blocks=blocks, dir=repr(str(SERVER)), python=repr(sys.executable), without=without)
+        text = MATRIX.format(
+            blocks=blocks, dir=repr(str(SERVER)), python=repr(sys.executable), without=without, connections=connections
+        )
         (self.folder / "matrix.toml").write_text(text + more, encoding="utf-8")
 
     def worker(self, client: Host, *words: str, program: Sequence[str] = (SPEEDUP,)) -> subprocess.Popen[bytes]:

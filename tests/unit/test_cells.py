@@ -129,7 +129,7 @@ PROGRAM_MATTERS = {
     "server": "other", "variant": "v", "needs": ("go",), "dir": "other", "build": ("go", "build"), "run": ("go",),
     "config": "x.conf", "flags": ("-d:x",), "env": {"A": "2"},
 }  # fmt: skip
-LOAD_MATTERS = {"kind": "locust", "warmup_s": 0.4, "duration_s": 2.0, "threads": 2, "duet": (0.1, 0.3)}
+LOAD_MATTERS = {"kind": "locust", "warmup_s": 0.4, "duration_s": 2.0, "threads": 2, "duet": (0.1, 0.3), "clients": 2}
 SAID = {"title": "x", "language": "C", "class_": "stripped", "group": "other", "unavailable": "x",
         "at_least": {"go": "1.26"}}  # fmt: skip
 

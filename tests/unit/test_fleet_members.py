@@ -134,8 +134,8 @@ def test_a_clock_may_be_as_far_off_as_the_limit() -> None:
     """And no microsecond more, either way."""
     host = facts(wall_us=10**15)
     for sign in (-1, 1):
-        assert unfit(host, None, 10**15 + sign * CLOCK_MOST_US) is None
-        assert unfit(host, None, 10**15 + sign * (CLOCK_MOST_US + 1)) is not None
+        assert unfit(host, {}, 10**15 + sign * CLOCK_MOST_US) is None
+        assert unfit(host, {}, 10**15 + sign * (CLOCK_MOST_US + 1)) is not None
 
 
 def test_a_second_worker_of_the_same_name_is_refused_while_the_first_lives(door: Door) -> None:

@@ -14,7 +14,7 @@ from runners.records import Errors
 JOB = LoadJob("127.0.0.1", 18080, "/x", "non-persistent", 64, 1, 0.3, 1.0)
 FACTS = {
     "requests": 100, "duration_us": 1_000_000, "latency": {"1500": 60, "900": 38}, "cpu_us": 990_000.5,
-    "uncounted": 30, "errors": {"connect": 0, "read": 1, "write": 0, "status": 2, "timeout": 0},
+    "uncounted": 30, "late_s": 0.0, "errors": {"connect": 0, "read": 1, "write": 0, "status": 2, "timeout": 0},
 }  # fmt: skip
 
 
