@@ -208,7 +208,8 @@ def _consistency(lints: Sequence[Lint]) -> Iterator[str]:
     for lint in lints:
         source = escaped(lint.source)
         for finding in lint.findings:
-            yield f"- {source}: **{finding.id} {finding.name}** {escaped(finding.saw)}; {escaped(finding.advice)}."
+            said = escaped(f"{finding.saw}. To do: {finding.advice}.")
+            yield f"- {source}: **{finding.id} {finding.name}** {said}"
         if lint.nothing:
             yield f"- {source}: {lint.nothing}."
         if lint.blind:
