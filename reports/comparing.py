@@ -54,8 +54,8 @@ class Ranking:
 
 def compare(row: Row, base: Row, comparisons: int, families: Families) -> Comparison:
     """Return the ratios of two measured rows, as one of so many comparisons of a table."""
-    estimate = _paired(row, base, "rate", comparisons) or _of_medians(row, base)
-    cost = _paired(row, base, "cost", comparisons)
+    estimate = paired(row, base, "rate", comparisons) or _of_medians(row, base)
+    cost = paired(row, base, "cost", comparisons)
     judgement = judge(estimate)
     unranked = _unranked(row, base, judgement) or _gate((row, base), "rate", families)
     no_cost = _unlike(row, base) or _gate((row, base), "cost", families)
@@ -66,12 +66,12 @@ def compare(row: Row, base: Row, comparisons: int, families: Families) -> Compar
         cost=cost,
         cost_judgement=judge_cost(cost) if cost and not no_cost else None,
         cost_unranked=no_cost,
-        client=_paired(row, base, "client", comparisons),
-        machine=_paired(row, base, "machine", comparisons),
+        client=paired(row, base, "client", comparisons),
+        machine=paired(row, base, "machine", comparisons),
     )
 
 
-def _paired(row: Row, base: Row, value: str, comparisons: int) -> Estimate | None:
+def paired(row: Row, base: Row, value: str, comparisons: int) -> Estimate | None:
     """Return the ratio over the blocks that both have; None without such blocks."""
     mine, theirs = _by_block(row, VALUES[value]), _by_block(base, VALUES[value])
     logs = [math.log(mine[block] / theirs[block]) for block in mine if block in theirs]
@@ -147,4 +147,4 @@ def _groups(ranked: Sequence[Row], by: Measure) -> tuple[tuple[Row, ...], ...]:
 
 def lead(best: Row, other: Row, by: Measure, comparisons: int) -> Estimate | None:
     """Return by how much a row is ahead of another: above 1 it answers more, or costs less."""
-    return _paired(best, other, "rate", comparisons) if by == "rate" else _paired(other, best, "cost", comparisons)
+    return paired(best, other, "rate", comparisons) if by == "rate" else paired(other, best, "cost", comparisons)

@@ -20,6 +20,7 @@ from reports.duets import DuetTable, cell_name, duet_table, duets_of
 from reports.families import blocks_line, blocks_note, noise_line
 from reports.folds import Fold, build_folds
 from reports.logs import read_log
+from reports.modes import ModeTable, mode_table
 from reports.notices import Notice, notices
 from reports.paced import PacedTable, paced_tables
 from reports.plots import bar_plot, scaling_plot
@@ -56,6 +57,7 @@ class Part:
     notices: tuple[Notice, ...]
     tables: tuple[TableModel, ...]
     duets: DuetTable | None
+    modes: ModeTable | None
     paced: tuple[PacedTable, ...]
     plots: dict[str, Markup]
     scaling: Markup
@@ -95,6 +97,7 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         notices=notices(view, prefix),
         tables=tables,
         duets=duets,
+        modes=mode_table(view),
         paced=paced_tables(view),
         plots={table.id: Markup(bar_plot(table, f"plot-{table.id}")) for table in tables},  # noqa: S704 - our own SVG
         scaling=Markup(scaling_plot(view, f"{prefix}plot-scaling")),  # noqa: S704 - our own SVG
@@ -156,6 +159,7 @@ def _environment() -> Environment:
         grouped=grouped,
         fixed=fixed,
         share=share,
+        sortable=sortable,
         mib=mib,
         ms=ms,
         between=between,
@@ -201,6 +205,11 @@ def breakable(slug: str) -> Markup:
 def fixed(value: float | None, digits: int = 2) -> str:
     """Return a number with so many decimals."""
     return ABSENT if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def sortable(value: float | None) -> Markup | str:
+    """Return the attribute from which the page's script takes a cell's number; empty for what is not known."""
+    return "" if value is None or not math.isfinite(value) else Markup(' data-v="{}"').format(f"{value:.7g}")
 
 
 def share(value: float | None) -> str:

@@ -80,6 +80,15 @@ def needs(judgement: Judgement | None) -> str:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What a reader may choose rows by; empty: not known."""
+
+    language: str = ""
+    class_: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
 class Row:
     """One row: a label, a status with its reason, and where measured, the numbers.
 
@@ -104,6 +113,7 @@ class Row:
     comparison: Comparison | None = None
     published: float | None = None
     published_ratio: float | None = None
+    traits: Traits = Traits()
 
     @property
     def spread(self) -> tuple[float, float] | None:
@@ -141,7 +151,7 @@ def rows_of(entry: str | MatrixRow, mode: str, view: RunView, published: Publish
     cells = view.by_key.get((key.server, key.variant, key.threads, mode), ())
     if not cells:
         status, reason = _why_absent(key, mode, view)
-        yield Row(label, note, status, reason, key=key, published=before)
+        yield Row(label, note, status, reason, key=key, published=before, traits=_traits(key, view))
     for cell in cells:
         yield cell_row(cell, label, _with_differences(note, cell, cells), view, published=before, key=key)
 
@@ -175,6 +185,7 @@ def cell_row(
         extremes=(min(rates), max(rates)) if rates else None,
         costs=_costs(valid),
         published=published,
+        traits=Traits(cell.language or "", cell.class_, cell.group),
     )
 
 
@@ -229,6 +240,12 @@ def _label(entry: str | MatrixRow, key: RowKey, view: RunView) -> tuple[str, str
     if isinstance(entry, MatrixRow):
         return entry.title or title, entry.note or ("" if entry.title else _threads_note(key.threads))
     return title, _threads_note(key.threads)
+
+
+def _traits(key: RowKey, view: RunView) -> Traits:
+    """Return the traits of a row without a cell, from the matrix."""
+    program, _ = view.programs.get((key.server, key.variant), (None, None))
+    return Traits(program.language or "", program.class_, program.group) if program else Traits()
 
 
 def _threads_note(threads: int) -> str:
