@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
 from reports.checks import WORDS, CheckRow, check_rows
+from reports.latency import Latency, latency_of
 from reports.logs import read_log
 from reports.rows import Row, cell_row, count_reasons, plural
 from reports.sparks import highest, spark, throughput
 from reports.view import RunView, is_solo
-from runners.errors import BadInput
-from runners.histogram import decode, merge, percentile_us
 from runners.order import TOGETHER
 from runners.records import CellInfo, Command, Outcome, Trial
 
 OUTCOMES: tuple[Outcome, ...] = ("fail", "warn", "pass", "unknown")
 TITLES = {"build": "Build", "server": "Server", "warm-up": "Warm-up", "load": "Load"}
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Latencies of a cell's valid trials together, in microseconds; None: too few samples above, or unknown."""
-
-    requests: int
-    p50_us: int | None
-    p90_us: int | None
-    p99_us: int | None
-    max_us: int
 
 
 @dataclass(frozen=True)
@@ -73,29 +61,6 @@ def build_folds(view: RunView) -> tuple[Fold, ...]:
     """Return a fold for each cell that was planned to be measured, failed or has trials, in the plan's order."""
     cells = (cell for cell in view.cells if cell.status in ("planned", "failed") or cell.id in view.every)
     return tuple(_fold(cell, view) for cell in cells)
-
-
-def latency_of(trials: Sequence[Trial]) -> Latency | None:
-    """Return the latencies of all valid trials, from their merged histograms; None where none was kept."""
-    histogram = merge(_histograms(trial.latency for trial in trials if trial.verdict == "ok"))
-    if not histogram:
-        return None
-    return Latency(
-        requests=sum(histogram.values()),
-        p50_us=percentile_us(histogram, 50),
-        p90_us=percentile_us(histogram, 90),
-        p99_us=percentile_us(histogram, 99),
-        max_us=max(histogram),
-    )
-
-
-def _histograms(encoded: Iterator[str | None]) -> Iterator[Mapping[int, int]]:
-    for text in encoded:
-        if text:
-            try:
-                yield decode(text)
-            except (BadInput, ValueError):
-                continue
 
 
 def _fold(cell: CellInfo, view: RunView) -> Fold:

@@ -16,15 +16,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports.clean import clean
+from reports.curves import MOST_LINES, paced_plot, percentile_plot, scaling_plot
 from reports.duets import DuetTable, cell_name, duet_table, duets_of
 from reports.families import blocks_line, blocks_note, noise_line
 from reports.folds import Fold, build_folds
 from reports.logs import read_log
+from reports.machines import column_names, machine_tables
 from reports.modes import ModeTable, mode_table
 from reports.notices import Notice, notices
 from reports.paced import PacedTable, paced_tables
-from reports.plots import bar_plot, scaling_plot
+from reports.plots import bar_plot
 from reports.rows import digits, needs
+from reports.scaling import Scaling, scalings
 from reports.tables import TableModel, build_tables
 from reports.text import text_measured, text_published
 from reports.view import RunView, view_run
@@ -60,7 +63,9 @@ class Part:
     modes: ModeTable | None
     paced: tuple[PacedTable, ...]
     plots: dict[str, Markup]
-    scaling: Markup
+    threads: tuple[Scaling, ...]
+    connections: tuple[Scaling, ...]
+    curves: dict[str, Markup]
     text: str
     published_text: str
     folds: tuple[Fold, ...]
@@ -83,12 +88,25 @@ def render_report(folders: Sequence[RunFolder]) -> str:
         _part(folder, "" if number == 1 else f"run{number}-", published)
         for number, folder in enumerate(measured, start=1)
     ]
-    return _environment().get_template("report.html.j2").render(parts=parts, main=parts[0], css=_style_sheet())
+    machines = machine_tables([(part.view, part.tables) for part in parts])
+    names = column_names([part.view for part in parts])
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(parts=parts, main=parts[0], css=_style_sheet(), machines=machines, names=names)
+    )
 
 
 def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Part:
     view = view_run(folder, prefix=prefix, published=published)
     tables, duets = build_tables(view, prefix), duet_table(view, duets_of(view))
+    threads, connections, paced = scalings(view, "threads"), scalings(view, "connections"), paced_tables(view)
+    drawn = {
+        "threads": scaling_plot(threads, f"{prefix}plot-threads"),
+        "connections": scaling_plot(connections, f"{prefix}plot-connections"),
+        "percentiles": percentile_plot(view, f"{prefix}plot-percentiles"),
+        "paced": paced_plot(paced, f"{prefix}plot-paced"),
+    }
     return Part(
         prefix=prefix,
         view=view,
@@ -98,9 +116,11 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         tables=tables,
         duets=duets,
         modes=mode_table(view),
-        paced=paced_tables(view),
+        paced=paced,
         plots={table.id: Markup(bar_plot(table, f"plot-{table.id}")) for table in tables},  # noqa: S704 - our own SVG
-        scaling=Markup(scaling_plot(view, f"{prefix}plot-scaling")),  # noqa: S704 - our own SVG
+        threads=threads,
+        connections=connections,
+        curves={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704 - our own SVG
         text=text_measured(view, tables, duets),
         published_text=text_published(view, tables),
         folds=build_folds(view),
@@ -172,7 +192,7 @@ def _environment() -> Environment:
         noise_line=noise_line,
         digits=digits,
     )
-    environment.globals["absent"] = ABSENT
+    environment.globals.update(absent=ABSENT, most_lines=MOST_LINES)
     return environment
 
 
