@@ -51,9 +51,8 @@ def test_connections_have_rates_and_no_efficiency() -> None:
     """More connections do not make more server."""
     run, trials, _ = example_run(2, threads=(1,))
     more = {cell.id: f"{cell.id}-more" for cell in run.cells}
-    cells = tuple(
-        dataclasses.replace(cell, id=more[cell.id], connections=256) for cell in run.cells if not cell.twin_of
-    )
+    planned = [cell for cell in run.cells if not cell.twin_of]
+    added = tuple(dataclasses.replace(cell, id=more[cell.id], connections=256) for cell in planned)
     again = tuple(dataclasses.replace(trial, cell=more[trial.cell]) for trial in trials if trial.pair is None)
     run = dataclasses.replace(run, cells=run.cells + added)
     found = scalings(view_run(RunFolder(Path("nowhere"), run, trials + again)), "connections")
