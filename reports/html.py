@@ -6,6 +6,8 @@ and cleaned of control characters; only our own SVG and style sheet are trusted.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,7 +95,7 @@ def render_report(folders: Sequence[RunFolder]) -> str:
     return (
         _environment()
         .get_template("report.html.j2")
-        .render(parts=parts, main=parts[0], css=_style_sheet(), machines=machines, names=names)
+        .render(parts=parts, main=parts[0], css=_style_sheet(), script=_script(), machines=machines, names=names)
     )
 
 
@@ -205,6 +207,21 @@ def _visible(value: object) -> object:
 def _style_sheet() -> Markup:
     text = (root() / "templates" / "report.css").read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704 - our own file
+
+
+@dataclass(frozen=True)
+class Script:
+    """The page's only script, and the hash by which the page's policy lets it run, and no other."""
+
+    text: Markup
+    hash: str
+
+
+@cache
+def _script() -> Script:
+    text = (root() / "templates" / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Script(Markup(text), f"sha256-{digest}")  # noqa: S704 - our own file
 
 
 def grouped(value: float | None) -> Markup | str:
