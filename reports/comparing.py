@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.families import Family, Measure, gate
-from reports.rows import Comparison, Row
-from reports.view import ok_trials
+from reports.rows import FIGURES, Comparison, Row
 from runners.statistics import (
     Answer,
     Estimate,
@@ -26,12 +25,7 @@ from runners.statistics import (
 )
 
 Families = Mapping[str, Family]
-VALUES = {
-    "rate": "requests_per_s",
-    "cost": "server_cpu_us_per_request",
-    "client": "client_cpu_us_per_request",
-    "machine": "machine_cpu_us_per_request",
-}
+VALUES = dict(zip(("rate", "cost", "client", "machine"), FIGURES, strict=True))
 
 
 @dataclass(frozen=True)
@@ -73,14 +67,9 @@ def compare(row: Row, base: Row, comparisons: int, families: Families) -> Compar
 
 def paired(row: Row, base: Row, value: str, comparisons: int) -> Estimate | None:
     """Return the ratio over the blocks that both have; None without such blocks."""
-    mine, theirs = _by_block(row, VALUES[value]), _by_block(base, VALUES[value])
+    mine, theirs = row.by_block[VALUES[value]], base.by_block[VALUES[value]]
     logs = [math.log(mine[block] / theirs[block]) for block in mine if block in theirs]
     return ratio(logs, attainable_level(len(logs), family_level(comparisons))) if logs else None
-
-
-def _by_block(row: Row, field: str) -> dict[int, float]:
-    trials = ((trial.block, getattr(trial, field)) for trial in ok_trials(row.trials))
-    return {block: value for block, value in trials if block is not None and value}
 
 
 def _of_medians(row: Row, base: Row) -> Estimate:

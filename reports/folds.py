@@ -59,6 +59,8 @@ class Fold:
 
 def build_folds(view: RunView) -> tuple[Fold, ...]:
     """Return a fold for each cell that was planned to be measured, failed or has trials, in the plan's order."""
+    if not view.limits.folds:
+        return ()
     cells = (cell for cell in view.cells if cell.status in ("planned", "failed") or cell.id in view.every)
     return tuple(_fold(cell, view) for cell in cells)
 

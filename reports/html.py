@@ -7,33 +7,36 @@ and cleaned of control characters; only our own SVG and style sheet are trusted.
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from reports.clean import clean
 from reports.curves import MOST_LINES, paced_plot, percentile_plot, scaling_plot
 from reports.duets import DuetTable, cell_name, duet_table, duets_of
 from reports.families import blocks_line, blocks_note, noise_line
 from reports.folds import Fold, build_folds
+from reports.limits import MOST_ORDER, read_for_report
 from reports.logs import read_log
 from reports.machines import column_names, machine_tables
 from reports.modes import ModeTable, mode_table
 from reports.notices import Notice, notices
 from reports.paced import PacedTable, paced_tables
-from reports.plots import bar_plot
+from reports.plots import bar_plot, bars_note
 from reports.rows import digits, needs
 from reports.scaling import Scaling, scalings
 from reports.tables import TableModel, build_tables
 from reports.text import text_measured, text_published
 from reports.view import RunView, view_run
-from runners.folder import REPORT_FILE, read_folder, replace_file
+from runners.folder import REPORT_FILE, replace_file
 from runners.order import TOGETHER, is_duet_family
 from runners.records import Published, Run, RunFolder
 from runners.resources import root
@@ -78,8 +81,21 @@ class Part:
 def write_report(folder: Path, *, extra: Sequence[Path] = ()) -> Path:
     """Write report.html into a run folder, whole or not at all, and return its path; `extra` runs follow the first."""
     file = folder / REPORT_FILE
-    replace_file(file, render_report([read_folder(path) for path in (folder, *extra)]))
+    with uncollected():
+        replace_file(file, render_report([read_for_report(path) for path in (folder, *extra)]))
     return file
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep Python from looking for garbage: millions of values are made, and nearly all stay until the end."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def render_report(folders: Sequence[RunFolder]) -> str:
@@ -102,11 +118,13 @@ def render_report(folders: Sequence[RunFolder]) -> str:
 def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Part:
     view = view_run(folder, prefix=prefix, published=published)
     tables, duets = build_tables(view, prefix), duet_table(view, duets_of(view))
-    threads, connections, paced = scalings(view, "threads"), scalings(view, "connections"), paced_tables(view)
+    folds = view.limits.folds
+    threads, connections = (scalings(view, "threads"), scalings(view, "connections")) if folds else ((), ())
+    paced = paced_tables(view) if folds else ()
     drawn = {
         "threads": scaling_plot(threads, f"{prefix}plot-threads"),
         "connections": scaling_plot(connections, f"{prefix}plot-connections"),
-        "percentiles": percentile_plot(view, f"{prefix}plot-percentiles"),
+        "percentiles": percentile_plot(view, f"{prefix}plot-percentiles") if folds else "",
         "paced": paced_plot(paced, f"{prefix}plot-paced"),
     }
     return Part(
@@ -117,7 +135,7 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         notices=notices(view, prefix),
         tables=tables,
         duets=duets,
-        modes=mode_table(view),
+        modes=mode_table(view) if folds else None,
         paced=paced,
         plots={table.id: Markup(bar_plot(table, f"plot-{table.id}")) for table in tables},  # noqa: S704 - our own SVG
         threads=threads,
@@ -158,12 +176,18 @@ def _build_output(folder: RunFolder, log: str | None, tail: str) -> str:
 
 
 def _order(view: RunView) -> tuple[str, ...]:
-    """Return each block's planned order as one line of slugs."""
-    return tuple(
-        f"{family}: " + ", ".join(" with ".join(cell.split("#")[0] for cell in item.split(TOGETHER)) for item in block)
-        for family, blocks in view.run.order.items()
-        for block in blocks
-    )
+    """Return each block's planned order as one line of slugs, as far as the page can hold them."""
+    lines: list[str] = []
+    left = MOST_ORDER
+    for family, blocks in view.run.order.items():
+        for block in blocks:
+            items = (" with ".join(cell.split("#")[0] for cell in item.split(TOGETHER)) for item in block)
+            line = f"{family}: {', '.join(items)}"
+            left -= len(line)
+            if left < 0:
+                return (*lines, "... and more: run.json of the run folder has all")
+            lines.append(line)
+    return tuple(lines)
 
 
 @cache
@@ -182,6 +206,7 @@ def _environment() -> Environment:
         fixed=fixed,
         share=share,
         sortable=sortable,
+        bars_note=bars_note,
         mib=mib,
         ms=ms,
         between=between,
@@ -231,7 +256,7 @@ def grouped(value: float | None) -> Markup | str:
     digits = f"{value:.0f}"
     head = len(digits) % 3 or 3
     groups = [digits[start : start + 3] for start in range(head, len(digits), 3)]
-    return escape(digits[:head]) + Markup().join(Markup('<span class="k">{}</span>').format(group) for group in groups)
+    return Markup(digits[:head] + "".join(f'<span class="k">{group}</span>' for group in groups))  # noqa: S704 - digits
 
 
 def breakable(slug: str) -> Markup:
@@ -246,7 +271,7 @@ def fixed(value: float | None, digits: int = 2) -> str:
 
 def sortable(value: float | None) -> Markup | str:
     """Return the attribute from which the page's script takes a cell's number; empty for what is not known."""
-    return "" if value is None or not math.isfinite(value) else Markup(' data-v="{}"').format(f"{value:.7g}")
+    return "" if value is None or not math.isfinite(value) else Markup(f' data-v="{value:.7g}"')  # noqa: S704
 
 
 def share(value: float | None) -> str:
@@ -271,4 +296,4 @@ def between(pair: tuple[float, float] | Interval | None, digits: int = 0) -> Mar
     low, high = (pair.low, pair.high) if isinstance(pair, Interval) else pair
     if digits:
         return f"{low:.{digits}f}\u2013{high:.{digits}f}"
-    return Markup("{}\u2013{}").format(grouped(low), grouped(high))
+    return Markup(f"{grouped(low)}\u2013{grouped(high)}")  # noqa: S704 - digits

@@ -15,10 +15,29 @@ from reports.drawing import BAR, INK, LABEL_CHARACTERS, MUTED, PAPER, SHARED, ST
 from reports.rows import Row, named, one_line
 from reports.tables import TableModel
 
+MOST_BARS = 40
+
+
+def drawn_rows(table: TableModel) -> list[Row]:
+    """Return the rows that are drawn: those with a number; of very many, those of the highest, in their order."""
+    rows = [row for row in table.measurable if row.rps is not None or row.published is not None]
+    best = sorted(range(len(rows)), key=lambda number: -_length(rows[number]))[:MOST_BARS]
+    return [rows[number] for number in sorted(best)]
+
+
+def bars_note(table: TableModel) -> str:
+    """Return how many rows are drawn, where that is not all."""
+    count = sum(1 for row in table.measurable if row.rps is not None or row.published is not None)
+    return f"Drawn are the {MOST_BARS} highest of {count} rows." if count > MOST_BARS else ""
+
+
+def _length(row: Row) -> float:
+    return max(row.rps.value if row.rps else 0, row.published or 0)
+
 
 def bar_plot(table: TableModel, identifier: str) -> str:
     """Return the table's bars as SVG; empty where nothing was measured."""
-    rows = [row for row in table.measurable if row.rps is not None or row.published is not None]
+    rows = drawn_rows(table)
     if not table.measured:
         return ""
     with mpl.rc_context(STYLE):
@@ -39,7 +58,7 @@ def bar_plot(table: TableModel, identifier: str) -> str:
 
 def _draw_bars(axes: Axes, rows: Sequence[Row]) -> None:
     """Draw each row's bar with its spread; a row without a number says why, beside a published mark."""
-    longest = max(max(row.rps.value if row.rps else 0, row.published or 0) for row in rows)
+    longest = max(map(_length, rows))
     for number, row in enumerate(rows):
         if row.rps is None:
             near = row.published if row.published is not None and row.published < longest * 0.15 else 0

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from reports.clean import clipped
@@ -20,6 +21,12 @@ from runners.records import CellInfo, Trial
 from runners.statistics import Estimate, Judgement, median
 
 MOST_BLOCKS = 500  # nobody measures more; the machine must be made quieter
+FIGURES = (
+    "requests_per_s",
+    "server_cpu_us_per_request",
+    "client_cpu_us_per_request",
+    "machine_cpu_us_per_request",
+)  # of a trial, by which rows are compared
 NOT_SELECTED = "not selected for this run"
 REASON_CHARACTERS = 240  # what a table shows of a reason; the fold shows all of it
 
@@ -93,7 +100,8 @@ class Row:
     """One row: a label, a status with its reason, and where measured, the numbers.
 
     `tags` are words that limit what the number means: "shared", "client-bound", "stripped", "historic".
-    `trials_note` says which trials do not count and why; `published_ratio` is to the published number of the base.
+    `linked` says whether the cell can be unfolded, `trials_note` which trials do not count and why; `published_ratio`
+    is to the published number of the base.
     """
 
     label: str
@@ -114,6 +122,16 @@ class Row:
     published: float | None = None
     published_ratio: float | None = None
     traits: Traits = Traits()
+    linked: bool = False
+
+    @cached_property
+    def by_block(self) -> Mapping[str, Mapping[int, float]]:
+        """Return, by the name of a trial's figure, its value in each block in which the trial counts."""
+        valid = [trial for trial in ok_trials(self.trials) if trial.block is not None]
+        return {
+            figure: {trial.block or 0: value for trial in valid if (value := getattr(trial, figure))}
+            for figure in FIGURES
+        }
 
     @property
     def spread(self) -> tuple[float, float] | None:
@@ -186,6 +204,7 @@ def cell_row(
         costs=_costs(valid),
         published=published,
         traits=Traits(cell.language or "", cell.class_, cell.group),
+        linked=view.limits.folds and (cell.status in ("planned", "failed") or bool(trials)),
     )
 
 

@@ -1,0 +1,101 @@
+"""How much of a run one file can hold: everything of a usual run, less and less of each cell of a large one.
+
+A report is sent by mail and read on telephones, so its size is kept near 1 MB for a usual run and 2 MB for 250 cells.
+What is left out is said in the page, and is in the run folder. Pure, except that `read_for_report` reads.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json
+
+from runners.folder import TRIALS_FILE, read_folder, read_run, read_trials
+from runners.records import TRIAL_SCHEMA, Check, RunFolder, Trial
+
+MOST_FOLDED = 5000  # trials; of more, no cell can be unfolded, and only what tables need is read
+MOST_DETAILED = 600  # trials; of more, their rows and checks are short
+MOST_OUTPUTS = 300  # trials whose command lines and outputs are shown
+WRITTEN_END = f',"schema":"{TRIAL_SCHEMA}"}}\n'.encode()  # behind the evidence
+MOST_ORDER = 20_000  # characters of the planned order
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the page shows: whether cells unfold, whether in all detail, and of how many trials the output."""
+
+    folds: bool = True
+    details: bool = True
+    outputs: int = MOST_OUTPUTS
+
+    @property
+    def said(self) -> str:
+        """Return what is left out, in a sentence; empty where nothing is."""
+        if not self.folds:
+            return (
+                f"This run has more than {MOST_FOLDED} trials: CPU tables, modes, scaling, latency and single cells are"
+                " left out. Everything is in the run folder; a report of fewer cells (speedup run --only) shows it."
+            )
+        if not self.details:
+            return (
+                f"This run has more than {MOST_DETAILED} trials: of each, the page shows a short row, of checks those"
+                f" that did not pass, and commands and output of {self.outputs} trials, those that do not count first."
+                " The rest is in trials.jsonl and logs of the run folder."
+            )
+        return ""
+
+
+def limits_of(trials: int) -> Limits:
+    """Return what a page can hold of so many trials."""
+    return Limits(folds=trials <= MOST_FOLDED, details=trials <= MOST_DETAILED)
+
+
+def read_for_report(path: Path) -> RunFolder:
+    """Read a run folder; of a very large one, of each trial only what its tables show."""
+    if _lines(path / TRIALS_FILE) <= MOST_FOLDED:
+        return read_folder(path)
+    return RunFolder(path=path, run=read_run(path), trials=read_trials(path, _LeanTrials().parse))
+
+
+def _lines(file: Path) -> int:
+    if not file.exists():
+        return 0
+    with file.open("rb") as stream:
+        return sum(chunk.count(b"\n") for chunk in iter(functools.partial(stream.read, 1 << 20), b""))
+
+
+class _LeanTrials:
+    """Parses trials without evidence, latency and commands; checks that came out alike are kept once, unseen."""
+
+    def __init__(self) -> None:
+        self.adapter = TypeAdapter(Trial)
+        self.checks: dict[tuple[tuple[str, str], ...], tuple[Check, ...]] = {}
+
+    def parse(self, line: bytes) -> Trial:
+        """Return a line's trial; ValueError where it is none."""
+        record: dict[str, Any] = from_json(_without_evidence(line))
+        record |= {"evidence": None, "latency": None, "commands": (), "checks": self.shared(record.get("checks", ()))}
+        return self.adapter.validate_python(record)
+
+    def shared(self, checks: Iterable[dict[str, Any]]) -> tuple[Check, ...]:
+        """Return the checks by name and outcome."""
+        key = tuple((check["id"], check["outcome"]) for check in checks)
+        if key not in self.checks:
+            self.checks[key] = tuple(Check(check["id"], check["name"], check["outcome"], "") for check in checks)
+        return self.checks[key]
+
+
+def _without_evidence(line: bytes) -> bytes:
+    """Return a line as we write it, cut before its evidence, a third of its length; any other line as it is.
+
+    Within a string of JSON the quotes would be escaped, so these bytes are the field's name.
+    """
+    if not line.endswith(WRITTEN_END):
+        return line
+    head, found, _ = line.partition(b',"evidence":')
+    return head + b"}" if found else line
