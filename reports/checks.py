@@ -80,9 +80,10 @@ class _Tally:
 
 def _tallies(checks: Iterable[tuple[Check, ...]]) -> dict[str, _Tally]:
     """Count outcomes by the checks' ids; trials of a large run share their checks, which are counted once for all."""
-    alike: dict[int, tuple[tuple[Check, ...], int]] = {}
+    alike: dict[tuple[int, ...], tuple[tuple[Check, ...], int]] = {}
     for of in checks:
-        alike[id(of)] = (of, alike.get(id(of), (of, 0))[1] + 1)
+        same = tuple(map(id, of))
+        alike[same] = (of, alike.get(same, (of, 0))[1] + 1)
     tallies: dict[str, _Tally] = {}
     for of, times in alike.values():
         for check in of:
@@ -91,7 +92,10 @@ def _tallies(checks: Iterable[tuple[Check, ...]]) -> dict[str, _Tally]:
 
 
 def _count(check: Check, times: int, tallies: dict[str, _Tally]) -> None:
-    tallies.setdefault(check.id, _Tally(f"{check.id} {check.name}", Counter())).counts[check.outcome] += times
+    tally = tallies.get(check.id)
+    if tally is None:
+        tally = tallies[check.id] = _Tally(f"{check.id} {check.name}", Counter())
+    tally.counts[check.outcome] += times
 
 
 def _told(tally: _Tally, outcome: Outcome) -> str:

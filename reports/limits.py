@@ -6,7 +6,7 @@ What is left out is said in the page, and is in the run folder. Pure, except tha
 
 from __future__ import annotations
 
-import functools
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,16 +57,16 @@ def limits_of(trials: int) -> Limits:
 
 def read_for_report(path: Path) -> RunFolder:
     """Read a run folder; of a very large one, of each trial only what its tables show."""
-    if _lines(path / TRIALS_FILE) <= MOST_FOLDED:
+    if not _is_long(path / TRIALS_FILE):
         return read_folder(path)
     return RunFolder(path=path, run=read_run(path), trials=read_trials(path, _LeanTrials().parse))
 
 
-def _lines(file: Path) -> int:
+def _is_long(file: Path) -> bool:
     if not file.exists():
-        return 0
+        return False
     with file.open("rb") as stream:
-        return sum(chunk.count(b"\n") for chunk in iter(functools.partial(stream.read, 1 << 20), b""))
+        return next(itertools.islice(stream, MOST_FOLDED, None), None) is not None
 
 
 class _LeanTrials:
