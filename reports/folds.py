@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
-from reports.checks import WORDS, CheckRow, check_rows
+from reports.checks import WORDS, CheckLine, CheckRow, check_line, check_rows
 from reports.latency import Latency, latency_of
+from reports.limits import MOST_OUTPUTS
 from reports.logs import read_log
 from reports.rows import Row, cell_row, count_reasons, plural
 from reports.sparks import highest, spark, throughput
@@ -55,32 +58,45 @@ class Fold:
     trials: tuple[TrialView, ...]
     summary: str
     checks: tuple[CheckRow, ...]
+    check_line: CheckLine
 
 
 def build_folds(view: RunView) -> tuple[Fold, ...]:
     """Return a fold for each cell that was planned to be measured, failed or has trials, in the plan's order."""
     if not view.limits.folds:
         return ()
-    cells = (cell for cell in view.cells if cell.status in ("planned", "failed") or cell.id in view.every)
-    return tuple(_fold(cell, view) for cell in cells)
+    cells = [cell for cell in view.cells if cell.status in ("planned", "failed") or cell.id in view.every]
+    telling = _telling([view.every.get(cell.id, ()) for cell in cells])
+    slugs = {cell.id: cell.slug for cell in view.cells}
+    return tuple(_fold(cell, view, slugs, telling) for cell in cells)
 
 
-def _fold(cell: CellInfo, view: RunView) -> Fold:
+def _telling(cells: Sequence[Sequence[Trial]]) -> AbstractSet[int]:
+    """Return the ids of the trials whose output is shown: what does not count, then each cell's first, then all."""
+    every = [trial for trials in cells for trial in trials]
+    wanted = [trial for trial in every if trial.verdict != "ok"]
+    wanted += [trials[0] for trials in cells if trials]
+    return set(itertools.islice(dict.fromkeys(map(id, wanted + every)), MOST_OUTPUTS))
+
+
+def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: AbstractSet[int]) -> Fold:
     trials = view.every.get(cell.id, ())
     row = cell_row(cell, cell.title, "", view)
-    lines = [throughput(trial) for trial in trials]
-    slugs = {other.id: other.slug for other in view.cells}
+    details = view.limits.details
+    lines = [throughput(trial) if details else () for trial in trials]
+    rows, top = check_rows(trials), highest(lines)
     return Fold(
         anchor=view.anchors[cell.id],
         cell=cell,
         row=row,
         latency=latency_of(view.trials.get(cell.id, ())),
         trials=tuple(
-            _trial(trial, _label(trial, slugs), spark(line, highest(lines)), view.folder.path)
+            _trial(trial, _label(trial, slugs), spark(line, top), view.folder.path if id(trial) in telling else None)
             for trial, line in zip(trials, lines, strict=True)
         ),
         summary=_summary(row, trials),
-        checks=check_rows(trials),
+        checks=rows if details else tuple(row for row in rows if row.outcome in ("fail", "warn")),
+        check_line=() if details else check_line(trials, ()),
     )
 
 
@@ -106,14 +122,14 @@ def _label(trial: Trial, slugs: Mapping[str, str]) -> str:
     return " ".join(words)
 
 
-def _trial(trial: Trial, label: str, line: str, folder: Path) -> TrialView:
+def _trial(trial: Trial, label: str, line: str, folder: Path | None) -> TrialView:
     counted = Counter(check.outcome for check in trial.checks)
     return TrialView(
         trial=trial,
         label=label,
         tally=", ".join(f"{counted[outcome]} {WORDS[outcome]}" for outcome in OUTCOMES if counted[outcome]),
         spark=Markup(line),  # noqa: S704 - our own SVG
-        commands=tuple(_command(command, folder) for command in trial.commands),
+        commands=tuple(_command(command, folder) for command in trial.commands) if folder else (),
     )
 
 

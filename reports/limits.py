@@ -27,32 +27,39 @@ MOST_ORDER = 20_000  # characters of the planned order
 
 @dataclass(frozen=True)
 class Limits:
-    """What the page shows: whether cells unfold, whether in all detail, and of how many trials the output."""
+    """What the page shows of a run of so many trials."""
 
-    folds: bool = True
-    details: bool = True
-    outputs: int = MOST_OUTPUTS
+    trials: int
+
+    @property
+    def folds(self) -> bool:
+        """Return whether cells unfold, and tables beyond the matrix's own are shown."""
+        return self.trials <= MOST_FOLDED
+
+    @property
+    def details(self) -> bool:
+        """Return whether each trial and each check is shown with all that is known of it."""
+        return self.trials <= MOST_DETAILED
 
     @property
     def said(self) -> str:
         """Return what is left out, in a sentence; empty where nothing is."""
         if not self.folds:
             return (
-                f"This run has more than {MOST_FOLDED} trials: CPU tables, modes, scaling, latency and single cells are"
-                " left out. Everything is in the run folder; a report of fewer cells (speedup run --only) shows it."
+                f"{self.trials} trials are too many for one page: CPU times, modes, scaling, latency and single cells"
+                " are left out. The run folder has everything; so has the report of a run with fewer cells (--only)."
             )
         if not self.details:
             return (
-                f"This run has more than {MOST_DETAILED} trials: of each, the page shows a short row, of checks those"
-                f" that did not pass, and commands and output of {self.outputs} trials, those that do not count first."
-                " The rest is in trials.jsonl and logs of the run folder."
+                f"{self.trials} trials: of each, the page shows a short row; of checks, those that failed or warned;"
+                f" commands and output of {MOST_OUTPUTS} trials. The run folder has the rest: trials.jsonl, logs."
+            )
+        if self.trials > MOST_OUTPUTS:
+            return (
+                f"Of {self.trials} trials, the page shows the commands and output of {MOST_OUTPUTS}; the run folder's"
+                " logs have all."
             )
         return ""
-
-
-def limits_of(trials: int) -> Limits:
-    """Return what a page can hold of so many trials."""
-    return Limits(folds=trials <= MOST_FOLDED, details=trials <= MOST_DETAILED)
 
 
 def read_for_report(path: Path) -> RunFolder:
@@ -77,8 +84,10 @@ class _LeanTrials:
         self.checks: dict[tuple[tuple[str, str], ...], tuple[Check, ...]] = {}
 
     def parse(self, line: bytes) -> Trial:
-        """Return a line's trial; ValueError where it is none."""
-        record: dict[str, Any] = from_json(_without_evidence(line))
+        """Return a line's trial; ValueError, TypeError or LookupError where it is none."""
+        record: Any = from_json(_without_evidence(line))
+        if not isinstance(record, dict):
+            raise TypeError("not a record")
         record |= {"evidence": None, "latency": None, "commands": (), "checks": self.shared(record.get("checks", ()))}
         return self.adapter.validate_python(record)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from reports.families import Family, families_of
-from reports.limits import Limits, limits_of
+from reports.limits import Limits
 from runners.cells import Program, programs, variant_name
 from runners.comparison import counting
 from runners.matrix import Matrix, Validity
@@ -104,7 +104,7 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
         if matrix
         else {},
         published={item.run.machine: _numbers(item) for item in (*published, *folder.run.published)},
-        limits=limits_of(len(folder.trials)),
+        limits=Limits(len(folder.trials)),
     )
 
 
