@@ -17,7 +17,8 @@ from reports.latency import Latency, latency_of
 from reports.limits import MOST_OUTPUTS
 from reports.logs import read_log
 from reports.rows import Row, cell_row, count_reasons, plural
-from reports.sparks import highest, spark, throughput
+from reports.sparks import Counter as Counted
+from reports.sparks import counters, highest, spark, throughput
 from reports.view import RunView, is_solo
 from runners.order import TOGETHER
 from runners.records import CellInfo, Command, Outcome, Trial
@@ -37,6 +38,17 @@ class CommandView:
 
 
 @dataclass(frozen=True)
+class CounterView:
+    """A counter over a trial's time: a line, and from where to where it went."""
+
+    name: str
+    line: Markup
+    low: float
+    high: float
+    unit: str
+
+
+@dataclass(frozen=True)
 class TrialView:
     """One trial as the fold shows it; `label` says its block, whether it is a repeat, and beside whom it ran."""
 
@@ -44,6 +56,7 @@ class TrialView:
     label: str
     tally: str
     spark: Markup
+    counters: tuple[CounterView, ...]
     commands: tuple[CommandView, ...]
 
 
@@ -91,7 +104,13 @@ def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: Abst
         row=row,
         latency=latency_of(view.trials.get(cell.id, ())),
         trials=tuple(
-            _trial(trial, _label(trial, slugs), spark(line, top), view.folder.path if id(trial) in telling else None)
+            _trial(
+                trial,
+                _label(trial, slugs),
+                spark(line, top),
+                view.folder.path if id(trial) in telling else None,
+                watched=details and (trial is trials[0] or trial.verdict != "ok"),
+            )
             for trial, line in zip(trials, lines, strict=True)
         ),
         summary=_summary(row, trials),
@@ -122,15 +141,21 @@ def _label(trial: Trial, slugs: Mapping[str, str]) -> str:
     return " ".join(words)
 
 
-def _trial(trial: Trial, label: str, line: str, folder: Path | None) -> TrialView:
+def _trial(trial: Trial, label: str, line: str, folder: Path | None, *, watched: bool) -> TrialView:
     counted = Counter(check.outcome for check in trial.checks)
     return TrialView(
         trial=trial,
         label=label,
         tally=", ".join(f"{counted[outcome]} {WORDS[outcome]}" for outcome in OUTCOMES if counted[outcome]),
         spark=Markup(line),  # noqa: S704 - our own SVG
+        counters=tuple(map(_counter, counters(trial))) if watched else (),
         commands=tuple(_command(command, folder) for command in trial.commands) if folder else (),
     )
+
+
+def _counter(counter: Counted) -> CounterView:
+    line = Markup(spark(counter.values, max(counter.values), counter.unit))  # noqa: S704 - our own SVG
+    return CounterView(counter.name, line, min(counter.values), max(counter.values), counter.unit)
 
 
 def _command(command: Command, folder: Path) -> CommandView:

@@ -109,3 +109,16 @@ def test_a_small_plot_has_no_such_note() -> None:
     """All rows are drawn."""
     run, trials, _ = example_run(1)
     assert bars_note(build_tables(view_run(RunFolder(Path("nowhere"), run, trials)))[0]) == ""
+
+
+def test_counters_over_time_are_shown_for_the_first_trial_of_each_cell() -> None:
+    """Those that were sampled all the time, with their range; CPU time as CPUs in use."""
+    run, trials, _ = example_run(2)
+    folds = build_folds(view_run(RunFolder(Path("nowhere"), run, trials)))
+    first, second, *_ = next(fold for fold in folds if fold.cell.server == "epoll").trials
+
+    assert [counter.name for counter in first.counters] == [
+        "connections open", "memory of the server", "CPU time of the server",
+    ]  # fmt: skip
+    assert (first.counters[2].low, first.counters[2].high) == pytest.approx((0.98, 0.98))
+    assert second.counters == ()
