@@ -46,8 +46,11 @@ class Ranking:
         return places
 
 
-def compare(row: Row, base: Row, comparisons: int, families: Families) -> Comparison:
-    """Return the ratios of two measured rows, as one of so many comparisons of a table."""
+def compare(row: Row, base: Row, comparisons: int, families: Families, *, whole: bool = True) -> Comparison:
+    """Return the ratios of two measured rows, as one of so many comparisons of a table.
+
+    Unless `whole`, those of the CPU time of the load generator and of the machine are left out.
+    """
     estimate = paired(row, base, "rate", comparisons) or _of_medians(row, base)
     cost = paired(row, base, "cost", comparisons)
     judgement = judge(estimate)
@@ -60,8 +63,8 @@ def compare(row: Row, base: Row, comparisons: int, families: Families) -> Compar
         cost=cost,
         cost_judgement=judge_cost(cost) if cost and not no_cost else None,
         cost_unranked=no_cost,
-        client=paired(row, base, "client", comparisons),
-        machine=paired(row, base, "machine", comparisons),
+        client=paired(row, base, "client", comparisons) if whole else None,
+        machine=paired(row, base, "machine", comparisons) if whole else None,
     )
 
 

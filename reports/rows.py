@@ -186,13 +186,16 @@ def cell_row(
     """Return the row of one cell of the plan, measured or not."""
     trials = view.trials.get(cell.id, ())
     valid = ok_trials(trials)
-    status, reason = _why_unmeasured(cell, trials)
+    status: Status = "measured"
+    reason = ""
+    if not valid:
+        status, reason = _why_unmeasured(cell, trials)
     rates = [trial.requests_per_s or 0 for trial in valid]
     return Row(
         label=label,
         note=note,
-        status="measured" if valid else status,
-        reason="" if valid else clipped(one_line(reason), REASON_CHARACTERS),
+        status=status,
+        reason=clipped(one_line(reason), REASON_CHARACTERS),
         key=key or RowKey(cell.server, cell.variant, cell.threads),
         cell=cell,
         anchor=view.anchors.get(cell.id),

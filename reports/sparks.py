@@ -1,6 +1,7 @@
 """Throughput and counters over a trial's time, as lines of a few hundred bytes of SVG: matplotlib's are 100 times that.
 
-Pure. For throughput, the kernel's count of segments, ten times a second, gives the shape; the trial's own rate gives the height.
+Pure. The kernel's count of segments, ten times a second, gives throughput its shape; the trial's own rate gives the
+height.
 """
 
 from __future__ import annotations

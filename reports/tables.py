@@ -219,7 +219,7 @@ def _compared(row: Row, bases: dict[Group, Row], comparisons: int, view: RunView
         return dataclasses.replace(row, published_ratio=before)
     if row is base:
         return dataclasses.replace(row, base=True, published_ratio=1.0 if row.published else None)
-    comparison = compare(row, base, comparisons, view.families)
+    comparison = compare(row, base, comparisons, view.families, whole=view.limits.folds)
     return dataclasses.replace(row, published_ratio=before, comparison=comparison)
 
 
