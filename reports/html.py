@@ -137,7 +137,10 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         duets=duets,
         modes=mode_table(view) if folds else None,
         paced=paced,
-        plots={table.id: Markup(bar_plot(table, f"plot-{table.id}")) for table in tables},  # noqa: S704 - our own SVG
+        plots={  # of a very large run's tables, no few rows can stand for the others
+            table.id: Markup(bar_plot(table, f"plot-{table.id}") if folds else "")  # noqa: S704 - our own SVG
+            for table in tables
+        },
         threads=threads,
         connections=connections,
         curves={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704 - our own SVG

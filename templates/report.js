@@ -123,12 +123,12 @@
     }
   }
 
-  function rebase({ base, table, rows, choice, said }) {
+  function rebase({ base, rows, choice, said }) {
     if (!base) return;
     const wanted = view.base[base];
     const to = rows.find((row) => row.dataset.row && row.dataset.row === wanted && !("isBase" in row.dataset));
     for (const row of rows) {
-      const changed = to && row.dataset.like === to.dataset.like;
+      const changed = to && [to.dataset.like, undefined].includes(row.dataset.like); // a row without has published numbers
       for (const cell of all("[data-of]", row)) put(cell, changed ? ratioText(cell, row, to) : null);
       for (const cell of all("[data-says]", row)) put(cell, changed ? (row === to ? "base" : "no verdict") : null);
     }
@@ -140,7 +140,6 @@
         : "";
       said.hidden = !to;
     }
-    table.classList.toggle("rebased", Boolean(to));
   }
 
   function ratioText(cell, row, to) {
@@ -153,6 +152,7 @@
   function put(cell, what) {
     cell.kept ??= { nodes: [...cell.childNodes], v: cell.dataset.v };
     cell.replaceChildren(...(what === null ? cell.kept.nodes : [what.text ?? what]));
+    cell.classList.toggle("anew", Boolean(what?.text));
     const v = what === null ? cell.kept.v : what.ratio;
     if (v === undefined || v === null) delete cell.dataset.v;
     else cell.dataset.v = v;

@@ -135,6 +135,13 @@ def test_another_base_gives_ratios_without_intervals_and_says_so(page: Page) -> 
         shown = float(ratio.strip("*\n "))
         assert shown == pytest.approx(float(rate) / base, rel=0.01)
         assert "\u2013" not in ratio
+    published = page.evaluate("lines().filter(row => cell(row, 'then')?.dataset.v).map(row => "
+                              "[cell(row, 'then').dataset.v, cell(row, 'then-ratio').innerText])")  # fmt: skip
+    then = page.evaluate("lines().find(row => row.dataset.row === choice.value)"
+                         ".querySelector('[data-c=then]').dataset.v")  # fmt: skip
+    assert len(published) > 4
+    for value, ratio in published:
+        assert float(ratio.strip("*\n ")) == pytest.approx(float(value) / float(then), rel=0.02)
     assert set(page.evaluate("column('verdict').filter(text => text)")) == {"base", "no verdict"}
     assert "they have no intervals and give no verdicts" in page.evaluate("table().closest('section').innerText")
     page.evaluate("choice.selectedIndex = 0; choice.onchange()")
