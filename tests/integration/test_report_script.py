@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reports.html import write_report
 from tests.integration.chromium import BROWSER, Chromium, Page
-from tests.unit.example_run import write_example
+from tests.unit.example_run import example_run, hostile, hostile_matrix, write_example, write_folder
 
 pytestmark = [
     pytest.mark.browser,
@@ -212,3 +214,20 @@ def test_reset_brings_back_the_report(page: Page) -> None:
     now = page.evaluate("document.querySelector('main').innerText")
     assert now.replace("Everything is shown as in the report", "").split() == before
     assert page.evaluate("location.hash") == ""
+
+
+def test_hostile_names_stay_text_in_the_controls(browser: Chromium, tmp_path: Path) -> None:
+    """Languages, titles and headings from a run folder become labels and options, never elements."""
+    run, trials, logs = example_run(2)
+    run = dataclasses.replace(hostile(run), matrix=hostile_matrix(run.matrix))
+    made = write_folder(tmp_path / "bad", run, hostile(trials), logs)
+    page = opened(browser, write_report(made).as_uri())
+    page.evaluate("document.querySelectorAll('.controls input').forEach(each => each.click())")
+    page.evaluate("document.querySelectorAll('th[data-c=name] button').forEach(each => each.click())")
+    page.evaluate("document.querySelectorAll('.tools select').forEach(each => "
+                  "{ each.selectedIndex = 1; each.onchange() })")  # fmt: skip
+
+    assert page.evaluate("document.querySelectorAll('main script, main x, main img').length") == 0
+    assert "<script>alert(1)</script>" in page.evaluate("document.querySelector('.controls').innerText")
+    assert page.complaints == []
+    assert page.evaluate("document.title").startswith("<script>alert(1)</script>")
