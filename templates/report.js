@@ -258,9 +258,10 @@
       return make("label", {}, box, ` ${title}`);
     });
     const columns = make("details", {}, make("summary", { textContent: "Columns" }), make("div", {}, ...boxes));
-    const tools = make("div", { className: "tools" }, ...(of.base === of.name ? addBase(of) : []), columns, of.note);
+    const few = boxes.length < 4; // nobody needs to hide one of so few
+    const tools = [...(of.base === of.name ? addBase(of) : []), ...(few ? [] : [columns]), of.note];
     const place = of.table.closest(".scroll");
-    place.before(tools);
+    place.before(make("div", { className: "tools" }, ...tools));
     if (of.said) place.after(of.said);
   }
 
