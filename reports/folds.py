@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from reports.checks import WORDS, CheckLine, CheckRow, check_line, check_rows
 from reports.latency import Latency, latency_of
-from reports.limits import MOST_OUTPUTS
+from reports.limits import MOST_OUTPUTS, MOST_WATCHED
 from reports.logs import read_log
 from reports.rows import Row, cell_row, count_reasons, plural
 from reports.sparks import Counter as Counted
@@ -89,13 +89,14 @@ def _telling(cells: Sequence[Sequence[Trial]]) -> AbstractSet[int]:
     every = [trial for trials in cells for trial in trials]
     wanted = [trial for trial in every if trial.verdict != "ok"]
     wanted += [trials[0] for trials in cells if trials]
-    return set(itertools.islice(dict.fromkeys(map(id, wanted + every)), MOST_OUTPUTS))
+    return set(itertools.islice(dict.fromkeys(map(id, wanted + every)), max(MOST_OUTPUTS, len(cells))))
 
 
 def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: AbstractSet[int]) -> Fold:
     trials = view.every.get(cell.id, ())
     row = cell_row(cell, cell.title, "", view)
     details = view.limits.details
+    watched = details or len(view.cells) <= MOST_WATCHED
     lines = [throughput(trial) if details else () for trial in trials]
     rows, top = check_rows(trials), highest(lines)
     return Fold(
@@ -109,7 +110,7 @@ def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: Abst
                 _label(trial, slugs),
                 spark(line, top),
                 view.folder.path if id(trial) in telling else None,
-                watched=details and (trial is trials[0] or trial.verdict != "ok"),
+                watched=watched and trial is trials[0],
             )
             for trial, line in zip(trials, lines, strict=True)
         ),

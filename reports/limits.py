@@ -20,7 +20,8 @@ from runners.records import TRIAL_SCHEMA, Check, RunFolder, Trial
 
 MOST_FOLDED = 5000  # trials; of more, no cell can be unfolded, and only what tables need is read
 MOST_DETAILED = 600  # trials; of more, their rows and checks are short
-MOST_OUTPUTS = 300  # trials whose command lines and outputs are shown
+MOST_OUTPUTS = 200  # trials whose command lines and outputs are shown, or one of each cell if that is more
+MOST_WATCHED = 100  # cells; of more, only a detailed page shows counters over time
 WRITTEN_END = f',"schema":"{TRIAL_SCHEMA}"}}\n'.encode()  # behind the evidence
 CHECK = re.compile(rb'\{"id":"([^"\\]*)","name":"([^"\\]*)","outcome":"([a-z]*)"')
 CHECKS = TypeAdapter(Check)
@@ -54,12 +55,12 @@ class Limits:
         if not self.details:
             return (
                 f"{self.trials} trials: of each, the page shows a short row; of checks, those that failed or warned;"
-                f" commands and output of {MOST_OUTPUTS} trials. The run folder has the rest: trials.jsonl, logs."
+                f" commands and output of each cell's first trial and some more. The run folder has all of them."
             )
         if self.trials > MOST_OUTPUTS:
             return (
-                f"Of {self.trials} trials, the page shows the commands and output of {MOST_OUTPUTS}; the run folder's"
-                " logs have all."
+                f"Of {self.trials} trials, the page shows commands and output of some, those that do not count first;"
+                " the run folder's logs have all."
             )
         return ""
 
