@@ -144,6 +144,17 @@ def test_axe_finds_no_barrier(browser: Chromium, url: str, scheme: str, width: i
     assert violations(page) == []
 
 
+def test_axe_finds_no_barrier_where_runs_of_two_machines_stand_in_one_file(browser: Chromium, tmp_path: Path) -> None:
+    """Every landmark has a name of its own."""
+    here, there = (write_example(tmp_path / name, 1, threads=(1,)) for name in ("here", "there"))
+    page = browser.open(write_report(here, extra=[there]).as_uri())
+    page.evaluate("document.querySelectorAll('.cell').forEach(each => each.remove())")
+
+    assert shown(page, "#machines table") > 1
+    assert page.complaints == []
+    assert violations(page) == []
+
+
 def violations(page: Page) -> list[str]:
     """Return what axe-core finds wrong, a line for each rule with the first places."""
     page.evaluate((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8") + "; 0")
