@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -178,11 +177,3 @@ class Page:
         """Write what a printer would get."""
         answer = self.call("Page.printToPDF", preferCSSPageSize=True, displayHeaderFooter=False)
         file.write_bytes(base64.b64decode(answer["data"]))
-
-
-def texts(page: Page, selector: str) -> Sequence[str]:
-    """Return the visible text of every element that is shown."""
-    found: list[str] = page.evaluate(
-        f"[...document.querySelectorAll({json.dumps(selector)})].filter(e => e.checkVisibility()).map(e => e.innerText)"
-    )
-    return found
