@@ -54,15 +54,15 @@ def worst(checks: Sequence[Check]) -> Outcome:
 
 def check_line(trials: Sequence[Trial], families: Iterable[Family]) -> CheckLine:
     """Return which checks passed, failed, warned and are unknown, over all trials of a table and its families."""
-    grouped = by_check(trials)
-    if not grouped:
+    tallies = _tallies(trial.checks for trial in trials)
+    if not tallies:
         return ()
     for family in families:
-        grouped.setdefault("V23", []).append((family.rate or family.cost).check)
+        _count((family.rate or family.cost).check, 1, tallies)
     found: dict[Outcome, list[str]] = {outcome: [] for outcome in WORST}
-    for checks in grouped.values():
-        outcome = worst(checks)
-        found[outcome].append(_told(checks, outcome))
+    for _, tally in sorted(tallies.items(), key=lambda item: (len(item[0]), item[0])):
+        outcome = next(outcome for outcome in WORST if tally.counts[outcome])
+        found[outcome].append(_told(tally, outcome))
     said = {outcome: ", ".join(names) for outcome, names in found.items() if names}
     if "pass" in said:
         said["pass"] = str(len(found["pass"]))
@@ -70,10 +70,38 @@ def check_line(trials: Sequence[Trial], families: Iterable[Family]) -> CheckLine
     return tuple((WORDS[outcome], said[outcome]) for outcome in order if outcome in said)
 
 
-def _told(checks: Sequence[Check], outcome: Outcome) -> str:
+@dataclass(frozen=True)
+class _Tally:
+    """A check's name, and how often it came out in each way."""
+
+    name: str
+    counts: Counter[Outcome]
+
+
+def _tallies(checks: Iterable[tuple[Check, ...]]) -> dict[str, _Tally]:
+    """Count outcomes by the checks' ids; trials of a large run share their checks, which are counted once for all."""
+    alike: dict[tuple[int, ...], tuple[tuple[Check, ...], int]] = {}
+    for of in checks:
+        same = tuple(map(id, of))
+        alike[same] = (of, alike.get(same, (of, 0))[1] + 1)
+    tallies: dict[str, _Tally] = {}
+    for of, times in alike.values():
+        for check in of:
+            _count(check, times, tallies)
+    return tallies
+
+
+def _count(check: Check, times: int, tallies: dict[str, _Tally]) -> None:
+    tally = tallies.get(check.id)
+    if tally is None:
+        tally = tallies[check.id] = _Tally(f"{check.id} {check.name}", Counter())
+    tally.counts[check.outcome] += times
+
+
+def _told(tally: _Tally, outcome: Outcome) -> str:
     """Return a check's name, and how often where it was not always."""
-    name, count = f"{checks[0].id} {checks[0].name}", sum(1 for check in checks if check.outcome == outcome)
-    return name if outcome == "unknown" or len(checks) == 1 else f"{name} ({count} of {len(checks)})"
+    total = tally.counts.total()
+    return tally.name if outcome == "unknown" or total == 1 else f"{tally.name} ({tally.counts[outcome]} of {total})"
 
 
 def check_rows(trials: Iterable[Trial]) -> tuple[CheckRow, ...]:

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.families import Family, Measure, gate
-from reports.rows import Comparison, Row
-from reports.view import ok_trials
+from reports.rows import FIGURES, Comparison, Row
 from runners.statistics import (
     Answer,
     Estimate,
@@ -26,12 +25,7 @@ from runners.statistics import (
 )
 
 Families = Mapping[str, Family]
-VALUES = {
-    "rate": "requests_per_s",
-    "cost": "server_cpu_us_per_request",
-    "client": "client_cpu_us_per_request",
-    "machine": "machine_cpu_us_per_request",
-}
+VALUES = dict(zip(("rate", "cost", "client", "machine"), FIGURES, strict=True))
 
 
 @dataclass(frozen=True)
@@ -52,10 +46,13 @@ class Ranking:
         return places
 
 
-def compare(row: Row, base: Row, comparisons: int, families: Families) -> Comparison:
-    """Return the ratios of two measured rows, as one of so many comparisons of a table."""
-    estimate = _paired(row, base, "rate", comparisons) or _of_medians(row, base)
-    cost = _paired(row, base, "cost", comparisons)
+def compare(row: Row, base: Row, comparisons: int, families: Families, *, whole: bool = True) -> Comparison:
+    """Return the ratios of two measured rows, as one of so many comparisons of a table.
+
+    Unless `whole`, those of the CPU time of the load generator and of the machine are left out.
+    """
+    estimate = paired(row, base, "rate", comparisons) or _of_medians(row, base)
+    cost = paired(row, base, "cost", comparisons)
     judgement = judge(estimate)
     unranked = _unranked(row, base, judgement) or _gate((row, base), "rate", families)
     no_cost = _unlike(row, base) or _gate((row, base), "cost", families)
@@ -66,21 +63,16 @@ def compare(row: Row, base: Row, comparisons: int, families: Families) -> Compar
         cost=cost,
         cost_judgement=judge_cost(cost) if cost and not no_cost else None,
         cost_unranked=no_cost,
-        client=_paired(row, base, "client", comparisons),
-        machine=_paired(row, base, "machine", comparisons),
+        client=paired(row, base, "client", comparisons) if whole else None,
+        machine=paired(row, base, "machine", comparisons) if whole else None,
     )
 
 
-def _paired(row: Row, base: Row, value: str, comparisons: int) -> Estimate | None:
+def paired(row: Row, base: Row, value: str, comparisons: int) -> Estimate | None:
     """Return the ratio over the blocks that both have; None without such blocks."""
-    mine, theirs = _by_block(row, VALUES[value]), _by_block(base, VALUES[value])
+    mine, theirs = row.by_block[VALUES[value]], base.by_block[VALUES[value]]
     logs = [math.log(mine[block] / theirs[block]) for block in mine if block in theirs]
     return ratio(logs, attainable_level(len(logs), family_level(comparisons))) if logs else None
-
-
-def _by_block(row: Row, field: str) -> dict[int, float]:
-    trials = ((trial.block, getattr(trial, field)) for trial in ok_trials(row.trials))
-    return {block: value for block, value in trials if block is not None and value}
 
 
 def _of_medians(row: Row, base: Row) -> Estimate:
@@ -147,4 +139,4 @@ def _groups(ranked: Sequence[Row], by: Measure) -> tuple[tuple[Row, ...], ...]:
 
 def lead(best: Row, other: Row, by: Measure, comparisons: int) -> Estimate | None:
     """Return by how much a row is ahead of another: above 1 it answers more, or costs less."""
-    return _paired(best, other, "rate", comparisons) if by == "rate" else _paired(other, best, "cost", comparisons)
+    return paired(best, other, "rate", comparisons) if by == "rate" else paired(other, best, "cost", comparisons)

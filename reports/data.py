@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from reports.clean import clean
-from reports.folds import Fold, Latency
+from reports.folds import Fold
+from reports.latency import Latency
 from reports.rows import Row, one_line, plural
 from reports.tables import TableModel
 from reports.view import RunView, ok_trials

@@ -6,7 +6,6 @@ nothing in a duet and are shown nowhere.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -146,9 +145,11 @@ def duet_cells(rows: Sequence[Row], duets: Sequence[Duet]) -> dict[str, DuetCell
     pairs = {(duet.row.id, duet.base.id): duet for duet in duets if not duet.twin}
     pairs |= {(base, row): turned(duet) for (row, base), duet in pairs.items()}
     names = {row.cell.id: named(row) for row in rows if row.cell}
+    order = {cell: number for number, cell in enumerate(names)}
+    known = [pair for pair in pairs if pair[0] in order and pair[1] in order and order[pair[1]] < order[pair[0]]]
     found: dict[str, DuetCell] = {}
-    for cell, base in itertools.permutations(names, 2):
-        if (cell, base) in pairs and cell not in found and list(names).index(base) < list(names).index(cell):
+    for cell, base in sorted(known, key=lambda pair: (order[pair[0]], order[pair[1]])):
+        if cell not in found:
             first = next(iter(found), base)
             found.setdefault(base, DuetCell(None))
             found[cell] = DuetCell(pairs[cell, base], "" if base == first else names[base])

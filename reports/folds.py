@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
-from reports.checks import WORDS, CheckRow, check_rows
+from reports.checks import WORDS, CheckLine, CheckRow, check_line, check_rows
+from reports.latency import Latency, latency_of
+from reports.limits import MOST_OUTPUTS, MOST_WATCHED
 from reports.logs import read_log
 from reports.rows import Row, cell_row, count_reasons, plural
-from reports.sparks import highest, spark, throughput
+from reports.sparks import Counter as Counted
+from reports.sparks import counters, highest, spark, throughput
 from reports.view import RunView, is_solo
-from runners.errors import BadInput
-from runners.histogram import decode, merge, percentile_us
 from runners.order import TOGETHER
 from runners.records import CellInfo, Command, Outcome, Trial
 
 OUTCOMES: tuple[Outcome, ...] = ("fail", "warn", "pass", "unknown")
 TITLES = {"build": "Build", "server": "Server", "warm-up": "Warm-up", "load": "Load"}
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Latencies of a cell's valid trials together, in microseconds; None: too few samples above, or unknown."""
-
-    requests: int
-    p50_us: int | None
-    p90_us: int | None
-    p99_us: int | None
-    max_us: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +38,17 @@ class CommandView:
 
 
 @dataclass(frozen=True)
+class CounterView:
+    """A counter over a trial's time: a line, and from where to where it went."""
+
+    name: str
+    line: Markup
+    low: float
+    high: float
+    unit: str
+
+
+@dataclass(frozen=True)
 class TrialView:
     """One trial as the fold shows it; `label` says its block, whether it is a repeat, and beside whom it ran."""
 
@@ -53,6 +56,7 @@ class TrialView:
     label: str
     tally: str
     spark: Markup
+    counters: tuple[CounterView, ...]
     commands: tuple[CommandView, ...]
 
 
@@ -67,53 +71,52 @@ class Fold:
     trials: tuple[TrialView, ...]
     summary: str
     checks: tuple[CheckRow, ...]
+    check_line: CheckLine
 
 
 def build_folds(view: RunView) -> tuple[Fold, ...]:
     """Return a fold for each cell that was planned to be measured, failed or has trials, in the plan's order."""
-    cells = (cell for cell in view.cells if cell.status in ("planned", "failed") or cell.id in view.every)
-    return tuple(_fold(cell, view) for cell in cells)
+    if not view.limits.folds:
+        return ()
+    cells = [cell for cell in view.cells if cell.status in ("planned", "failed") or cell.id in view.every]
+    telling = _telling([view.every.get(cell.id, ()) for cell in cells])
+    slugs = {cell.id: cell.slug for cell in view.cells}
+    return tuple(_fold(cell, view, slugs, telling) for cell in cells)
 
 
-def latency_of(trials: Sequence[Trial]) -> Latency | None:
-    """Return the latencies of all valid trials, from their merged histograms; None where none was kept."""
-    histogram = merge(_histograms(trial.latency for trial in trials if trial.verdict == "ok"))
-    if not histogram:
-        return None
-    return Latency(
-        requests=sum(histogram.values()),
-        p50_us=percentile_us(histogram, 50),
-        p90_us=percentile_us(histogram, 90),
-        p99_us=percentile_us(histogram, 99),
-        max_us=max(histogram),
-    )
+def _telling(cells: Sequence[Sequence[Trial]]) -> AbstractSet[int]:
+    """Return the ids of the trials whose output is shown: what does not count, then each cell's first, then all."""
+    every = [trial for trials in cells for trial in trials]
+    wanted = [trial for trial in every if trial.verdict != "ok"]
+    wanted += [trials[0] for trials in cells if trials]
+    return set(itertools.islice(dict.fromkeys(map(id, wanted + every)), max(MOST_OUTPUTS, len(cells))))
 
 
-def _histograms(encoded: Iterator[str | None]) -> Iterator[Mapping[int, int]]:
-    for text in encoded:
-        if text:
-            try:
-                yield decode(text)
-            except (BadInput, ValueError):
-                continue
-
-
-def _fold(cell: CellInfo, view: RunView) -> Fold:
+def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: AbstractSet[int]) -> Fold:
     trials = view.every.get(cell.id, ())
     row = cell_row(cell, cell.title, "", view)
-    lines = [throughput(trial) for trial in trials]
-    slugs = {other.id: other.slug for other in view.cells}
+    details = view.limits.details
+    watched = details or len(view.cells) <= MOST_WATCHED
+    lines = [throughput(trial) if details else () for trial in trials]
+    rows, top = check_rows(trials), highest(lines)
     return Fold(
         anchor=view.anchors[cell.id],
         cell=cell,
         row=row,
         latency=latency_of(view.trials.get(cell.id, ())),
         trials=tuple(
-            _trial(trial, _label(trial, slugs), spark(line, highest(lines)), view.folder.path)
+            _trial(
+                trial,
+                _label(trial, slugs),
+                spark(line, top),
+                view.folder.path if id(trial) in telling else None,
+                watched=watched and trial is trials[0],
+            )
             for trial, line in zip(trials, lines, strict=True)
         ),
         summary=_summary(row, trials),
-        checks=check_rows(trials),
+        checks=rows if details else tuple(row for row in rows if row.outcome in ("fail", "warn")),
+        check_line=() if details else check_line(trials, ()),
     )
 
 
@@ -139,15 +142,21 @@ def _label(trial: Trial, slugs: Mapping[str, str]) -> str:
     return " ".join(words)
 
 
-def _trial(trial: Trial, label: str, line: str, folder: Path) -> TrialView:
+def _trial(trial: Trial, label: str, line: str, folder: Path | None, *, watched: bool) -> TrialView:
     counted = Counter(check.outcome for check in trial.checks)
     return TrialView(
         trial=trial,
         label=label,
         tally=", ".join(f"{counted[outcome]} {WORDS[outcome]}" for outcome in OUTCOMES if counted[outcome]),
         spark=Markup(line),  # noqa: S704 - our own SVG
-        commands=tuple(_command(command, folder) for command in trial.commands),
+        counters=tuple(map(_counter, counters(trial))) if watched else (),
+        commands=tuple(_command(command, folder) for command in trial.commands) if folder else (),
     )
+
+
+def _counter(counter: Counted) -> CounterView:
+    line = Markup(spark(counter.values, max(counter.values), counter.unit))  # noqa: S704 - our own SVG
+    return CounterView(counter.name, line, min(counter.values), max(counter.values), counter.unit)
 
 
 def _command(command: Command, folder: Path) -> CommandView:

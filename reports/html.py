@@ -5,35 +5,45 @@
 
 from __future__ import annotations
 
+import base64
+import gc
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from reports.about import about
 from reports.clean import clean
+from reports.curves import MOST_LINES, paced_plot, percentile_plot, scaling_plot
 from reports.data import Download, downloads
 from reports.duets import DuetTable, cell_name, duet_table, duets_of
 from reports.families import blocks_line, blocks_note, noise_line
 from reports.folds import Fold, build_folds
+from reports.limits import MOST_ORDER, read_for_report
 from reports.lint import Lint, lint_view
 from reports.logs import read_log
+from reports.machines import column_names, machine_tables
+from reports.modes import ModeTable, mode_table
 from reports.notices import Notice, notices
 from reports.paced import PacedTable, paced_tables
 from reports.pages import environment, style_sheet
-from reports.plots import bar_plot, scaling_plot
+from reports.plots import bar_plot, bars_note
 from reports.rows import digits, needs
+from reports.scaling import Scaling, scalings
 from reports.summary import subtitle_of, title_of
 from reports.tables import TableModel, build_tables
 from reports.text import text_measured, text_published
 from reports.view import RunView, view_run
-from runners.folder import REPORT_FILE, read_folder, replace_file
+from runners.folder import REPORT_FILE, replace_file
 from runners.order import TOGETHER
 from runners.records import Published, RunFolder
+from runners.resources import root
 from runners.statistics import Interval
 
 ABSENT = "\u2013"  # an en dash: not known
@@ -58,9 +68,12 @@ class Part:
     notices: tuple[Notice, ...]
     tables: tuple[TableModel, ...]
     duets: DuetTable | None
+    modes: ModeTable | None
     paced: tuple[PacedTable, ...]
     plots: dict[str, Markup]
-    scaling: Markup
+    threads: tuple[Scaling, ...]
+    connections: tuple[Scaling, ...]
+    curves: dict[str, Markup]
     text: str
     published_text: str
     folds: tuple[Fold, ...]
@@ -73,8 +86,21 @@ class Part:
 def write_report(folder: Path, *, extra: Sequence[Path] = ()) -> Path:
     """Write report.html into a run folder, whole or not at all, and return its path; `extra` runs follow the first."""
     file = folder / REPORT_FILE
-    replace_file(file, render_report([read_folder(path) for path in (folder, *extra)]))
+    with uncollected():
+        replace_file(file, render_report([read_for_report(path) for path in (folder, *extra)]))
     return file
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep Python from looking for garbage: millions of values are made, and nearly all stay until the end."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def render_report(folders: Sequence[RunFolder]) -> str:
@@ -85,18 +111,29 @@ def render_report(folders: Sequence[RunFolder]) -> str:
         _part(folder, "" if number == 1 else f"run{number}-", published)
         for number, folder in enumerate(measured, start=1)
     ]
+    machines = machine_tables([(part.view, part.tables) for part in parts])
+    names = column_names([part.view for part in parts])
     main = parts[0]
+    said = about(main.view, main.tables, main.duets)
     return (
         _environment()
         .get_template("report.html.j2")
-        .render(parts=parts, main=main, css=style_sheet(), about=about(main.view, main.tables, main.duets))
+        .render(parts=parts, main=main, css=style_sheet(), script=_script(), machines=machines, names=names, about=said)
     )
 
 
 def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Part:
     view = view_run(folder, prefix=prefix, published=published)
     tables, duets = build_tables(view, prefix), duet_table(view, duets_of(view))
-    folds = build_folds(view)
+    detailed, folds = view.limits.folds, build_folds(view)
+    threads, connections = (scalings(view, "threads"), scalings(view, "connections")) if detailed else ((), ())
+    paced = paced_tables(view) if detailed else ()
+    drawn = {
+        "threads": scaling_plot(threads, f"{prefix}plot-threads"),
+        "connections": scaling_plot(connections, f"{prefix}plot-connections"),
+        "percentiles": percentile_plot(view, f"{prefix}plot-percentiles") if detailed else "",
+        "paced": paced_plot(paced, f"{prefix}plot-paced"),
+    }
     return Part(
         prefix=prefix,
         view=view,
@@ -105,9 +142,15 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         notices=notices(view, prefix),
         tables=tables,
         duets=duets,
-        paced=paced_tables(view),
-        plots={table.id: Markup(bar_plot(table, f"plot-{table.id}")) for table in tables},  # noqa: S704 - our own SVG
-        scaling=Markup(scaling_plot(view, f"{prefix}plot-scaling")),  # noqa: S704 - our own SVG
+        modes=mode_table(view) if detailed else None,
+        paced=paced,
+        plots={  # of a very large run's tables, no few rows can stand for the others
+            table.id: Markup(bar_plot(table, f"plot-{table.id}") if detailed else "")  # noqa: S704 - our own SVG
+            for table in tables
+        },
+        threads=threads,
+        connections=connections,
+        curves={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704 - our own SVG
         text=text_measured(view, tables, duets),
         published_text=text_published(view, tables),
         folds=folds,
@@ -123,12 +166,18 @@ def _build_output(folder: RunFolder, log: str | None, tail: str) -> str:
 
 
 def _order(view: RunView) -> tuple[str, ...]:
-    """Return each block's planned order as one line of slugs."""
-    return tuple(
-        f"{family}: " + ", ".join(" with ".join(cell.split("#")[0] for cell in item.split(TOGETHER)) for item in block)
-        for family, blocks in view.run.order.items()
-        for block in blocks
-    )
+    """Return each block's planned order as one line of slugs, as far as the page can hold them."""
+    lines: list[str] = []
+    left = MOST_ORDER
+    for family, blocks in view.run.order.items():
+        for block in blocks:
+            items = (" with ".join(cell.split("#")[0] for cell in item.split(TOGETHER)) for item in block)
+            line = f"{family}: {', '.join(items)}"
+            left -= len(line)
+            if left < 0:
+                return (*lines, "... and more: run.json of the run folder has all")
+            lines.append(line)
+    return tuple(lines)
 
 
 @cache
@@ -139,6 +188,8 @@ def _environment() -> Environment:
         grouped=grouped,
         fixed=fixed,
         share=share,
+        sortable=sortable,
+        bars_note=bars_note,
         mib=mib,
         ms=ms,
         between=between,
@@ -151,8 +202,23 @@ def _environment() -> Environment:
         noise_line=noise_line,
         digits=digits,
     )
-    made.globals["absent"] = ABSENT
+    made.globals.update(absent=ABSENT, most_lines=MOST_LINES)
     return made
+
+
+@dataclass(frozen=True)
+class Script:
+    """The page's only script, and the hash by which the page's policy lets it run, and no other."""
+
+    text: Markup
+    hash: str
+
+
+@cache
+def _script() -> Script:
+    text = (root() / "templates" / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Script(Markup(text), f"sha256-{digest}")  # noqa: S704 - our own file
 
 
 def grouped(value: float | None) -> Markup | str:
@@ -162,7 +228,7 @@ def grouped(value: float | None) -> Markup | str:
     digits = f"{value:.0f}"
     head = len(digits) % 3 or 3
     groups = [digits[start : start + 3] for start in range(head, len(digits), 3)]
-    return escape(digits[:head]) + Markup().join(Markup('<span class="k">{}</span>').format(group) for group in groups)
+    return Markup(digits[:head] + "".join(f'<span class="k">{group}</span>' for group in groups))  # noqa: S704 - digits
 
 
 def breakable(slug: str) -> Markup:
@@ -173,6 +239,11 @@ def breakable(slug: str) -> Markup:
 def fixed(value: float | None, digits: int = 2) -> str:
     """Return a number with so many decimals."""
     return ABSENT if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def sortable(value: float | None) -> Markup | str:
+    """Return the attribute from which the page's script takes a cell's number; empty for what is not known."""
+    return "" if value is None or not math.isfinite(value) else Markup(f' data-v="{value:.7g}"')  # noqa: S704
 
 
 def share(value: float | None) -> str:
@@ -197,4 +268,4 @@ def between(pair: tuple[float, float] | Interval | None, digits: int = 0) -> Mar
     low, high = (pair.low, pair.high) if isinstance(pair, Interval) else pair
     if digits:
         return f"{low:.{digits}f}\u2013{high:.{digits}f}"
-    return Markup("{}\u2013{}").format(grouped(low), grouped(high))
+    return Markup(f"{grouped(low)}\u2013{grouped(high)}")  # noqa: S704 - digits

@@ -26,7 +26,8 @@ class Notice:
 
 def notices(view: RunView, prefix: str = "") -> tuple[Notice, ...]:
     """Return the banner's lines, the worst first."""
-    found = [*_progress(view), *_builds(view, prefix), *_trials(view), *_noise(view), *_load(view), *_machine(view)]
+    found = [*_limits(view), *_progress(view), *_builds(view, prefix), *_trials(view)]
+    found += [*_noise(view), *_load(view), *_machine(view)]
     rank = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda notice: rank[notice.kind]))
 
@@ -35,6 +36,11 @@ def _recorded(view: RunView) -> Iterator[Trial]:
     """Yield the trials that the report shows."""
     for trials in view.every.values():
         yield from trials
+
+
+def _limits(view: RunView) -> Iterator[Notice]:
+    if view.limits.said:
+        yield Notice("note", view.limits.said)
 
 
 def _progress(view: RunView) -> Iterator[Notice]:

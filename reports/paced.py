@@ -11,9 +11,9 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from reports.latency import merged
 from reports.view import RunView
-from runners.errors import BadInput
-from runners.histogram import decode, merge, percentile_us
+from runners.histogram import percentile_us
 from runners.records import CellInfo, Trial
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
@@ -86,7 +86,7 @@ def _table(mode: str, trials: Sequence[Trial], view: RunView) -> PacedTable:
 def _row(cell: CellInfo, trials: Sequence[Trial], view: RunView) -> PacedRow:
     valid = [trial for trial in trials if trial.verdict == "ok"]
     offered, achieved = _median(map(_offered, valid)), _median(trial.requests_per_s for trial in valid)
-    histogram = merge(_histograms(valid))
+    histogram = merged(valid)
     return PacedRow(
         cell=cell,
         anchor=view.anchors[cell.id],
@@ -118,16 +118,6 @@ def _offered(trial: Trial) -> float | None:
 def _fraction(trial: Trial) -> float | None:
     fraction = getattr(trial, "fraction", None)
     return float(fraction) if fraction else None
-
-
-def _histograms(trials: Iterable[Trial]) -> list[dict[int, int]]:
-    found = []
-    for trial in trials:
-        try:
-            found += [decode(trial.latency)] if trial.latency else []
-        except (BadInput, ValueError):
-            continue
-    return found
 
 
 def _median(values: Iterable[float | None]) -> float | None:

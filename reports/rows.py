@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from reports.clean import clipped
@@ -20,6 +21,12 @@ from runners.records import CellInfo, Trial
 from runners.statistics import Estimate, Judgement, median
 
 MOST_BLOCKS = 500  # nobody measures more; the machine must be made quieter
+FIGURES = (
+    "requests_per_s",
+    "server_cpu_us_per_request",
+    "client_cpu_us_per_request",
+    "machine_cpu_us_per_request",
+)  # of a trial, by which rows are compared
 NOT_SELECTED = "not selected for this run"
 REASON_CHARACTERS = 240  # what a table shows of a reason; the fold shows all of it
 
@@ -80,11 +87,21 @@ def needs(judgement: Judgement | None) -> str:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What a reader may choose rows by; empty: not known."""
+
+    language: str = ""
+    class_: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
 class Row:
     """One row: a label, a status with its reason, and where measured, the numbers.
 
     `tags` are words that limit what the number means: "shared", "client-bound", "stripped", "historic".
-    `trials_note` says which trials do not count and why; `published_ratio` is to the published number of the base.
+    `linked` says whether the cell can be unfolded, `trials_note` which trials do not count and why; `published_ratio`
+    is to the published number of the base.
     """
 
     label: str
@@ -104,6 +121,17 @@ class Row:
     comparison: Comparison | None = None
     published: float | None = None
     published_ratio: float | None = None
+    traits: Traits = Traits()
+    linked: bool = False
+
+    @cached_property
+    def by_block(self) -> Mapping[str, Mapping[int, float]]:
+        """Return, by the name of a trial's figure, its value in each block in which the trial counts."""
+        valid = [trial for trial in ok_trials(self.trials) if trial.block is not None]
+        return {
+            figure: {trial.block or 0: value for trial in valid if (value := getattr(trial, figure))}
+            for figure in FIGURES
+        }
 
     @property
     def spread(self) -> tuple[float, float] | None:
@@ -141,7 +169,7 @@ def rows_of(entry: str | MatrixRow, mode: str, view: RunView, published: Publish
     cells = view.by_key.get((key.server, key.variant, key.threads, mode), ())
     if not cells:
         status, reason = _why_absent(key, mode, view)
-        yield Row(label, note, status, reason, key=key, published=before)
+        yield Row(label, note, status, reason, key=key, published=before, traits=_traits(key, view))
     for cell in cells:
         yield cell_row(cell, label, _with_differences(note, cell, cells), view, published=before, key=key)
 
@@ -158,13 +186,16 @@ def cell_row(
     """Return the row of one cell of the plan, measured or not."""
     trials = view.trials.get(cell.id, ())
     valid = ok_trials(trials)
-    status, reason = _why_unmeasured(cell, trials)
+    status: Status = "measured"
+    reason = ""
+    if not valid:
+        status, reason = _why_unmeasured(cell, trials)
     rates = [trial.requests_per_s or 0 for trial in valid]
     return Row(
         label=label,
         note=note,
-        status="measured" if valid else status,
-        reason="" if valid else clipped(one_line(reason), REASON_CHARACTERS),
+        status=status,
+        reason=clipped(one_line(reason), REASON_CHARACTERS),
         key=key or RowKey(cell.server, cell.variant, cell.threads),
         cell=cell,
         anchor=view.anchors.get(cell.id),
@@ -175,6 +206,8 @@ def cell_row(
         extremes=(min(rates), max(rates)) if rates else None,
         costs=_costs(valid),
         published=published,
+        traits=Traits(cell.language or "", cell.class_, cell.group),
+        linked=view.limits.folds and (cell.status in ("planned", "failed") or bool(trials)),
     )
 
 
@@ -229,6 +262,12 @@ def _label(entry: str | MatrixRow, key: RowKey, view: RunView) -> tuple[str, str
     if isinstance(entry, MatrixRow):
         return entry.title or title, entry.note or ("" if entry.title else _threads_note(key.threads))
     return title, _threads_note(key.threads)
+
+
+def _traits(key: RowKey, view: RunView) -> Traits:
+    """Return the traits of a row without a cell, from the matrix."""
+    program, _ = view.programs.get((key.server, key.variant), (None, None))
+    return Traits(program.language or "", program.class_, program.group) if program else Traits()
 
 
 def _threads_note(threads: int) -> str:

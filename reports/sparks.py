@@ -1,12 +1,14 @@
-"""Throughput over a trial's time as a line of a few hundred bytes of SVG; matplotlib's would be 100 times as long.
+"""Throughput and counters over a trial's time, as lines of a few hundred bytes of SVG: matplotlib's are 100 times that.
 
-Pure. The kernel's count of segments, ten times a second, gives the shape; the trial's own rate gives the height.
+Pure. The kernel's count of segments, ten times a second, gives throughput its shape; the trial's own rate gives the
+height.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from reports.rows import plural
 from runners.records import Trial
@@ -37,13 +39,50 @@ def highest(series: Iterable[Sequence[float]]) -> float:
     return max((rate for line in series for rate in line), default=0.0)
 
 
-def spark(rates: Sequence[float], top: float) -> str:
+def spark(values: Sequence[float], top: float, unit: str = "requests per second") -> str:
     """Return a line from zero to `top` as SVG, with words for people who do not see it; empty without two points."""
-    if len(rates) < 2 or top <= 0:
+    if len(values) < 2 or top <= 0:
         return ""
-    step = WIDTH / (len(rates) - 1)
-    heights = [HEIGHT - 1 - rate / top * (HEIGHT - 2) for rate in rates]
+    step = WIDTH / (len(values) - 1)
+    heights = [HEIGHT - 1 - value / top * (HEIGHT - 2) for value in values]
     points = " ".join(f"{number * step:.4g},{height:.3g}" for number, height in enumerate(heights))
-    words = f"{plural(len(rates), 'slice')} of time, {min(rates):.0f} to {max(rates):.0f} requests per second"
+    words = f"{plural(len(values), 'slice')} of time, {min(values):.4g} to {max(values):.4g} {unit}"
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     return f'<svg class="spark" role="img" {size}><title>{words}</title><polyline points="{points}"/></svg>'
+
+
+@dataclass(frozen=True)
+class Counter:
+    """What was sampled over a trial's time, in its unit, at most so many values."""
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+
+
+def counters(trial: Trial) -> tuple[Counter, ...]:
+    """Return what was sampled of connections, memory and CPU time; what was not known all the time is left out."""
+    if trial.evidence is None:
+        return ()
+    series = trial.evidence.series
+    found = (
+        Counter("connections open", "sockets", _levels(series.established)),
+        Counter("in TIME_WAIT", "sockets", _levels(series.time_wait)),
+        Counter("memory of the server", "MiB", _levels(series.rss_bytes, 2**20)),
+        Counter("CPU time of the server", "CPUs", _growth(series.at_us, series.server_run_us)),
+        Counter("CPU time of the load", "CPUs", _growth(series.at_us, series.client_run_us)),
+    )
+    return tuple(counter for counter in found if len(counter.values) > 1)
+
+
+def _levels(samples: Sequence[float | None], unit: float = 1) -> tuple[float, ...]:
+    known = [sample / unit for sample in samples if sample is not None]
+    step = -(-len(known) // MOST_POINTS) if known else 1
+    return tuple(known[::step]) if len(known) == len(samples) else ()
+
+
+def _growth(at_us: Sequence[int], run_us: Sequence[float | None]) -> tuple[float, ...]:
+    """Return CPU time over time: how many CPUs were used in each slice."""
+    points = [(at, run) for at, run in zip(at_us, run_us, strict=False) if run is not None]
+    steps = itertools.pairwise(points[:: -(-len(points) // MOST_POINTS) if points else 1])
+    return tuple(max(0.0, (run - before) / (at - since)) for (since, before), (at, run) in steps if at > since)

@@ -21,7 +21,7 @@ from reports.view import PublishedNumbers, RunView, is_solo
 from runners.cells import parse_row
 from runners.matrix import Heading, Table
 from runners.records import CellInfo
-from runners.statistics import LEVEL, blocks_for_level, family_level, joint_level
+from runners.statistics import LEVEL, Estimate, blocks_for_level, family_level, joint_level
 
 Group = tuple[int, str] | None
 
@@ -214,7 +214,8 @@ def _compare(rows: Sequence[Row | HeadingRow], view: RunView) -> tuple[tuple[Row
             bases.setdefault(row.group, row)
     count = sum(1 for row in rows if isinstance(row, Row) and row.status == "measured") - len(bases)
     compared = tuple(_compared(row, bases, count, view) if isinstance(row, Row) else row for row in rows)
-    return compared, _level_note([row for row in compared if isinstance(row, Row)], count)
+    ratios = [row.comparison.ratio for row in compared if isinstance(row, Row) and row.comparison]
+    return compared, level_note(ratios, count)
 
 
 def _compared(row: Row, bases: dict[Group, Row], comparisons: int, view: RunView) -> Row:
@@ -226,16 +227,16 @@ def _compared(row: Row, bases: dict[Group, Row], comparisons: int, view: RunView
         return dataclasses.replace(row, published_ratio=before)
     if row is base:
         return dataclasses.replace(row, base=True, published_ratio=1.0 if row.published else None)
-    comparison = compare(row, base, comparisons, view.families)
+    comparison = compare(row, base, comparisons, view.families, whole=view.limits.folds)
     return dataclasses.replace(row, published_ratio=before, comparison=comparison)
 
 
-def _level_note(rows: Sequence[Row], comparisons: int) -> str:
+def level_note(ratios: Sequence[Estimate], comparisons: int) -> str:
     """Return with what level the intervals of a table's ratios hold."""
-    intervals = [row.comparison.ratio.interval for row in rows if row.comparison and row.comparison.ratio.interval]
+    intervals = [ratio.interval for ratio in ratios if ratio.interval]
     if not intervals:
-        few = any(row.comparison for row in rows)
-        return "Fewer than six blocks in common: ratios without intervals, and so without verdicts." if few else ""
+        few = "Fewer than six blocks in common: ratios without intervals, and so without verdicts."
+        return few if ratios else ""
     wanted = family_level(comparisons)
     lowest = min(interval.level for interval in intervals)
     if lowest >= wanted:

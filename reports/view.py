@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from reports.families import Family, families_of
+from reports.limits import Limits
 from runners.cells import Program, programs, variant_name
 from runners.comparison import counting
 from runners.matrix import Matrix, Validity
 from runners.records import CellInfo, Published, Run, RunFolder, Trial
 
 Key = tuple[str, str | None, int, str]  # server, variant, threads, mode
-Limits = tuple[int, ...] | None  # thread counts that a program can use; None: any
+ThreadLimits = tuple[int, ...] | None  # thread counts that a program can use; None: any
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ class RunView:
     every: Mapping[str, tuple[Trial, ...]]
     families: Mapping[str, Family]
     anchors: Mapping[str, str]
-    programs: Mapping[tuple[str, str | None], tuple[Program, Limits]]
+    programs: Mapping[tuple[str, str | None], tuple[Program, ThreadLimits]]
     published: Mapping[str, PublishedNumbers]
+    limits: Limits
 
     @property
     def run(self) -> Run:
@@ -110,6 +112,7 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
         if matrix
         else {},
         published={item.run.machine: _numbers(item) for item in (*published, *folder.run.published)},
+        limits=Limits(len(folder.trials)),
     )
 
 

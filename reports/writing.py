@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports.limits import read_for_report
 from runners.errors import BadInput
-from runners.folder import REPORT_FILE, read_folder, replace_file
+from runners.folder import REPORT_FILE, replace_file
 
 FILES = {"html": REPORT_FILE, "md": "report.md", "txt": "report.txt"}  # form -> file in the run folder
 
@@ -28,7 +29,7 @@ def write_as(runs: Sequence[Path], form: str, output: Path | None = None) -> Pat
 
 def render_as(runs: Sequence[Path], form: str) -> str:
     """Return the report of run folders in one of the forms; the same folders give the same text."""
-    folders = [read_folder(path) for path in runs]
+    folders = [read_for_report(path) for path in runs]
     if form == "html":
         from reports.html import render_report  # noqa: PLC0415 - matplotlib takes half a second to import
 

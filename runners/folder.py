@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +44,22 @@ def read_run(path: Path) -> Run:
         raise BadInput(f"{file}: {_first_problem(error)}") from error
 
 
-def read_trials(path: Path) -> tuple[Trial, ...]:
+def read_trials(path: Path, parse: Callable[[bytes], Trial] = _TRIAL.validate_json) -> tuple[Trial, ...]:
     """Read every whole line of `trials.jsonl`; a missing file holds none, a torn last line does not count."""
     file = path / TRIALS_FILE
     if not file.exists():
         return ()
     trials = []
-    for number, line in enumerate(file.read_bytes().splitlines(keepends=True), start=1):
-        if not line.endswith(b"\n"):
-            break
-        try:
-            trials.append(_TRIAL.validate_json(line))
-        except ValidationError as error:
-            raise BadInput(f"{file}:{number}: {_first_problem(error)}") from error
+    with file.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                trials.append(parse(line))
+            except ValidationError as error:
+                raise BadInput(f"{file}:{number}: {_first_problem(error)}") from error
+            except (ValueError, TypeError, LookupError) as error:
+                raise BadInput(f"{file}:{number}: {error}") from error
     return tuple(trials)
 
 

@@ -62,9 +62,7 @@ def hodges_lehmann(differences: Sequence[float], level: float = LEVEL) -> Estima
     count = len(differences)
     if not count:
         raise ValueError("a Hodges-Lehmann estimate needs at least one value")
-    walsh = sorted(
-        (differences[first] + differences[second]) / 2 for first in range(count) for second in range(first, count)
-    )
+    walsh = sorted([(one + other) / 2 for number, one in enumerate(differences) for other in differences[number:]])
     return Estimate(statistics.median(walsh), count, _interval(walsh, _signed_rank(count, level)))
 
 

@@ -1,147 +1,171 @@
-"""The report in a real browser: what its tables hold once laid out, and whether it fits the window."""
+"""The report in a real browser: what its tables hold once laid out, in every window, scheme and on paper."""
 
 from __future__ import annotations
 
-import html
-import re
-import shutil
-import subprocess
+import json
 from collections.abc import Iterator
-from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib.image import imread
 
 from reports.html import write_report
-from tests.unit.example_run import write_example
-
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DARK, LIGHT = "--blink-settings=preferredColorScheme=0", "--blink-settings=preferredColorScheme=1"
+from tests.integration.chromium import BROWSER, Chromium, Page
+from tests.unit.example_run import ROOT, write_example
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"),
 ]
 
-
-def browse(page: Path, profile: Path, *options: str) -> str:
-    """Open a page in a browser without a window and return what it printed."""
-    command = [
-        str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-        "--virtual-time-budget=2000", f"--user-data-dir={profile}", *options, page.as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, timeout=100, check=True)
-    return done.stdout.decode()
-
-
-class Rows(HTMLParser):
-    """Collects the cells of every table row as text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.inside = False
-
-    def handle_starttag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a row or a cell."""
-        if tag == "tr":
-            self.rows.append([])
-        self.inside = tag in ("td", "th") or (self.inside and tag != "tr")
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-        elif tag == "small" and self.inside:
-            self.rows[-1][-1] += "|"
-
-    def handle_endtag(self, tag: str) -> None:
-        """End a cell."""
-        if tag in ("td", "th"):
-            self.inside = False
-
-    def handle_data(self, data: str) -> None:
-        """Add text to the cell."""
-        if self.inside:
-            self.rows[-1][-1] += data
+ROWS = """
+[...document.querySelectorAll('#table-standard-library table')][0].querySelectorAll('tbody tr')
+"""
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the synthetic run's report."""
-    return write_report(write_example(tmp_path_factory.mktemp("browser") / "run"))
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return where the synthetic run's report lies."""
+    return write_report(write_example(tmp_path_factory.mktemp("browser") / "run")).as_uri()
 
 
 @pytest.fixture(scope="module")
-def dom(page: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the page as the browser understood it."""
-    return browse(page, tmp_path_factory.mktemp("profile"), "--dump-dom")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """Return a browser for all tests."""
+    with Chromium(tmp_path_factory.mktemp("profile")) as running:
+        yield running
 
 
-def section(dom: str, name: str) -> Iterator[list[str]]:
-    """Yield the rows of the tables in one section."""
-    start = dom.index(f'<section id="{name}"')
-    parser = Rows()
-    parser.feed(dom[start : dom.index("</section>", start)])
-    yield from parser.rows
-
-
-def test_the_browser_shows_the_tables_cells(dom: str) -> None:
+def test_the_browser_shows_the_tables_cells(browser: Chromium, url: str) -> None:
     """Number, spread, ratio, verdict and published number of a row, as laid out."""
-    rows: dict[str, list[str]] = {}
-    for row in section(dom, "table-standard-library"):
-        rows.setdefault(row[0], row)  # the table of CPU times comes second
+    page = browser.open(url)
+    found = page.evaluate(f"[...{ROWS}].map(row => [...row.cells].map(cell => cell.innerText.trim()))")
+    rows = {row[0]: row for row in found}
 
     row = rows["with --gc:markandsweep"]
-    assert row[1:5] == ["1", "17029|16775\u201317479", "1.21|1.17\u20131.26", "\u25b2 faster"]
-    assert row[8:10] == ["0.841|0.832\u20130.853", "\u25bc cheaper|6 blocks"]
+    assert row[1:5] == ["1", "17029\n16775\u201317479", "1.21\n1.17\u20131.26", "\u25b2 faster"]
+    assert row[8:10] == ["0.841\n0.832\u20130.853", "\u25bc cheaper\n6 blocks"]
     assert row[-2:] == ["35986", "2.62"]
-    assert rows["3 threads --gc:markandsweep"][1:] == [
-        "not run 3 threads are not in this machine's profile (threads 1, 2)",
-        "",
-        "",
-        "87040",
-        "6.33",
-    ]
-    assert rows["2 threads shared"][4] == "not ranked|only one of the two shared CPUs with the load generator"
+    absent = rows["3 threads --gc:markandsweep"]
+    assert absent[1] == "not run 3 threads are not in this machine's profile (threads 1, 2)"
+    assert absent[-2:] == ["87040", "6.33"]
+    shared = next(row for name, row in rows.items() if name.split() == ["2", "threads", "shared"])
+    assert shared[4] == "not ranked\nonly one of the two shared CPUs with the load generator"
 
 
-def test_the_browser_keeps_the_policy_and_the_plots(dom: str) -> None:
-    """The parser moved nothing: the policy is in the head, each plot is one image with its words."""
-    head = dom[: dom.index("</head>")]
+def test_nothing_is_asked_for_and_nothing_is_complained_about(browser: Chromium, url: str) -> None:
+    """One request, for the file itself; the policy lets its script run and breaks nothing."""
+    page = browser.open(url)
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
 
-    assert "default-src 'none'" in html.unescape(head)
-    assert len(re.findall(r'<svg class="plot"[^>]*role="img"', dom)) == 7
-    assert "<script" not in dom
+    assert page.requests == [url]
+    assert page.complaints == []
+    assert page.evaluate("document.querySelectorAll('.controls').length") == 1
 
 
-TELLS = "<script>parent.postMessage(innerWidth + ' ' + document.documentElement.scrollWidth, '*')</script></body>"
-ASKS = "<script>onmessage = event => { document.title = event.data }</script>"
+def test_the_policy_stops_any_other_script(browser: Chromium, url: str, tmp_path: Path) -> None:
+    """One that got into the page is not run, neither as an element nor as an attribute."""
+    text = (ROOT / "templates" / "report.js").read_text(encoding="utf-8")
+    report = Path(url.removeprefix("file://")).read_text(encoding="utf-8")
+    evil = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
+    (tmp_path / "copy.html").write_text(report.replace("</body>", f"{evil}</body>"), encoding="utf-8")
+    page = browser.open((tmp_path / "copy.html").as_uri())
+
+    assert text in report
+    assert page.evaluate("document.title") == "Nim HTTP Speedup"
+    assert any("Content Security Policy" in complaint for complaint in page.complaints)
 
 
 @pytest.mark.parametrize("width", [320, 400, 800, 1280])
-def test_the_page_fits_its_window(page: Path, tmp_path: Path, width: int) -> None:
-    """Only boxes of their own scroll sideways: the page is as wide as its window, that of a telephone too.
+def test_the_page_fits_its_window(browser: Chromium, url: str, width: int) -> None:
+    """Only boxes of their own scroll sideways: the page is as wide as its window, that of a telephone too."""
+    page = browser.open(url, width=width)
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
 
-    A browser's window cannot be so narrow, but a frame can; the report holds no script, so a copy with one tells.
-    """
-    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
-    (tmp_path / "copy.html").write_text(text.replace("</body>", TELLS), encoding="utf-8")
-    frame = tmp_path / "frame.html"
-    frame.write_text(f'{ASKS}<iframe src="copy.html" width="{width}" height="900" frameborder="0"></iframe>')
-
-    dom = browse(frame, tmp_path / "profile", "--window-size=1400,900", "--dump-dom")
-
-    found = re.search(r"<title>(\d+) (\d+)</title>", dom)
-    assert found is not None
-    assert (int(found[1]), int(found[2])) == (width, width)
+    assert page.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-@pytest.mark.parametrize(("name", "scheme"), [("light", LIGHT), ("dark", DARK)])
-def test_screenshots_differ_by_colour_scheme(page: Path, tmp_path: Path, name: str, scheme: str, width: int) -> None:
-    """The picture's corner is paper: bright in light mode, dark in dark mode."""
-    picture = tmp_path / f"report-{name}-{width}.png"
-    browse(page, tmp_path / "profile", scheme, f"--window-size={width},1200", f"--screenshot={picture}")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_paper_follows_the_colour_scheme(
+    browser: Chromium, url: str, tmp_path: Path, scheme: str, width: int
+) -> None:
+    """The picture's corner is bright in light mode, dark in dark mode."""
+    browser.open(url, width=width, scheme=scheme).picture(tmp_path / "report.png")
 
-    brightness = float(imread(picture)[5, 5, :3].mean())
-    assert (brightness > 0.9) if name == "light" else (brightness < 0.2)
+    brightness = float(imread(tmp_path / "report.png")[5, 5, :3].mean())
+    assert (brightness > 0.9) if scheme == "light" else (brightness < 0.2)
+
+
+def test_print_unfolds_everything_and_leaves_the_controls_out(browser: Chromium, url: str, tmp_path: Path) -> None:
+    """Light, whatever the screen was; folds are closed again afterwards."""
+    page = browser.open(url, scheme="dark", media="print")
+    open_before = page.evaluate("document.querySelectorAll('details[open]').length")
+    unfolded = page.evaluate("""(() => {
+        dispatchEvent(new Event('beforeprint'));
+        const closed = document.querySelectorAll('details:not([open])').length;
+        dispatchEvent(new Event('afterprint'));
+        return closed;
+    })()""")
+    page.pdf(tmp_path / "report.pdf")
+
+    assert unfolded == 0
+    assert page.evaluate("document.querySelectorAll('details[open]').length") == open_before
+    assert shown(page, ".controls, .tools, nav") == 0
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_without_a_script_everything_is_there_but_the_controls(browser: Chromium, url: str) -> None:
+    """Tables, plots and folds need none."""
+    page = browser.open("about:blank")
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.go(url)
+
+    assert shown(page, ".controls, .tools, th button") == 0
+    assert shown(page, "table[data-name]") > 5
+    assert shown(page, "svg.plot") > 5
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_axe_finds_no_barrier(browser: Chromium, url: str, scheme: str, width: int) -> None:
+    """With folds open, another base, rows filtered, a column sorted; of the cells, which are alike, two."""
+    page = browser.open(f"{url}#&language=Nim&sort.table-persistent=rate+down", width=width, scheme=scheme)
+    page.evaluate("[...document.querySelectorAll('.cell')].slice(2).forEach(each => each.remove())")
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    page.evaluate("""(() => {
+        const choice = document.querySelector('#table-persistent .tools select');
+        choice.selectedIndex = 1;
+        choice.onchange();
+    })()""")
+
+    assert violations(page) == []
+
+
+def test_axe_finds_no_barrier_where_runs_of_two_machines_stand_in_one_file(browser: Chromium, tmp_path: Path) -> None:
+    """Every landmark has a name of its own."""
+    here, there = (write_example(tmp_path / name, 1, threads=(1,)) for name in ("here", "there"))
+    page = browser.open(write_report(here, extra=[there]).as_uri())
+    page.evaluate("document.querySelectorAll('.cell').forEach(each => each.remove())")
+
+    assert shown(page, "#machines table") > 1
+    assert page.complaints == []
+    assert violations(page) == []
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe-core finds wrong, a line for each rule with the first places."""
+    page.evaluate((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8") + "; 0")
+    text = page.evaluate("axe.run().then(found => JSON.stringify(found.violations))")
+    found: list[dict[str, Any]] = json.loads(text)
+    return [f"{each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes'][:3]]}" for each in found]
+
+
+def shown(page: Page, selector: str) -> int:
+    """Return how many elements are shown."""
+    count: int = page.evaluate(
+        f"[...document.querySelectorAll({json.dumps(selector)})].filter(each => each.checkVisibility()).length"
+    )
+    return count

@@ -8,7 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports.plots import bar_plot, scaling_plot, scaling_series
+from reports.curves import MOST_LINES, most, percentile_plot, scaling_plot
+from reports.plots import bar_plot
+from reports.scaling import scalings
 from reports.tables import build_tables
 from reports.view import RunView, view_run
 from runners.records import RunFolder
@@ -19,6 +21,11 @@ def example_view(blocks: int = 3, threads: tuple[int, ...] = (1, 2)) -> RunView:
     """Return the view of the synthetic run."""
     run, trials, _ = example_run(blocks, threads=threads)
     return view_run(RunFolder(Path("nowhere"), run, trials))
+
+
+def threads_plot(view: RunView) -> str:
+    """Return the plot of rates over threads."""
+    return scaling_plot(scalings(view, "threads"), "s")
 
 
 @pytest.fixture(scope="module")
@@ -73,25 +80,40 @@ def test_a_table_with_nothing_measured_has_no_plot() -> None:
     view = view_run(RunFolder(Path("nowhere"), run, ()))
 
     assert bar_plot(build_tables(view)[0], "p") == ""
-    assert scaling_plot(view, "s") == ""
+    assert threads_plot(view) == ""
+    assert percentile_plot(view, "l") == ""
 
 
 def test_one_thread_count_has_no_scaling_plot() -> None:
     """A line needs two points."""
-    assert scaling_plot(example_view(threads=(1,)), "s") == ""
+    assert threads_plot(example_view(threads=(1,))) == ""
 
 
 def test_the_scaling_plot_has_a_panel_for_each_mode_and_a_line_for_each_variant() -> None:
     """Points whose CPUs were shared are marked by their shape, too."""
     view = example_view()
-    svg = scaling_plot(view, "s")
+    svg = threads_plot(view)
 
     assert ">persistent connections</text>" in svg
     assert ">non-persistent connections</text>" in svg
-    assert {line.label for line in scaling_series(view)} == {
-        "asynchttp", "asynchttp --gc:markandsweep", "epoll", "go", "h2o",
-    }  # fmt: skip
+    for label in ("asynchttp", "asynchttp --gc:markandsweep", "epoll", "go", "h2o"):
+        assert f">{label}</text>" in svg
     assert "CPUs shared with the load" in svg
+
+
+def test_percentiles_are_drawn_on_an_axis_of_nines() -> None:
+    """A panel for each mode; the words say from where to where each line goes."""
+    svg = percentile_plot(example_view(), "l")
+
+    for tick in ("50 %", "90 %", "99 %", "99.9 %"):
+        assert f">{tick}</text>" in svg
+    assert "epoll (2 threads), persistent: from 0." in svg
+
+
+def test_a_panel_holds_so_many_lines_and_they_keep_their_order() -> None:
+    """Those of the highest rates."""
+    assert most(range(20), float) == list(range(20 - MOST_LINES, 20))
+    assert most([3, 1, 2], float) == [3, 1, 2]
 
 
 def test_hostile_labels_stay_labels() -> None:
@@ -101,7 +123,7 @@ def test_hostile_labels_stay_labels() -> None:
     run = type(run)(**{**vars(run), "matrix": hostile_matrix(run.matrix)})
     view = view_run(RunFolder(Path("nowhere"), run, hostile(trials)))
 
-    for svg in (bar_plot(build_tables(view)[0], "p"), scaling_plot(view, "s")):
+    for svg in (bar_plot(build_tables(view)[0], "p"), threads_plot(view), percentile_plot(view, "l")):
         names = {element.tag.rpartition("}")[2] for element in ET.fromstring(svg).iter()}  # noqa: S314 - our output
         assert names <= {"svg", "title", "desc", "defs", "g", "path", "use", "text", "clipPath", "rect", "pattern"}
         assert "\x1b" not in svg

@@ -1,0 +1,308 @@
+// Sorting, filtering, another base, hidden columns. Everything can be read without it; what it changes stands in the
+// URL's fragment, so that a link shows the same view. Nothing is loaded, nothing is stored, no markup is made of text.
+(() => {
+  "use strict";
+
+  const TRAITS = ["language", "class", "group"];
+  const names = new Intl.Collator("en", { numeric: true });
+  const tables = new Map(); // name -> what `read` found in a table
+  const view = { filters: {}, sort: {}, base: {}, hide: {} };
+  let bar, status;
+
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const make = (tag, properties = {}, ...children) => {
+    const { data = {}, aria = {}, ...others } = properties;
+    const element = Object.assign(document.createElement(tag), others);
+    for (const [name, value] of Object.entries(aria)) element.setAttribute(`aria-${name}`, value);
+    Object.assign(element.dataset, data);
+    element.append(...children);
+    return element;
+  };
+  const shownName = (row) => {
+    const copy = row.querySelector('[data-c="name"]').cloneNode(true);
+    all("small, .tag", copy).forEach((extra) => extra.remove());
+    return copy.textContent.replace(/\s+/g, " ").trim();
+  };
+  const number = (row, column) => {
+    const cell = row.querySelector(`[data-c="${column}"]`);
+    return cell?.dataset.v ? Number(cell.dataset.v) : null;
+  };
+  const digits = (ratio) => ratio.toFixed(ratio >= 0.5 ? 2 : 3);
+
+  // ---------------------------------------------------------------- what is in a table
+
+  function read(table) {
+    const body = table.tBodies[0];
+    const heads = all("thead [data-c]", table);
+    const columns = heads.map((head) => ({ id: head.dataset.c, head, title: titleOf(head, table) }));
+    const rows = [...body.rows];
+    let heading = "";
+    for (const row of rows) {
+      if (row.classList.contains("heading")) heading = row.textContent.trim();
+      else row.under = heading;
+    }
+    return { name: table.dataset.name, base: table.dataset.base, table, body, columns, rows };
+  }
+
+  function titleOf(head, table) {
+    const over = all("thead [data-over]", table).find((each) => each.dataset.over.split(" ").includes(head.dataset.c));
+    const text = (element) => element.firstChild.textContent.trim();
+    return over ? `${text(over)}: ${text(head)}` : text(head);
+  }
+
+  // ---------------------------------------------------------------- what the view does to the tables
+
+  function show() {
+    for (const of of tables.values()) {
+      filter(of);
+      sort(of);
+      hideColumns(of);
+      rebase(of);
+    }
+    all("input[data-trait]", bar).forEach((box) => {
+      box.checked = view.filters[box.dataset.trait]?.has(box.value) ?? false;
+    });
+  }
+
+  function filter({ rows, note }) {
+    const chosen = TRAITS.filter((trait) => view.filters[trait]?.size);
+    let hidden = 0;
+    let heading = null;
+    for (const row of rows) {
+      if (row.classList.contains("heading")) {
+        heading = row;
+        row.hidden = true;
+        continue;
+      }
+      row.hidden = chosen.some((trait) => !view.filters[trait].has(row.dataset[trait]));
+      hidden += row.hidden;
+      if (heading && !row.hidden) heading.hidden = false;
+    }
+    const count = rows.filter((row) => row.under !== undefined).length;
+    note.textContent = hidden ? `${hidden} of ${count} rows are hidden by the filter` : "";
+  }
+
+  function sort({ name, body, rows, columns }) {
+    const [column, order] = (view.sort[name] ?? "").split(" ");
+    const at = columns.some((each) => each.id === column) ? column : null;
+    for (const { id, head } of columns) {
+      if (id === at) head.setAttribute("aria-sort", order === "up" ? "ascending" : "descending");
+      else head.removeAttribute("aria-sort");
+    }
+    for (const small of all("small.under", body)) small.remove();
+    if (!at) {
+      for (const row of rows) body.append(row);
+      return;
+    }
+    const lines = rows.filter((row) => !row.classList.contains("heading"));
+    const numeric = lines.some((row) => number(row, at) !== null);
+    const key = (row) => (numeric ? number(row, at) : row.querySelector(`[data-c="${at}"]`)?.textContent.trim() || null);
+    const by = (one, two) => (numeric ? one - two : names.compare(one, two)) * (order === "up" ? 1 : -1);
+    const keyed = lines.map((row) => [key(row), row]);
+    const known = keyed.filter(([value]) => value !== null).sort((one, two) => by(one[0], two[0]));
+    const unknown = keyed.filter(([value]) => value === null);
+    for (const [, row] of [...known, ...unknown]) body.append(row);
+    for (const row of rows) {
+      if (row.classList.contains("heading")) row.hidden = true;
+      else if (row.under) row.cells[0].append(make("small", { className: "under", textContent: row.under }));
+    }
+  }
+
+  function hideColumns({ name, table, columns, boxes }) {
+    const hidden = view.hide[name] ?? new Set();
+    for (const { id } of columns) {
+      const away = hidden.has(id);
+      for (const cell of all(`[data-c="${CSS.escape(id)}"]`, table)) cell.hidden = away;
+      if (boxes?.[id]) boxes[id].checked = !away;
+    }
+    for (const cell of all("[data-over]", table)) {
+      const ids = cell.dataset.over === "*" ? columns.map((column) => column.id) : cell.dataset.over.split(" ");
+      const left = ids.filter((id) => !hidden.has(id)).length;
+      cell.hidden = left === 0;
+      if (left) cell.colSpan = left;
+    }
+  }
+
+  function rebase({ base, rows, choice, said }) {
+    if (!base) return;
+    const wanted = view.base[base];
+    const to = rows.find((row) => row.dataset.row && row.dataset.row === wanted && !("isBase" in row.dataset));
+    for (const row of rows) {
+      const changed = to && [to.dataset.like, undefined].includes(row.dataset.like); // a row without has published numbers
+      for (const cell of all("[data-of]", row)) put(cell, changed ? ratioText(cell, row, to) : null);
+      for (const cell of all("[data-says]", row)) put(cell, changed ? (row === to ? "base" : "no verdict") : null);
+    }
+    if (choice) choice.value = to ? wanted : "";
+    if (said) {
+      said.textContent = to
+        ? `Ratios to ${shownName(to)} are computed in this page from medians: they have no intervals and give no` +
+          " verdicts. Ranks, duets and plots stay as they are."
+        : "";
+      said.hidden = !to;
+    }
+  }
+
+  function ratioText(cell, row, to) {
+    const [mine, theirs] = [number(row, cell.dataset.of), number(to, cell.dataset.of)];
+    const ratio = mine !== null && theirs ? mine / theirs : null;
+    return { ratio, text: ratio === null ? "" : `${"times" in cell.dataset ? "×" : ""}${digits(ratio)}` };
+  }
+
+  // Put a text in place of what the report says, or what it says back.
+  function put(cell, what) {
+    cell.kept ??= { nodes: [...cell.childNodes], v: cell.dataset.v };
+    cell.replaceChildren(...(what === null ? cell.kept.nodes : [what.text ?? what]));
+    cell.classList.toggle("anew", Boolean(what?.text));
+    const v = what === null ? cell.kept.v : what.ratio;
+    if (v === undefined || v === null) delete cell.dataset.v;
+    else cell.dataset.v = v;
+  }
+
+  // ---------------------------------------------------------------- the view in the URL's fragment
+
+  function write() {
+    const parts = new URLSearchParams();
+    for (const [trait, values] of Object.entries(view.filters)) for (const value of values) parts.append(trait, value);
+    for (const [name, value] of Object.entries(view.sort)) parts.set(`sort.${name}`, value);
+    for (const [name, value] of Object.entries(view.base)) parts.set(`base.${name}`, value);
+    for (const [name, ids] of Object.entries(view.hide)) if (ids.size) parts.set(`hide.${name}`, [...ids].join(" "));
+    const anchor = location.hash.slice(1).split("&")[0];
+    const fragment = `#${anchor}${parts.size ? `&${parts}` : ""}`;
+    if (fragment !== location.hash && (fragment !== "#" || location.hash)) history.replaceState(null, "", fragment);
+  }
+
+  function parse() {
+    const [anchor, ...rest] = location.hash.slice(1).split("&");
+    if (rest.length) {
+      Object.assign(view, { filters: {}, sort: {}, base: {}, hide: {} });
+      for (const [key, value] of new URLSearchParams(rest.join("&"))) {
+        const [kind, name] = [key.split(".")[0], key.slice(key.indexOf(".") + 1)];
+        if (TRAITS.includes(key)) (view.filters[key] ??= new Set()).add(value);
+        else if (kind === "hide") view.hide[name] = new Set(value.split(" "));
+        else if (kind === "sort" || kind === "base") view[kind][name] = value;
+      }
+    }
+    show();
+    reveal(anchor, rest.length > 0);
+  }
+
+  // Unfold what a link leads to; the browser finds it by itself unless a view stands behind it.
+  function reveal(anchor, scroll) {
+    const target = document.getElementById(anchor);
+    for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
+    if (scroll) target?.scrollIntoView();
+  }
+
+  function changed(words) {
+    show();
+    write();
+    status.textContent = words;
+  }
+
+  // ---------------------------------------------------------------- controls
+
+  function addFilters() {
+    status = make("p", { className: "unseen", role: "status" });
+    bar = make("section", { className: "controls", aria: { label: "Choose what is shown" } });
+    const rows = all("tr[data-class]");
+    for (const trait of TRAITS) {
+      const values = [...new Set(rows.map((row) => row.dataset[trait]).filter(Boolean))].sort(names.compare);
+      if (values.length < 2) continue;
+      const boxes = values.map((value) => {
+        const box = make("input", { type: "checkbox", value, data: { trait } });
+        box.onchange = () => {
+          const chosen = (view.filters[trait] ??= new Set());
+          box.checked ? chosen.add(value) : chosen.delete(value);
+          changed(`${all("tr[data-class]").filter((row) => !row.hidden).length} of ${rows.length} rows are shown`);
+        };
+        return make("label", {}, box, ` ${value}`);
+      });
+      bar.append(make("fieldset", {}, make("legend", { textContent: trait }), ...boxes));
+    }
+    const reset = make("button", { type: "button", textContent: "Reset the view" });
+    reset.onclick = () => {
+      Object.assign(view, { filters: {}, sort: {}, base: {}, hide: {} });
+      changed("Everything is shown as in the report");
+    };
+    const words = " Filters, order, columns and base stand in this page's address: a link shows the same view.";
+    bar.append(make("p", {}, reset, words), status);
+    document.querySelector("table[data-name]").closest("section").before(bar);
+  }
+
+  function addSorting(of) {
+    for (const { id, head, title } of of.columns) {
+      const button = make("button", { type: "button" }, ...head.childNodes);
+      button.onclick = () => {
+        const first = id === "name" ? "up" : "down";
+        const next = { [first]: first === "up" ? "down" : "up" };
+        const [column, order] = (view.sort[of.name] ?? "").split(" ");
+        const then = column === id ? next[order] : first;
+        if (then) view.sort[of.name] = `${id} ${then}`;
+        else delete view.sort[of.name];
+        changed(then ? `Sorted by ${title}, ${then === "up" ? "ascending" : "descending"}` : "In the report's order");
+      };
+      head.replaceChildren(button);
+    }
+  }
+
+  function addTools(of) {
+    of.note = make("span", { className: "note" });
+    of.boxes = {};
+    const boxes = of.columns.filter(({ id }) => id !== "name").map(({ id, title }) => {
+      const box = (of.boxes[id] = make("input", { type: "checkbox", checked: true }));
+      box.onchange = () => {
+        const hidden = (view.hide[of.name] ??= new Set());
+        box.checked ? hidden.delete(id) : hidden.add(id);
+        changed(`${title} is ${box.checked ? "shown" : "hidden"}`);
+      };
+      return make("label", {}, box, ` ${title}`);
+    });
+    const columns = make("details", {}, make("summary", { textContent: "Columns" }), make("div", {}, ...boxes));
+    const few = boxes.length < 4; // nobody needs to hide one of so few
+    const tools = [...(of.base === of.name ? addBase(of) : []), ...(few ? [] : [columns]), of.note];
+    const place = of.table.closest(".scroll");
+    place.before(make("div", { className: "tools" }, ...tools));
+    if (of.said) place.after(of.said);
+  }
+
+  function addBase(of) {
+    const usual = of.rows.filter((row) => "isBase" in row.dataset).map(shownName).join(", ");
+    const rows = of.rows.filter((row) => row.dataset.row && !("isBase" in row.dataset));
+    if (!rows.length) return [];
+    const options = rows.map((row) => make("option", { value: row.dataset.row, textContent: shownName(row) }));
+    of.choice = make("select", {}, make("option", { value: "", textContent: usual }), ...options);
+    of.said = make("p", { className: "footnote recomputed", hidden: true });
+    of.choice.onchange = () => {
+      if (of.choice.value) view.base[of.name] = of.choice.value;
+      else delete view.base[of.name];
+      changed(of.choice.value ? "Ratios are computed anew, without intervals" : "Ratios as in the report");
+    };
+    return [make("label", {}, "Base ", of.choice)];
+  }
+
+  function unfoldForPrint() {
+    let closed = [];
+    addEventListener("beforeprint", () => {
+      closed = all("details:not([open])");
+      for (const each of closed) each.open = true;
+    });
+    addEventListener("afterprint", () => {
+      for (const each of closed) each.open = false;
+    });
+  }
+
+  for (const table of all("table[data-name]")) tables.set(table.dataset.name, read(table));
+  if (tables.size) {
+    addFilters();
+    for (const of of tables.values()) {
+      addSorting(of);
+      addTools(of);
+    }
+    parse();
+    addEventListener("hashchange", () => {
+      parse();
+      write();
+    });
+  }
+  unfoldForPrint();
+})();
