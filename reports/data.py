@@ -25,8 +25,8 @@ from runners.records import Run, Trial
 from runners.statistics import Estimate
 
 SCHEMA = "speedup.data/1"
-MOST_CHARACTERS = 400_000  # of a data: link; the whole page should stay below 2 MB
-LEAST_CHARACTERS = 50  # of a trial
+MOST_CHARACTERS = 250_000  # of a data: link; the whole page should stay below 2 MB
+LEAST_CHARACTERS = 50  # of a trial or a row
 PLAIN = "!$()*+,-./:;=?@[]_{|}~"  # what may stand in a data: link, and in an attribute, as it is
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would run
 
@@ -45,11 +45,13 @@ class Download:
 def downloads(view: RunView, tables: Sequence[TableModel], folds: Sequence[Fold]) -> tuple[Download, ...]:
     """Return the files that the page of a run offers."""
     stem = _stem(view.run)
-    rows = list(table_rows(tables, {fold.cell.id: fold.latency for fold in folds if fold.latency}))
+    rows = sum(len(table.measurable) for table in tables)
     count = sum(len(trials) for trials in view.every.values())
+    latencies = {fold.cell.id: fold.latency for fold in folds if fold.latency}
+    table = to_csv(list(table_rows(tables, latencies))) if rows * LEAST_CHARACTERS <= MOST_CHARACTERS else ""
     trials = trials_json(view) if count * LEAST_CHARACTERS <= MOST_CHARACTERS else ""
     return (
-        _download(f"{stem}-rows.csv", "text/csv", to_csv(rows), f"{plural(len(rows), 'row')} of the tables, as CSV"),
+        _download(f"{stem}-rows.csv", "text/csv", table, f"{plural(rows, 'row')} of the tables, as CSV"),
         _download(f"{stem}-trials.json", "application/json", trials, f"{plural(count, 'trial')}, as JSON"),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from reports.sparks import Counter as Counted
 from reports.sparks import counters, highest, spark, throughput
 from reports.view import RunView, is_solo
 from runners.order import TOGETHER
-from runners.records import CellInfo, Command, Outcome, Trial
+from runners.records import CellInfo, ClientHost, Command, Outcome, Trial
 
 OUTCOMES: tuple[Outcome, ...] = ("fail", "warn", "pass", "unknown")
 TITLES = {"build": "Build", "server": "Server", "warm-up": "Warm-up", "load": "Load"}
@@ -61,6 +61,15 @@ class TrialView:
 
 
 @dataclass(frozen=True)
+class ClientView:
+    """What one client host of a fleet did in one trial, and which part of all requests was its."""
+
+    label: str
+    client: ClientHost
+    share: float
+
+
+@dataclass(frozen=True)
 class Fold:
     """One cell unfolded."""
 
@@ -72,6 +81,7 @@ class Fold:
     summary: str
     checks: tuple[CheckRow, ...]
     check_line: CheckLine
+    clients: tuple[ClientView, ...] = ()
 
 
 def build_folds(view: RunView) -> tuple[Fold, ...]:
@@ -117,7 +127,15 @@ def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: Abst
         summary=_summary(row, trials),
         checks=rows if details else tuple(row for row in rows if row.outcome in ("fail", "warn")),
         check_line=() if details else check_line(trials, ()),
+        clients=tuple(client for trial in trials for client in _clients(trial, _label(trial, slugs))),
     )
+
+
+def _clients(trial: Trial, label: str) -> Iterator[ClientView]:
+    """Yield what each client host of a fleet did in a trial."""
+    hosts = trial.evidence.clients if trial.evidence else ()
+    total = sum(host.requests for host in hosts)
+    yield from (ClientView(label, host, host.requests / total) for host in hosts if total)
 
 
 def _summary(row: Row, trials: Sequence[Trial]) -> str:

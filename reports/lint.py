@@ -1,6 +1,6 @@
 """Do the numbers agree with each other? Seven rules over trials, whoever measured them.
 
-Pure. Checks V1 to V27 judge a trial by what was seen beside it. These rules need nothing but the numbers, so that
+Pure. Checks V1 to V29 judge a trial by what was seen beside it. These rules need nothing but the numbers, so that
 they can be asked of numbers that others published, too. Each says what it found and never hides or drops a number;
 of what it needs and does not find, it looks at nothing, and says so.
 """
@@ -118,7 +118,7 @@ def rate_is_requests_over_duration(trials: Sequence[Trial]) -> Looked:
 
 
 def _rate_saw(trial: Trial) -> str | None:
-    if not trial.requests or not trial.duration_us:
+    if not trial.requests or not trial.duration_us or trial.load == "fleet":  # whose rate is of a part, see V29
         return None
     rate, known = trial.requests_per_s or 0, trial.requests / trial.duration_us * 1e6
     if abs(rate / known - 1) <= RATE_OFF:

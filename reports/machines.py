@@ -66,8 +66,9 @@ def machine_tables(runs: Sequence[tuple[RunView, Sequence[TableModel]]]) -> tupl
 
 
 def column_names(views: Sequence[RunView]) -> tuple[str, ...]:
-    """Return each run's machine; where two are the same, with the time, and at last with a number."""
-    names = [view.machine_name for view in views]
+    """Return each run's machine; with its load where that differs, and where two are the same, with time or number."""
+    several = len({view.load_name for view in views}) > 1
+    names = [f"{view.machine_name}, {view.load_name}" if several else view.machine_name for view in views]
     timed = [_told(names, name, view.run.started_at or "") for name, view in zip(names, views, strict=True)]
     return tuple(_told(timed, name, f"run {number}") for number, name in enumerate(timed, start=1))
 

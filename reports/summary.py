@@ -79,6 +79,8 @@ def subtitle_of(view: RunView) -> str:
     parts = [view.machine_name]
     if run.started_at:
         parts.append(run.started_at.replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC"))
+    if run.fleet:
+        parts.append(f"loaded by a {view.load_name}")
     if run.preset:
         length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
         warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""

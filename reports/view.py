@@ -88,6 +88,13 @@ class RunView:
         cpu = self.run.facts.get("cpu")
         return f"{self.run.machine} ({cpu})" if cpu else self.run.machine
 
+    @property
+    def load_name(self) -> str:
+        """Return where the load came from: "local", or "fleet of 2"; with Locust's users, that as well."""
+        loads = {cell.load for cell in self.cells if cell.status == "planned"}
+        users = " with Locust's users" if loads == {"locust"} else ""
+        return f"fleet of {self.run.fleet.clients}{users}" if self.run.fleet else f"local{users}"
+
 
 def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Published] = ()) -> RunView:
     """Return the view of a run folder; `prefix` keeps the anchors of several runs in one file apart."""
