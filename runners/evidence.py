@@ -56,7 +56,7 @@ def gather(
         steal_share=_steal_share(watched, side),
         foreign_share=_foreign_share(measured, side, record),
         sampler_share=watched.cost_us / watched.wall_us,
-        pressure_share=_pressure(watched),
+        pressure_share=pressure_shares(watched),
         throttled_us=_grown(watched.before.throttled_us, watched.after.throttled_us),
         thermal_throttles=_grown(watched.before.thermal_throttles, watched.after.thermal_throttles),
         swapped_pages=_grown(watched.before.swapped_pages, watched.after.swapped_pages),
@@ -170,11 +170,24 @@ def _foreign_share(measured: Measured, side: Side, record: Trial) -> float | Non
     return max(0.0, busy_us - server_us - client_us - watched.cost_us) / watched.wall_us
 
 
-def _pressure(watched: Watched) -> dict[str, float]:
-    """Return the share of the time in which tasks stalled for memory or disk."""
+def pressure_shares(watched: Watched) -> dict[str, float]:
+    """Return the share of the time in which tasks stalled for memory or disk.
+
+    A task that waits for its io_uring counts as stalled for input and output, also where that is a network: so nobody
+    stalls longer than some disk was busy.
+    """
     before, after = watched.before.pressure_us, watched.after.pressure_us
     kinds = [kind for kind in after if kind in before and not kind.startswith("cpu")]
-    return {kind: (after[kind] - before[kind]) / watched.wall_us for kind in kinds}
+    shares = {kind: (after[kind] - before[kind]) / watched.wall_us for kind in kinds}
+    busy = _disk_share(watched)
+    return {kind: min(share, busy) if kind.startswith("io") else share for kind, share in shares.items()}
+
+
+def _disk_share(watched: Watched) -> float:
+    """Return which share of the time the busiest disk had requests under way; 1 where the kernel does not tell."""
+    before, after = watched.before.disk_busy_us, watched.after.disk_busy_us
+    grown = [after[disk] - before[disk] for disk in after if disk in before]
+    return max(grown) / watched.wall_us if grown else 1.0
 
 
 def _frequency_drift(watched: Watched, side: Side) -> float | None:

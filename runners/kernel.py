@@ -192,6 +192,15 @@ def pressure_us() -> dict[str, int]:
     return stalls
 
 
+def disk_busy_us() -> dict[str, int]:
+    """Return how long each disk has had requests under way since boot, in microseconds; empty where it is not told."""
+    busy = {}
+    for line in (_text("/proc/diskstats") or "").splitlines():
+        fields = line.split()
+        busy[fields[2]] = int(fields[12]) * 1000
+    return busy
+
+
 def throttled_us() -> int | None:
     """Return how long this process's cgroup was held back by its CPU quota; None without a version 2 cgroup."""
     for line in (_text("/proc/self/cgroup") or "").splitlines():

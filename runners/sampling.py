@@ -27,6 +27,7 @@ class Snapshot:
     tcp: dict[str, int]
     time_wait: int | None
     pressure_us: dict[str, int]
+    disk_busy_us: dict[str, int]
     throttled_us: int | None
     swapped_pages: int | None
     thermal_throttles: int | None
@@ -97,6 +98,7 @@ def snapshot(pids: tuple[int, ...]) -> Snapshot:
         tcp=kernel.tcp_counters(pids[0]) if pids else {},
         time_wait=kernel.time_wait_count(pids[0]) if pids else None,
         pressure_us=kernel.pressure_us(),
+        disk_busy_us=kernel.disk_busy_us(),
         throttled_us=kernel.throttled_us(),
         swapped_pages=kernel.swapped_pages(),
         thermal_throttles=kernel.thermal_throttles(),

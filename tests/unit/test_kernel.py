@@ -111,7 +111,7 @@ def test_segments_with_data_are_counted() -> None:
 def test_what_the_machine_tells_grows_or_is_unknown() -> None:
     """Pressure, swapping, heat, frequency: not every machine has them, none is negative."""
     found = [kernel.throttled_us(), kernel.swapped_pages(), kernel.thermal_throttles(), kernel.time_wait_count()]
-    found += [*kernel.pressure_us().values(), *kernel.frequencies_khz().values()]
+    found += [*kernel.disk_busy_us().values(), *kernel.pressure_us().values(), *kernel.frequencies_khz().values()]
     assert all(value is None or value >= 0 for value in found)
 
 
