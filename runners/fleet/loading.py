@@ -19,6 +19,8 @@ from runners.sampling import Watch, Watched
 
 STARTING = Path(__file__).with_name("starting.py")
 STARTED_US = 50_000
+LOOK_US = 500_000  # rarely: each look wakes a program that the load may have to share its CPUs with
+ENDING_S = 0.02
 MOST_OUTPUT_BYTES = 12 * 2**20
 _STARTED = re.compile(r"^speedup:started (\d+)\n")
 
@@ -60,6 +62,7 @@ class Running:
         self.process = self._start()
         self.watch.client = self.process.pid
         self.watch.begin()
+        self.next_us = order.start_us + STARTED_US  # only then is it the generator, with all its threads
 
     def _start(self) -> subprocess.Popen[bytes]:
         waiting = (sys.executable, str(STARTING), str(self.order.start_us)) if self.job.start_us is None else ()
@@ -72,13 +75,21 @@ class Running:
         """Return when it must have ended by itself."""
         return self.order.start_us + round(self.phase.limit_s * 1e6)
 
+    @property
+    def patience_s(self) -> float:
+        """Return in how many seconds it is to be looked at: for its counters, or because it should end."""
+        lasts_s = self.phase.stop_after_s or self.order.warmup_s + self.order.duration_s
+        ends_us, now = self.order.start_us + round(lasts_s * 1e6), now_us()
+        return ENDING_S if now >= ends_us else max(0, min(self.next_us, ends_us) - now) / 1e6
+
     def look(self) -> Result | None:
         """Look at it; return the result once it has ended, or is ended because it did not end in time."""
         self._end_early()
         code = self.process.poll()
         if code is None and now_us() < self.deadline_us:
-            if now_us() > self.order.start_us + STARTED_US:  # only then is it the generator, with all its threads
+            if now_us() >= self.next_us:
                 self.watch.sample()
+                self.next_us += LOOK_US
             return None
         ended_us = now_us()
         if code is None:

@@ -30,7 +30,7 @@ LEAD_S = {"wrk": 0.8, "locust": 6.0}  # from the order to its moment: the worker
 PATIENCE_S = 15.0  # beyond the duration, for a generator's end and for its histogram's way
 CLOCK_QUESTIONS = 8
 CLOCK_S = 2.0
-TURN_S = 0.1
+TURN_S = 0.5
 
 Here = Callable[[], bool]
 

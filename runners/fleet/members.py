@@ -25,8 +25,8 @@ from runners.fleet.messages import (
 from runners.fleet.seal import BadSeal, Seal, nonce, session_of
 from runners.version import VERSION
 
-SILENCE_S = 3.5  # a worker that answers no ping for so long is gone
-PING_S = 1.0
+SILENCE_S = 5.0  # a worker that answers no ping for so long is gone
+PING_S = 2.0  # rarely: each one wakes three programs on each side, which the load may share CPUs with
 CLOCK_MOST_US = 1_000_000
 KEPT_EXCHANGES = 16
 

@@ -31,10 +31,9 @@ from runners.fleet.messages import (
     from_master,
 )
 from runners.fleet.seal import BadSeal, Seal, nonce, session_of
-from runners.sampling import SAMPLE_S
 
 HELLO_S = 2.0  # how often it asks to be let in
-SILENCE_S = 10.0  # a master that says nothing for so long is gone: it pings every second
+SILENCE_S = 10.0  # a master that says nothing for so long is gone: it pings every other second
 IDLE_S = 0.5
 
 Say = Callable[[str], None]
@@ -75,7 +74,7 @@ class Worker:
             self._greet()
         elif time.monotonic() - self.heard_at > SILENCE_S:
             raise LinkBroken("the master fell silent")
-        incoming = self.link.receive(SAMPLE_S if self.running else IDLE_S)
+        incoming = self.link.receive(self.running.patience_s if self.running else IDLE_S)
         if incoming is not None:
             self._hear(incoming.text)
         if self.running is not None:
