@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import gc
 import json
 import os
 import re
@@ -357,6 +358,7 @@ def do_report(arguments: argparse.Namespace) -> int:
             raise BadInput("--index writes DIR/index.html: leave out --format and --output")
         print(os.path.relpath(write_index(arguments.index, lambda line: print(f"speedup: {line}", file=sys.stderr))))
         return 0
+    gc.disable()  # all that is read is needed until the end, so looking for garbage would only take time
     form = form_of(arguments.format, arguments.output)
     if arguments.output == Path("-"):
         print(render_as(arguments.runs, form), end="")

@@ -1,7 +1,7 @@
 """A run's numbers to go on with: a CSV of the tables' rows and a JSON of all trials, inside the page as data: links.
 
 Pure. Names of columns end with their units; what is unknown is empty in CSV and null in JSON. Numbers are rounded to
-seven digits. Latency histograms stay in the run folder, which holds all that was recorded.
+six digits. Latency histograms stay in the run folder, which holds all that was recorded.
 """
 
 from __future__ import annotations
@@ -135,10 +135,10 @@ def _value(estimate: Estimate | None) -> float | None:
 
 
 def _number(value: float | None) -> float | None:
-    """Return a number with seven digits, and without a fraction where it has none."""
+    """Return a number with six digits, and without a fraction where it has none."""
     if value is None:
         return None
-    rounded = float(f"{value:.7g}")
+    rounded = float(f"{value:.6g}")
     return int(rounded) if rounded.is_integer() else rounded
 
 

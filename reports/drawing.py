@@ -93,6 +93,9 @@ def _embed(svg: str, identifier: str, title: str, description: str) -> str:
     svg = re.sub(r'\b(id="|xlink:href="#|href="#|url\(#)', rf"\g<1>{identifier}-", svg)
     svg = svg.replace("xlink:href=", "href=")
     svg = re.sub(r"font-family: [^;\"]+", "font-family: var(--sans)", svg)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # nothing refers to groups
+    svg = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", svg)
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # of a pixel, no more can be seen
     for sentinel, colour in CSS_COLOURS.items():
         svg = svg.replace(sentinel, colour)
     width, height = re.search(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', svg).groups()  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import shlex
 from collections import Counter
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from reports.checks import WORDS, CheckLine, CheckRow, check_line, check_rows
+from reports.checks import WORDS, CheckLine, CheckRow, Saw, check_line, check_rows
 from reports.latency import Latency, latency_of
 from reports.limits import MOST_OUTPUTS, MOST_WATCHED
 from reports.logs import read_log
@@ -23,6 +24,7 @@ from reports.view import RunView, is_solo
 from runners.order import TOGETHER
 from runners.records import CellInfo, ClientHost, Command, Outcome, Trial
 
+MOST_SAWS = 5  # of a check, in a large run
 OUTCOMES: tuple[Outcome, ...] = ("fail", "warn", "pass", "unknown")
 TITLES = {"build": "Build", "server": "Server", "warm-up": "Warm-up", "load": "Load"}
 
@@ -54,6 +56,7 @@ class TrialView:
 
     trial: Trial
     label: str
+    beside: str
     tally: str
     spark: Markup
     counters: tuple[CounterView, ...]
@@ -118,6 +121,7 @@ def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: Abst
             _trial(
                 trial,
                 _label(trial, slugs),
+                _beside(trial, slugs),
                 spark(line, top),
                 view.folder.path if id(trial) in telling else None,
                 watched=watched and trial is trials[0],
@@ -125,10 +129,18 @@ def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: Abst
             for trial, line in zip(trials, lines, strict=True)
         ),
         summary=_summary(row, trials),
-        checks=rows if details else tuple(row for row in rows if row.outcome in ("fail", "warn")),
+        checks=rows if details else tuple(map(_shortened, (row for row in rows if row.outcome in ("fail", "warn")))),
         check_line=() if details else check_line(trials, ()),
         clients=tuple(client for trial in trials for client in _clients(trial, _label(trial, slugs))),
     )
+
+
+def _shortened(row: CheckRow) -> CheckRow:
+    """Return a check of a large run: what it saw that did not pass, of much only the beginning."""
+    told = [saw for saw in row.saws if saw.outcome in ("fail", "warn")]
+    more = sum(saw.count for saw in told[MOST_SAWS:])
+    rest = (Saw(row.outcome, f"... and {plural(more, 'trial')} more", more),) if more else ()
+    return dataclasses.replace(row, saws=(*told[:MOST_SAWS], *rest))
 
 
 def _clients(trial: Trial, label: str) -> Iterator[ClientView]:
@@ -152,19 +164,26 @@ def _label(trial: Trial, slugs: Mapping[str, str]) -> str:
     """Return "3", "3 again", "3 with epoll/t1/c64/persistent" (a duet), "3 paced"."""
     words = ["\u2013" if trial.block is None else str(trial.block + 1)]
     words += ["again"] if trial.attempt else []
-    if trial.pair:
-        partner = next((cell for cell in trial.pair.split(TOGETHER) if cell != trial.cell), "")
-        words.append(f"with {slugs.get(partner, partner)}")
+    beside = _beside(trial, slugs)
+    if beside:
+        words.append(f"with {beside}")
     elif not is_solo(trial):
         words.append(trial.design or "")
     return " ".join(words)
 
 
-def _trial(trial: Trial, label: str, line: str, folder: Path | None, *, watched: bool) -> TrialView:
+def _beside(trial: Trial, slugs: Mapping[str, str]) -> str:
+    """Return beside which cell a trial of a duet ran; empty where it ran alone."""
+    partner = next((cell for cell in (trial.pair or "").split(TOGETHER) if cell != trial.cell), "")
+    return slugs.get(partner, partner)
+
+
+def _trial(trial: Trial, label: str, beside: str, line: str, folder: Path | None, *, watched: bool) -> TrialView:
     counted = Counter(check.outcome for check in trial.checks)
     return TrialView(
         trial=trial,
         label=label,
+        beside=beside,
         tally=", ".join(f"{counted[outcome]} {WORDS[outcome]}" for outcome in OUTCOMES if counted[outcome]),
         spark=Markup(line),  # noqa: S704 - our own SVG
         counters=tuple(map(_counter, counters(trial))) if watched else (),

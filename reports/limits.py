@@ -20,7 +20,7 @@ from runners.records import TRIAL_SCHEMA, Check, RunFolder, Trial
 
 MOST_FOLDED = 5000  # trials; of more, no cell can be unfolded, and only what tables need is read
 MOST_DETAILED = 600  # trials; of more, their rows and checks are short
-MOST_OUTPUTS = 200  # trials whose command lines and outputs are shown, or one of each cell if that is more
+MOST_OUTPUTS = 80  # trials whose command lines and outputs are shown, or one of each cell if that is more
 MOST_WATCHED = 100  # cells; of more, only a detailed page shows counters over time
 WRITTEN_END = f',"schema":"{TRIAL_SCHEMA}"}}\n'.encode()  # behind the evidence
 CHECK = re.compile(rb'\{"id":"([^"\\]*)","name":"([^"\\]*)","outcome":"([a-z]*)"')

@@ -65,7 +65,7 @@ def test_a_row_holds_what_its_table_says() -> None:
     row = next(row for row in rows() if row["row"] == "with --gc:markandsweep")
     rates = [trial.requests_per_s or 0 for trial in example().trials[cell_named("asynchttp.markandsweep/t1/")]]
 
-    assert float(row["requests_per_s"]) == pytest.approx(statistics.median(rates), rel=1e-6)
+    assert float(row["requests_per_s"]) == pytest.approx(statistics.median(rates), rel=1e-5)
     assert (row["verdict"], row["rank"], row["trials_valid"]) == ("faster", "1", "6")
     assert float(row["requests_per_s_low"]) < float(row["requests_per_s"]) < float(row["requests_per_s_high"])
     assert (round(float(row["ratio_to_base"]), 2), row["mode"], row["connections"]) == (1.21, "persistent", "64")
@@ -86,7 +86,7 @@ def test_the_json_holds_every_trial() -> None:
 
     assert len(trials) == len(example().folder.trials)
     assert same["duration_us"] == first.duration_us
-    assert same["server_cpu_us_per_request"] == pytest.approx(first.server_cpu_us_per_request, rel=1e-6)
+    assert same["server_cpu_us_per_request"] == pytest.approx(first.server_cpu_us_per_request, rel=1e-5)
     assert same["offered_per_s"] is None
     pairs = [
         {cell["cell"], told["cells"][row[-1]]["cell"]} for cell in told["cells"] for row in cell["trials"] if row[-1]

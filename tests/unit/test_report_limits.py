@@ -53,7 +53,7 @@ def test_a_large_run_has_short_rows_for_all_trials_and_says_so(large: Path) -> N
 
     assert "1000 trials: of each, the page shows a short row" in text
     assert sum(len(fold.trials) for fold in folds) == 1000
-    assert sum(1 for fold in folds for item in fold.trials if item.commands) == MOST_OUTPUTS
+    assert sum(1 for fold in folds for item in fold.trials if item.commands) == max(MOST_OUTPUTS, len(folds))
     assert all(fold.trials[0].commands for fold in folds)
     assert "over time</th>" not in text
     assert len(text) < 1_400_000
