@@ -21,7 +21,9 @@ def headline(measured: Sequence[Row], ranking: Ranking) -> str:
         return f"only {named(only)} measured: {_rate(only)} requests per second{cost}{_at_least(only)}."
     base = next(row for row in measured if row.base)
     if ranking.groups:
-        return f"{_winner(ranking, base)}{_runner_up(ranking)}{_basis(ranking, base)}."
+        return (
+            f"{_winner(ranking, base)}{_runner_up(ranking)}{_basis(ranking, base)}{_left_out(measured, base, ranking)}."
+        )
     if ranking.refused == "few":
         return _unresolved(measured, base, ranking)
     if ranking.refused == "alone":
@@ -100,6 +102,15 @@ def _basis(ranking: Ranking, base: Row) -> str:
         return ""
     why = "server and load generator shared CPUs" if base.shared else "the load generator was the limit"
     return f"; ranked by CPU cost, because {why}"
+
+
+def _left_out(measured: Sequence[Row], base: Row, ranking: Ranking) -> str:
+    """Return that rows which could be compared are not ranked, as trials of theirs were invalid: they may be better."""
+    ranked = sum(map(len, ranking.groups))
+    comparable = sum(1 for row in measured if row.group == base.group and row.shared == base.shared)
+    if ranked >= comparable:
+        return ""
+    return f"; of {plural(comparable, 'row')} only {ranked} could be ranked, and the others may be better"
 
 
 def _unresolved(measured: Sequence[Row], base: Row, ranking: Ranking) -> str:

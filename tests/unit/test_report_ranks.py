@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import pytest
@@ -51,6 +52,21 @@ def test_few_blocks_rank_nothing() -> None:
 
     assert places(table) == {}
     assert table.headline.endswith("fewer than six blocks prove nothing.")
+
+
+def test_rows_that_lost_a_trial_are_not_silently_left_out_of_the_answer() -> None:
+    """The first and the second have too few valid blocks for a rank; the answer says that it is not of all rows."""
+    folder = small_run({"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}, blocks=6)
+    trials = tuple(
+        dataclasses.replace(trial, verdict="invalid", reason="V15 calm machine")
+        if trial.server in ("a", "b") and trial.block == 0
+        else trial
+        for trial in folder.trials
+    )
+    table = build_tables(view_run(dataclasses.replace(folder, trials=trials)))[0]
+
+    assert places(table).keys() == {"c", "d"}
+    assert table.headline.endswith("; of 4 rows only 2 could be ranked, and the others may be better.")
 
 
 def test_all_three_costs_have_intervals_and_ratios() -> None:
