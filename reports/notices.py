@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.families import floor_text
+from reports.families import floor_text, percent
 from reports.rows import one_line, plural
 from reports.view import RunView
+from runners.comparison import Floor
 from runners.order import TOGETHER
 from runners.records import Trial
 from runners.statistics import MIN_VALUES
@@ -27,7 +28,7 @@ class Notice:
 def notices(view: RunView, prefix: str = "") -> tuple[Notice, ...]:
     """Return the banner's lines, the worst first."""
     found = [*_limits(view), *_progress(view), *_builds(view, prefix), *_trials(view)]
-    found += [*_noise(view), *_load(view), *_machine(view)]
+    found += [*_noise(view), *_noise_floor(view), *_load(view), *_machine(view)]
     rank = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda notice: rank[notice.kind]))
 
@@ -95,6 +96,29 @@ def _noise(view: RunView) -> Iterator[Notice]:
         refused = [f"by {by} ({floor_text(floor)})" for by, floor in floors.items() if floor and not floor.ranks]
         if refused:
             yield Notice("warning", f"Nothing in {family.name} is ranked {' or '.join(refused)}: check V23, the twin.")
+
+
+def _noise_floor(view: RunView) -> Iterator[Notice]:
+    """Yield how far equal servers lie apart on this machine, over all families: what smaller differences are worth."""
+    solos = [family for family in view.families.values() if family.design == "solo"]
+    duets = [family for family in view.families.values() if family.design == "duet"]
+    said: dict[str, list[Floor | None]] = {
+        "by rate": [family.rate for family in solos],
+        "by CPU time": [family.cost for family in solos],
+        "by CPU time in duets": [family.cost for family in duets],
+    }
+    parts = [f"{between} {how}" for how, floors in said.items() if (between := _between(floors))]
+    if parts:
+        yield Notice("note", f"Noise floor, bases against their own twins: {', '.join(parts)}. Each table has its own.")
+
+
+def _between(floors: Iterable[Floor | None]) -> str:
+    """Return "\u00b11.5 % to \u00b15 %", the least and the largest; empty where none is known."""
+    known = sorted(floor.reach for floor in floors if floor and floor.reach is not None)
+    if not known:
+        return ""
+    low, high = (f"\u00b1{percent(reach)} %" for reach in (known[0], known[-1]))
+    return low if low == high else f"{low} to {high}"
 
 
 def _load(view: RunView) -> Iterator[Notice]:

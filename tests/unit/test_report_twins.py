@@ -8,6 +8,7 @@ import random
 import pytest
 
 from reports.html import render_report
+from reports.notices import notices
 from reports.rows import Row
 from reports.tables import TableModel, build_tables
 from reports.view import view_run
@@ -41,6 +42,9 @@ def test_a_calm_family_is_ranked_and_its_noise_floor_is_said() -> None:
     assert family.rate is not None
     assert family.rate.check.outcome == "pass"
     assert "Noise floor</b>, a base against its own twin (V23): slow ±0." in render_report([folder])
+    (note,) = (notice.text for notice in notices(view_run(folder)) if notice.text.startswith("Noise floor"))
+    assert note.startswith("Noise floor, bases against their own twins: ±0.")
+    assert note.endswith("Each table has its own.")
 
 
 def test_a_twin_that_differs_from_itself_stops_all_ranking() -> None:
