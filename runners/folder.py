@@ -7,6 +7,7 @@ ignored when reading and cut off before the next line is appended.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -23,6 +24,7 @@ RUN_FILE = "run.json"
 TRIALS_FILE = "trials.jsonl"
 LOGS = "logs"
 REPORT_FILE = "report.html"
+LEAST_FREE_BYTES = 65536
 
 _RUN = TypeAdapter(Run)
 _TRIAL = TypeAdapter(Trial)
@@ -91,6 +93,8 @@ def append_trial(path: Path, trial: Trial) -> None:
     """Append one line to `trials.jsonl` and fsync it; on a full disk the file keeps its last whole line."""
     file = path / TRIALS_FILE
     line = (to_json(trial) + "\n").encode()
+    if trial.verdict == "failed" and free_bytes(path) < LEAST_FREE_BYTES:
+        raise _disk_full(file, os.strerror(errno.ENOSPC))  # what broke it may be that its outputs found no room
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -98,9 +102,18 @@ def append_trial(path: Path, trial: Trial) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise DiskFull(
-            f"cannot append to {file}: {error.strerror}; free some space, then: {command_line()} run --resume {path}"
-        ) from error
+        raise _disk_full(file, error.strerror) from error
+
+
+def _disk_full(file: Path, why: str | None) -> DiskFull:
+    again = f"{command_line()} run --resume {file.parent}"
+    return DiskFull(f"cannot append to {file}: {why}; free some space, then: {again}")
+
+
+def free_bytes(path: Path) -> int:
+    """Return how much can still be written where a folder lies."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
 
 
 def _append(descriptor: int, line: bytes) -> None:

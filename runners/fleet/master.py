@@ -26,7 +26,7 @@ from runners.fleet.members import Member, Members
 from runners.fleet.messages import Facts, Malformed, Message, Order, Ready, Result, Stop, order_of
 from runners.fleet.seal import read_token
 
-LEAD_S = {"wrk": 0.8, "locust": 6.0}  # from the order to its moment: the workers start Python meanwhile
+LEAD_S = {"wrk": 1.0, "locust": 6.0}  # from the order to its moment: the workers start Python meanwhile
 PATIENCE_S = 15.0  # beyond the duration, for a generator's end and for its histogram's way
 CLOCK_QUESTIONS = 8
 CLOCK_S = 2.0

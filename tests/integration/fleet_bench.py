@@ -39,6 +39,7 @@ overshoot_fail = "10s"
 start_skew_fail = "1s"
 window_fail = "100%"
 requests_per_connection_fail = 1
+lost_segments = "0.2%"
 
 [machine.local]
 threads = [1]

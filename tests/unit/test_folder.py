@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runners import folder
 from runners.errors import BadInput, DiskFull
 from runners.folder import append_trial, read_folder, read_run, read_trials, replace_file, to_json, write_run
 from runners.records import BuildInfo, CellInfo, Check, Command, Errors, Published, Run, Source, ToolInfo, Trial
@@ -187,6 +188,17 @@ def test_a_full_disk_keeps_whole_lines_and_says_how_to_go_on(tmp_path: Path) -> 
     assert read_trials(tmp_path) == (trial(),) * 3
     append_trial(tmp_path, trial("b#2"))
     assert len(read_trials(tmp_path)) == 4
+
+
+def test_what_broke_on_a_full_disk_is_not_laid_on_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its outputs found no room, so the generator seemed to print nothing: the run ends, and is resumed with space."""
+    broken = dataclasses.replace(trial(), verdict="failed", reason="wrk printed no result")
+    append_trial(tmp_path, broken)
+    monkeypatch.setattr(folder, "free_bytes", lambda _path: 4096)
+    append_trial(tmp_path, trial("b#2"))
+    with pytest.raises(DiskFull, match=r"No space left on device; free some space, then: .* --resume"):
+        append_trial(tmp_path, broken)
+    assert read_trials(tmp_path) == (broken, trial("b#2"))
 
 
 def test_a_vanished_folder_is_told_and_not_a_traceback(tmp_path: Path) -> None:
