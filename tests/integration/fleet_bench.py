@@ -39,7 +39,7 @@ overshoot_fail = "10s"
 start_skew_fail = "1s"
 window_fail = "100%"
 requests_per_connection_fail = 1
-lost_segments = "0.2%"
+lost_segments = "{lost}"
 
 [machine.local]
 threads = [1]
@@ -69,11 +69,18 @@ class FleetBench:
         make_token(folder / "fleet.token")
         self.workers: list[subprocess.Popen[bytes]] = []
 
-    def write(self, blocks: int = 1, mode: str = "persistent", more: str = "", connections: int = 8) -> None:
+    def write(
+        self, blocks: int = 1, mode: str = "persistent", more: str = "", connections: int = 8, lost: str = "0.2%"
+    ) -> None:
         """Write the matrix: one server, one mode, so many blocks."""
         without = "non-persistent" if mode == "persistent" else "persistent"
         text = MATRIX.format(
-            blocks=blocks, dir=repr(str(SERVER)), python=repr(sys.executable), without=without, connections=connections
+            blocks=blocks,
+            dir=repr(str(SERVER)),
+            python=repr(sys.executable),
+            without=without,
+            connections=connections,
+            lost=lost,
         )
         (self.folder / "matrix.toml").write_text(text + more, encoding="utf-8")
 

@@ -153,7 +153,7 @@ def test_a_cable_that_is_pulled_and_put_back_spoils_one_trial(bench: FleetBench)
 
 def test_a_slow_cable_that_loses_segments_is_named(bench: FleetBench) -> None:
     """Retransmissions are seen by the kernels, and fail the trial."""
-    bench.write(connections=128)
+    bench.write(connections=128, lost="0.001%")
     first, second = bench.hosts.clients[:2]
     for client in (first, second):
         bench.worker(client)
