@@ -19,8 +19,7 @@ from reports.folds import Fold
 from reports.latency import Latency
 from reports.rows import Row, one_line, plural
 from reports.tables import TableModel
-from reports.view import RunView, ok_trials
-from runners.order import TOGETHER
+from reports.view import RunView, ok_trials, partner_of
 from runners.records import Run, Trial
 from runners.statistics import Estimate
 
@@ -177,7 +176,7 @@ def trials_json(view: RunView) -> str:
             "cell": cell.id, "server": cell.server, "variant": cell.variant, "threads": cell.threads,
             "connections": cell.connections, "mode": cell.mode, "load": cell.load, "shared": cell.shared,
             "twin_of": cell.twin_of,
-            "trials": [[*_trial(trial), places.get(_partner(trial))] for trial in view.every[cell.id]],
+            "trials": [[*_trial(trial), places.get(partner_of(trial))] for trial in view.every[cell.id]],
         }
         for cell in measured
     )  # fmt: skip
@@ -185,11 +184,6 @@ def trials_json(view: RunView) -> str:
     head = {"schema": SCHEMA, "machine": run.machine, "started_at": run.started_at, "version": run.version or None}
     data = {**head, "columns": (*TRIAL_COLUMNS, "beside"), "cells": list(cells)}
     return json.dumps(data, separators=(",", ":"))
-
-
-def _partner(trial: Trial) -> str:
-    """Return the cell beside which a trial of a duet ran; empty where it ran alone."""
-    return next((cell for cell in (trial.pair or "").split(TOGETHER) if cell != trial.cell), "")
 
 
 def _trial(trial: Trial) -> Iterator[Value]:

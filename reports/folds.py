@@ -20,8 +20,7 @@ from reports.logs import read_log
 from reports.rows import Row, cell_row, count_reasons, plural
 from reports.sparks import Counter as Counted
 from reports.sparks import counters, highest, spark, throughput
-from reports.view import RunView, is_solo
-from runners.order import TOGETHER
+from reports.view import RunView, is_solo, partner_of
 from runners.records import CellInfo, ClientHost, Command, Outcome, Trial
 
 MOST_SAWS = 5  # of a check, in a large run
@@ -173,8 +172,8 @@ def _label(trial: Trial, slugs: Mapping[str, str]) -> str:
 
 
 def _beside(trial: Trial, slugs: Mapping[str, str]) -> str:
-    """Return beside which cell a trial of a duet ran; empty where it ran alone."""
-    partner = next((cell for cell in (trial.pair or "").split(TOGETHER) if cell != trial.cell), "")
+    """Return the readable name of the cell beside which a trial of a duet ran; empty where it ran alone."""
+    partner = partner_of(trial)
     return slugs.get(partner, partner)
 
 

@@ -21,6 +21,7 @@ from reports.limits import Limits
 from runners.cells import Program, programs, variant_name
 from runners.comparison import counting
 from runners.matrix import Matrix, Validity
+from runners.order import TOGETHER
 from runners.records import CellInfo, Published, Run, RunFolder, Trial
 
 Key = tuple[str, str | None, int, str]  # server, variant, threads, mode
@@ -154,6 +155,11 @@ def cell_of(trial: Trial) -> CellInfo:
 def ok_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     """Return the trials whose numbers count."""
     return tuple(trial for trial in trials if trial.verdict == "ok" and (trial.requests_per_s or 0) > 0)
+
+
+def partner_of(trial: Trial) -> str:
+    """Return the id of the cell beside which a trial of a duet ran; empty where it ran alone."""
+    return next((cell for cell in (trial.pair or "").split(TOGETHER) if cell != trial.cell), "")
 
 
 def is_solo(trial: Trial) -> bool:

@@ -103,7 +103,7 @@ class Members:
         """Answer a hello; return whether it was one."""
         seal = Seal(self.token, "master")
         try:
-            hello = from_worker(seal_opened(self.token, text))
+            hello = from_worker(seal.open(text))
         except BadSeal as error:
             self._refuse_once(address, f"refused {address[:80]!r}: {error}")
             return True
@@ -170,11 +170,6 @@ class Members:
     def send(self, member: Member, message: Message) -> None:
         """Send a message to one member."""
         self.link.send(member.seal.wrap(message.model_dump_json()), member.address)
-
-
-def seal_opened(token: str, text: str) -> str:
-    """Return the body of a first message; BadSeal where it does not prove the token."""
-    return Seal(token, "master").open(text)
 
 
 def unfit(facts: Facts, expected: Mapping[str, str], wall_us: int) -> str | None:

@@ -63,6 +63,14 @@ class Ended:
     err: str
 
 
+def wait_for(what: Callable[[], bool], timeout_s: float = 30) -> None:
+    """Wait until something is true; fail after a deadline."""
+    deadline = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
 class Bench:
     """A folder with a matrix, and the command line run in it."""
 
@@ -125,12 +133,9 @@ class Bench:
         (trial,) = (trial for trial in self.read().trials if trial.server == server)
         return trial
 
-    def wait_for(self, what: Callable[[], bool], timeout_s: float = 30) -> None:
+    def wait_for(self, what: Callable[[], bool]) -> None:
         """Wait until something is true; fail after a deadline."""
-        deadline = time.monotonic() + timeout_s
-        while not what():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.02)
+        wait_for(what)
 
     def lines(self) -> int:
         """Return how many trials are recorded so far."""

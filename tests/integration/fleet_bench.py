@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from runners.fleet.seal import make_token
 from runners.folder import read_folder
 from runners.records import RunFolder, Trial
 from runners.tools import find_tools, known_tools, this_host, tool_environment
-from tests.integration.bench import ROOT, Ended
+from tests.integration.bench import ROOT, Ended, wait_for
 
 MATRIX = """
 [suite]
@@ -104,10 +103,7 @@ class FleetBench:
         argv = self.command(1)
         at = argv.index("--expect-workers")
         argv[at : at + 2] = ["--load", "fleet"]
-        done = subprocess.run(
-            argv, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=150, check=False
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return self._ended(argv, 150)
 
     def log(self, client: Host) -> Path:
         """Return where a worker's output goes."""
@@ -120,10 +116,12 @@ class FleetBench:
 
     def run(self, clients: int, *words: str, timeout_s: float = 150) -> Ended:
         """Run to the end."""
+        return self._ended(self.command(clients, *words), timeout_s)
+
+    def _ended(self, argv: Sequence[str], timeout_s: float) -> Ended:
         done = subprocess.run(
-            self.command(clients, *words), cwd=self.folder, env=self.env, capture_output=True, text=True,
-            timeout=timeout_s, check=False,
-        )  # fmt: skip
+            argv, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
         return Ended(done.returncode, done.stdout, done.stderr)
 
     @contextlib.contextmanager
@@ -148,12 +146,9 @@ class FleetBench:
         """Return the trials recorded so far."""
         return self.read().trials
 
-    def wait_for(self, what: Callable[[], bool], timeout_s: float = 60) -> None:
-        """Wait until something is true; fail after a deadline."""
-        deadline = time.monotonic() + timeout_s
-        while not what():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.02)
+    def wait_for(self, what: Callable[[], bool]) -> None:
+        """Wait until something is true; fail after a deadline that leaves Locust and several hosts their time."""
+        wait_for(what, 60)
 
     def recorded(self) -> int:
         """Return how many trials are recorded."""
