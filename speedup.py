@@ -142,6 +142,8 @@ def _add_worker(commands: Any) -> None:
     worker.add_argument("--name", help="this machine's name in the report; default: its host name")
     worker.add_argument("--target", action="append", default=[], metavar="HOST",
                         help="also load this host; default: only the master's")  # fmt: skip
+    worker.add_argument("--locustfile", type=Path, metavar="FILE",
+                        help="this machine's copy of the locustfile that the matrix names")  # fmt: skip
     worker.add_argument("--install", action="store_true", help="bring wrk and Locust first, as far as that is allowed")
     worker.set_defaults(action=do_worker)
 
@@ -251,7 +253,9 @@ def _fleet_wishes(arguments: argparse.Namespace, plan: planning.Plan, run: Run |
     remotes = plan.matrix.client[: plan.clients]
     versions = {name: plan.tools[name].version for name in FLEET_TOOLS}
     tools = {name: version for name, version in versions.items() if version}
-    return FleetWishes(plan.clients, *address, arguments.token_file, arguments.workers_wait, remotes, tools)
+    return FleetWishes(
+        plan.clients, *address, arguments.token_file, arguments.workers_wait, remotes, tools, plan.locustfile
+    )
 
 
 def _count(text: str) -> int:
@@ -429,8 +433,9 @@ def do_worker(arguments: argparse.Namespace) -> int:
 
     host, port = parse_address(arguments.master)
     wishes = joining.WorkerWishes(
-        host, port, arguments.token_file, arguments.name, tuple(arguments.target), arguments.install
-    )
+        host, port, arguments.token_file, arguments.name, tuple(arguments.target), arguments.install,
+        arguments.locustfile,
+    )  # fmt: skip
     joining.work(wishes, lambda line: print(line, file=sys.stderr, flush=True))
     return 0
 

@@ -69,11 +69,20 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Locustfile:
+    """A locustfile of a person's own, and the hash of what it says."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class LoadSettings:
     """How a cell is loaded; `threads` are the generator's own, None: one for each of the client's CPUs.
 
     `duet` holds the seconds of warm-up and of measured load where the cell takes part in a duet; None: the same.
-    `clients` are the hosts of a fleet; 0: the load comes from the server's own machine.
+    `clients` are the hosts of a fleet; 0: the load comes from the server's own machine. `locustfile` holds the users
+    of Locust, relative to the matrix; None: each asks for the cell's path again and again.
     """
 
     kind: str
@@ -82,6 +91,7 @@ class LoadSettings:
     threads: int | None
     duet: tuple[float, float] | None = None
     clients: int = 0
+    locustfile: Locustfile | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,8 @@ class Cell:
         facts = asdict(self)
         for words in ("title", "language", "class_", "group", "unavailable", "at_least"):
             facts["program"].pop(words)  # said about it, not part of it
+        if self.load.locustfile is None:
+            facts["load"].pop("locustfile")  # runs of older versions know their cells by ids without it
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return f"{self.slug}#{digest[:8]}"
 
@@ -207,16 +219,17 @@ def expand(
     load_kind: str,
     source_hashes: Mapping[str, str] | None = None,
     clients: int = 0,
+    locustfile: Locustfile | None = None,
 ) -> tuple[Planned, ...]:
     """Return every cell of the matrix on one machine in the order of the file, excluded ones with the reason.
 
     `source_hashes` maps a program's folder to the hash of its sources, so that edited sources are another cell.
-    `clients` is how many hosts of a fleet load the server; 0 for none.
+    `clients` is how many hosts of a fleet load the server; 0 for none. `locustfile` holds their users, if not ours.
     """
     machine = matrix.machine[machine_name]
     duet = (preset.duet.warmup, preset.duet.duration) if preset.duet else None
     duration_s = machine.wrk.duration or preset.duration
-    load = LoadSettings(load_kind, preset.warmup, duration_s, machine.wrk.threads, duet, clients)
+    load = LoadSettings(load_kind, preset.warmup, duration_s, machine.wrk.threads, duet, clients, locustfile)
     cells: dict[str, Planned] = {}
     for program, limits in programs(matrix):
         for point in _points(matrix, machine, program, limits):

@@ -78,6 +78,7 @@ def gather(
         late_requests=result.pacing.late if result.pacing else None,
         late_max_us=result.pacing.late_max_us if result.pacing else None,
         bunching=result.pacing.bunching if result.pacing else None,
+        locustfile=cell.load.locustfile.path if cell.load.locustfile else None,
         series=_series(watched),
     )
 

@@ -63,6 +63,12 @@ class Suite(Section):
     )
     body: str = Field("Hello World", description="The exact body that every server must answer.")
     path: str = Field("/", pattern="^/", description="The path that is requested.")
+    locustfile: str | None = Field(
+        None,
+        pattern=r"^[^,]+\.py$",
+        description="Users of your own for --load locust, relative to this file; default: each asks for `path` again"
+        " and again.",
+    )
     published: Words = Field((), description="Run folders with published numbers, relative to this file.")
 
 
@@ -207,6 +213,9 @@ class Client(Section):
     )
     speedup: Words = Field(("speedup",), min_length=1, description="How http-speedup is started there.")
     options: Words = Field((), description='Options of ssh, such as ["-p", "2222"].')
+    locustfile: str | None = Field(
+        None, description="Where its copy of the suite's locustfile is; default: the same path, from its home folder."
+    )
 
 
 class Rule(Section):

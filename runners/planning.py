@@ -9,9 +9,10 @@ from pathlib import Path
 
 from runners import latency, resources
 from runners.builds import source_hash
-from runners.cells import Cell, Planned, Selection, expand, matches, programs
+from runners.cells import Cell, Locustfile, Planned, Selection, expand, matches, programs
 from runners.errors import BadInput, NothingSelected
 from runners.loads import LOADS
+from runners.locustfile import read_locustfile
 from runners.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
 from runners.matrix import Matrix, Preset, Table, Tool
 from runners.order import Duet, estimated_s, is_duet_family
@@ -22,9 +23,9 @@ from runners.records import Run
 from runners.tools import TOOL_DATA, Host, ToolStatus, find_tools, is_older, short_version, this_host
 from runners.trial import PACED_LOAD
 
-PREFERRED_LOADS = ("wrk", "locust")
-FLEET = "fleet"
-FLEET_LOADS = (FLEET, "locust")
+FLEET, LOCUST = "fleet", "locust"
+PREFERRED_LOADS = ("wrk", LOCUST)
+FLEET_LOADS = (FLEET, LOCUST)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Plan:
     bases: Mapping[str, str]
     budget_s: float | None
     clients: int = 0
+    locustfile: Locustfile | None = None
 
     @property
     def measurable(self) -> tuple[Cell, ...]:
@@ -138,7 +140,8 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
     hashes = {program_dir: source_hash(base / program_dir) for program_dir in _folders(matrix)}
     preset = matrix.preset[preset_name]
     selection = wishes.selection if wishes.duet else wishes.selection.within(matrix.suite.groups)
-    expanded = expand(matrix, machine, preset, load, hashes, wishes.clients)
+    locustfile = read_locustfile(matrix.suite.locustfile, base) if matrix.suite.locustfile and load == LOCUST else None
+    expanded = expand(matrix, machine, preset, load, hashes, wishes.clients, locustfile)
     cells = select(expanded, selection, matrix.table)
     cells = tuple(_with_tools(planned, tools, load) for planned in cells)
     tables = _solo(matrix) if wishes.clients else matrix
@@ -160,6 +163,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
         bases=pairing.bases,
         budget_s=wishes.budget_s,
         clients=wishes.clients,
+        locustfile=locustfile,
         seed=random.SystemRandom().randrange(2**32) if wishes.seed is None else wishes.seed,
     )
 

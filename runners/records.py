@@ -109,7 +109,8 @@ class Evidence:
     their own names, in the server's own network unless `network` is host, which a fleet's
     server has for itself. `late_requests` of a paced load were sent
     more than a tick after their time, the latest by `late_max_us`; `bunching` is 0 for even sending, 1 for independent
-    arrivals, the number of connections where all send at once (`runners.loads.pacing`).
+    arrivals, the number of connections where all send at once (`runners.loads.pacing`). `locustfile` names whose users
+    loaded, where they were a person's own: they ask what they want, and may wait.
     """
 
     mode: str
@@ -165,6 +166,7 @@ class Evidence:
     late_requests: int | None = None
     late_max_us: int | None = None
     bunching: float | None = None
+    locustfile: str | None = None
     series: Series = field(default_factory=Series)
 
     @property

@@ -25,7 +25,7 @@ from runners.listing import what
 from runners.loads import LOADS
 from runners.network import Kind, enter_user_namespace
 from runners.order import TOGETHER
-from runners.planning import Plan, layouts, remedy
+from runners.planning import Plan, is_here, layouts, remedy
 from runners.preparing import prepare
 from runners.processes import end_leftovers, sweep
 from runners.progress import Pace, Reporter
@@ -308,7 +308,10 @@ def _published(plan: Plan) -> tuple[Published, ...]:
 def _notes(plan: Plan) -> tuple[str, ...]:
     """Return what a reader must know before any number."""
     notes = [plan.unpaced] if plan.unpaced else []
-    if plan.load == "locust" and not plan.clients:
+    if plan.locustfile:
+        file = plan.locustfile
+        notes.append(f"Load came from the users of {file.path} (SHA-256 {file.sha256}), who ask what they want.")
+    if plan.load == "locust" and not plan.clients and not is_here(plan.tools["wrk"]):
         notes.append(
             "Load came from Locust (Python), because wrk is missing: these numbers are bounded by the client, not by"
             f" the servers. {remedy(plan.tools['wrk'])}"

@@ -159,11 +159,17 @@ def _side(cell: Cell, record: Trial, where: network.Network, place: Workplace) -
     return Side(
         subject=subject,
         load=LOADS[cell.load.kind],
-        job=replace(_job(cell, layout, port, record.offered_per_s, logs), host=place.host, fleet=place.fleet),
+        job=_there(_job(cell, layout, port, record.offered_per_s, logs), place),
         layout=layout,
         network=where,
         env=place.programs.env,
     )
+
+
+def _there(job: LoadJob, place: Workplace) -> LoadJob:
+    """Return a job with the addresses and paths of a workplace."""
+    own = job.locustfile and replace(job.locustfile, path=str(place.programs.base.resolve() / job.locustfile.path))
+    return replace(job, host=place.host, fleet=place.fleet, locustfile=own)
 
 
 def _first_answer(subject: Subject) -> Answer | TrialInvalid:
@@ -228,6 +234,7 @@ def _job(cell: Cell, layout: Layout, port: int, rate_per_s: float | None = None,
         duration_s=cell.load.duration_s,
         rate_per_s=rate_per_s,
         request_log=logs.file("requests") if logs else None,
+        locustfile=cell.load.locustfile,
     )
 
 

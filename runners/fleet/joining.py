@@ -16,11 +16,13 @@ from pathlib import Path
 
 from runners.errors import UnfitMachine
 from runners.fleet.link import LocustLink, worker_arguments
-from runners.fleet.loading import Place
+from runners.fleet.loading import Place, sha256_of
+from runners.fleet.members import LOCUSTFILE
 from runners.fleet.messages import PROTOCOL, Facts, name_of
 from runners.fleet.seal import read_token
 from runners.fleet.session import TOOLS
 from runners.fleet.worker import Membership, Worker, serve
+from runners.locustfile import read_locustfile
 from runners.machine import machine_facts
 from runners.planning import is_here, remedy
 from runners.provide import install_tools
@@ -38,11 +40,14 @@ class WorkerWishes:
     name: str | None = None
     targets: tuple[str, ...] = ()
     install: bool = False
+    locustfile: Path | None = None
 
 
 def work(wishes: WorkerWishes, say: Callable[[str], None]) -> None:
     """Be a client of a fleet until ended; BadInput and UnfitMachine where that cannot begin."""
     token = read_token(wishes.token_file)
+    if wishes.locustfile:
+        read_locustfile(str(wishes.locustfile))
     host = this_host()
     known = known_tools()
     tools = install_tools(known, TOOLS, host, say=say) if wishes.install else find_tools(known, TOOLS, host)
@@ -53,10 +58,10 @@ def work(wishes: WorkerWishes, say: Callable[[str], None]) -> None:
     name = wishes.name or name_of(socket.gethostname())
     targets = frozenset({wishes.host, *_addresses(wishes.host), *wishes.targets})
     tick = end_with_input if str(wishes.token_file) == "-" else lambda: None
-    member = Membership(name, token, targets, lambda: facts_of(tools))
+    member = Membership(name, token, targets, lambda: facts_of(tools, wishes.locustfile))
     say(f"{name}: joining {wishes.host}:{wishes.port}; may load {', '.join(sorted(targets))}")
     with tempfile.TemporaryDirectory(prefix="speedup-worker-") as folder:
-        place = Place(env, Path(folder), len(os.sched_getaffinity(0)))
+        place = Place(env, Path(folder), len(os.sched_getaffinity(0)), wishes.locustfile)
         arguments = worker_arguments(wishes.host, wishes.port)
         with suppress(KeyboardInterrupt):  # the usual end of a worker
             serve(
@@ -82,13 +87,15 @@ def _addresses(host: str) -> set[str]:
         return set()
 
 
-def facts_of(tools: Mapping[str, ToolStatus]) -> Facts:
+def facts_of(tools: Mapping[str, ToolStatus], locustfile: Path | None = None) -> Facts:
     """Return what this host is and has, now."""
     machine = machine_facts()
+    versions = {name: tool.version or "unknown" for name, tool in tools.items()}
+    users = sha256_of(locustfile)
     return Facts(
         protocol=PROTOCOL,
         version=VERSION,
-        tools={name: tool.version or "unknown" for name, tool in tools.items()},
+        tools={**versions, **({LOCUSTFILE: users} if users else {})},
         cpus=len(os.sched_getaffinity(0)),
         cpu=machine.get("cpu", "unknown"),
         kernel=f"{platform.system()} {platform.release()}",

@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runners.cells import Locustfile
+from runners.errors import BadInput
 from runners.evidence import busiest_thread_share, client_share
 from runners.fleet.clock import now_us
 from runners.fleet.messages import Order, Result, Sample
 from runners.loads import LOADS, LoadJob, Phase
+from runners.locustfile import read_locustfile
 from runners.processes import describe_exit, start, stop
 from runners.sampling import Watch, Watched
 
@@ -25,8 +28,9 @@ MOST_OUTPUT_BYTES = 12 * 2**20
 _STARTED = re.compile(r"^speedup:started (\d+)\n")
 
 
-def job_of(order: Order, cpus: int) -> LoadJob:
+def job_of(order: Order, cpus: int, locustfile: Path | None = None) -> LoadJob:
     """Return an order as a job of a load generator on this host; the warm-up has an order of its own."""
+    own = Locustfile(str(locustfile), order.locustfile) if locustfile and order.locustfile else None
     return LoadJob(
         host=order.host,
         port=order.port,
@@ -37,16 +41,29 @@ def job_of(order: Order, cpus: int) -> LoadJob:
         warmup_s=order.warmup_s,
         duration_s=order.duration_s,
         start_us=order.start_us if order.generator == "locust" else None,
+        locustfile=own,
     )
+
+
+def sha256_of(locustfile: Path | None) -> str | None:
+    """Return the hash of a locustfile as it is now; None where there is none."""
+    try:
+        return read_locustfile(str(locustfile)).sha256 if locustfile else None
+    except BadInput:
+        return None
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a worker's generators run: their environment, a folder for their output, the host's CPUs."""
+    """Where a worker's generators run: their environment, a folder for their output, the host's CPUs.
+
+    `locustfile` is this host's copy of a person's own users, where there is one.
+    """
 
     env: Mapping[str, str]
     folder: Path
     cpus: int
+    locustfile: Path | None = None
 
 
 class Running:
@@ -55,7 +72,7 @@ class Running:
     def __init__(self, order: Order, place: Place) -> None:
         """Start it; OSError where it cannot be started."""
         self.order, self.place = order, place
-        self.job = job_of(order, place.cpus)
+        self.job = job_of(order, place.cpus, place.locustfile)
         self.phase: Phase = LOADS[order.generator].phases(self.job)[-1]
         self.file = place.folder / f"{order.trial}.txt"
         self.watch = Watch(os.getpid())  # this process is in the network that the generator loads from

@@ -224,7 +224,8 @@ def _parts(members: Sequence[Member], wanted: dict[str, Any], start_us: int) -> 
     return parts
 
 
-SETTINGS = ("generator", "host", "port", "path", "mode", "threads", "warmup_s", "duration_s", "measured")
+SETTINGS = ("generator", "host", "port", "path", "mode", "threads", "warmup_s", "duration_s", "measured",
+            "locustfile")  # fmt: skip
 
 
 def _told(part: Part, result: Result) -> dict[str, Any]:

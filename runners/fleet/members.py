@@ -29,6 +29,7 @@ SILENCE_S = 5.0  # a worker that answers no ping for so long is gone
 PING_S = 2.0  # rarely: each one wakes three programs on each side, which the load may share CPUs with
 CLOCK_MOST_US = 1_000_000
 KEPT_EXCHANGES = 16
+LOCUSTFILE = "locustfile"  # among the versions: the hash of a person's own users
 
 Say = Callable[[str], None]
 
@@ -180,6 +181,9 @@ def unfit(facts: Facts, expected: Mapping[str, str], wall_us: int) -> str | None
     if abs(off_us) > CLOCK_MOST_US:
         return f"its clock is {off_us / 1e6:+.1f} s off the master's; set it (NTP)"
     for name, version in sorted(expected.items()):
+        if name == LOCUSTFILE and facts.tools.get(name) != version:
+            which = "another than the matrix's" if name in facts.tools else "missing"
+            return f"its locustfile is {which}; copy the matrix's there and start it with --locustfile FILE"
         if facts.tools.get(name) != version:
             return f"its {name} is {facts.tools.get(name, 'missing')}, the others have {version}"
     return None

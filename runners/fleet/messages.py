@@ -14,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from runners.matrix import Mode
 
-PROTOCOL = 1
+PROTOCOL = 2
 MOST_SAID = 300  # characters about a malformed message: a peer chooses some of them
 
 Kind = TypeVar("Kind")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Nonce = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Text = Annotated[str, Field(max_length=12 * 2**20)]
 Line = Annotated[str, Field(max_length=2000)]
@@ -85,7 +86,10 @@ class Pong(Message):
 
 
 class Order(Message):
-    """What one worker does in one phase of a trial: `connections` are its share."""
+    """What one worker does in one phase of a trial: `connections` are its share.
+
+    With `locustfile`, the users are those of the worker's own file, which must have this hash.
+    """
 
     kind: Literal["order"] = "order"
     trial: Nonce
@@ -100,6 +104,7 @@ class Order(Message):
     duration_s: Annotated[float, Field(gt=0, le=3600)]
     start_us: int
     measured: bool
+    locustfile: Sha256 | None = None
 
 
 class Ready(Message):

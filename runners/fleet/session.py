@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runners.cells import Locustfile
 from runners.errors import BadInput, UnfitMachine
 from runners.fleet.ask import ask
+from runners.fleet.members import LOCUSTFILE
 from runners.fleet.seal import make_token, read_token
 from runners.fleet.ssh import Remote, client_names, command
 from runners.matrix import Client
@@ -39,6 +41,12 @@ class FleetWishes:
     wait_s: float = 120.0
     remotes: tuple[Client, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
+    locustfile: Locustfile | None = None
+
+    @property
+    def expected(self) -> dict[str, str]:
+        """Return what every client must have: tools of these versions, and the same locustfile."""
+        return {**self.tools, **({LOCUSTFILE: self.locustfile.sha256} if self.locustfile else {})}
 
     @property
     def by_hand(self) -> int:
@@ -82,9 +90,9 @@ def fleet(
 @contextmanager
 def _remotes(wishes: FleetWishes, token: str, logs: Path, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
     """Hold the workers that OpenSSH starts; what is yielded starts those again that ended."""
-    names = client_names(wishes.remotes)
+    names, users = client_names(wishes.remotes), wishes.locustfile.path if wishes.locustfile else None
     remotes = [
-        Remote(name, command(client, name, wishes.bind, wishes.port), token, logs / f"client-{name}.txt")
+        Remote(name, command(client, name, wishes.bind, wishes.port, users), token, logs / f"client-{name}.txt")
         for name, client in zip(names, wishes.remotes, strict=True)
     ]
 
@@ -113,7 +121,7 @@ def _argv(wishes: FleetWishes, socket: Path) -> tuple[str, ...]:
     return (
         *(sys.executable, "-m", "runners.fleet.master", "--bind", wishes.master, "--port", str(wishes.port)),
         *("--token-file", str(wishes.token_file.resolve()), "--socket", str(socket)),
-        *("--expected", str(wishes.clients), "--tools", json.dumps(dict(wishes.tools))),
+        *("--expected", str(wishes.clients), "--tools", json.dumps(wishes.expected)),
     )
 
 
@@ -133,7 +141,9 @@ def _gathered(
     say(f"waiting for {wishes.clients} clients on {wishes.master}:{wishes.port}, at most {wishes.wait_s:g} s")
     if wishes.by_hand:
         where = f"{wishes.bind}:{wishes.port}"
-        say(f"  on {wishes.by_hand} of them: speedup worker --master {where} --token-file {wishes.token_file.name}")
+        users = f" --locustfile {wishes.locustfile.path}" if wishes.locustfile else ""
+        token = wishes.token_file.name
+        say(f"  on {wishes.by_hand} of them: speedup worker --master {where} --token-file {token}{users}")
     deadline, told = time.monotonic() + wishes.wait_s, 0
     while True:
         told = _tell(log, told, say)

@@ -28,11 +28,13 @@ OPTIONS = (
 )
 
 
-def command(client: Client, name: str, bind: str, port: int) -> tuple[str, ...]:
+def command(client: Client, name: str, bind: str, port: int, locustfile: str | None = None) -> tuple[str, ...]:
     """Return the command line that starts a worker; the tunnel's far end is as closed as its near end."""
+    users = ("--locustfile", client.locustfile or locustfile) if locustfile else ()
     worker = (
         *client.speedup,
         *("worker", "--master", f"127.0.0.1:{port}", "--token-file", "-", "--name", name, "--target", bind),
+        *users,
     )
     tunnel = ("-R", f"127.0.0.1:{port}:127.0.0.1:{port}")
     return ("ssh", *OPTIONS, *client.options, *tunnel, "--", client.ssh, shlex.join(worker))

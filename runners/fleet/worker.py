@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from runners.fleet import clock
 from runners.fleet.link import Link, LinkBroken
-from runners.fleet.loading import Place, Running
+from runners.fleet.loading import Place, Running, sha256_of
 from runners.fleet.messages import (
     Facts,
     Hello,
@@ -126,8 +126,9 @@ class Worker:
         self.say("joined; waiting for orders")
 
     def _obey(self, order: Order) -> None:
-        if order.host not in self.member.targets:
-            self._say(_refused(order, f"{order.host} is not a host that this worker may load; see --target"))
+        why = self._why_not(order)
+        if why:
+            self._say(_refused(order, why))
             return
         try:
             self.running = Running(order, self.place)
@@ -137,6 +138,14 @@ class Worker:
         if order.measured:
             self.say(f"loading {order.host}:{order.port}{order.path} with {order.connections} connections")
         self._say(Ready(trial=order.trial))
+
+    def _why_not(self, order: Order) -> str | None:
+        """Return why an order is not obeyed; None where it may be."""
+        if order.host not in self.member.targets:
+            return f"{order.host} is not a host that this worker may load; see --target"
+        if order.locustfile and order.locustfile != sha256_of(self.place.locustfile):
+            return "its locustfile is missing or another than the matrix's; see --locustfile"
+        return None
 
     def _stop(self) -> None:
         if self.running is not None:

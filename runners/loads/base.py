@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from runners.cells import Locustfile
 from runners.loads.pacing import Pacing
 from runners.matrix import Mode
 from runners.records import ClientHost, Errors
@@ -30,7 +31,7 @@ class LoadJob:
     With `rate_per_s` so many requests per second in all, in place of the closed loop, from a generator that can. One
     that logs every request does so in the file `request_log`, and removes it once it is read. With `start_us`, a moment
     of the monotonic clock, a generator that starts slowly waits for it. `fleet` is the socket of the master whose
-    clients do all that, where there is one.
+    clients do all that, where there is one. The users of `locustfile` ask what they want, if the generator is Locust.
     """
 
     host: str
@@ -45,6 +46,7 @@ class LoadJob:
     request_log: Path | None = None
     fleet: Path | None = None
     start_us: int | None = None
+    locustfile: Locustfile | None = None
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ def phase(job: LoadJob, purpose: Literal["warm-up", "load"], generator: str) -> 
         "warmup_s": job.warmup_s if generator == "locust" else 0.0,
         "duration_s": job.duration_s,
         "measured": purpose == "load",
+        "locustfile": job.locustfile.sha256 if job.locustfile else None,
         "wait_s": WAIT_S,
     }
     argv = (sys.executable, "-m", "runners.fleet.ask", str(job.fleet), json.dumps(order))

@@ -16,7 +16,7 @@ from runners.loads import fleet
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
 from runners.records import Errors
 
-LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+WINDOW, USERS = (Path(__file__).with_name(name) for name in ("locust_window.py", "locust_users.py"))
 PATIENCE_S = 30.0
 RESULT = "speedup:result "
 
@@ -40,7 +40,7 @@ class Locust:
         wait_s = 0.0 if job.start_us is None else PATIENCE_S  # it ends by itself once its time is over
         argv = (
             "locust",
-            *("-f", LOCUSTFILE.name, "--headless", "--only-summary", "--loglevel", "WARNING"),
+            *("-f", _files(job), "--headless", "--only-summary", "--loglevel", "WARNING"),
             *("--host", f"http://{job.host}:{job.port}", "--users", str(job.connections)),
             *("--spawn-rate", str(job.connections), "--run-time", f"{math.ceil(run_s + wait_s) + 1}s"),
             *("--stop-timeout", "0"),
@@ -48,13 +48,23 @@ class Locust:
             *("--warmup-s", f"{job.warmup_s:g}", "--duration-s", f"{job.duration_s:g}"),
             *(("--start-us", str(job.start_us)) if job.start_us is not None else ()),
         )
-        return (Phase("load", argv, run_s + wait_s + PATIENCE_S, cwd=LOCUSTFILE.parent),)
+        return (Phase("load", argv, run_s + wait_s + PATIENCE_S, cwd=_folder(job)),)
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:
-        """Return what the locustfile printed at its end, on each host of a fleet."""
+        """Return what Locust printed at its end, on each host of a fleet."""
         if job.fleet:
             return fleet.parse(output, lambda text, _connections, _threads: _parsed(text), punctual=True)
         return _parsed(output)
+
+
+def _files(job: LoadJob) -> str:
+    """Return what counts and who asks: our users, or those of a person's own locustfile."""
+    return f"{WINDOW},{Path(job.locustfile.path).name}" if job.locustfile else f"{WINDOW.name},{USERS.name}"
+
+
+def _folder(job: LoadJob) -> Path:
+    """Return the folder of the users, beside which their own files may lie."""
+    return Path(job.locustfile.path).parent if job.locustfile else USERS.parent
 
 
 def _parsed(output: str) -> LoadResult:

@@ -43,8 +43,9 @@ CHECKS: Sequence[Function] = (
 
 
 ONLY_CLOSED: frozenset[Function] = frozenset({cpu.v10_bottleneck, cpu.v11_headroom, counts.v12_enough})
+OPEN_CHECKS: Sequence[Function] = tuple(check for check in CHECKS if check not in ONLY_CLOSED)
 PACED_CHECKS: Sequence[Function] = (
-    *(check for check in CHECKS if check not in ONLY_CLOSED),
+    *OPEN_CHECKS,
     pace.v25_offered_rate,
     pace.v26_on_schedule,
     pace.v27_evenly_sent,
@@ -54,11 +55,18 @@ FLEET_CHECKS: Sequence[Function] = (fleet.v28_together, fleet.v29_window)
 
 
 def judge(evidence: Evidence, limits: Validity) -> tuple[Check, ...]:
-    """Return all checks of a trial, in the order of their ids; a paced one's connections may idle."""
-    checks = CHECKS if evidence.offered_per_s is None else PACED_CHECKS
+    """Return all checks of a trial, in the order of their ids."""
+    checks = _closed_or_open(evidence)
     if evidence.clients:
         checks = (*checks, *FLEET_CHECKS)
     return tuple(check(evidence, limits) for check in checks)
+
+
+def _closed_or_open(evidence: Evidence) -> Sequence[Function]:
+    """Return what fits the load: connections may idle where it is paced, or where users of a person's own may wait."""
+    if evidence.offered_per_s is not None:
+        return PACED_CHECKS
+    return CHECKS if evidence.locustfile is None else OPEN_CHECKS
 
 
 def bound(evidence: Evidence, limits: Validity) -> Bound | None:

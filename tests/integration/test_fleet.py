@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -96,6 +97,32 @@ def test_locust_users_on_two_hosts_are_counted_in_the_same_second(bench: FleetBe
     assert len({client.started_us for client in trial.evidence.clients}) == 1 or trial.checks
     assert trial.duration_us == 1_000_000
     assert trial.requests == sum(client.requests for client in trial.evidence.clients) > 10
+
+
+def test_users_of_one_s_own_load_from_two_hosts_that_each_have_them(bench: FleetBench) -> None:
+    """Who has others, or none, is refused and told what to do; nobody's code is sent to anybody."""
+    bench.write()
+    users = bench.folder / "users.py"
+    users.write_text("from locust import FastHttpUser, constant, task\n\n\nclass Me(FastHttpUser):\n"
+                     "    wait_time = constant(0.01)\n\n    @task\n    def ask(self):\n"
+                     "        self.client.get('/?me')\n")  # fmt: skip
+    matrix = bench.folder / "matrix.toml"
+    matrix.write_text(matrix.read_text().replace("[suite]", '[suite]\nlocustfile = "users.py"', 1))
+    without, *others = bench.hosts.clients
+    bench.worker(without)
+    for client in others:
+        bench.worker(client, "--locustfile", "users.py")
+    ended = bench.run(2, "--load", "locust")
+    assert ended.code == 0, ended.err
+    (trial,) = bench.trials
+    assert trial.evidence is not None
+    assert [client.name for client in trial.evidence.clients] == [client.name for client in others]
+    assert 8 < (trial.requests or 0) <= 8 * 1.0 / 0.01 + 8
+    assert f"refused {without.name}: its locustfile is missing" in bench.master_log()
+    fleet = bench.read().run.fleet
+    assert fleet is not None
+    known = {host["locustfile"] for host in fleet.hosts}
+    assert known == {hashlib.sha256(users.read_bytes()).hexdigest()}
 
 
 def test_a_worker_that_is_killed_under_load_spoils_that_trial_by_name_and_it_is_repeated(bench: FleetBench) -> None:

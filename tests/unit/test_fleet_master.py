@@ -28,7 +28,8 @@ from tests.unit.fleet_fakes import TOKEN, TRIAL, FakeLink, FakeWorker, facts, re
 
 WANTED = {
     "what": "load", "generator": "wrk", "host": "127.0.0.1", "port": 8080, "path": "/", "mode": "persistent",
-    "connections": 5, "threads": None, "warmup_s": 0.0, "duration_s": 1.0, "measured": True, "wait_s": 0.3,
+    "connections": 5, "threads": None, "warmup_s": 0.0, "duration_s": 1.0, "measured": True,
+    "locustfile": None, "wait_s": 0.3,
 }  # fmt: skip
 
 

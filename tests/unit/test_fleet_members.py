@@ -13,7 +13,7 @@ from runners.fleet import members as members_module
 from runners.fleet.clock import now_us
 from runners.fleet.link import Incoming
 from runners.fleet.members import CLOCK_MOST_US, Members, unfit
-from runners.fleet.messages import Malformed, Ping, Pong, Ready, Refusal, Welcome
+from runners.fleet.messages import PROTOCOL, Malformed, Ping, Pong, Ready, Refusal, Welcome
 from tests.unit.fleet_fakes import TOKEN, TRIAL, FakeLink, FakeWorker, facts
 from tests.unit.test_fleet_seal import ANY_TEXT
 
@@ -106,7 +106,7 @@ def test_a_worker_without_the_token_is_refused_and_named(door: Door) -> None:
     ("changes", "said"),
     [
         ({"version": "9.9.9"}, "it has http-speedup 9.9.9, the master"),
-        ({"protocol": 2}, "it has http-speedup"),
+        ({"protocol": PROTOCOL + 1}, "it has http-speedup"),
         ({"tools": {"wrk": "4.1.0", "locust": "2.40"}}, "its wrk is 4.1.0, the others have 4.2.0"),
         ({"tools": {"locust": "2.40"}}, "its wrk is missing, the others have 4.2.0"),
     ],
@@ -118,6 +118,20 @@ def test_a_worker_that_does_not_fit_is_told_why(changes: dict[str, Any], said: s
     other = door.join("b", **changes)
     assert said in reason(other)
     assert any(line.startswith("refused b: ") and said in line for line in door.said)
+    assert door.names == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("has", "said"), [({}, "its locustfile is missing"), ({"locustfile": "b" * 64}, "another than the matrix's")]
+)
+def test_a_worker_without_the_matrix_s_own_users_is_told_what_to_do(has: dict[str, str], said: str, door: Door) -> None:
+    """They are Python that runs there: nobody sends it."""
+    tools = facts().tools
+    door.members.tools = {"locustfile": "a" * 64}
+    other = door.join("b", tools={**tools, **has})
+    assert said in reason(other)
+    assert "start it with --locustfile FILE" in reason(other)
+    door.join("a", tools={**tools, "locustfile": "a" * 64})
     assert door.names == ["a"]
 
 

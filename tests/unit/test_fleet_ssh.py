@@ -45,6 +45,13 @@ def test_the_command_line_starts_a_worker_through_a_tunnel() -> None:
     ]
 
 
+@pytest.mark.parametrize(("there", "path"), [(None, "users.py"), ("/srv/my users.py", "/srv/my users.py")])
+def test_the_far_copy_of_a_locustfile_is_named(there: str | None, path: str) -> None:
+    """Where the matrix says, or where the near one is."""
+    argv = command(Client(ssh="host", locustfile=there), "a", "192.0.2.7", 5557, "users.py")
+    assert far_words(argv)[-2:] == ["--locustfile", path]
+
+
 @given(st.lists(WORDS, min_size=1, max_size=4))
 def test_words_survive_the_far_shell(words: list[str]) -> None:
     """Spaces, quotes, dollars, stars and all."""

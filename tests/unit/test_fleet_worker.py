@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from runners.fleet import worker as worker_module
 from runners.fleet.clock import now_us
 from runners.fleet.link import Incoming, LinkBroken
-from runners.fleet.loading import Place, Running
+from runners.fleet.loading import Place, Running, job_of, sha256_of
 from runners.fleet.messages import Hello, Message, Order, Ping, Pong, Ready, Refusal, Result, Stop, Welcome, from_worker
 from runners.fleet.seal import Seal, nonce, session_of
 from runners.fleet.worker import Membership, Worker, serve
@@ -231,6 +231,29 @@ def test_a_worker_loads_no_host_that_it_was_not_started_for(client: Client) -> N
     assert told.failure == "192.0.2.1 is not a host that this worker may load; see --target"
     assert client.worker.running is None
     assert not client.arguments.exists()
+
+
+@pytest.mark.parametrize("has", [None, "another = True\n", "no Python ("])
+def test_a_worker_runs_no_users_but_those_of_its_own_file_that_are_meant(client: Client, has: str | None) -> None:
+    """The master names them by their hash; it cannot send any."""
+    if has is not None:
+        (client.place.folder / "users.py").write_text(has)
+        client.worker.place = replace(client.place, locustfile=client.place.folder / "users.py")
+    client.join()
+    told = client.obeys(order(generator="locust", locustfile="0" * 64))
+    assert told.failure == "its locustfile is missing or another than the matrix's; see --locustfile"
+    assert client.worker.running is None
+
+
+def test_an_order_for_a_person_s_own_users_names_this_host_s_copy(tmp_path: Path) -> None:
+    """And one for ours does not, whatever the worker was started with."""
+    file = tmp_path / "users.py"
+    file.write_text("class Me: pass\n")
+    known = sha256_of(file)
+    job = job_of(order(generator="locust", locustfile=known), 2, file)
+    assert job.locustfile is not None
+    assert (job.locustfile.path, job.locustfile.sha256) == (str(file), known)
+    assert job_of(order(generator="locust"), 2, file).locustfile is None
 
 
 def test_a_generator_that_fails_is_told_with_its_words(client: Client) -> None:

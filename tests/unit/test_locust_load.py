@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from runners.cells import Locustfile
 from runners.loads import LOADS, LoadFailed, LoadJob
-from runners.loads.locust import LOCUSTFILE, Locust
+from runners.loads.locust import USERS, WINDOW, Locust
 from runners.records import Errors
 
 JOB = LoadJob("127.0.0.1", 18080, "/x", "non-persistent", 64, 1, 0.3, 1.0)
@@ -65,9 +67,19 @@ def test_the_command_says_all_that_is_asked() -> None:
     assert (options["--path"], options["--mode"]) == ("/x", "non-persistent")
     assert (options["--warmup-s"], options["--duration-s"]) == ("0.3", "1")
     assert float(options["--run-time"].removesuffix("s")) > 1.3
-    assert options["-f"] == LOCUSTFILE.name
-    assert LOCUSTFILE.is_file()
+    assert options["-f"] == f"{WINDOW.name},{USERS.name}"
+    assert phase.cwd is not None
+    assert all((phase.cwd / name).is_file() for name in options["-f"].split(","))
     assert phase.limit_s > 1.3
+
+
+def test_a_person_s_own_users_take_the_place_of_ours() -> None:
+    """What counts stays the same; it runs in the folder of their file, beside which their data may lie."""
+    own = Locustfile("/home/me/shop/users.py", "0" * 64)
+    (phase,) = Locust().phases(replace(JOB, locustfile=own))
+    assert phase.argv[phase.argv.index("-f") + 1] == f"{WINDOW},users.py"
+    assert phase.cwd == Path("/home/me/shop")
+    assert WINDOW.is_absolute()
 
 
 def test_longer_jobs_run_longer() -> None:

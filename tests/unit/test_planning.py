@@ -152,6 +152,55 @@ def test_locust_takes_the_place_of_a_missing_wrk(matrix: Path) -> None:
     assert plan.measurable
 
 
+USERS = "from locust import HttpUser\n\n\nclass Me(HttpUser):\n    pass\n"
+
+
+def with_users(matrix: Path, text: str | bytes | None, name: str = "users.py") -> Path:
+    """Let a matrix name a locustfile, and write it."""
+    add_tool(matrix.parent, "locust", "locust 2.40")
+    matrix.write_text(matrix.read_text().replace("[suite]", f'[suite]\nlocustfile = "{name}"', 1))
+    if text is not None:
+        (matrix.parent / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    return matrix
+
+
+def test_the_matrix_s_own_users_load_with_locust_and_with_nothing_else(matrix: Path) -> None:
+    """Whoever edits them has other cells, so that a run is never completed with other users."""
+    with_users(matrix, USERS)
+    before = make_plan(Wishes(matrix, load="locust"))
+    assert before.locustfile is not None
+    assert {planned.cell.load.locustfile for planned in before.cells} == {before.locustfile}
+    assert (before.locustfile.path, len(before.locustfile.sha256)) == ("users.py", 64)
+    assert make_plan(Wishes(matrix, load="wrk")).locustfile is None
+    (matrix.parent / "users.py").write_text(USERS + "# edited\n")
+    after = make_plan(Wishes(matrix, load="locust"))
+    assert not {planned.cell.id for planned in before.cells} & {planned.cell.id for planned in after.cells}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "users.py: No such file or directory; it is to hold the users of --load locust"),
+        ("import locust\nclass Me(\n", "users.py:2:9: '(' was never closed"),
+        (b"a = 1\x00\n", "users.py"),
+        ("from locust import HttpUser\n", "users.py: there are no users in it; each kind of them is a class"),
+    ],
+    ids=["missing", "no Python", "zero byte", "no users"],
+)
+def test_users_that_cannot_be_read_end_before_anything_runs(matrix: Path, text: str | bytes | None, said: str) -> None:
+    """With the place of the mistake."""
+    with pytest.raises(BadInput) as caught:
+        make_plan(Wishes(with_users(matrix, text), load="locust"))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["users.txt", "a,b.py"])
+def test_a_locustfile_is_named_as_locust_can_find_it(matrix: Path, name: str) -> None:
+    """It takes what ends with .py, and reads a comma as the end of a name."""
+    with pytest.raises(BadInput, match="'locustfile' may not be written like this"):
+        make_plan(Wishes(with_users(matrix, USERS, name), load="locust"))
+
+
 def test_a_tool_is_found_once_it_is_there(matrix: Path) -> None:
     """Nothing remembers that it was missing."""
     assert not any(cell.program.variant == "fast" for cell in make_plan(Wishes(matrix)).measurable)

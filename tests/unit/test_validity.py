@@ -99,6 +99,15 @@ def test_v3_lets_the_kernel_count_the_exchanges() -> None:
     assert outcome("V3", network="host", tcp=tcp(TCPOrigDataSent=900_000)) == "unknown"
 
 
+def test_users_of_one_s_own_may_wait_and_ask_what_they_want() -> None:
+    """What only holds for one question in a closed loop is not asked of them; errors and connections are."""
+    found = {each.id: each for each in judge(replace(GOOD, load="locust", locustfile="users.py", requests=9), LIMITS)}
+    assert found["V3"].outcome == "unknown"
+    assert found["V3"].saw == "the users of users.py ask what they want"
+    assert not {"V10", "V11", "V12"} & found.keys()
+    assert {"V1", "V2", "V4", "V5", "V6"} <= found.keys()
+
+
 def test_v4_allows_one_more_connection_in_a_hundred_requests_when_persistent() -> None:
     """Beyond those asked for and the probe's."""
     assert outcome("V4", tcp=tcp(PassiveOpens=65 + 1000)) == "pass"

@@ -1,4 +1,4 @@
-"""What Locust runs for http-speedup: GET requests in a closed loop, counted exactly after a warm-up.
+"""What Locust runs for http-speedup beside a file with users: it counts their requests exactly, after a warm-up.
 
 Started by `runners.loads.locust` in Locust's own environment; it imports nothing of ours. Locust's statistics
 round to milliseconds, so requests are counted here, in microseconds.
@@ -13,7 +13,7 @@ from collections import Counter
 from typing import Any
 
 import gevent
-from locust import FastHttpUser, constant, events, task
+from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
@@ -65,26 +65,7 @@ class Window:
         }
 
 
-class Client(FastHttpUser):
-    """One connection that asks, waits for the answer, and asks again."""
-
-    wait_time = constant(0)
-    window: Window
-    closes = False
-    path = "/"
-
-    def on_start(self) -> None:
-        """Wait for the moment at which all hosts of a fleet begin."""
-        gevent.sleep(max(0.0, self.window.starts - time.monotonic()))
-
-    @task
-    def ask(self) -> None:
-        """Send one request; in non-persistent mode on a connection of its own."""
-        if not self.closes:
-            self.client.get(self.path)
-            return
-        self.client.get(self.path, headers={"Connection": "close"})
-        self.client.client.clientpool.close()
+window: Window | None = None
 
 
 @events.init_command_line_parser.add_listener
@@ -96,23 +77,32 @@ def _arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--start-us", type=int)
 
 
+@events.init.add_listener
+def _init(environment: Environment, **_: object) -> None:
+    if environment.shape_class is not None:
+        raise SystemExit("a load shape decides how many users there are; here the matrix's connections do: remove it")
+
+
 @events.test_start.add_listener
 def _start(environment: Environment, **_: object) -> None:
+    """Hold the users back until the moment at which all hosts of a fleet begin: they are spawned after this."""
+    global window  # noqa: PLW0603 - Locust's events carry nothing of ours
     options: Any = environment.parsed_options
-    Client.path = options.path
-    Client.closes = options.mode == "non-persistent"
-    Client.window = Window(options.warmup_s, options.duration_s, options.start_us)
+    window = Window(options.warmup_s, options.duration_s, options.start_us)
     if environment.runner is not None:
-        gevent.spawn_later(Client.window.closes - time.monotonic() + AFTERWARDS_S, environment.runner.quit)
+        gevent.spawn_later(window.closes - time.monotonic() + AFTERWARDS_S, environment.runner.quit)
+    gevent.sleep(max(0.0, window.starts - time.monotonic()))
 
 
 @events.request.add_listener
 def _request(response_time: float, response: Any = None, exception: BaseException | None = None, **_: object) -> None:
     status = getattr(response, "status_code", None) or None
-    Client.window.count(response_time, status, exception)
+    if window is not None:
+        window.count(response_time, status, exception)
 
 
 @events.quitting.add_listener
 def _quit(environment: Environment, **_: object) -> None:
     environment.process_exit_code = 0  # errors are counted, and judged by the checks
-    sys.stdout.write(f"speedup:result {json.dumps(Client.window.result())}\n")
+    if window is not None:
+        sys.stdout.write(f"speedup:result {json.dumps(window.result())}\n")
