@@ -4,8 +4,9 @@
     python -m benchmarks.fleet --blocks 30 --only 'floor/t1/*/persistent'
 
 First three clients, reached by SSH, load cells of the matrix; the run folder and its report stay in `results`. Then two
-clients of a fleet, and the same two wrk started by hand, load the same server in pairs of alternating order: the ratio
-of their rates should be 1, since both do the same. Needs root, iproute2, openssh-server, wrk and Locust.
+clients of a fleet, and the same two wrk started by hand at one moment, load the same server in pairs of alternating
+order: the ratio of their rates should be 1, since both do the same. Needs root, iproute2, openssh-server, wrk and
+Locust.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.hosts import Host, Hosts, hosts, reason_without
+from runners.fleet.clock import now_us
+from runners.fleet.loading import STARTING
 from runners.fleet.seal import make_token
 from runners.fleet.session import FleetWishes, fleet
 from runners.loads import LoadJob, LoadResult
@@ -37,6 +40,7 @@ SPEEDUP = str(ROOT / "speedup.py")
 SERVER = ROOT / "servers" / "python_epoll" / "server.py"
 PORT = 18080
 CONNECTIONS = 64
+LEAD_US = 1_000_000
 VALIDITY = """
 [validity] # all hosts are one machine, so the clients' work is seen on the server's
 foreign_fail = "100000%"
@@ -96,11 +100,16 @@ def by_fleet(job: LoadJob, env: Mapping[str, str]) -> LoadResult:
 
 
 def by_hand(job: LoadJob, clients: Sequence[Host], env: Mapping[str, str]) -> float:
-    """Load with a wrk on each client, started one right after the other; return the sum of their rates."""
+    """Load with a wrk on each client; return the sum of their rates.
+
+    Both begin at one moment: were one ahead, it would have the server for itself, and the sum count that time twice.
+    """
     share = replace(job, connections=job.connections // len(clients), threads=2)
     phase = Wrk().phases(share)[-1]
+    waiting = (sys.executable, str(STARTING), str(now_us() + LEAD_US))
+    argv = (*waiting, *phase.argv)
     running = [
-        subprocess.Popen(client.argv(phase.argv), cwd=phase.cwd, env=dict(env), stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(client.argv(argv), cwd=phase.cwd, env=dict(env), stdout=subprocess.PIPE, text=True)
         for client in clients
     ]
     outputs = [process.communicate(timeout=60)[0] for process in running]

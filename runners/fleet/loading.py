@@ -14,6 +14,7 @@ from runners.cells import Locustfile
 from runners.errors import BadInput
 from runners.evidence import busiest_thread_share, client_share
 from runners.fleet.clock import now_us
+from runners.fleet.merging import edge_us
 from runners.fleet.messages import Order, Result, Sample
 from runners.loads import LOADS, LoadJob, Phase
 from runners.locustfile import read_locustfile
@@ -21,8 +22,7 @@ from runners.processes import describe_exit, start, stop
 from runners.sampling import Watch, Watched
 
 STARTING = Path(__file__).with_name("starting.py")
-STARTED_US = 50_000
-LOOK_US = 500_000  # rarely: each look wakes a program that the load may have to share its CPUs with
+STARTED_US = 50_000  # after its moment it is the generator, with all its threads
 ENDING_S = 0.02
 MOST_OUTPUT_BYTES = 12 * 2**20
 _STARTED = re.compile(r"^speedup:started (\d+)\n")
@@ -43,6 +43,17 @@ def job_of(order: Order, cpus: int, locustfile: Path | None = None) -> LoadJob:
         start_us=order.start_us if order.generator == "locust" else None,
         locustfile=own,
     )
+
+
+def looks_us(order: Order) -> list[int]:
+    """Return when a generator is looked at: where the window begins that the master will count in, and where it ends.
+
+    Not more often, as each look wakes a program that the load may have to share its CPUs with.
+    """
+    begin_us, duration_us = order.start_us + order.warmup_s * 1e6, order.duration_s * 1e6
+    edge = edge_us(duration_us)
+    first = max(begin_us + edge, order.start_us + STARTED_US)
+    return [round(first), round(max(first, begin_us + duration_us - edge))]
 
 
 def sha256_of(locustfile: Path | None) -> str | None:
@@ -79,7 +90,7 @@ class Running:
         self.process = self._start()
         self.watch.client = self.process.pid
         self.watch.begin()
-        self.next_us = order.start_us + STARTED_US  # only then is it the generator, with all its threads
+        self.looks_us = looks_us(order)
 
     def _start(self) -> subprocess.Popen[bytes]:
         waiting = (sys.executable, str(STARTING), str(self.order.start_us)) if self.job.start_us is None else ()
@@ -97,16 +108,16 @@ class Running:
         """Return in how many seconds it is to be looked at: for its counters, or because it should end."""
         lasts_s = self.phase.stop_after_s or self.order.warmup_s + self.order.duration_s
         ends_us, now = self.order.start_us + round(lasts_s * 1e6), now_us()
-        return ENDING_S if now >= ends_us else max(0, min(self.next_us, ends_us) - now) / 1e6
+        return ENDING_S if now >= ends_us else max(0, min([*self.looks_us, ends_us]) - now) / 1e6
 
     def look(self) -> Result | None:
         """Look at it; return the result once it has ended, or is ended because it did not end in time."""
         self._end_early()
         code = self.process.poll()
         if code is None and now_us() < self.deadline_us:
-            if now_us() >= self.next_us:
+            if self.looks_us and now_us() >= self.looks_us[0]:
                 self.watch.sample()
-                self.next_us += LOOK_US
+                self.looks_us = self.looks_us[1:]
             return None
         ended_us = now_us()
         if code is None:

@@ -56,8 +56,13 @@ def common_window(
     """Return the middle of the time in which all clients load, by the master's clock; None where there is none."""
     begin = max(each["started_us"] for each in told)
     end = min(each["started_us"] + duration_us for each, duration_us in zip(told, durations_us, strict=True))
-    edge = 0.0 if punctual else min(EDGE_S * 1e6, EDGE_SHARE * (end - begin))
+    edge = 0.0 if punctual else edge_us(end - begin)
     return (round(begin + edge), round(end - edge)) if end > begin else None
+
+
+def edge_us(duration_us: float) -> float:
+    """Return how much is cut off both ends of a time, in microseconds."""
+    return min(EDGE_S * 1e6, EDGE_SHARE * duration_us)
 
 
 def _since_start(told: Mapping[str, Any]) -> Points:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from runners.fleet import worker as worker_module
 from runners.fleet.clock import now_us
 from runners.fleet.link import Incoming, LinkBroken
-from runners.fleet.loading import Place, Running, job_of, sha256_of
+from runners.fleet.loading import Place, Running, job_of, looks_us, sha256_of
 from runners.fleet.messages import Hello, Message, Order, Ping, Pong, Ready, Refusal, Result, Stop, Welcome, from_worker
 from runners.fleet.seal import Seal, nonce, session_of
 from runners.fleet.worker import Membership, Worker, serve
@@ -222,6 +222,25 @@ def test_a_generator_is_started_at_its_moment(client: Client) -> None:
     client.join()
     wanted = order(start_us=now_us() + 700_000)
     assert 0 <= client.obeys(wanted).started_us - wanted.start_us < 300_000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "looks"),
+    [
+        ({"duration_s": 10.0}, (0.5, 9.5)),
+        ({"duration_s": 1.0}, (0.1, 0.9)),
+        ({"duration_s": 0.2}, (0.05, 0.18)),
+        ({"duration_s": 0.04}, (0.05, 0.05)),
+        ({"duration_s": 1.0, "warmup_s": 2.0, "generator": "locust"}, (2.1, 2.9)),
+    ],
+    ids=lambda each: str(each) if isinstance(each, dict) else "",
+)
+def test_a_generator_is_looked_at_where_the_window_begins_and_ends(
+    wanted: dict[str, Any], looks: tuple[float, float]
+) -> None:
+    """And not in between, as that wakes a program beside the load; never before it is the generator."""
+    told = order(**wanted)
+    assert [(each - told.start_us) / 1e6 for each in looks_us(told)] == pytest.approx(looks)
 
 
 def test_a_worker_loads_no_host_that_it_was_not_started_for(client: Client) -> None:
