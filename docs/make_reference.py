@@ -20,9 +20,9 @@ from typing import Any, Literal, TypeGuard, get_args, get_origin
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import speedup
 from reports import lint
 from runners import errors, gates, records, validity
+from runners.arguments import build_parser
 from runners.matrix import Matrix
 from runners.records import Errors, Evidence
 from runners.tools import known_tools
@@ -139,7 +139,7 @@ def _json_type(words: str) -> str:
 
 def option_table(name: str, _kept: Words) -> Rows:
     """Return the options of a command, or of all commands: option, meaning."""
-    parser = _command(name) if name else speedup.build_parser()
+    parser = _command(name) if name else build_parser()
     rows: Rows = [("option", "meaning")]
     for action in parser._actions:  # noqa: SLF001 - argparse has no other way to list them
         if not isinstance(action.choices, dict) and action.dest != "help":
@@ -153,7 +153,7 @@ def _command(name: str) -> argparse.ArgumentParser:
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     """Return the parsers of all commands by name, in the order of --help."""
-    for action in speedup.build_parser()._actions:  # noqa: SLF001
+    for action in build_parser()._actions:  # noqa: SLF001
         if isinstance(action.choices, dict):
             return dict(action.choices)
     raise LookupError("the command line has no commands")
@@ -180,7 +180,7 @@ def command_table(_name: str, _kept: Words) -> Rows:
     """Return all commands: command, meaning."""
     helps = {
         choice.dest: choice.help or ""
-        for action in speedup.build_parser()._actions  # noqa: SLF001
+        for action in build_parser()._actions  # noqa: SLF001
         if isinstance(action.choices, dict)
         for choice in action._choices_actions  # type: ignore[attr-defined] # noqa: SLF001
     }

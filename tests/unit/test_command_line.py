@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import speedup
+from runners.arguments import build_parser
 from runners.errors import BadInput, Interrupted
 from runners.version import VERSION
 
@@ -56,7 +57,7 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:
     """Return the parser of each command."""
-    (action,) = (item for item in speedup.build_parser()._actions if isinstance(item.choices, dict))
+    (action,) = (item for item in build_parser()._actions if isinstance(item.choices, dict))
     return dict(action.choices or {})
 
 
@@ -216,7 +217,7 @@ def test_every_error_has_its_exit_code(
     def fail(_arguments: argparse.Namespace) -> int:
         raise error
 
-    monkeypatch.setattr(speedup, "do_schema", fail)
+    monkeypatch.setitem(speedup.ACTIONS, "schema", fail)
     assert speedup.main(["schema"]) == code
     assert capsys.readouterr().err == said
 

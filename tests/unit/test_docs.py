@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import tomli
 
-import speedup
 from docs import make_reference
 from runners import commands, records, validity
+from runners.arguments import build_parser
 from runners.cells import expand
 from runners.matrix import Matrix
 from runners.reading import cross_check, parse_matrix
@@ -160,7 +160,7 @@ def test_the_readme_s_variant_adds_cells() -> None:
 )
 def test_every_command_that_is_not_run_has_options_that_exist(command: Command) -> None:
     """The parser accepts them."""
-    speedup.build_parser().parse_args(command.arguments)
+    build_parser().parse_args(command.arguments)
 
 
 def test_the_readme_shows_both_commands_on_its_first_screen() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import speedup
 from runners import planning, running
+from runners.arguments import build_parser
 from runners.errors import BadInput
 from runners.fleet.session import PORT, FleetWishes, parse_address
 from runners.folder import write_run
@@ -100,7 +101,7 @@ def test_a_run_that_is_resumed_knows_where_its_clients_reach_it(matrix: Path) ->
     """Unless another address is given."""
     plan = planning.make_plan(planning.Wishes(matrix=matrix, machine="local", load="fleet", clients=2))
     run = Run("measured", "local", fleet=FleetInfo(2, "192.0.2.1", 6000))
-    parser = speedup.build_parser()
+    parser = build_parser()
     same = speedup._fleet_wishes(parser.parse_args(["run"]), plan, run)
     other = speedup._fleet_wishes(parser.parse_args(["run", "--bind", "192.0.2.9"]), plan, run)
     assert same is not None
@@ -113,7 +114,7 @@ def test_the_matrix_may_name_the_clients(matrix: Path) -> None:
     """Then their number need not be said; the master then listens on loopback, where the tunnels end."""
     matrix.write_text(MATRIX + '[[client]]\nssh = "one"\n[[client]]\nssh = "two"\n', encoding="utf-8")
     plan = planning.make_plan(planning.Wishes(matrix=matrix, machine="local", load="fleet"))
-    wishes = speedup._fleet_wishes(speedup.build_parser().parse_args(["run", "--bind", "192.0.2.1"]), plan)
+    wishes = speedup._fleet_wishes(build_parser().parse_args(["run", "--bind", "192.0.2.1"]), plan)
     assert wishes is not None
     assert (wishes.clients, wishes.by_hand, wishes.master) == (2, 0, "127.0.0.1")
     assert replace(wishes, clients=3).master == "192.0.2.1"
