@@ -21,10 +21,10 @@ from runners.errors import BadInput, Interrupted, NothingSelected, SpeedupError
 from runners.fleet.session import TOOLS as FLEET_TOOLS
 from runners.fleet.session import FleetWishes, parse_address
 from runners.folder import REPORT_FILE, RUN_FILE, read_run
-from runners.matrix import json_schema
 from runners.progress import reporter
 from runners.reading import parse_matrix
 from runners.records import Run
+from runners.schema import json_schema
 from runners.tools import TOOL_DATA
 
 

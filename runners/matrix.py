@@ -6,7 +6,6 @@ This is the only place where pydantic meets the rest: `runners.reading` turns a 
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -394,14 +393,3 @@ class Matrix(Section):
     exclude: tuple[Rule, ...] = ()
     include: tuple[Addition, ...] = ()
     table: tuple[Table, ...] = ()
-
-
-def json_schema() -> str:
-    """Return the JSON Schema of matrix.toml as the text of matrix.schema.json."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "matrix.schema.json",
-        **Matrix.model_json_schema(by_alias=True),
-        "title": "matrix.toml of http-speedup",
-    }
-    return json.dumps(schema, indent=2) + "\n"

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from runners.matrix import json_schema
+from runners.schema import json_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 
