@@ -97,6 +97,7 @@ class Master:
         """Return all clients, each of which has just told its clock; one that is silent is waited for like one away."""
         deadline = time.monotonic() + wait_s
         while True:
+            self._say_who_is_away(deadline)
             members = self.gather(max(0.0, deadline - time.monotonic()), here)
             try:
                 self.measure_clocks(members)
@@ -105,6 +106,13 @@ class Master:
                 self.members.leave(error.client or "")
             else:
                 return members
+
+    def _say_who_is_away(self, deadline: float) -> None:
+        here = [each.name for each in self.members.alive()]
+        if len(here) < self.expected:
+            left_s = max(0.0, deadline - time.monotonic())
+            away = f"{self.expected - len(here)} of {self.expected} clients"
+            self.say(f"waiting for {away}, at most {left_s:.0f} s; here: {', '.join(here) or 'none'}")
 
     def _quietly(self, patience_s: float) -> None:
         try:

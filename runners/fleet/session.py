@@ -82,7 +82,9 @@ def fleet(
         try:
             _wait_for_master(process, socket, log, tick)
             with _remotes(wishes, token, log.parent, say) as tend:
-                yield FleetReady(socket, _gathered(wishes, socket, log, say, _both(tick, tend)), tend)
+                tell = Teller(log, say)
+                clients = _gathered(wishes, socket, log, say, _both(_both(tick, tend), tell))
+                yield FleetReady(socket, clients, _both(tend, tell))
         finally:
             stop(process)
 
@@ -144,16 +146,13 @@ def _gathered(
         users = f" --locustfile {wishes.locustfile.path}" if wishes.locustfile else ""
         token = wishes.token_file.name
         say(f"  on {wishes.by_hand} of them: speedup worker --master {where} --token-file {token}{users}")
-    deadline, told = time.monotonic() + wishes.wait_s, 0
+    deadline = time.monotonic() + wishes.wait_s
     while True:
-        told = _tell(log, told, say)
         answer = json.loads(_asked(socket, log))
-        if answer["failure"] is None:
-            _tell(log, told, say)
-            return tuple(answer["clients"])
         tick()
+        if answer["failure"] is None:
+            return tuple(answer["clients"])
         if time.monotonic() > deadline:
-            _tell(log, told, say)
             raise UnfitMachine(f"the fleet is incomplete: {answer['failure']['reason']} (see {os.path.relpath(log)})")
 
 
@@ -165,13 +164,23 @@ def _asked(socket: Path, log: Path) -> str:
     raise UnfitMachine(f"the fleet's master ended: {tail_of(log)} (see {os.path.relpath(log)})")
 
 
-def _tell(log: Path, told: int, say: Callable[[str], None]) -> int:
-    """Say the lines that the master has printed since; return how many there are now."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    for line in lines[told:]:
-        if " joined: " in line or line.startswith("refused "):
-            say(f"  {line}")
-    return len(lines)
+class Teller:
+    """Says what the master has printed since it was called last, as far as a person should know it at once."""
+
+    def __init__(self, log: Path, say: Callable[[str], None]) -> None:
+        self.log, self.say, self.read_bytes = log, say, 0
+
+    def __call__(self) -> None:
+        """Say whole lines only; the rest is said once it is whole."""
+        if self.log.stat().st_size <= self.read_bytes:
+            return
+        with self.log.open("rb") as stream:
+            stream.seek(self.read_bytes)
+            whole, newline, _ = stream.read().rpartition(b"\n")
+        self.read_bytes += len(whole) + len(newline)
+        for line in whole.decode("utf-8", errors="replace").splitlines():
+            if " joined: " in line or line.startswith(("refused ", "waiting for ")):
+                self.say(f"  {line}")
 
 
 def parse_address(text: str, port: int = PORT) -> tuple[str, int]:

@@ -244,6 +244,7 @@ def test_an_incomplete_fleet_is_waited_for_no_longer_than_asked(fleet: Fleet) ->
     fleet.master.expected = 3
     failed = fleet.fails(wait_s=0.1)
     assert (failed.kind, str(failed)) == ("absent", "2 of 3 clients are here (a, b)")
+    assert "waiting for 1 of 3 clients, at most 0 s; here: a, b" in fleet.said
 
 
 def test_a_link_that_breaks_ends_the_master(fleet: Fleet) -> None:
