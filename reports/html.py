@@ -22,22 +22,18 @@ from reports.about import about
 from reports.clean import clean
 from reports.curves import MOST_LINES, paced_plot, percentile_plot, scaling_plot
 from reports.data import Download, downloads
-from reports.duets import DuetTable, cell_name, duet_table, duets_of
+from reports.duets import cell_name
 from reports.families import blocks_line, blocks_note, noise_line
 from reports.folds import Fold, build_folds
 from reports.limits import MOST_ORDER, read_for_report
-from reports.lint import Lint, lint_view
 from reports.logs import read_log
 from reports.machines import column_names, machine_tables
 from reports.modes import ModeTable, mode_table
-from reports.notices import Notice, notices
-from reports.paced import PacedTable, paced_tables
 from reports.pages import environment, style_sheet
 from reports.plots import bar_plot, bars_note
 from reports.rows import digits, needs
 from reports.scaling import Scaling, scalings
-from reports.summary import subtitle_of, title_of
-from reports.tables import TableModel, build_tables
+from reports.summary import Summary, summarize
 from reports.text import text_measured, text_published
 from reports.view import RunView, view_run
 from runners.folder import REPORT_FILE, replace_file
@@ -58,18 +54,11 @@ ANSWERS = {
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Summary):
     """One measured run as the template shows it; `prefix` keeps the ids of several runs apart."""
 
     prefix: str
-    view: RunView
-    title: str
-    subtitle: str
-    notices: tuple[Notice, ...]
-    tables: tuple[TableModel, ...]
-    duets: DuetTable | None
     modes: ModeTable | None
-    paced: tuple[PacedTable, ...]
     plots: dict[str, Markup]
     threads: tuple[Scaling, ...]
     connections: tuple[Scaling, ...]
@@ -77,7 +66,6 @@ class Part:
     text: str
     published_text: str
     folds: tuple[Fold, ...]
-    lint: tuple[Lint, ...]
     downloads: tuple[Download, ...]
     build_outputs: dict[str, str]
     order: tuple[str, ...]
@@ -124,10 +112,10 @@ def render_report(folders: Sequence[RunFolder]) -> str:
 
 def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Part:
     view = view_run(folder, prefix=prefix, published=published)
-    tables, duets = build_tables(view, prefix), duet_table(view, duets_of(view))
+    said = summarize(view, prefix)
     detailed, folds = view.limits.folds, build_folds(view)
     threads, connections = (scalings(view, "threads"), scalings(view, "connections")) if detailed else ((), ())
-    paced = paced_tables(view) if detailed else ()
+    paced = said.paced if detailed else ()
     drawn = {
         "threads": scaling_plot(threads, f"{prefix}plot-threads"),
         "connections": scaling_plot(connections, f"{prefix}plot-connections"),
@@ -135,27 +123,20 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Par
         "paced": paced_plot(paced, f"{prefix}plot-paced"),
     }
     return Part(
+        **{**vars(said), "paced": paced},
         prefix=prefix,
-        view=view,
-        title=title_of(view),
-        subtitle=subtitle_of(view),
-        notices=notices(view, prefix),
-        tables=tables,
-        duets=duets,
         modes=mode_table(view) if detailed else None,
-        paced=paced,
         plots={  # of a very large run's tables, no few rows can stand for the others
             table.id: Markup(bar_plot(table, f"plot-{table.id}") if detailed else "")  # noqa: S704 - our own SVG
-            for table in tables
+            for table in said.tables
         },
         threads=threads,
         connections=connections,
         curves={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704 - our own SVG
-        text=text_measured(view, tables, duets),
-        published_text=text_published(view, tables),
+        text=text_measured(view, said.tables, said.duets),
+        published_text=text_published(view, said.tables),
         folds=folds,
-        lint=lint_view(view),
-        downloads=downloads(view, tables, folds),
+        downloads=downloads(view, said.tables, folds),
         build_outputs={build.variant: _build_output(folder, build.log, build.output_tail) for build in view.run.builds},
         order=_order(view),
     )

@@ -49,17 +49,18 @@ def summaries(folders: Sequence[RunFolder]) -> tuple[Summary, ...]:
     published = [Published(item.run, item.trials) for item in folders if item.run.kind == "published"]
     measured = [item for item in folders if item.run.kind != "published"]
     if measured:
-        return tuple(_summary(view_run(folder, published=published)) for folder in measured)
-    return tuple(_summary(view_run(folder)) for folder in _documents(folders))
+        return tuple(summarize(view_run(folder, published=published)) for folder in measured)
+    return tuple(summarize(view_run(folder)) for folder in _documents(folders))
 
 
-def _summary(view: RunView) -> Summary:
-    tables, duets = build_tables(view), duet_table(view, duets_of(view))
+def summarize(view: RunView, prefix: str = "") -> Summary:
+    """Return what is said of one run; `prefix` keeps the ids of several runs apart."""
+    tables, duets = build_tables(view, prefix), duet_table(view, duets_of(view))
     return Summary(
         view=view,
         title=title_of(view),
         subtitle=subtitle_of(view),
-        notices=notices(view),
+        notices=notices(view, prefix),
         tables=tables,
         duets=duets,
         paced=paced_tables(view),
