@@ -1,6 +1,6 @@
 """A duet's figure: the CPU time of one server's request over that of its partner's, in the same moments. Pure.
 
-Both servers are sampled together ten times a second. In each window between two samples the cost per request of
+Both servers are looked at together, fifty times a second. In each window between two looks the cost per request of
 either side follows from the scheduler's run time and the kernel's count of segments; what disturbs the machine
 disturbs both, and cancels in their ratio. The Hodges-Lehmann estimate over the windows keeps a disturbance that hits
 one side alone from counting for more than its windows.
@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
-from runners.records import Evidence, Trial
+from runners.records import Evidence, Glances, Series, Trial
 from runners.statistics import hodges_lehmann
 
 LEAST_REQUESTS = 50  # in a window; with fewer, one request more or less is noise of its own
 LEAST_WINDOWS = 4
+
+Spent = tuple[float, float]  # CPU microseconds, requests
 
 
 def with_cost_ratios(first: Trial, second: Trial) -> tuple[Trial, Trial]:
@@ -39,16 +42,25 @@ def log_cost_ratio(mine: Trial, theirs: Trial) -> float | None:
 
 
 def window_log_ratios(mine: Evidence, theirs: Evidence) -> list[float]:
-    """Return the log cost ratio of each window in which both sides answered enough."""
-    pairs = zip(_windows(mine), _windows(theirs), strict=False)
+    """Return the log cost ratio of each window in which both sides answered enough.
+
+    Slow servers answer too little between two glances, so that their windows are those between samples.
+    """
+    fine = _log_ratios(_windows(mine, mine.glances), _windows(theirs, theirs.glances))
+    if len(fine) >= LEAST_WINDOWS:
+        return fine
+    return _log_ratios(_windows(mine, mine.series), _windows(theirs, theirs.series))
+
+
+def _log_ratios(mine: Sequence[Spent], theirs: Sequence[Spent]) -> list[float]:
     return [
         math.log((my_us / my_requests) / (their_us / their_requests))
-        for (my_us, my_requests), (their_us, their_requests) in pairs
+        for (my_us, my_requests), (their_us, their_requests) in zip(mine, theirs, strict=False)
         if min(my_requests, their_requests) >= LEAST_REQUESTS and my_us > 0 and their_us > 0
     ]
 
 
-def _windows(evidence: Evidence) -> list[tuple[float, float]]:
+def _windows(evidence: Evidence, looks: Glances | Series) -> list[Spent]:
     """Return CPU microseconds and requests of each window; none where the network is shared with others.
 
     How many segments a request takes is the whole trial's own exact figure, so that it need not be assumed.
@@ -57,9 +69,9 @@ def _windows(evidence: Evidence) -> list[tuple[float, float]]:
     if not sent or evidence.network == "host":
         return []
     requests_per_segment = evidence.served / sent
-    points = zip(evidence.series.server_run_us, evidence.series.segments, strict=True)
+    points = zip(looks.server_run_us, looks.segments, strict=True)
     whole = [(run_us, segments) for run_us, segments in points if run_us is not None and segments is not None]
-    if len(whole) != len(evidence.series.at_us):
+    if len(whole) != len(looks.at_us):
         return []
     return [
         (run1 - run0, (segments1 - segments0) * requests_per_segment)

@@ -13,7 +13,7 @@ from runners.machine import Layout
 from runners.network import Network
 from runners.processes import describe_exit, start, stop, wait
 from runners.records import Check, Command
-from runners.sampling import SAMPLE_S, Watch, Watched
+from runners.sampling import GLANCE_S, SAMPLE_S, Watch, Watched
 from runners.subject import Subject, TrialFailed, TrialInvalid, tail_of
 
 INTERRUPT_PATIENCE_S = 1.0  # wrk looks ten times a second whether it is to stop
@@ -92,10 +92,10 @@ class Side:
                 raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.subject.cell) from error
         self.watch.client = self.client.pid if self.layout.client else None  # a fleet's client is elsewhere
 
-    def interrupt_client(self) -> None:
-        """Ask the generator to end, if it still runs."""
+    def interrupt_client(self, phase: Phase) -> None:
+        """Ask the generator to end, if it still runs; after a warm-up at once, as nothing that it says is needed."""
         if self.client is not None and self.client.poll() is None:
-            self.client.send_signal(signal.SIGINT)
+            self.client.send_signal(signal.SIGTERM if phase.purpose == "warm-up" else signal.SIGINT)
 
     def stop_client(self) -> None:
         """End the generator if it still runs, even if it does not heed an interrupt."""
@@ -154,8 +154,8 @@ def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
             side.start_client(phase)
         _watch(sides, phases, began, tick)
     finally:
-        for side in sides:  # all at once: none may go on alone while another ends
-            side.interrupt_client()
+        for side, phase in zip(sides, phases, strict=True):  # all at once: none may go on alone while another ends
+            side.interrupt_client(phase)
         for side in sides:
             side.stop_client()
     for side, phase in zip(sides, phases, strict=True):
@@ -164,17 +164,28 @@ def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
 
 
 def _watch(sides: Sequence[Side], phases: Sequence[Phase], began: float, tick: Tick) -> None:
-    """Look at all sides ten times a second until every generator ended, or has to be ended."""
+    """Look at all sides ten times a second until every generator ended, or has to be ended.
+
+    At what a duet compares, more often.
+    """
     early_s, limit_s = phases[0].stop_after_s, phases[0].limit_s
     ends = began + (limit_s if early_s is None else early_s)
-    following = time.monotonic() + SAMPLE_S
+    duet = len(sides) > 1
+    period_s, every = (GLANCE_S, round(SAMPLE_S / GLANCE_S)) if duet else (SAMPLE_S, 1)
+    following, periods = time.monotonic() + period_s, 0
     running = list(sides)
     while running and time.monotonic() < ends:
         patience_s = max(0.0, min(following, ends) - time.monotonic())
         running = [side for side in running if not side.ended(patience_s / len(running))]
         if time.monotonic() < following:
             continue
-        following += SAMPLE_S
+        following += period_s
+        periods += 1
+        if duet:
+            for side in sides:
+                side.watch.glance()
+        if periods % every:
+            continue
         for side, phase in zip(sides, phases, strict=True):
             side.check_server(phase, began)
             side.watch.sample()

@@ -71,6 +71,15 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Glances:
+    """What a duet compares, looked at fifty times a second: the server's CPU time, and segments with data sent."""
+
+    at_us: tuple[int, ...] = ()
+    segments: tuple[int, ...] = ()
+    server_run_us: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class ClientHost:
     """One client host of a fleet in one trial.
 
@@ -106,11 +115,10 @@ class Evidence:
 
     `requests` were counted, `served` includes those that the same command sent outside the measured time. Shares are
     of the CPU time that a side may use, or of the measured time. `tcp` holds the growth of the kernel's counters by
-    their own names, in the server's own network unless `network` is host, which a fleet's
-    server has for itself. `late_requests` of a paced load were sent
-    more than a tick after their time, the latest by `late_max_us`; `bunching` is 0 for even sending, 1 for independent
-    arrivals, the number of connections where all send at once (`runners.loads.pacing`). `locustfile` names whose users
-    loaded, where they were a person's own: they ask what they want, and may wait.
+    their own names, in the server's own network unless `network` is host, which a fleet's server has for itself.
+    `late_requests` of a paced load were sent more than a tick after their time, the latest by `late_max_us`; `bunching`
+    is 0 for even sending, 1 for independent arrivals, the number of connections where all send at once. `locustfile`
+    names whose users loaded, where they were a person's own: they ask what they want, and may wait.
     """
 
     mode: str
@@ -168,6 +176,7 @@ class Evidence:
     bunching: float | None = None
     locustfile: str | None = None
     series: Series = field(default_factory=Series)
+    glances: Glances = field(default_factory=Glances)
 
     @property
     def shares_network(self) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from runners.duets import log_cost_ratio, window_log_ratios, with_cost_ratios
-from runners.records import Errors, Evidence, Series, Trial
+from runners.records import Errors, Evidence, Glances, Series, Trial
 
 
 def trial(
@@ -37,6 +37,20 @@ def trial(
     )  # fmt: skip
 
 
+def with_glances(side: Trial, cost_us: float) -> Trial:
+    """Return a side that was also looked at twice in each of its windows; it answered evenly."""
+    assert side.evidence is not None
+    series, count = side.evidence.series, 2 * (len(side.evidence.series.at_us) - 1)
+    segments = [value or 0 for value in series.segments]
+    each = (segments[1] - segments[0]) / 2
+    glances = Glances(
+        at_us=tuple(50_000 * number for number in range(count + 1)),
+        segments=tuple(round(each * number) for number in range(count + 1)),
+        server_run_us=tuple(each / 2 * cost_us * number for number in range(count + 1)),
+    )
+    return replace(side, evidence=replace(side.evidence, glances=glances))
+
+
 def noise(seed: int, count: int = 10) -> list[float]:
     """Return by how much the machine slows each window."""
     chance = random.Random(seed)  # noqa: S311 - noise, not a secret
@@ -58,6 +72,17 @@ def test_a_disturbance_of_one_side_counts_only_for_its_windows() -> None:
     found = log_cost_ratio(mine, theirs)
     assert found is not None
     assert abs(found) < 0.001 < plain
+
+
+def test_windows_between_glances_are_taken_where_they_hold_enough() -> None:
+    """They are finer than those between samples; a server that answers too little in them has those of its samples."""
+    common = noise(7, 40)
+    many = with_glances(trial(6.06, common), 6.06), with_glances(trial(6.0, common), 6.0)
+    evidence = [side.evidence for side in many]
+    assert len(window_log_ratios(*evidence)) == 80  # type: ignore[arg-type]
+    assert log_cost_ratio(*many) == pytest.approx(math.log(1.01))
+    few = with_glances(trial(6.06, common, per_window=60), 6.06), with_glances(trial(6.0, common, per_window=60), 6.0)
+    assert len(window_log_ratios(*(side.evidence for side in few))) == 40  # type: ignore[arg-type]
 
 
 def test_segments_per_request_need_not_be_equal() -> None:
