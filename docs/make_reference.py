@@ -131,6 +131,8 @@ def _json_type(words: str) -> str:
         return ", ".join(f"`{word}`" for word in re.findall(r"[\"']([^\"']*)[\"']", words))
     if match := re.fullmatch(r"tuple\[(.*), \.\.\.\]", words):
         return f"list of {_type(match[1])}"
+    if match := re.fullmatch(r"tuple\[(\w+), \1\]", words):
+        return f"pair of {_type(match[1])}s"
     if match := re.fullmatch(r"dict\[str, (.*)\]", words):
         return f"object of {_type(match[1])}"
     names = {"str": "text", "int": "whole number", "float": "number", "bool": "`true`, `false`"}
