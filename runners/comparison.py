@@ -32,7 +32,7 @@ def counting(trials: Iterable[Trial]) -> tuple[Trial, ...]:
 def log_ratios(row: Iterable[Trial], base: Iterable[Trial], value: str) -> list[float]:
     """Return the natural log of row / base for each block in which both are valid; `value` names the figure.
 
-    For the server's cost in a duet that is the figure of its windows, which `runners.duets` made of the two trials.
+    For the server's cost in a duet that is the figure which `runners.duets` made of the two trials.
     """
     bases = {trial.block: trial for trial in base if trial.verdict == "ok"}
     pairs = ((trial, bases[trial.block]) for trial in row if trial.verdict == "ok" and trial.block in bases)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from runners.histogram import mean_us
-from runners.kernel import segments_in
 from runners.loading import Measured, Side
 from runners.processes import Stopped
-from runners.records import Evidence, Glances, Series, Trial
+from runners.records import Evidence, Series, Trial
 from runners.sampling import Sample, Watched
 
 
@@ -81,7 +80,6 @@ def gather(
         bunching=result.pacing.bunching if result.pacing else None,
         locustfile=cell.load.locustfile.path if cell.load.locustfile else None,
         series=_series(watched),
-        glances=_glances(watched),
     )
 
 
@@ -225,17 +223,4 @@ def _series(watched: Watched) -> Series:
         rss_bytes=tuple(sample.rss_bytes for sample in samples),
         server_run_us=tuple(sample.server.run_us if sample.server else None for sample in samples),
         client_run_us=tuple(sample.client.run_us if sample.client else None for sample in samples),
-    )
-
-
-def _glances(watched: Watched) -> Glances:
-    """Return what the glances saw; nothing where the server's processes came and went, as their clocks did too."""
-    if not watched.same_processes:
-        return Glances()
-    seen = [(glance, segments_in(glance.netstat)) for glance in watched.glances]
-    known = [(glance, segments) for glance, segments in seen if segments is not None]
-    return Glances(
-        at_us=tuple(glance.at_us - watched.before.monotonic_us for glance, _ in known),
-        segments=tuple(segments for _, segments in known),
-        server_run_us=tuple(glance.run_us for glance, _ in known),
     )

@@ -16,7 +16,6 @@ from pathlib import Path
 import psutil
 
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
-NETSTAT_BYTES = 64 * 1024
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CPUACCT = Path("/sys/fs/cgroup")
 PROCESS_CLOCK = 2  # CPUCLOCK_SCHED: the run time that the scheduler counts, not that of the ticks
@@ -101,14 +100,6 @@ def tree_times(pids: tuple[int, ...]) -> TreeTimes | None:
     return TreeTimes(threads, living, run_us, sum(map(_children_us, stats.values())))
 
 
-def processes_us(pids: tuple[int, ...]) -> float | None:
-    """Return the exact run time of living processes by their clocks alone, which costs least; None without."""
-    try:
-        return sum(time.clock_gettime_ns((~pid << 3) | PROCESS_CLOCK) for pid in pids) / 1000
-    except OSError:
-        return None
-
-
 def _process_us(pid: int, threads: Mapping[int, ThreadTimes]) -> float:
     """Return the exact run time of a process and all its threads; the ended ones are in no file, but in its clock."""
     try:
@@ -183,28 +174,6 @@ def tcp_counters(pid: int | str = "self") -> dict[str, int]:
 def _paired(text: str | None, prefix: str) -> dict[str, int]:
     lines = [line.split()[1:] for line in (text or "").splitlines() if line.startswith(prefix)]
     return dict(zip(lines[0], map(int, lines[1]), strict=False)) if len(lines) == 2 else {}
-
-
-class NetstatFile:
-    """The counters of a process's network, held open so that a look costs little; they are read out later."""
-
-    def __init__(self, pid: int) -> None:
-        """Open it; OSError where there is none."""
-        self._file = Path(f"/proc/{pid}/net/netstat").open("rb", buffering=0)  # noqa: SIM115 - kept open
-
-    def look(self) -> bytes:
-        """Return the text as it is now."""
-        self._file.seek(0)
-        return self._file.read(NETSTAT_BYTES)
-
-    def close(self) -> None:
-        """Let it go."""
-        self._file.close()
-
-
-def segments_in(netstat: bytes) -> int | None:
-    """Return the segments with data that were sent, from such a text."""
-    return _paired(netstat.decode("ascii"), "TcpExt:").get("TCPOrigDataSent")
 
 
 def time_wait_count(pid: int | str = "self") -> int | None:

@@ -13,7 +13,7 @@ from runners.machine import Layout
 from runners.network import Network
 from runners.processes import describe_exit, start, stop, wait
 from runners.records import Check, Command
-from runners.sampling import GLANCE_S, SAMPLE_S, Watch, Watched
+from runners.sampling import SAMPLE_S, Watch, Watched
 from runners.subject import Subject, TrialFailed, TrialInvalid, tail_of
 
 INTERRUPT_PATIENCE_S = 1.0  # wrk looks ten times a second whether it is to stop
@@ -164,28 +164,17 @@ def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
 
 
 def _watch(sides: Sequence[Side], phases: Sequence[Phase], began: float, tick: Tick) -> None:
-    """Look at all sides ten times a second until every generator ended, or has to be ended.
-
-    At what a duet compares, more often.
-    """
+    """Look at all sides ten times a second until every generator ended, or has to be ended."""
     early_s, limit_s = phases[0].stop_after_s, phases[0].limit_s
     ends = began + (limit_s if early_s is None else early_s)
-    duet = len(sides) > 1
-    period_s, every = (GLANCE_S, round(SAMPLE_S / GLANCE_S)) if duet else (SAMPLE_S, 1)
-    following, periods = time.monotonic() + period_s, 0
+    following = time.monotonic() + SAMPLE_S
     running = list(sides)
     while running and time.monotonic() < ends:
         patience_s = max(0.0, min(following, ends) - time.monotonic())
         running = [side for side in running if not side.ended(patience_s / len(running))]
         if time.monotonic() < following:
             continue
-        following += period_s
-        periods += 1
-        if duet:
-            for side in sides:
-                side.watch.glance()
-        if periods % every:
-            continue
+        following += SAMPLE_S
         for side, phase in zip(sides, phases, strict=True):
             side.check_server(phase, began)
             side.watch.sample()

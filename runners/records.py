@@ -71,15 +71,6 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Glances:
-    """What a duet compares, looked at fifty times a second: the server's CPU time, and segments with data sent."""
-
-    at_us: tuple[int, ...] = ()
-    segments: tuple[int, ...] = ()
-    server_run_us: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
 class ClientHost:
     """One client host of a fleet in one trial.
 
@@ -176,7 +167,6 @@ class Evidence:
     bunching: float | None = None
     locustfile: str | None = None
     series: Series = field(default_factory=Series)
-    glances: Glances = field(default_factory=Glances)
 
     @property
     def shares_network(self) -> bool:

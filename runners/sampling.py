@@ -1,20 +1,16 @@
 """Watches one trial: counters before and after the measured time, and ten times a second in between.
 
-The two figures that a duet compares are looked at fifty times a second.
-
 The watcher is part of the harness's own loop (no thread), and says what it costs itself.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from runners import kernel
 
 SAMPLE_S = 0.1
-GLANCE_S = 0.02
 
 wall_clock_ns = time.time_ns  # a name of its own, so that the self-test can let this clock step
 
@@ -52,15 +48,6 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Glance:
-    """The server's CPU time and its network's counters, as the kernel writes them, at one moment."""
-
-    at_us: int
-    run_us: float
-    netstat: bytes
-
-
-@dataclass(frozen=True)
 class Watched:
     """A whole watch: what the counters did between `before` and `after`."""
 
@@ -68,7 +55,6 @@ class Watched:
     after: Snapshot
     samples: tuple[Sample, ...]
     cost_us: float
-    glances: tuple[Glance, ...] = ()
 
     @property
     def wall_us(self) -> int:
@@ -81,12 +67,6 @@ class Watched:
         if self.before.server is None or self.after.server is None:
             return None
         return self.after.server.run_us - self.before.server.run_us
-
-    @property
-    def same_processes(self) -> bool:
-        """Return whether the server's processes stayed the same, so that their clocks have all of its CPU time."""
-        before, after = self.before.server, self.after.server
-        return before is not None and after is not None and _identity(before) == _identity(after)
 
     @property
     def machine_busy_us(self) -> float | None:
@@ -105,10 +85,6 @@ class Watched:
     def rss_bytes(self) -> int | None:
         """Return the server's largest resident memory seen."""
         return max((sample.rss_bytes for sample in self.samples if sample.rss_bytes is not None), default=None)
-
-
-def _identity(times: kernel.TreeTimes) -> tuple[frozenset[int], float]:
-    return frozenset(times.pids), times.children_us
 
 
 def snapshot(pids: tuple[int, ...]) -> Snapshot:
@@ -138,16 +114,13 @@ class Watch:
     client: int | None = None
     pids: tuple[int, ...] = ()
     samples: list[Sample] = field(default_factory=list)
-    glances: list[Glance] = field(default_factory=list)
     cost_us: float = 0.0
     before: Snapshot | None = None
-    netstat: kernel.NetstatFile | None = None
 
     def begin(self) -> None:
         """Take the first snapshot; whatever was sampled before does not count."""
         self.pids = kernel.tree(self.server)
         self.samples.clear()
-        self.glances.clear()
         self.cost_us = 0.0
         self.before = snapshot(self.pids)
 
@@ -168,22 +141,9 @@ class Watch:
         )
         self.cost_us += (time.thread_time_ns() - began) / 1000
 
-    def glance(self) -> None:
-        """Look once at what a duet compares; nothing is seen where it cannot be read."""
-        began = time.thread_time_ns()
-        with suppress(OSError):
-            self.netstat = self.netstat or kernel.NetstatFile(self.server)
-        run_us = kernel.processes_us(self.pids)
-        if self.netstat is not None and run_us is not None:
-            self.glances.append(Glance(time.monotonic_ns() // 1000, run_us, self.netstat.look()))
-        self.cost_us += (time.thread_time_ns() - began) / 1000
-
     def end(self) -> Watched:
         """Take the last snapshot, also of processes that the server started meanwhile."""
         if self.before is None:
             raise RuntimeError("a watch ends that never began")
         pids = tuple(dict.fromkeys((*self.pids, *kernel.tree(self.server))))
-        if self.netstat is not None:
-            self.netstat.close()
-            self.netstat = None
-        return Watched(self.before, snapshot(pids), tuple(self.samples), self.cost_us, tuple(self.glances))
+        return Watched(self.before, snapshot(pids), tuple(self.samples), self.cost_us)
