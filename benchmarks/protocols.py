@@ -1,6 +1,6 @@
 """Plays the field's measuring protocols and ours on servers whose true difference is known, side by side in one run.
 
-    python -m benchmarks.protocols --tries 20 --json results/protocols.json
+    python -m benchmarks.protocols --scale 0.25 --json results/protocols.json
 
 Every protocol is asked again and again: is B slower than A? B is A's twin, or A with a spin of a known share of its
 CPU time per request (0.5, 1 and 3 %). Printed are, for each protocol, how often it saw a difference where there is
@@ -215,7 +215,7 @@ def plans(scale: float) -> list[Plan]:
         Plan("best of three 5 s runs", best_of_three, times(none=10, one=5, three=5)),
         Plan("means of ten 2 s runs", ten_back_to_back, times(none=10, one=5, three=5)),
         Plan("our solo blocks, 6", solo_blocks(6), times(none=160)),
-        Plan("our solo blocks, 30", solo_blocks(30), times(three=64)),
+        Plan("our solo blocks, 60", solo_blocks(60), times(three=40)),
         Plan("our duets, 40 x 0.25 s", duets(40), times(none=400, one=80), "duet"),
         Plan("our duets, 120 x 0.25 s", duets(120), times(half=56), "duet"),
     ]
