@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -126,10 +127,13 @@ class Running:
         return self._result(ended_us, f"{self.phase.argv[0]} ended with {describe_exit(code)}" if failed else None)
 
     def _end_early(self) -> None:
-        """Interrupt a generator that would run longer than asked for, as it counts in whole seconds."""
+        """Interrupt a generator that would run longer than asked for, as it counts in whole seconds.
+
+        A warm-up ends at once, as nothing that it says is needed.
+        """
         early_s = self.phase.stop_after_s
         if early_s is not None and now_us() >= self.order.start_us + round(early_s * 1e6):
-            self.process.send_signal(2)
+            self.process.send_signal(signal.SIGINT if self.order.measured else signal.SIGTERM)
 
     def stop(self) -> None:
         """End it at once."""

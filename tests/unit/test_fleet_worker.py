@@ -30,6 +30,11 @@ from pathlib import Path
 Path({folder!r}, "arguments").write_text(" ".join(sys.argv[1:]))
 if "/slow" in sys.argv[-1]:
     time.sleep(60)
+if "/heeds" in sys.argv[-1]:
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        pass
 if "/fails" in sys.argv[-1]:
     sys.exit("unable to connect")
 time.sleep(0.2)
@@ -281,6 +286,15 @@ def test_a_generator_that_fails_is_told_with_its_words(client: Client) -> None:
     told = client.obeys(order(path="/fails"))
     assert told.failure == "wrk ended with exit status 1"
     assert told.output == "unable to connect\n"
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_generator_that_counts_in_whole_seconds_is_ended_early(client: Client, measured: bool) -> None:  # noqa: FBT001
+    """It may say what it counted; after a warm-up, nothing that it says is needed."""
+    client.join()
+    told = client.obeys(order(path="/heeds", duration_s=0.6, measured=measured))
+    assert told.failure is None
+    assert told.output == (wrk_output({80: 10}) if measured else "")
 
 
 def test_a_generator_that_is_not_there_is_told(client: Client) -> None:
