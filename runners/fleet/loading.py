@@ -92,6 +92,7 @@ class Running:
         self.watch.client = self.process.pid
         self.watch.begin()
         self.looks_us = looks_us(order)
+        self.interrupted = False
 
     def _start(self) -> subprocess.Popen[bytes]:
         waiting = (sys.executable, str(STARTING), str(self.order.start_us)) if self.job.start_us is None else ()
@@ -132,7 +133,10 @@ class Running:
         A warm-up ends at once, as nothing that it says is needed.
         """
         early_s = self.phase.stop_after_s
-        if early_s is not None and now_us() >= self.order.start_us + round(early_s * 1e6):
+        if self.interrupted or early_s is None:
+            return
+        if now_us() >= self.order.start_us + round(early_s * 1e6):
+            self.interrupted = True
             self.process.send_signal(signal.SIGINT if self.order.measured else signal.SIGTERM)
 
     def stop(self) -> None:
