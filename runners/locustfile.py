@@ -28,6 +28,14 @@ def read_locustfile(name: str, base: Path = Path()) -> Locustfile:
     return Locustfile(name, hashlib.sha256(text).hexdigest())
 
 
+def sha256_of(locustfile: Path | None) -> str | None:
+    """Return the hash of a locustfile as it is now; None where there is none."""
+    try:
+        return read_locustfile(str(locustfile)).sha256 if locustfile else None
+    except BadInput:
+        return None
+
+
 def _may_bring_users(node: ast.AST) -> bool:
     """Return whether this defines a class, or imports something that may be one; Locust's own are no users yet."""
     return isinstance(node, ast.ClassDef) or (isinstance(node, ast.ImportFrom) and node.module != "locust")

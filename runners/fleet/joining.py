@@ -16,13 +16,13 @@ from pathlib import Path
 
 from runners.errors import UnfitMachine
 from runners.fleet.link import LocustLink, worker_arguments
-from runners.fleet.loading import Place, sha256_of
+from runners.fleet.loading import Place
 from runners.fleet.members import LOCUSTFILE
 from runners.fleet.messages import PROTOCOL, Facts, name_of
 from runners.fleet.seal import read_token
 from runners.fleet.session import TOOLS
 from runners.fleet.worker import Membership, Worker, serve
-from runners.locustfile import read_locustfile
+from runners.locustfile import read_locustfile, sha256_of
 from runners.machine import machine_facts
 from runners.planning import is_here, remedy
 from runners.provide import install_tools

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.cells import Locustfile
-from runners.errors import BadInput
 from runners.evidence import busiest_thread_share, client_share
 from runners.fleet.clock import now_us
 from runners.fleet.merging import edge_us
 from runners.fleet.messages import Order, Result, Sample
 from runners.loads import LOADS, LoadJob, Phase
-from runners.locustfile import read_locustfile
 from runners.processes import describe_exit, start, stop
 from runners.sampling import Watch, Watched
 
@@ -55,14 +53,6 @@ def looks_us(order: Order) -> list[int]:
     edge = edge_us(duration_us)
     first = max(begin_us + edge, order.start_us + STARTED_US)
     return [round(first), round(max(first, begin_us + duration_us - edge))]
-
-
-def sha256_of(locustfile: Path | None) -> str | None:
-    """Return the hash of a locustfile as it is now; None where there is none."""
-    try:
-        return read_locustfile(str(locustfile)).sha256 if locustfile else None
-    except BadInput:
-        return None
 
 
 @dataclass(frozen=True)

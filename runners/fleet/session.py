@@ -83,8 +83,8 @@ def fleet(
             _wait_for_master(process, socket, log, tick)
             with _remotes(wishes, token, log.parent, say) as tend:
                 tell = Teller(log, say)
-                clients = _gathered(wishes, socket, log, say, _both(_both(tick, tend), tell))
-                yield FleetReady(socket, clients, _both(tend, tell))
+                clients = _gathered(wishes, socket, log, say, _each(tick, tend, tell))
+                yield FleetReady(socket, clients, _each(tend, tell))
         finally:
             stop(process)
 
@@ -111,12 +111,12 @@ def _remotes(wishes: FleetWishes, token: str, logs: Path, say: Callable[[str], N
             remote.close()
 
 
-def _both(one: Callable[[], None], other: Callable[[], None]) -> Callable[[], None]:
-    def both() -> None:
-        one()
-        other()
+def _each(*calls: Callable[[], None]) -> Callable[[], None]:
+    def each() -> None:
+        for call in calls:
+            call()
 
-    return both
+    return each
 
 
 def _argv(wishes: FleetWishes, socket: Path) -> tuple[str, ...]:

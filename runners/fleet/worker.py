@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from runners.fleet import clock
 from runners.fleet.link import Link, LinkBroken
-from runners.fleet.loading import Place, Running, sha256_of
+from runners.fleet.loading import Place, Running
 from runners.fleet.messages import (
     Facts,
     Hello,
@@ -31,6 +31,7 @@ from runners.fleet.messages import (
     from_master,
 )
 from runners.fleet.seal import BadSeal, Seal, nonce, session_of
+from runners.locustfile import sha256_of
 
 HELLO_S = 2.0  # how often it asks to be let in
 SILENCE_S = 10.0  # a master that says nothing for so long is gone: it pings every other second

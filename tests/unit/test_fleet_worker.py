@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from runners.fleet import worker as worker_module
 from runners.fleet.clock import now_us
 from runners.fleet.link import Incoming, LinkBroken
-from runners.fleet.loading import Place, Running, job_of, looks_us, sha256_of
+from runners.fleet.loading import Place, Running, job_of, looks_us
 from runners.fleet.messages import Hello, Message, Order, Ping, Pong, Ready, Refusal, Result, Stop, Welcome, from_worker
 from runners.fleet.seal import Seal, nonce, session_of
 from runners.fleet.worker import Membership, Worker, serve
+from runners.locustfile import sha256_of
 from tests.unit.fleet_fakes import TOKEN, TRIAL, FakeLink, facts, order, wrk_output
 from tests.unit.test_fleet_seal import ANY_TEXT
 
