@@ -95,7 +95,8 @@ def _as_loaded(cell: Cell, slot: Slot) -> Cell:
     The record keeps the cell's own id.
     """
     if slot.offer:
-        return replace(cell, load=replace(cell.load, kind=PACED_LOAD, duration_s=slot.offer.duration_s))
+        paced = replace(cell.load, kind=PACED_LOAD, duration_s=slot.offer.duration_s, locustfile=None)
+        return replace(cell, load=paced)
     return cell.in_duet if len(slot.cells) > 1 else cell
 
 

@@ -11,7 +11,10 @@ import pytest
 from runners.cells import Locustfile
 from runners.loads import LOADS, LoadFailed, LoadJob
 from runners.loads.locust import USERS, WINDOW, Locust
+from runners.order import Offer, Slot
 from runners.records import Errors
+from runners.trial import _as_loaded
+from tests.unit.test_cells import cell
 
 JOB = LoadJob("127.0.0.1", 18080, "/x", "non-persistent", 64, 1, 0.3, 1.0)
 FACTS = {
@@ -80,6 +83,15 @@ def test_a_person_s_own_users_take_the_place_of_ours() -> None:
     assert phase.argv[phase.argv.index("-f") + 1] == f"{WINDOW},users.py"
     assert phase.cwd == Path("/home/me/shop")
     assert WINDOW.is_absolute()
+
+
+def test_a_rate_is_offered_by_a_generator_that_can_and_not_by_a_person_s_own_users() -> None:
+    """So its checks are not those of users who ask what they want."""
+    alone = replace(cell(), load=replace(cell().load, kind="locust", locustfile=Locustfile("users.py", "0" * 64)))
+    closed = _as_loaded(alone, Slot((alone.id,), "a", 0, 0, 1))
+    paced = _as_loaded(alone, Slot((alone.id,), "a", 0, 0, 1, Offer("paced", 100.0, 200.0, 3.0)))
+    assert closed.load == alone.load
+    assert (paced.load.kind, paced.load.duration_s, paced.load.locustfile) == ("h2load", 3.0, None)
 
 
 def test_longer_jobs_run_longer() -> None:
