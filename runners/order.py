@@ -100,12 +100,20 @@ def _squares(ids: Sequence[str], blocks: int, chance: random.Random) -> tuple[Bl
 
 
 def _duet_blocks(duets: Sequence[Duet], blocks: int, chance: random.Random) -> tuple[Block, ...]:
-    """Return blocks of duets; who starts first alternates from block to block, from a random beginning."""
-    begins = {duet.pair: chance.randrange(2) for duet in duets}
+    turned = {duet.pair: starts(blocks, chance) for duet in duets}
     return tuple(
-        tuple(_ordered(duet, (begins[duet.pair] + block) % 2) for duet in chance.sample(duets, len(duets)))
+        tuple(_ordered(duet, turned[duet.pair][block]) for duet in chance.sample(duets, len(duets)))
         for block in range(blocks)
     )
+
+
+def starts(blocks: int, chance: random.Random) -> tuple[int, ...]:
+    """Return for each block of a duet which of its two cells starts first, each once in every two blocks, at random.
+
+    Not in turn: whatever the machine does in turns, too, would always meet the same order, and look like a difference.
+    """
+    pairs = [chance.sample((0, 1), 2) for _ in range(0, blocks, 2)]
+    return tuple(turned for pair in pairs for turned in pair)[:blocks]
 
 
 def _ordered(duet: Duet, turned: int) -> str:

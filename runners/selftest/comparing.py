@@ -8,6 +8,7 @@ server finds other batches of events, on some machines by as much again.
 from __future__ import annotations
 
 import math
+import random
 import statistics
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from runners.cells import Cell, LoadSettings
 from runners.comparison import SERVER_COST, log_ratios
-from runners.order import Slot
+from runners.order import Slot, starts
 from runners.records import Trial
 from runners.selftest.case import Need, Result
 from runners.selftest.measuring import Bench, Say
@@ -79,8 +80,9 @@ def measure_pair(bench: Bench, more_ns: int, say: Say) -> Series:
     base = bench.cell("plain", ("server.py", f"--spin-ns={BASE_SPIN_NS}"), LOAD)
     row = bench.cell("spinning", ("server.py", f"--spin-ns={BASE_SPIN_NS + more_ns}"), LOAD)
     series = Series((), ())
-    for block in range(MOST):
-        records = {trial.cell: trial for trial in _duet(row, base, block, bench)}
+    chance = random.Random(more_ns)  # noqa: S311 - an order, not a secret
+    for block, turned in enumerate(starts(MOST, chance)):
+        records = {trial.cell: trial for trial in _duet(row, base, block, bench, turned)}
         series = Series((*series.rows, records[row.id]), (*series.bases, records[base.id]))
         if series.spoilt and series.spoilt[-1].block == block:
             say(f"  a duet does not count: {series.spoilt[-1].reason}")
@@ -89,9 +91,9 @@ def measure_pair(bench: Bench, more_ns: int, say: Say) -> Series:
     return series
 
 
-def _duet(row: Cell, base: Cell, block: int, bench: Bench) -> tuple[Trial, ...]:
-    """Measure one duet; who starts first alternates."""
-    cells = (row, base) if block % 2 else (base, row)
+def _duet(row: Cell, base: Cell, block: int, bench: Bench, turned: int) -> tuple[Trial, ...]:
+    """Measure one duet, the base started first where it is turned."""
+    cells = (base, row) if turned else (row, base)
     family = f"{base.family}/duet"
     return measure(cells, Slot(tuple(cell.id for cell in cells), family, block, 0, block), bench.workplace())
 
