@@ -35,16 +35,18 @@ from runners.cells import Cell, expand
 from runners.comparison import SERVER_COST, log_ratios
 from runners.machine import available_cores, share_cpus
 from runners.network import Kind, enter_user_namespace
-from runners.order import Slot
+from runners.order import Slot, starts
 from runners.reading import parse_matrix
 from runners.records import Trial
-from runners.statistics import hodges_lehmann
+from runners.statistics import Estimate, Judgement, family_level, judge_cost, judge_duet, ratio
 from runners.subject import Programs
 from runners.trial import Workplace, measure
 
 SOURCE = Path(__file__).with_name("spin_server.c")
 SHARES = (0.0, 0.005, 0.01, 0.03)
 FIELD_THRESHOLD = 0.01
+COMPARISONS = 2  # `speedup run` of two servers compares B, and A's twin, with A
+CHANCE = random.Random()
 WARMUP_S = 0.2
 PILOTS = 12
 RECENT = 50
@@ -99,23 +101,24 @@ class Bench:
         self.count = 0
         self.load_s = 0.0
         self.costs_us: list[float] = []
+        self.log_ratios: list[float] = []
 
     def _slot(self, cells: Sequence[Cell], block: int) -> Slot:
         self.count += 1
         return Slot(tuple(cell.id for cell in cells), "protocols", block, 0, self.count)
 
-    def solo(self, cell: Cell, duration_s: float, block: int = 0) -> Trial:
+    def solo(self, cell: Cell, duration_s: float, block: int = 0, warmup_s: float = WARMUP_S) -> Trial:
         """Measure one server alone."""
-        timed = replace(cell, load=replace(cell.load, duration_s=duration_s, warmup_s=WARMUP_S))
-        self.load_s += WARMUP_S + duration_s
+        timed = replace(cell, load=replace(cell.load, duration_s=duration_s, warmup_s=warmup_s))
+        self.load_s += warmup_s + duration_s
         (trial,) = measure([timed], self._slot([timed], block), self.place)
         if cell is self.a:
             self._note_cost(trial)
         return replace(trial, cell=cell.id)
 
-    def duet(self, block: int) -> tuple[Trial, Trial]:
-        """Measure both at the same moment; who starts first alternates. Return A's and B's trial."""
-        cells = [self.a, self.b] if block % 2 else [self.b, self.a]
+    def duet(self, block: int, turned: int) -> tuple[Trial, Trial]:
+        """Measure both at the same moment, B started first where it is turned. Return A's and B's trial."""
+        cells = [self.b, self.a] if turned else [self.a, self.b]
         in_duet = self.a.in_duet.load
         self.load_s += in_duet.warmup_s + in_duet.duration_s
         first, second = measure(cells, self._slot(cells, block), self.place)
@@ -129,6 +132,7 @@ class Bench:
 
 
 Answer = float  # > 0: B is slower (or costlier) than A, < 0: the other way round, 0: no difference seen
+Judge = Callable[[Estimate], Judgement]
 
 
 def rate(trial: Trial) -> float:
@@ -163,22 +167,22 @@ def ten_back_to_back(bench: Bench, duration_s: float = 2) -> Answer:
     return statistics.mean(a) / statistics.mean(b) - 1
 
 
-def judged(logs: Sequence[float]) -> Answer:
-    """Return the estimate where its exact 95 % interval excludes no difference."""
-    estimate = hodges_lehmann(logs)
-    interval = estimate.interval
-    return 0.0 if interval is None or interval.low <= 0 <= interval.high else estimate.value
+def judged(logs: Sequence[float], judge: Judge) -> Answer:
+    """Return the estimate where `speedup run` would call it a difference."""
+    estimate = ratio(logs, family_level(COMPARISONS))
+    return math.log(estimate.value) if judge(estimate).answer in ("cheaper", "costlier") else 0.0
 
 
-def solo_blocks(blocks: int) -> Callable[[Bench], Answer]:
-    """Blocks of A and B in random order, each 1 s, compared by server CPU per request."""
+def solo_blocks(blocks: int, duration_s: float, warmup_s: float) -> Callable[[Bench], Answer]:
+    """Blocks of A and B in random order, compared by server CPU per request."""
 
     def protocol(bench: Bench) -> Answer:
         trials: list[Trial] = []
         for block in range(blocks):
-            trials += [bench.solo(cell, 1, block) for cell in random.sample((bench.a, bench.b), 2)]
+            trials += [bench.solo(cell, duration_s, block, warmup_s) for cell in CHANCE.sample((bench.a, bench.b), 2)]
         rows, bases = ([trial for trial in trials if trial.cell == cell.id] for cell in (bench.b, bench.a))
-        return judged(log_ratios(rows, bases, SERVER_COST))
+        bench.log_ratios = log_ratios(rows, bases, SERVER_COST)
+        return judged(bench.log_ratios, judge_cost)
 
     return protocol
 
@@ -187,8 +191,9 @@ def duets(blocks: int) -> Callable[[Bench], Answer]:
     """Duets of A and B, each 0.2 s after 0.05 s of warm-up, compared by server CPU per request in the same moments."""
 
     def protocol(bench: Bench) -> Answer:
-        trials = [bench.duet(block) for block in range(blocks)]
-        return judged([b.cost_log_ratio for _a, b in trials if b.cost_log_ratio is not None])
+        trials = [bench.duet(block, turned) for block, turned in enumerate(starts(blocks, CHANCE))]
+        bench.log_ratios = [b.cost_log_ratio for _a, b in trials if b.cost_log_ratio is not None]
+        return judged(bench.log_ratios, judge_duet)
 
     return protocol
 
@@ -214,10 +219,10 @@ def plans(scale: float) -> list[Plan]:
         Plan("one 15 s run", one_long_run, times(none=10, one=5, three=5)),
         Plan("best of three 5 s runs", best_of_three, times(none=10, one=5, three=5)),
         Plan("means of ten 2 s runs", ten_back_to_back, times(none=10, one=5, three=5)),
-        Plan("our solo blocks, 6", solo_blocks(6), times(none=160)),
-        Plan("our solo blocks, 60", solo_blocks(60), times(three=40)),
-        Plan("our duets, 40 x 0.25 s", duets(40), times(none=400, one=80), "duet"),
-        Plan("our duets, 120 x 0.25 s", duets(120), times(half=56), "duet"),
+        Plan("our solo blocks, 7 x 1.2 s", solo_blocks(7, 1, 0.2), times(none=164)),
+        Plan("our solo blocks, 140 x 0.6 s", solo_blocks(140, 0.5, 0.1), times(three=24)),
+        Plan("our duets, 40 x 0.25 s", duets(40), times(none=408, one=84), "duet"),
+        Plan("our duets, 120 x 0.25 s", duets(120), times(half=52), "duet"),
     ]
 
 
@@ -233,13 +238,17 @@ def chosen_plans(options: argparse.Namespace) -> list[Plan]:
 
 @dataclass
 class Score:
-    """What one protocol saw at one true difference: the one meant, and what it really was in each try."""
+    """What one protocol saw at one true difference: the one meant, and what it really was in each try.
+
+    `log_ratios` holds what each answer of ours was made of, block by block.
+    """
 
     protocol: str
     share: float
     truths: list[float]
     answers: list[float]
     load_s: list[float]
+    log_ratios: list[list[float]]
 
     @property
     def seen(self) -> int:
@@ -282,8 +291,8 @@ class Calibration:
         self.unit_us = (spun_ns - idle_ns) / TIMED_UNITS / 1000
         self.costs_us: dict[str, deque[float]] = {design: deque(maxlen=RECENT) for design in ("solo", "duet")}
         pilot = self.bench(0)
-        for block in range(PILOTS):
-            pilot.duet(block)
+        for block, turned in enumerate(starts(PILOTS, CHANCE)):
+            pilot.duet(block, turned)
         self.learn("duet", pilot)
         for block in range(PILOTS):
             pilot.solo(pilot.a, 1, block)
@@ -309,7 +318,7 @@ class Calibration:
 
 def play(calibration: Calibration, todo: list[Plan], seed: int) -> list[Score]:
     """Try all protocols at all differences in random order; Ctrl-C ends it with what is known by then."""
-    scores = {(plan.name, share): Score(plan.name, share, [], [], []) for plan in todo for share in plan.tries}
+    scores = {(plan.name, share): Score(plan.name, share, [], [], [], []) for plan in todo for share in plan.tries}
     turns = [(plan, share) for plan in todo for share, tries in plan.tries.items() for _ in range(tries)]
     random.Random(seed).shuffle(turns)
     began = time.monotonic()
@@ -331,6 +340,7 @@ def play_once(calibration: Calibration, plan: Plan, score: Score) -> None:
     score.truths.append(calibration.share(units, bench))
     score.answers.append(answer)
     score.load_s.append(bench.load_s)
+    score.log_ratios.append(bench.log_ratios)
     calibration.learn(plan.design, bench)
 
 
@@ -357,7 +367,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write all answers here")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell starts this in the background
-    random.seed(options.seed)
+    CHANCE.seed(options.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         program = build(folder)
