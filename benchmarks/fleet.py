@@ -5,8 +5,8 @@
 
 First three clients, reached by SSH, load cells of the matrix; the run folder and its report stay in `results`. Then two
 clients of a fleet, and the same two wrk started by hand at one moment, load the same server in pairs of alternating
-order: the ratio of their rates should be 1, since both do the same. Needs root, iproute2, openssh-server, wrk and
-Locust.
+order: the ratio of their rates should be 1, since both do the same. The server's host has a CPU of its own there, as
+real hosts have. Needs root, iproute2, openssh-server, wrk and Locust.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.hosts import Host, Hosts, hosts, reason_without
+from benchmarks.hosts import Host, Hosts, apart, hosts, reason_without
 from runners.fleet.clock import now_us
 from runners.fleet.loading import STARTING
 from runners.fleet.seal import make_token
@@ -40,7 +40,7 @@ SPEEDUP = str(ROOT / "speedup.py")
 SERVER = ROOT / "servers" / "python_epoll" / "server.py"
 PORT = 18080
 CONNECTIONS = 64
-LEAD_US = 1_000_000
+LEAD_US = 500_000
 VALIDITY = """
 [validity] # all hosts are one machine, so the clients' work is seen on the server's
 foreign_fail = "100000%"
@@ -103,8 +103,10 @@ def by_hand(job: LoadJob, clients: Sequence[Host], env: Mapping[str, str]) -> fl
     """Load with a wrk on each client; return the sum of their rates.
 
     Both begin at one moment: were one ahead, it would have the server for itself, and the sum count that time twice.
+    Each has as many threads as a worker gives it there.
     """
-    share = replace(job, connections=job.connections // len(clients), threads=2)
+    connections, cpus = job.connections // len(clients), len(clients[0].cpus) or os.cpu_count() or 1
+    share = replace(job, connections=connections, threads=Wrk().threads(connections, cpus, None))
     phase = Wrk().phases(share)[-1]
     waiting = (sys.executable, str(STARTING), str(now_us() + LEAD_US))
     argv = (*waiting, *phase.argv)
@@ -168,7 +170,7 @@ def main() -> int:
         with hosts(3, folder) as made:
             make_token(folder / "fleet.token")
             code = run_matrix(made, folder, options.only, options.results.resolve())
-            return code or _compare_on(made, folder, options)
+            return code or _compare_on(apart(made, sorted(os.sched_getaffinity(0))), folder, options)
 
 
 def _compare_on(made: Hosts, folder: Path, options: argparse.Namespace) -> int:

@@ -1,7 +1,8 @@
 """Several hosts on one machine: network namespaces joined by a bridge, for load from many machines without them.
 
 Needs root, `ip` (iproute2), and `sshd` (openssh-server) where clients are to be reached by SSH. All that runs in them
-is ended, and they are gone, when the context ends. They share CPUs and clocks, which real hosts do not.
+is ended, and they are gone, when the context ends. They share clocks, which real hosts do not, and CPUs, unless
+`apart` divides these.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -42,15 +43,17 @@ def reason_without() -> str | None:
 
 @dataclass(frozen=True)
 class Host:
-    """One host: its name, the namespace that it is, its address and its end of the cable."""
+    """One host: its name, the namespace that it is, its address and its end of the cable; its CPUs, none: all."""
 
     name: str
     namespace: str
     address: str
+    cpus: tuple[int, ...] = ()
 
     def argv(self, words: Sequence[str]) -> list[str]:
         """Return the command line that runs a command there."""
-        return ["ip", "netns", "exec", self.namespace, *words]
+        bound = ["taskset", "-c", ",".join(map(str, self.cpus))] if self.cpus else []
+        return ["ip", "netns", "exec", self.namespace, *bound, *words]
 
     def start(
         self, words: Sequence[str], output: IO[bytes], env: Mapping[str, str] | None = None, cwd: Path | None = None
@@ -85,6 +88,14 @@ class Hosts:
     server: Host
     clients: tuple[Host, ...]
     ssh: tuple[str, ...] = ()
+
+
+def apart(made: Hosts, cpus: Sequence[int]) -> Hosts:
+    """Return the hosts with the first CPU as the server's and the others as the clients'; one CPU is left to all."""
+    if len(cpus) < 2:
+        return made
+    clients = tuple(replace(client, cpus=tuple(cpus[1:])) for client in made.clients)
+    return replace(made, server=replace(made.server, cpus=tuple(cpus[:1])), clients=clients)
 
 
 @contextlib.contextmanager
