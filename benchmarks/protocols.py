@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,15 +116,15 @@ class Bench:
             self._note_cost(trial)
         return replace(trial, cell=cell.id)
 
-    def duet(self, block: int, turned: int) -> tuple[Trial, Trial]:
-        """Measure both at the same moment, B started first where it is turned. Return A's and B's trial."""
-        cells = [self.b, self.a] if turned else [self.a, self.b]
+    def duets(self, blocks: int) -> Iterator[tuple[Trial, Trial]]:
+        """Measure both at the same moment, again and again; yield A's and B's trial."""
         in_duet = self.a.in_duet.load
-        self.load_s += in_duet.warmup_s + in_duet.duration_s
-        first, second = measure(cells, self._slot(cells, block), self.place)
-        a, b = (first, second) if first.cell == self.a.id else (second, first)
-        self._note_cost(a)
-        return a, b
+        for block, cells in enumerate(starts((self.a, self.b), blocks, CHANCE)):
+            self.load_s += in_duet.warmup_s + in_duet.duration_s
+            first, second = measure(cells, self._slot(cells, block), self.place)
+            a, b = (first, second) if first.cell == self.a.id else (second, first)
+            self._note_cost(a)
+            yield a, b
 
     def _note_cost(self, trial: Trial) -> None:
         if trial.server_cpu_us_per_request:
@@ -191,8 +191,7 @@ def duets(blocks: int) -> Callable[[Bench], Answer]:
     """Duets of A and B, each 0.2 s after 0.05 s of warm-up, compared by server CPU per request in the same moments."""
 
     def protocol(bench: Bench) -> Answer:
-        trials = [bench.duet(block, turned) for block, turned in enumerate(starts(blocks, CHANCE))]
-        bench.log_ratios = [b.cost_log_ratio for _a, b in trials if b.cost_log_ratio is not None]
+        bench.log_ratios = [b.cost_log_ratio for _a, b in bench.duets(blocks) if b.cost_log_ratio is not None]
         return judged(bench.log_ratios, judge_duet)
 
     return protocol
@@ -291,8 +290,8 @@ class Calibration:
         self.unit_us = (spun_ns - idle_ns) / TIMED_UNITS / 1000
         self.costs_us: dict[str, deque[float]] = {design: deque(maxlen=RECENT) for design in ("solo", "duet")}
         pilot = self.bench(0)
-        for block, turned in enumerate(starts(PILOTS, CHANCE)):
-            pilot.duet(block, turned)
+        for _ in pilot.duets(PILOTS):
+            pass
         self.learn("duet", pilot)
         for block in range(PILOTS):
             pilot.solo(pilot.a, 1, block)

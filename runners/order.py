@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from runners.cells import Cell
 from runners.matrix import Preset
@@ -22,6 +22,7 @@ TOGETHER = " + "  # joins the two cells of a duet; cell ids hold no blanks
 DUETS = "/duet"  # ends the name of a family of duets
 
 Block = tuple[str, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -100,25 +101,20 @@ def _squares(ids: Sequence[str], blocks: int, chance: random.Random) -> tuple[Bl
 
 
 def _duet_blocks(duets: Sequence[Duet], blocks: int, chance: random.Random) -> tuple[Block, ...]:
-    turned = {duet.pair: starts(blocks, chance) for duet in duets}
+    orders = {duet.pair: starts((duet.row.id, duet.base.id), blocks, chance) for duet in duets}
     return tuple(
-        tuple(_ordered(duet, turned[duet.pair][block]) for duet in chance.sample(duets, len(duets)))
+        tuple(TOGETHER.join(orders[duet.pair][block]) for duet in chance.sample(duets, len(duets)))
         for block in range(blocks)
     )
 
 
-def starts(blocks: int, chance: random.Random) -> tuple[int, ...]:
-    """Return for each block of a duet which of its two cells starts first, each once in every two blocks, at random.
+def starts(pair: tuple[T, T], blocks: int, chance: random.Random) -> tuple[tuple[T, T], ...]:
+    """Return in which order the two of a pair start in each block: both orders in every two blocks, at random.
 
     Not in turn: whatever the machine does in turns, too, would always meet the same order, and look like a difference.
     """
-    pairs = [chance.sample((0, 1), 2) for _ in range(0, blocks, 2)]
-    return tuple(turned for pair in pairs for turned in pair)[:blocks]
-
-
-def _ordered(duet: Duet, turned: int) -> str:
-    ids = (duet.base.id, duet.row.id) if turned else (duet.row.id, duet.base.id)
-    return TOGETHER.join(ids)
+    drawn = [chance.sample(pair, 2) for _ in range(0, blocks, 2)]
+    return tuple(order for one, other in drawn for order in ((one, other), (other, one)))[:blocks]
 
 
 def williams(size: int) -> Iterator[tuple[int, ...]]:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runners.cells import Cell, LoadSettings
+from runners.cells import LoadSettings
 from runners.comparison import SERVER_COST, log_ratios
 from runners.order import Slot, starts
 from runners.records import Trial
@@ -81,21 +81,15 @@ def measure_pair(bench: Bench, more_ns: int, say: Say) -> Series:
     row = bench.cell("spinning", ("server.py", f"--spin-ns={BASE_SPIN_NS + more_ns}"), LOAD)
     series = Series((), ())
     chance = random.Random(more_ns)  # noqa: S311 - an order, not a secret
-    for block, turned in enumerate(starts(MOST, chance)):
-        records = {trial.cell: trial for trial in _duet(row, base, block, bench, turned)}
+    for block, cells in enumerate(starts((row, base), MOST, chance)):
+        slot = Slot(tuple(cell.id for cell in cells), f"{base.family}/duet", block, 0, block)
+        records = {trial.cell: trial for trial in measure(cells, slot, bench.workplace())}
         series = Series((*series.rows, records[row.id]), (*series.bases, records[base.id]))
         if series.spoilt and series.spoilt[-1].block == block:
             say(f"  a duet does not count: {series.spoilt[-1].reason}")
         if block + 1 - len({trial.block for trial in series.spoilt}) >= WANTED:
             break
     return series
-
-
-def _duet(row: Cell, base: Cell, block: int, bench: Bench, turned: int) -> tuple[Trial, ...]:
-    """Measure one duet, the base started first where it is turned."""
-    cells = (base, row) if turned else (row, base)
-    family = f"{base.family}/duet"
-    return measure(cells, Slot(tuple(cell.id for cell in cells), family, block, 0, block), bench.workplace())
 
 
 def judge_same(series: Series) -> Result:
