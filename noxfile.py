@@ -66,7 +66,7 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; `-- tests/unit` runs the fast ones alone. Tools that are missing are brought first."""
     install(session, "bench", "tests")
-    session.run("python", "speedup.py", "doctor", "--install", "--for", "tests")
+    session.run("python", "-m", "speedup", "doctor", "--install", "--for", "tests")
     session.run("python", "-m", "pytest", *session.posargs)
 
 
@@ -92,7 +92,7 @@ def install(session: nox.Session, *names: str) -> None:
 
 def measure(session: nox.Session, *arguments: str) -> None:
     """Run the command line from the checkout."""
-    session.run("python", "speedup.py", *arguments, interrupt_timeout=INTERRUPT_S, terminate_timeout=TERMINATE_S)
+    session.run("python", "-m", "speedup", *arguments, interrupt_timeout=INTERRUPT_S, terminate_timeout=TERMINATE_S)
 
 
 if __name__ == "__main__":

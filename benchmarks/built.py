@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runners.cells import Selection
-from runners.network import Kind, enter_user_namespace
-from runners.planning import Plan, Wishes, layouts, make_plan
-from runners.preparing import build, programs_of, workshop
-from runners.trial import Workplace
+from runners.matrix.cells import Selection
+from runners.plan.planning import Plan, Wishes, layouts, make_plan
+from runners.run.preparing import build, programs_of, workshop
+from runners.system.network import Kind, enter_user_namespace
+from runners.trial.trial import Workplace
 
 MOODS = {"foreign_fail": 1e9, "spread_fail": 1e9, "drift_fail": 1e9}  # of the machine: no reason to drop a trial here
 

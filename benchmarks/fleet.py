@@ -24,19 +24,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.hosts import Host, Hosts, apart, hosts, reason_without
-from runners.fleet.clock import now_us
-from runners.fleet.loading import STARTING
-from runners.fleet.seal import make_token
-from runners.fleet.session import FleetWishes, fleet
 from runners.loads import LoadJob, LoadResult
-from runners.loads.fleet import Fleet
+from runners.loads.fleet.load import Fleet
+from runners.loads.fleet.master.session import FleetWishes, fleet
+from runners.loads.fleet.wire.clock import now_us
+from runners.loads.fleet.wire.seal import make_token
+from runners.loads.fleet.worker.loading import STARTING
 from runners.loads.wrk import Wrk
-from runners.probe import wait_until_listening
-from runners.statistics import ratio
-from runners.tools import find_tools, known_tools, this_host, tool_environment
+from runners.server.probe import wait_until_listening
+from runners.stats.statistics import ratio
+from runners.tools.find import find_tools, known_tools, this_host, tool_environment
 
 ROOT = Path(__file__).resolve().parents[1]
-SPEEDUP = str(ROOT / "speedup.py")
+SPEEDUP = str(ROOT / "speedup")
 SERVER = ROOT / "servers" / "python_epoll" / "server.py"
 PORT = 18080
 CONNECTIONS = 64

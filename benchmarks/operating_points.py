@@ -19,11 +19,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.built import built_servers
-from runners.cells import Cell, Selection
-from runners.order import Offer, Slot
-from runners.planning import Plan
-from runners.records import Trial
-from runners.trial import Workplace, measure
+from runners.matrix.cells import Cell, Selection
+from runners.plan.order import Offer, Slot
+from runners.plan.planning import Plan
+from runners.records.trial import Trial
+from runners.trial.trial import Workplace, measure
 
 
 @dataclass

@@ -31,16 +31,16 @@ from pathlib import Path
 
 from scipy import stats
 
-from runners.cells import Cell, expand
-from runners.comparison import SERVER_COST, log_ratios
-from runners.machine import available_cores, share_cpus
-from runners.network import Kind, enter_user_namespace
-from runners.order import Slot, starts
-from runners.reading import parse_matrix
-from runners.records import Trial
-from runners.statistics import Estimate, Judgement, family_level, judge_cost, judge_duet, ratio
-from runners.subject import Programs
-from runners.trial import Workplace, measure
+from runners.matrix.cells import Cell, expand
+from runners.matrix.reading import parse_matrix
+from runners.plan.order import Slot, starts
+from runners.records.trial import Trial
+from runners.server.process import Programs
+from runners.stats.comparison import SERVER_COST, log_ratios
+from runners.stats.statistics import Estimate, Judgement, family_level, judge_cost, judge_duet, ratio
+from runners.system.machine import available_cores, share_cpus
+from runners.system.network import Kind, enter_user_namespace
+from runners.trial.trial import Workplace, measure
 
 SOURCE = Path(__file__).with_name("spin_server.c")
 SHARES = (0.0, 0.005, 0.01, 0.03)

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runners.folder import REPORT_FILE, TRIALS_FILE, write_run
-from runners.records import CellInfo, Run, Trial
-from tests.unit.example_run import example_run
+from runners.records.folder import REPORT_FILE, TRIALS_FILE, write_run
+from runners.records.run import CellInfo, Run
+from runners.records.trial import Trial
+from tests.support.example_run import example_run
 
 ROOT = Path(__file__).resolve().parents[1]
 THREADS, CONNECTIONS, MODES = (1, 2, 4, 8, 16), (64, 256), ("persistent", "non-persistent")
@@ -125,7 +126,8 @@ def hash_of(name: str) -> float:
 def cost_of(folder: Path, cells: int, trials: int) -> Cost:
     """Write the report in a process of its own and return what that cost."""
     began = time.monotonic()
-    child = subprocess.Popen([sys.executable, "speedup.py", "report", str(folder)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    argv = [sys.executable, "-m", "speedup", "report", str(folder)]
+    child = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.built import built_servers
-from runners.cells import Cell, Selection
-from runners.order import Slot
-from runners.records import Trial
-from runners.trial import Workplace, measure
+from runners.matrix.cells import Cell, Selection
+from runners.plan.order import Slot
+from runners.records.trial import Trial
+from runners.trial.trial import Workplace, measure
 
 
 def soaked(cell: Cell, place: Workplace, number: int) -> Trial:

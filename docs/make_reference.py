@@ -20,13 +20,16 @@ from typing import Any, Literal, TypeGuard, get_args, get_origin
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from reports import lint
-from runners import errors, gates, records, validity
-from runners.arguments import build_parser
-from runners.matrix import Matrix
-from runners.records import Errors, Evidence
-from runners.tools import known_tools
+from reports.trust import lint
+from runners import errors
+from runners.honesty import gates
+from runners.matrix.model import Matrix
+from runners.records import run, trial
+from runners.records.trial import Errors, Evidence
+from runners.tools.find import known_tools
+from runners.trial import validity
 from runners.units import format_duration, format_size
+from speedup.arguments import build_parser
 
 DOCS = Path(__file__).resolve().parent
 PLACE = re.compile(r"(<!-- table: (?P<kind>\w+)(?: (?P<name>\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -35,6 +38,8 @@ SECTIONS = {  # model -> how matrix.toml calls its table, where another table li
     "DuetPreset": "duet",
     "Row": "rows", "Heading": "rows", "Wheel": "wheel",
 }  # fmt: skip
+
+RECORDS = vars(trial) | vars(run)
 
 Words = Mapping[str, str]
 Rows = list[tuple[str, ...]]
@@ -108,7 +113,7 @@ def _default(field: Mapping[str, Any]) -> str:
 
 def record_table(name: str, kept: Words) -> Rows:
     """Return the fields of a record: field, type, meaning."""
-    fields = dataclasses.fields(getattr(records, name))
+    fields = dataclasses.fields(RECORDS[name])
     rows: Rows = [("field", "type", "meaning")]
     for field in fields:
         rows.append((f"`{field.name}`", _type(str(field.type)), kept.get(f"`{field.name}`", "")))
@@ -118,7 +123,7 @@ def record_table(name: str, kept: Words) -> Rows:
 def _type(annotation: str) -> str:
     """Return a Python annotation as what JSON holds."""
     words = annotation
-    for name, alias in vars(records).items():
+    for name, alias in RECORDS.items():
         if get_origin(alias) is Literal:
             words = re.sub(rf"\b{name}\b", f"Literal{list(get_args(alias))}", words)
     nullable = words.endswith(" | None") and "[" not in words.rpartition(" | None")[2]

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     report = arguments.run / "report.html"
     if not report.is_file():
-        parser.error(f"{report} does not exist; write it with: python speedup.py report {arguments.run}")
+        parser.error(f"{report} does not exist; write it with: python -m speedup report {arguments.run}")
     try:
         take(report, arguments.picture, top=arguments.top, height=arguments.height)
     except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:

@@ -9,14 +9,14 @@ PACKAGED = "speedup_data"
 
 def root() -> Path:
     """Return the folder that holds matrix.toml, servers/, templates/, published/ and requirements/."""
-    beside = _beside()
-    return beside if (beside / "matrix.toml").is_file() else beside / PACKAGED
+    return code() if (code() / "matrix.toml").is_file() else code() / PACKAGED
 
 
 def command_line() -> str:
     """Return how a person starts the command line here, for messages that say what to do next."""
-    return "python speedup.py" if root() == _beside() else "speedup"
+    return "python -m speedup" if root() == code() else "speedup"
 
 
-def _beside() -> Path:
+def code() -> Path:
+    """Return the folder that holds the packages, from where `python -m` finds them."""
     return Path(__file__).resolve().parent.parent

@@ -7,7 +7,7 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-from runners.tools import cache_folder
+from runners.tools.find import cache_folder
 
 settings.register_profile("unhurried", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runners.loads.base import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
-from runners.loads.fleet import Fleet
+from runners.loads.fleet.load import Fleet
 from runners.loads.h2load import H2load
 from runners.loads.locust import Locust
 from runners.loads.wrk import Wrk

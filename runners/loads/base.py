@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from runners.cells import Locustfile
 from runners.loads.pacing import Pacing
-from runners.matrix import Mode
-from runners.records import ClientHost, Errors
+from runners.matrix.cells import Locustfile
+from runners.matrix.model import Mode
+from runners.records.trial import ClientHost, Errors
 
 
 class LoadFailed(Exception):

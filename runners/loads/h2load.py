@@ -34,7 +34,7 @@ from pathlib import Path
 
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
 from runners.loads.pacing import Request, pacing_of, read_requests, window_of
-from runners.records import Errors
+from runners.records.trial import Errors
 
 LOG_NAME = "requests.txt"
 PATIENCE_S = 10.0

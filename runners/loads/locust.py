@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runners.loads import fleet
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
-from runners.records import Errors
+from runners.loads.fleet import load as fleet
+from runners.records.trial import Errors
 
 WINDOW, USERS = (Path(__file__).with_name(name) for name in ("locust_window.py", "locust_users.py"))
 PATIENCE_S = 30.0

@@ -2,7 +2,7 @@
 
 Connections are divisible by threads (else wrk drops the rest silently), the timeout lies above the duration (else
 slow answers are left out of the histogram), the close header is spelled so that wrk sends it, and the latency
-"correction" is undone (runners.histogram).
+"correction" is undone (runners.stats.histogram).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from runners.histogram import uncorrected
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
-from runners.records import Errors
+from runners.records.trial import Errors
+from runners.stats.histogram import uncorrected
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 PATIENCE_S = 10.0

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from runners.machine import Layout
-from runners.matrix import Mode
-from runners.records import Bound, Outcome, Trial, Verdict
+from runners.matrix.model import Mode
+from runners.records.trial import Bound, Outcome, Trial, Verdict
+from runners.system.machine import Layout
 
 Need = Literal["namespace", "two CPUs", "wrk"]
 Status = Literal["passed", "failed", "not run"]

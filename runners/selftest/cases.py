@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from runners.histogram import decode, mean_us
-from runners.records import Trial
+from runners.records.trial import Trial
 from runners.selftest.case import Case, Expect, Fact
 from runners.selftest.injecting import clock_steps_s, few_ports, neighbour, reading, stolen_us
-from runners.validity.cpu import little
+from runners.stats.histogram import decode, mean_us
+from runners.trial.validity.cpu import little
 
 SLEEP_MS, SLEEPERS = 8.0, 8
 BURN_MS = 0.5

@@ -14,14 +14,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runners.cells import LoadSettings
-from runners.comparison import SERVER_COST, log_ratios
-from runners.order import Slot, starts
-from runners.records import Trial
+from runners.matrix.cells import LoadSettings
+from runners.plan.order import Slot, starts
+from runners.records.trial import Trial
 from runners.selftest.case import Need, Result
 from runners.selftest.measuring import Bench, Say
-from runners.statistics import Estimate, judge_cost, ratio
-from runners.trial import measure
+from runners.stats.comparison import SERVER_COST, log_ratios
+from runners.stats.statistics import Estimate, judge_cost, ratio
+from runners.trial.trial import measure
 
 WANTED = 10
 MOST = 14

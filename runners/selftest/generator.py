@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.loads import LOADS, LoadFailed, LoadJob, LoadResult, Phase
-from runners.records import Errors
+from runners.records.trial import Errors
 
 CLIENT = Path(__file__).with_name("fakes") / "client.py"
 RESULT = "fake:result "

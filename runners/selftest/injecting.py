@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from runners import kernel, network, sampling
-from runners.machine import Layout
-from runners.processes import start, stop
 from runners.selftest.case import Injection
+from runners.system import kernel, network, sampling
+from runners.system.machine import Layout
+from runners.system.processes import start, stop
 
 SPINNER = Path(__file__).with_name("fakes") / "spinner.py"
 SPINNERS = 3
@@ -64,7 +64,7 @@ def few_ports(first: int, last: int) -> Injection:
 
 
 def reading(name: str, value: Callable[[int], Any]) -> Injection:
-    """Return an injection of what `runners.kernel` reads under a name, from the number of the reading (0, 1, ...)."""
+    """Return an injection of what `system.kernel` reads under a name, from the number of the reading (0, 1, ...)."""
 
     @contextlib.contextmanager
     def inject(_layout: Layout) -> Iterator[Tick]:

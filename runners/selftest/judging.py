@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runners.records import Check, Trial, Verdict
+from runners.records.trial import Check, Trial, Verdict
 from runners.selftest.case import Case, Result
 
 NOISE_CHECKS = frozenset({"V12", "V13", "V14", "V15", "V16"})  # V12 for a generator that stopped too late

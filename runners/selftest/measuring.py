@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runners import kernel, network
-from runners.cells import Cell, LoadSettings, Program
-from runners.machine import Layout
-from runners.matrix import Validity
-from runners.order import Slot
-from runners.records import Trial
+from runners.matrix.cells import Cell, LoadSettings, Program
+from runners.matrix.model import Validity
+from runners.plan.order import Slot
+from runners.records.trial import Trial
 from runners.selftest.case import Case, Need, Result
 from runners.selftest.generator import known
 from runners.selftest.judging import judge, spoilt_by
-from runners.subject import Programs
-from runners.trial import Workplace, measure
+from runners.server.process import Programs
+from runners.system import kernel, network
+from runners.system.machine import Layout
+from runners.trial.trial import Workplace, measure
 
 FAKES = Path(__file__).with_name("fakes")
 ATTEMPTS = 3

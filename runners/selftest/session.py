@@ -20,16 +20,16 @@ from rich.table import Table
 from rich.text import Text
 
 from runners.errors import NothingSelected
-from runners.listing import PlainPipeConsole
-from runners.machine import available_cores, share_cpus
-from runners.network import enter_user_namespace
-from runners.planning import is_here, remedy
-from runners.processes import end_leftovers, sweep
+from runners.plan.planning import is_here, remedy
 from runners.selftest.case import Need, Result, Status
 from runners.selftest.cases import CASES
 from runners.selftest.comparing import NAMES, run_comparisons
 from runners.selftest.measuring import Bench, Say, run_case
-from runners.tools import find_tools, known_tools, this_host, tool_environment
+from runners.system.machine import available_cores, share_cpus
+from runners.system.network import enter_user_namespace
+from runners.system.processes import end_leftovers, sweep
+from runners.tools.find import find_tools, known_tools, this_host, tool_environment
+from speedup.listing import PlainPipeConsole
 
 SCHEMA = "speedup.selftest/1"
 HEALTHY = "healthy"

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import psutil
 
-from runners.folder import read_folder
-from runners.processes import MARK
-from runners.records import RunFolder, Trial
+from runners.records.folder import read_folder
+from runners.records.run import RunFolder
+from runners.records.trial import Trial
+from runners.system.processes import MARK
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FAULTY = Path(__file__).with_name("faulty")
 
 MATRIX = """
@@ -91,7 +92,7 @@ class Bench:
     def command(self, *words: str) -> list[str]:
         """Return the command line; servers with a fault are to be timed, so the gates must not keep them out."""
         faulty = words[0] == "run" and "--matrix" not in words
-        return [sys.executable, str(ROOT / "speedup.py"), *words, *(["--skip-gates"] if faulty else [])]
+        return [sys.executable, str(ROOT / "speedup"), *words, *(["--skip-gates"] if faulty else [])]
 
     def run(self, *words: str, timeout_s: float = 110) -> Ended:
         """Run a command to its end."""

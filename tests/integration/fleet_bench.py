@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.hosts import Host, Hosts
-from runners.fleet.seal import make_token
-from runners.folder import read_folder
-from runners.records import RunFolder, Trial
-from runners.tools import find_tools, known_tools, this_host, tool_environment
-from tests.integration.bench import ROOT, Ended, wait_for
+from runners.loads.fleet.wire.seal import make_token
+from runners.records.folder import read_folder
+from runners.records.run import RunFolder
+from runners.records.trial import Trial
+from runners.tools.find import find_tools, known_tools, this_host, tool_environment
+from tests.integration.bench import Ended, wait_for
+from tests.support import ROOT
 
 MATRIX = """
 [suite]
@@ -53,7 +55,7 @@ cells = "*/{without}"
 """
 SERVER = ROOT / "servers" / "python_epoll"
 STRANGER = Path(__file__).with_name("stranger.py")
-SPEEDUP = str(ROOT / "speedup.py")
+SPEEDUP = str(ROOT / "speedup")
 
 
 class FleetBench:

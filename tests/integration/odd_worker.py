@@ -13,9 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import speedup  # noqa: E402 - found only now
-from runners.fleet import joining, worker  # noqa: E402
-from runners.fleet.messages import Message, Result  # noqa: E402
+from runners.loads.fleet.wire.messages import Message, Result  # noqa: E402
+from runners.loads.fleet.worker import joining, worker  # noqa: E402
+from speedup import entry  # noqa: E402
 
 
 def clock() -> None:
@@ -82,7 +82,7 @@ def main() -> int:
         "clock": clock, "version": version, "wrk": wrk, "token": token, "lies": lies,
     }  # fmt: skip
     odd[oddity]()
-    return speedup.main(words)
+    return entry.main(words)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from runners.folder import read_folder
-from runners.planning import is_here
-from runners.processes import MARK
-from runners.records import RunFolder
-from runners.tools import find_tools, known_tools, this_host
-from tests.integration.bench import ROOT, Bench
+from runners.plan.planning import is_here
+from runners.records.folder import read_folder
+from runners.records.run import RunFolder
+from runners.system.processes import MARK
+from runners.tools.find import find_tools, known_tools, this_host
+from tests.integration.bench import Bench
+from tests.support import ROOT
 
 pytestmark = pytest.mark.integration
 

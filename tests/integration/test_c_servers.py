@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runners.tools import find_tools, known_tools, this_host, tool_environment
+from runners.tools.find import find_tools, known_tools, this_host, tool_environment
 from tests.integration.wire import (
     HELLO,
     HELLO_AND_CLOSE,

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from runners.tools import find_tools, known_tools, this_host
-from tests.unit.test_docs import ROOT, Command, all_commands
+from runners.tools.find import find_tools, known_tools, this_host
+from tests.support import ROOT
+from tests.unit.project.test_docs import Command, all_commands
 
 NEEDED = ("wrk", "nim", "cc", "go", "python3")
 RUN = [command for command in all_commands() if command.runs]
@@ -30,7 +31,7 @@ def _tools() -> None:
 def test_every_transcript_shows_what_its_command_prints(command: Command) -> None:
     """Standard output and error together; `...` stands for anything."""
     done = subprocess.run(
-        [sys.executable, "speedup.py", *(command.arguments or ())],
+        [sys.executable, "-m", "speedup", *(command.arguments or ())],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"},
         stdout=subprocess.PIPE,

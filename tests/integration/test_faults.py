@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.subject import HOST, PORTS
+from runners.server.process import HOST, PORTS
 from tests.integration.bench import Bench, interrupt
 
 pytestmark = pytest.mark.integration

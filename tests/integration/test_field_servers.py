@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import tomli
 
-from runners.cells import Selection
-from runners.planning import Wishes, make_plan
-from tests.unit.test_docs import ROOT
+from runners.matrix.cells import Selection
+from runners.plan.planning import Wishes, make_plan
+from tests.support import ROOT
 
 MATRIX = tomli.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))
 FIELD = {name: server for name, server in MATRIX["server"].items() if server.get("group") == "field"}
@@ -50,7 +50,11 @@ def test_a_server_of_the_field_is_honest(name: str) -> None:
     if reasons := {planned.reason for planned in plan.cells if planned.status == "unavailable"}:
         pytest.skip("; ".join(map(str, reasons)))
     checked = subprocess.run(
-        [sys.executable, "speedup.py", "check", name, "--json"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "speedup", "check", name, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     failed = {
         gate["id"]: gate["saw"]

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hosts import Hosts, hosts, left_on, reason_without
-from runners.histogram import decode, merge, percentile_us
 from runners.loads import LoadJob
 from runners.loads.wrk import Wrk
-from runners.tools import find_tools, known_tools, this_host
-from tests.integration.bench import ROOT
+from runners.stats.histogram import decode, merge, percentile_us
+from runners.tools.find import find_tools, known_tools, this_host
 from tests.integration.fleet_bench import FleetBench
+from tests.support import ROOT
 
 ODD = Path(__file__).with_name("odd_worker.py")
 LACKING = reason_without() or next(
@@ -268,7 +268,7 @@ def test_a_run_that_is_killed_goes_on_with_the_workers_that_return(bench: FleetB
 def test_the_matrix_names_clients_that_ssh_reaches(bench: FleetBench) -> None:
     """Three workers are started through tunnels, need no token file, and end with the run; their output is kept."""
     path = f"PATH={bench.env['PATH']}"
-    program = ["env", path, f"XDG_CACHE_HOME={bench.folder / 'remote'}", sys.executable, str(ROOT / "speedup.py")]
+    program = ["env", path, f"XDG_CACHE_HOME={bench.folder / 'remote'}", sys.executable, str(ROOT / "speedup")]
     more = "".join(
         f"\n[[client]]\nssh = 'root@{client.address}'\nname = '{client.name}'\nspeedup = {program!r}\n"
         f"options = {list(bench.hosts.ssh)!r}\n"

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from runners import gates
-from tests.integration.bench import ROOT, Bench
-from tests.unit.fake_http import FakeServer
+from runners.honesty import gates
+from tests.integration.bench import Bench
+from tests.support import ROOT
+from tests.support.fake_http import FakeServer
 
 pytestmark = pytest.mark.integration
 
@@ -21,7 +22,7 @@ HONEST = ("epoll", "go", "h2o", "python_epoll", "asynchttp")
 
 def check(*words: str) -> subprocess.CompletedProcess[str]:
     """Run `speedup check` on the project's own matrix; what it builds stays in the cache."""
-    argv = [sys.executable, str(ROOT / "speedup.py"), "check", *words]
+    argv = [sys.executable, str(ROOT / "speedup"), "check", *words]
     return subprocess.run(argv, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=300, check=False)
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from runners.histogram import decode, percentile_us
 from runners.loads import LoadJob, LoadResult
 from runners.loads.h2load import H2load
-from runners.probe import wait_until_listening
-from runners.records import Trial
-from runners.subject import HOST, free_port
+from runners.records.trial import Trial
+from runners.server.probe import wait_until_listening
+from runners.server.process import HOST, free_port
+from runners.stats.histogram import decode, percentile_us
 from tests.integration.bench import MATRIX, Bench, interrupt
 
 pytestmark = [

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from runners.planning import is_here
-from runners.tools import find_tools, known_tools, this_host
-from tests.integration.bench import ROOT, Bench, Ended
+from runners.plan.planning import is_here
+from runners.tools.find import find_tools, known_tools, this_host
+from tests.integration.bench import Bench, Ended
+from tests.support import ROOT
 
 pytestmark = [
     pytest.mark.integration,

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from matplotlib.image import imread
 
-from reports.html import write_report
+from reports.forms.html import write_report
 from tests.integration.chromium import BROWSER, Chromium, Page
-from tests.unit.example_run import ROOT, write_example
+from tests.support import ROOT
+from tests.support.example_run import write_example
 
 pytestmark = [
     pytest.mark.browser,

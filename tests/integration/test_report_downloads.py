@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from reports.html import write_report
-from runners.folder import read_trials
-from tests.unit.example_run import write_example
+from reports.forms.html import write_report
+from runners.records.folder import read_trials
+from tests.support.example_run import write_example
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DEADLINE_S = 60.0

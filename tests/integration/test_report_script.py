@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from reports.html import write_report
+from reports.forms.html import write_report
 from tests.integration.chromium import BROWSER, Chromium, Page
-from tests.unit.example_run import example_run, hostile, hostile_matrix, write_example, write_folder
+from tests.support.example_run import example_run, hostile, hostile_matrix, write_example, write_folder
 
 pytestmark = [
     pytest.mark.browser,

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import ROOT
 
 pytestmark = pytest.mark.integration
 
 
 def selftest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run it in an empty folder, with a cache of its own."""
-    command = [sys.executable, str(ROOT / "speedup.py"), "selftest", *words]
+    command = [sys.executable, str(ROOT / "speedup"), "selftest", *words]
     env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "TMPDIR": str(folder)}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
 
@@ -59,7 +59,7 @@ def test_without_wrk_what_needs_it_is_not_run(tmp_path: Path) -> None:
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": str(tmp_path)}
     command = [
         sys.executable,
-        str(ROOT / "speedup.py"),
+        str(ROOT / "speedup"),
         "selftest",
         "--json",
         "--only",

@@ -1,0 +1,1 @@
+"""What may be said: comparisons, verdicts, headlines; pure."""

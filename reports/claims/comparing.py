@@ -1,0 +1,142 @@
+"""Rows against rows: ratios paired by block, what may be said from them, and ranks in which ties share a place.
+
+Pure. Rates rank rows only where the server was the limit; where the load generator was, or both sides shared CPUs,
+the server's CPU time per request does. Where the twin differs from itself, nothing is ranked (check V23).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reports.view.families import Family, Measure, gate
+from reports.view.rows import FIGURES, Comparison, Row
+from runners.stats.statistics import (
+    Answer,
+    Estimate,
+    Judgement,
+    attainable_level,
+    family_level,
+    judge,
+    judge_cost,
+    ratio,
+    tie_groups,
+)
+
+Families = Mapping[str, Family]
+VALUES = dict(zip(("rate", "cost", "client", "machine"), FIGURES, strict=True))
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Rows in groups, the best first, whose members are not resolved from each other; `refused` says why not."""
+
+    by: Measure = "rate"
+    groups: tuple[tuple[Row, ...], ...] = ()
+    refused: str = ""
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Return each ranked cell's place: "1", or "2=" where it is shared."""
+        places: dict[str, str] = {}
+        for group in self.groups:
+            place = f"{len(places) + 1}{'=' if len(group) > 1 else ''}"
+            places |= {row.cell.id: place for row in group if row.cell}
+        return places
+
+
+def compare(row: Row, base: Row, comparisons: int, families: Families, *, whole: bool = True) -> Comparison:
+    """Return the ratios of two measured rows, as one of so many comparisons of a table.
+
+    Unless `whole`, those of the CPU time of the load generator and of the machine are left out.
+    """
+    estimate = paired(row, base, "rate", comparisons) or _of_medians(row, base)
+    cost = paired(row, base, "cost", comparisons)
+    judgement = judge(estimate)
+    unranked = _unranked(row, base, judgement) or _gate((row, base), "rate", families)
+    no_cost = _unlike(row, base) or _gate((row, base), "cost", families)
+    return Comparison(
+        ratio=estimate,
+        judgement=None if unranked else judgement,
+        unranked=unranked,
+        cost=cost,
+        cost_judgement=judge_cost(cost) if cost and not no_cost else None,
+        cost_unranked=no_cost,
+        client=paired(row, base, "client", comparisons) if whole else None,
+        machine=paired(row, base, "machine", comparisons) if whole else None,
+    )
+
+
+def paired(row: Row, base: Row, value: str, comparisons: int) -> Estimate | None:
+    """Return the ratio over the blocks that both have; None without such blocks."""
+    mine, theirs = row.by_block[VALUES[value]], base.by_block[VALUES[value]]
+    logs = [math.log(mine[block] / theirs[block]) for block in mine if block in theirs]
+    return ratio(logs, attainable_level(len(logs), family_level(comparisons))) if logs else None
+
+
+def _of_medians(row: Row, base: Row) -> Estimate:
+    """Without a block in common, only the medians can be set against each other."""
+    return Estimate(row.rps.value / base.rps.value if row.rps and base.rps else math.nan, 0)
+
+
+def _gate(rows: Sequence[Row], measure: Measure, families: Families) -> str:
+    return gate([families.get(row.cell.family) for row in rows if row.cell], measure)
+
+
+def _unlike(row: Row, base: Row) -> str:
+    """Return why two rows are never compared, whatever their numbers; empty where they are."""
+    if "historic" in row.tags or "historic" in base.tags:
+        return "historic: shown, never ranked"
+    if row.shared != base.shared:
+        return "only one of the two shared CPUs with the load generator"
+    return ""
+
+
+def _unranked(row: Row, base: Row, judgement: Judgement) -> str:
+    """Return why no verdict follows from a ratio of rates, in the row's words; empty where one does."""
+    if unlike := _unlike(row, base):
+        return unlike
+    if row.client_bound and base.client_bound:
+        return "the load generator was the limit of both"
+    if row.client_bound and judgement.answer != "faster":
+        return "the load generator was the limit: a lower bound"
+    if base.client_bound and judgement.answer != "slower":
+        return "the load generator was the base's limit: an upper bound"
+    return ""
+
+
+def rank_rows(rows: Sequence[Row], families: Families) -> Ranking:
+    """Rank the measured rows that can be compared with the table's base, by rate or by the server's CPU cost."""
+    base = next((row for row in rows if row.base), None)
+    pool = [row for row in rows if base and row.group == base.group and not _unlike(row, base)]
+    if base is None or len(pool) < 2:
+        return Ranking(refused="alone")
+    by: Measure = "cost" if base.shared or any(row.client_bound for row in pool) else "rate"
+    if refused := _gate([base], by, families):
+        return Ranking(by, refused=refused)
+    ranked = [row for row in pool if _figure(row, by).interval and not _gate([row], by, families)]
+    if len(ranked) < 2:
+        return Ranking(by, refused="few")
+    ranked.sort(key=lambda row: _figure(row, by).value * (1 if by == "cost" else -1))
+    return Ranking(by, _groups(ranked, by))
+
+
+def _figure(row: Row, by: Measure) -> Estimate:
+    """Return what a row is ranked by; without a value it has no interval either."""
+    return (row.rps if by == "rate" else row.costs.server) or Estimate(math.nan, 0)
+
+
+def _groups(ranked: Sequence[Row], by: Measure) -> tuple[tuple[Row, ...], ...]:
+    by_id = {row.cell.id: row for row in ranked if row.cell}
+
+    def answer(best: str, name: str) -> Answer:
+        estimate = lead(by_id[best], by_id[name], by, len(ranked) - 1)
+        return judge(estimate).answer if estimate else "not resolved"
+
+    return tuple(tuple(by_id[name] for name in group) for group in tie_groups(list(by_id), answer))
+
+
+def lead(best: Row, other: Row, by: Measure, comparisons: int) -> Estimate | None:
+    """Return by how much a row is ahead of another: above 1 it answers more, or costs less."""
+    return paired(best, other, "rate", comparisons) if by == "rate" else paired(other, best, "cost", comparisons)

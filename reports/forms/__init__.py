@@ -1,0 +1,1 @@
+"""One module per form of a report: HTML, Markdown, text, downloads, an index."""

@@ -1,0 +1,70 @@
+"""What a report says about itself in `meta` elements of its head, by which an index finds it again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.claims.duets import DuetTable
+from reports.claims.headlines import NOTHING_MEASURED
+from reports.forms.summary import title_of
+from reports.tables.tables import TableModel
+from reports.view.rows import one_line
+from reports.view.view import RunView
+
+GENERATOR = "http-speedup"
+
+
+@dataclass(frozen=True)
+class About:
+    """A report's name, when and on what it was measured, with which commit, and its answer; "" where unknown."""
+
+    title: str
+    started_at: str = ""
+    machine: str = ""
+    commit: str = ""
+    answer: str = ""
+
+    @property
+    def metas(self) -> dict[str, str]:
+        """Return the content of each `meta` element by its name."""
+        return {
+            "generator": GENERATOR,
+            "description": self.answer,
+            "speedup-title": self.title,
+            "speedup-started-at": self.started_at,
+            "speedup-machine": self.machine,
+            "speedup-commit": self.commit,
+        }
+
+
+def about(view: RunView, tables: Sequence[TableModel], duets: DuetTable | None) -> About:
+    """Return what the report of a run says about itself."""
+    return About(
+        title=one_line(title_of(view)),
+        started_at=view.run.started_at or "",
+        machine=one_line(view.machine_name),
+        commit=view.run.facts.get("commit", ""),
+        answer=one_line(first_answer(tables, duets)),
+    )
+
+
+def first_answer(tables: Sequence[TableModel], duets: DuetTable | None) -> str:
+    """Return a report's answer in a sentence: the first table's of which anything was measured, else the duets'."""
+    for table in tables:
+        if table.headline != NOTHING_MEASURED:
+            return f"{table.title}: {table.headline}"
+    return f"Duets: {duets.headline}" if duets else NOTHING_MEASURED
+
+
+def from_metas(metas: dict[str, str]) -> About | None:
+    """Return what a page says about itself; None where it is no report of ours."""
+    if metas.get("generator") != GENERATOR or "speedup-title" not in metas:
+        return None
+    return About(
+        title=metas["speedup-title"],
+        started_at=metas.get("speedup-started-at", ""),
+        machine=metas.get("speedup-machine", ""),
+        commit=metas.get("speedup-commit", ""),
+        answer=metas.get("description", ""),
+    )

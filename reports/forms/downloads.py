@@ -1,0 +1,193 @@
+"""A run's numbers to go on with: a CSV of the tables' rows and a JSON of all trials, inside the page as data: links.
+
+Pure. Names of columns end with their units; what is unknown is empty in CSV and null in JSON. Numbers are rounded to
+six digits. Latency histograms stay in the run folder, which holds all that was recorded.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from reports.forms.folds import Fold
+from reports.tables.tables import TableModel
+from reports.view.clean import clean
+from reports.view.latency import Latency
+from reports.view.rows import Row, one_line, plural
+from reports.view.view import RunView, ok_trials, partner_of
+from runners.records.run import Run
+from runners.records.trial import Trial
+from runners.stats.statistics import Estimate
+
+SCHEMA = "speedup.data/1"
+MOST_CHARACTERS = 250_000  # of a data: link; the whole page should stay below 2 MB
+LEAST_CHARACTERS = 50  # of a trial or a row
+PLAIN = "!$()*+,-./:;=?@[]_{|}~"  # what may stand in a data: link, and in an attribute, as it is
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would run
+
+Value = str | float | None
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file inside the page: its name, what it holds, and the link; "" where it would be too large."""
+
+    name: str
+    what: str
+    href: str
+
+
+def downloads(view: RunView, tables: Sequence[TableModel], folds: Sequence[Fold]) -> tuple[Download, ...]:
+    """Return the files that the page of a run offers."""
+    stem = _stem(view.run)
+    rows = sum(len(table.measurable) for table in tables)
+    count = sum(len(trials) for trials in view.every.values())
+    latencies = {fold.cell.id: fold.latency for fold in folds if fold.latency}
+    table = to_csv(list(table_rows(tables, latencies))) if rows * LEAST_CHARACTERS <= MOST_CHARACTERS else ""
+    trials = trials_json(view) if count * LEAST_CHARACTERS <= MOST_CHARACTERS else ""
+    return (
+        _download(f"{stem}-rows.csv", "text/csv", table, f"{plural(rows, 'row')} of the tables, as CSV"),
+        _download(f"{stem}-trials.json", "application/json", trials, f"{plural(count, 'trial')}, as JSON"),
+    )
+
+
+def _stem(run: Run) -> str:
+    """Return how files of a run begin, safe as a file's name."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", f"speedup {run.machine} {run.started_at or ''}").strip("-").lower()
+
+
+def _download(name: str, kind: str, text: str, what: str) -> Download:
+    link = f"data:{kind};charset=utf-8,{quote(text, safe=PLAIN)}" if 0 < len(text) <= MOST_CHARACTERS else ""
+    return Download(name, what, link if len(link) <= MOST_CHARACTERS else "")
+
+
+def table_rows(tables: Iterable[TableModel], latencies: Mapping[str, Latency]) -> Iterator[dict[str, Value]]:
+    """Yield a record for each row of each table: what it names, what was measured, and what was published."""
+    for table in tables:
+        for row in table.measurable:
+            yield {"table": table.title} | _named(row, table) | _measured(row) | _compared(row, table) | {
+                **_latency(latencies.get(row.cell.id) if row.cell and row.status == "measured" else None),
+                "published_requests_per_s": _number(row.published),
+                "published_by": table.published.name if table.published and row.published is not None else None,
+            }  # fmt: skip
+
+
+def _named(row: Row, table: TableModel) -> dict[str, Value]:
+    return {
+        "row": row.label,
+        "note": row.note or None,
+        "server": row.key.server if row.key else None,
+        "variant": row.key.variant if row.key else None,
+        "threads": row.key.threads if row.key else None,
+        "connections": row.cell.connections if row.cell else None,
+        "mode": table.mode,
+        "load": row.cell.load if row.cell else None,
+        "status": row.status,
+        "reason": row.reason or row.trials_note or None,
+        "tags": " ".join(row.tags) or None,
+    }
+
+
+def _measured(row: Row) -> dict[str, Value]:
+    return {
+        "trials": len(row.trials),
+        "trials_valid": len(ok_trials(row.trials)),
+        **_estimate("requests_per_s", row.rps),
+        "server_cpu_us_per_request": _value(row.costs.server),
+        "client_cpu_us_per_request": _value(row.costs.client),
+        "machine_cpu_us_per_request": _value(row.costs.machine),
+        "rss_bytes": _number(row.costs.rss_bytes),
+    }
+
+
+def _compared(row: Row, table: TableModel) -> dict[str, Value]:
+    to = row.comparison
+    judged = to.judgement.answer if to and to.judgement else None
+    return {
+        **_estimate("ratio_to_base", to.ratio if to else None),
+        "verdict": "base" if row.base else judged or (f"not ranked: {to.unranked}" if to else None),
+        "rank": table.places.get(row.cell.id) if row.cell else None,
+    }
+
+
+def _latency(latency: Latency | None) -> dict[str, Value]:
+    names = ("p50_us", "p90_us", "p99_us", "max_us")
+    return {f"latency_{name}": getattr(latency, name) if latency else None for name in names}
+
+
+def _estimate(name: str, estimate: Estimate | None) -> dict[str, Value]:
+    interval = estimate.interval if estimate else None
+    return {
+        name: _value(estimate),
+        f"{name}_low": _number(interval.low) if interval else None,
+        f"{name}_high": _number(interval.high) if interval else None,
+        f"{name}_level": _number(interval.level) if interval else None,
+    }
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return _number(estimate.value) if estimate else None
+
+
+def _number(value: float | None) -> float | None:
+    """Return a number with six digits, and without a fraction where it has none."""
+    if value is None:
+        return None
+    rounded = float(f"{value:.6g}")
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def to_csv(rows: Sequence[Mapping[str, Value]]) -> str:
+    """Return records as CSV; a text that a spreadsheet would run begins with an apostrophe."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(rows[0] if rows else [])
+    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    return stream.getvalue()
+
+
+def _cell(value: Value) -> Value:
+    if not isinstance(value, str):
+        return value
+    words = clean(one_line(value), keep="")
+    return f"'{words}" if words.startswith(FORMULA) else words
+
+
+TRIAL_COLUMNS = (
+    "design", "block", "attempt", "verdict", "bound", "requests", "duration_us", "requests_per_s",
+    "server_cpu_us_per_request", "client_cpu_us_per_request", "machine_cpu_us_per_request", "rss_bytes",
+    "offered_per_s", "cost_log_ratio",
+)  # fmt: skip
+
+
+def trials_json(view: RunView) -> str:
+    """Return all trials as JSON: for each cell a list of rows, whose columns are named once.
+
+    The last column, `beside`, is the place in `cells` of the one that ran at the same moment in a duet.
+    """
+    measured = [cell for cell in view.cells if cell.id in view.every]
+    places = {cell.id: place for place, cell in enumerate(measured)}
+    cells = (
+        {
+            "cell": cell.id, "server": cell.server, "variant": cell.variant, "threads": cell.threads,
+            "connections": cell.connections, "mode": cell.mode, "load": cell.load, "shared": cell.shared,
+            "twin_of": cell.twin_of,
+            "trials": [[*_trial(trial), places.get(partner_of(trial))] for trial in view.every[cell.id]],
+        }
+        for cell in measured
+    )  # fmt: skip
+    run = view.run
+    head = {"schema": SCHEMA, "machine": run.machine, "started_at": run.started_at, "version": run.version or None}
+    data = {**head, "columns": (*TRIAL_COLUMNS, "beside"), "cells": list(cells)}
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _trial(trial: Trial) -> Iterator[Value]:
+    for name in TRIAL_COLUMNS:
+        value = getattr(trial, name)
+        yield _number(value) if isinstance(value, float) else value

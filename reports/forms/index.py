@@ -1,0 +1,110 @@
+"""`index.html` of many reports: a static page for any web space, with relative links and nothing else in it.
+
+What a report is about stands in its own head (`about`), so files that came by mail are listed as well as run
+folders. A run folder without a report is listed without a link.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote
+
+from reports.forms.about import About, from_metas
+from reports.forms.pages import environment, style_sheet
+from reports.view.view import read_embedded_matrix
+from runners.errors import BadInput
+from runners.records.folder import RUN_FILE, read_run, replace_file
+from runners.resources import command_line
+
+INDEX_FILE = "index.html"
+HEAD_BYTES = 65_536  # what is read of a page; a report's head begins with what it is about
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One report, or a run that has none yet: where it lies below the index, as text and as link ("": no report)."""
+
+    about: About
+    path: str
+    link: str
+
+
+def write_index(folder: Path, say: Callable[[str], None]) -> Path:
+    """Write index.html of all reports below a folder and return its path; `say` tells of runs without one."""
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder; --index takes the one below which the reports lie")
+    entries = index_entries(folder)
+    if not entries:
+        raise BadInput(f"no report lies below {folder}; write one first: {command_line()} report RUN")
+    for entry in entries:
+        if not entry.link:
+            run = folder / entry.path
+            say(f"{run} has no report; write it with: {command_line()} report {shlex.quote(str(run))}")
+    file = folder / INDEX_FILE
+    replace_file(file, environment().get_template("index.html.j2").render(entries=entries, css=style_sheet()))
+    return file
+
+
+def index_entries(folder: Path) -> tuple[Entry, ...]:
+    """Return all reports below a folder and all runs without one, the newest first."""
+    reports = tuple(_reports(folder))
+    told = {file.parent for file, _ in reports}
+    entries = [_entry(folder, file, about, report=True) for file, about in reports]
+    entries += [_entry(folder, run, about, report=False) for run, about in _runs(folder) if run not in told]
+    by_place = sorted(entries, key=lambda entry: entry.path)
+    return tuple(sorted(by_place, key=lambda entry: entry.about.started_at, reverse=True))
+
+
+def _entry(folder: Path, place: Path, about: About, *, report: bool) -> Entry:
+    path = place.relative_to(folder).as_posix()
+    return Entry(about, path, quote(f"./{path}") if report else "")
+
+
+def _reports(folder: Path) -> Iterator[tuple[Path, About]]:
+    """Yield every page below a folder that says it is a report; links that lead out of it are not followed."""
+    inside = folder.resolve()
+    for file in sorted(folder.rglob("*.html")):
+        if file.is_file() and file.resolve().is_relative_to(inside) and (about := from_metas(_metas(file))):
+            yield file, about
+
+
+def _metas(file: Path) -> dict[str, str]:
+    with file.open("rb") as stream:
+        head = stream.read(HEAD_BYTES).decode("utf-8", errors="replace")
+    reader = _Head()
+    reader.feed(head)
+    return reader.metas
+
+
+class _Head(HTMLParser):
+    """Collects the content of the `meta` elements that have a name, as far as the first style sheet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metas: dict[str, str] = {}
+        self.over = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note one element."""
+        self.over = self.over or tag in ("style", "body")
+        known = dict(attrs)
+        if tag == "meta" and not self.over and known.get("name"):
+            self.metas.setdefault(str(known["name"]), known.get("content") or "")
+
+
+def _runs(folder: Path) -> Iterator[tuple[Path, About]]:
+    for file in sorted(folder.rglob(RUN_FILE)):
+        try:
+            run = read_run(file.parent)
+        except BadInput:
+            yield file.parent, About("HTTP speedup", answer=f"{RUN_FILE} cannot be read")
+            continue
+        if run.kind == "measured":
+            matrix = read_embedded_matrix(run.matrix)
+            title = matrix.suite.title if matrix else "HTTP speedup"
+            machine = run.machine_title or run.machine
+            yield file.parent, About(title, run.started_at or "", machine, run.facts.get("commit", ""))

@@ -1,0 +1,279 @@
+"""The report as GitHub-flavoured Markdown, short enough for a pull request: answers first, then tables.
+
+Pure. Whatever stands in a run folder is shown as text: nothing of it becomes a link, a mention, an element or a
+column.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+
+from reports.claims.duets import Duet, DuetTable, cell_name
+from reports.claims.paced import PERCENTILES, PacedTable
+from reports.forms.summary import Summary, summaries
+from reports.tables.tables import TableModel
+from reports.trust.lint import Lint
+from reports.view.clean import clean
+from reports.view.rows import HeadingRow, Row, digits, named, one_line
+from runners.records.run import RunFolder
+from runners.stats.statistics import Estimate, Judgement
+
+UNKNOWN = "\u2013"  # an en dash
+WORDS = ("row", "cell", "against", "verdict", "fact", "value")  # columns that are no numbers
+MEASURED = (
+    "row", "rank", "rqs/s", "interval", "ratio", "interval of ratio", "verdict", "server CPU µs/request", "RSS MiB",
+)  # fmt: skip
+_SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)|^[-+=#]")
+_LINKS = re.compile(r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=:)(?=//|[a-z_+-][\w+-]*:)|(?<=\bwww)(?=\.)", re.IGNORECASE)
+_NOTHING = "<!-- -->"  # between two characters that GitHub would make a link or a mention of
+
+Cells = tuple[str, ...]
+
+
+def render_markdown(folders: Sequence[RunFolder]) -> str:
+    """Return a report of run folders as Markdown: measured ones one after another."""
+    return "\n".join("\n".join(_report(item)) + "\n" for item in summaries(folders))
+
+
+def escaped(text: str) -> str:
+    """Return text that Markdown shows as it is, in one line."""
+    words = clean(one_line(text), keep="")
+    words = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    marked = _SPECIAL.sub(lambda match: f"\\{match[0]}", _LINKS.sub("\0", words))
+    return re.sub(r"^(\d+)([.)])(?!\S)", r"\1\\\2", marked).replace("\0", _NOTHING)
+
+
+def code(text: str) -> str:
+    """Return text as code in a line; the fence is longer than any run of backticks in it."""
+    words = clean(one_line(text), keep="")
+    fence = "`" * (_longest_run(words) + 1)
+    space = " " if words.startswith("`") or words.endswith("`") or not words else ""
+    return f"{fence}{space}{words}{space}{fence}"
+
+
+def _block(text: str) -> Iterator[str]:
+    words = clean(text)
+    fence = "`" * max(3, _longest_run(words) + 1)
+    yield from (fence, words, fence)
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def _report(item: Summary) -> Iterator[str]:
+    yield from (f"# {escaped(item.title)}", "", escaped(item.subtitle))
+    for notice in item.notices:
+        yield from ("", f"> **{notice.kind.capitalize()}:** {escaped(notice.text)}")
+    if item.published:
+        yield from ("", "Nothing here was measured in this run: these numbers were published.")
+    for table in item.tables:
+        yield from _table(table, measured=not item.published)
+    if item.duets:
+        yield from _duets(item.duets)
+    for paced in item.paced:
+        yield from _paced(paced)
+    yield from _consistency(item.lint)
+    yield from _environment(item)
+
+
+def _table(table: TableModel, *, measured: bool) -> Iterator[str]:
+    """Yield a table below its answer; published numbers are the last columns."""
+    then = [row for row in table.measurable if row.published is not None]
+    if not measured and not then:
+        return
+    yield from ("", f"## {escaped(table.title)}", "")
+    if measured:
+        yield from (f"**{escaped(_sentence(table.headline))}**", "")
+    columns = [*(MEASURED if measured else ["row"]), *(_published_columns(table) if then else [])]
+    told = [row for row in table.rows if measured or isinstance(row, HeadingRow) or row.published is not None]
+    shown = [row for row, after in zip(told, (*told[1:], None), strict=True) if _is_told(row, after)]
+    yield from _grid(columns, [_cells(row, table, measured=measured, then=bool(then)) for row in shown])
+    yield from _under(table) if measured else ()
+
+
+def _is_told(row: Row | HeadingRow, after: Row | HeadingRow | None) -> bool:
+    """Return whether a row is shown: a heading only above a row."""
+    return isinstance(row, Row) or isinstance(after, Row)
+
+
+def _published_columns(table: TableModel) -> list[str]:
+    name = escaped(table.published.name) if table.published else ""
+    return [f"rqs/s, {name}", f"ratio, {name}"]
+
+
+def _cells(row: Row | HeadingRow, table: TableModel, *, measured: bool, then: bool) -> Cells:
+    if isinstance(row, HeadingRow):
+        return (f"*{escaped(row.title)}*",)
+    numbers = (_measured(row, table) if row.status == "measured" else _absent(row)) if measured else ()
+    before = (_whole(row.published), _decimals(row.published_ratio)) if then else ()
+    return (_label(row), *numbers, *before)
+
+
+def _label(row: Row) -> str:
+    tags = f" *{escaped(', '.join(row.tags))}*" if row.tags else ""
+    return f"{escaped(named(row))}{tags}"
+
+
+def _absent(row: Row) -> Cells:
+    reason = f": {escaped(row.reason)}" if row.reason else ""
+    return ("", UNKNOWN, "", "", "", f"**{row.status}**{reason}", "", "")
+
+
+def _measured(row: Row, table: TableModel) -> Cells:
+    to, cost = row.comparison, row.costs.server
+    return (
+        table.places.get(row.cell.id, "") if row.cell else "",
+        f"**{_whole(row.rps.value if row.rps else None)}**",
+        _spread(row),
+        "1.00" if row.base else _ratio(to.ratio if to else None),
+        _between(to.ratio if to else None),
+        "base" if row.base else _verdict(to.judgement, to.unranked, to.needs) if to else "",
+        _decimals(cost.value, 1) if cost else UNKNOWN,
+        _decimals(row.costs.rss_bytes / 2**20, 1) if row.costs.rss_bytes is not None else UNKNOWN,
+    )
+
+
+def _spread(row: Row) -> str:
+    if row.rps is None or row.spread is None or row.rps.count < 2:
+        return "one trial"
+    words = f"{row.spread[0]:.0f}{UNKNOWN}{row.spread[1]:.0f}"
+    return words if row.rps.interval else f"min{UNKNOWN}max {words}"
+
+
+def _verdict(judgement: Judgement | None, unranked: str, needs: str = "") -> str:
+    if judgement is None:
+        return f"not ranked: {escaped(unranked)}" if unranked else ""
+    return f"**{judgement.answer}**{f', {needs}' if needs else ''}"
+
+
+def _under(table: TableModel) -> Iterator[str]:
+    """Yield what must be said below a table: its base, what the intervals promise, and how it was loaded."""
+    base = [escaped(named(row)) for row in table.measured if row.base]
+    if base:
+        yield from ("", f"Base: {', '.join(base)}. {escaped(table.level_note)}".rstrip())
+    notes = [f"{escaped(row.label)}: {escaped(row.trials_note)}" for row in table.measured if row.trials_note]
+    yield from (line for note in notes for line in ("", note))
+    for command in dict.fromkeys(line.command for line in table.load_lines):
+        yield from ("", f"Load: {code(command)}")
+
+
+def _duets(table: DuetTable) -> Iterator[str]:
+    yield from ("", "## Duets", "", f"**{escaped(_sentence(table.headline))}**", "")
+    costs = ["its server CPU µs/request", "that of the other"]
+    columns = ["row", "against", *costs, "ratio", "interval of ratio", "verdict", "blocks"]
+    yield from _grid(columns, [_duet(duet) for duet in table.duets])
+
+
+def _duet(duet: Duet) -> Cells:
+    costs = (_decimals(cost.value, 2) if cost else UNKNOWN for cost in (duet.row_cost, duet.base_cost))
+    verdict = "noise floor" if duet.twin else _verdict(duet.judgement, duet.unranked)
+    count = str(duet.ratio.count if duet.ratio else 0)
+    names = escaped(cell_name(duet.row)), escaped(cell_name(duet.base))
+    return (*names, *costs, _ratio(duet.ratio, 3), _between(duet.ratio, 3), verdict, count)
+
+
+def _paced(table: PacedTable) -> Iterator[str]:
+    yield from ("", f"## Latency under a given load, {escaped(table.mode)} connections", "")
+    percentiles = [f"p{percent:g} ms" for percent in PERCENTILES]
+    columns = ["cell", "load, % of capacity", "offered rqs/s", "achieved rqs/s", *percentiles, "trials"]
+    yield from _grid(
+        columns,
+        [
+            (
+                code(row.cell.slug).replace("|", "\\|"),
+                UNKNOWN if row.fraction is None else f"{row.fraction * 100:.0f}",
+                _whole(row.offered_per_s),
+                f"{_whole(row.achieved_per_s)}{' late' if row.late else ''}",
+                *(UNKNOWN if value is None else f"{value / 1000:.2f}" for value in row.percentiles_us),
+                str(row.trials),
+            )
+            for row in table.rows
+        ],
+    )
+    for found in table.confirmed:
+        met = "confirmed at" if found.met else "not confirmed at"
+        rate = f"{met} {_whole(found.offered_per_s)} requests per second"
+        yield from (
+            "",
+            f"{escaped(cell_name(found.cell))}, {escaped(found.objective)}: {rate}. {escaped(found.reason)}",
+        )
+
+
+def _consistency(lints: Sequence[Lint]) -> Iterator[str]:
+    """Yield what the lint found in each run's numbers, and at what it could not look."""
+    yield from ("", "## Consistency", "")
+    for lint in lints:
+        source = escaped(lint.source)
+        for finding in lint.findings:
+            said = escaped(f"{finding.saw}. To do: {finding.advice}.")
+            yield f"- {source}: **{finding.id} {finding.name}** {said}"
+        if lint.nothing:
+            yield f"- {source}: {lint.nothing}."
+        if lint.blind:
+            yield f"- {source}: nothing to look at for {escaped(lint.blind)}."
+
+
+def _environment(item: Summary) -> Iterator[str]:
+    """Yield the machine, the tools and how the run was started, folded."""
+    run = item.view.run
+    yield from ("", "<details>", "<summary>Environment</summary>", "")
+    yield from _grid(["fact", "value"], _facts(item))
+    if run.arguments:
+        yield from ("", *_block(shlex.join(["speedup", *run.arguments])))
+    yield from ("", "</details>")
+
+
+def _facts(item: Summary) -> Iterator[Cells]:
+    run = item.view.run
+    title = f": {escaped(run.machine_title)}" if run.machine_title else ""
+    yield "profile", f"{escaped(run.machine)}{title}"
+    yield from ((escaped(name), escaped(fact)) for name, fact in run.facts.items())
+    for tool in run.tools:
+        yield escaped(tool.name), escaped(tool.version or ("version unknown" if tool.path else "not found"))
+    if run.seed is not None:
+        yield "seed", str(run.seed)
+    for numbers in item.view.published.values():
+        source = numbers.run.source
+        yield escaped(numbers.name), escaped(f"published: {source.title}" if source else "published")
+    if run.version:
+        yield "http-speedup", escaped(run.version)
+
+
+def _grid(columns: Sequence[str], rows: Iterable[Cells]) -> Iterator[str]:
+    """Yield a table; rows may be short, and columns of numbers without any are left out."""
+    full = [(*row, *[""] * (len(columns) - len(row))) for row in rows]
+    words = [name in WORDS for name in columns]
+    kept = [number for number in range(len(columns)) if words[number] or any(row[number] for row in full)]
+    yield _line(columns[number] for number in kept)
+    yield _line("---" if words[number] else "--:" for number in kept)
+    yield from (_line(row[number] for number in kept) for row in full)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}" if text.startswith(("nothing", "only")) else text
+
+
+def _whole(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.0f}"
+
+
+def _decimals(value: float | None, places: int = 2) -> str:
+    return "" if value is None else f"{value:.{places}f}"
+
+
+def _ratio(estimate: Estimate | None, places: int | None = None) -> str:
+    return f"{estimate.value:.{places or digits(estimate.value)}f}" if estimate else ""
+
+
+def _between(estimate: Estimate | None, places: int | None = None) -> str:
+    if estimate is None or estimate.interval is None:
+        return ""
+    shown = places or digits(estimate.value)
+    return f"{estimate.interval.low:.{shown}f}{UNKNOWN}{estimate.interval.high:.{shown}f}"

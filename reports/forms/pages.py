@@ -1,0 +1,38 @@
+"""What all HTML pages share: how templates are filled in, and the style sheet.
+
+All text is escaped by Jinja and cleaned of control characters; only our own SVG and style sheet are trusted.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.view.clean import clean
+from runners.resources import root
+
+
+def environment() -> Environment:
+    """Return Jinja's environment: everything is escaped, an unknown name is an error."""
+    return Environment(
+        loader=FileSystemLoader(root() / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _visible(value: object) -> object:
+    """Show control characters of every string that a template prints; our own markup is left alone."""
+    return clean(value) if type(value) is str else value
+
+
+@cache
+def style_sheet() -> Markup:
+    """Return the style sheet, to stand in the page."""
+    text = (root() / "templates" / "report.css").read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - our own file

@@ -1,0 +1,135 @@
+"""What a report says of a run in any form: title, answers, warnings, tables, and whether the numbers agree.
+
+Pure. The HTML page has plots and folds besides; Markdown and text have no more than this.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.claims.duets import DuetTable, duet_table, duets_of
+from reports.claims.paced import PacedTable, paced_tables
+from reports.tables.tables import TableModel, build_tables
+from reports.trust.lint import Lint, lint_view
+from reports.trust.notices import Notice, notices
+from reports.view.view import RunView, read_embedded_matrix, view_run
+from runners.matrix.cells import RowKey, parse_row
+from runners.matrix.model import Heading, Matrix
+from runners.plan.order import is_duet_family
+from runners.records.run import Published, Run, RunFolder
+from runners.resources import root
+from runners.units import format_duration
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One run; `published` says that nothing in it was measured here, so that only published numbers are shown."""
+
+    view: RunView
+    title: str
+    subtitle: str
+    notices: tuple[Notice, ...]
+    tables: tuple[TableModel, ...]
+    duets: DuetTable | None
+    paced: tuple[PacedTable, ...]
+    lint: tuple[Lint, ...]
+    published: bool
+
+    @property
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        """Return each table's title and its answer in a sentence; those of duets last."""
+        said = [(table.title, table.headline) for table in self.tables]
+        return (*said, *([("Duets", self.duets.headline)] if self.duets else []))
+
+
+def summaries(folders: Sequence[RunFolder]) -> tuple[Summary, ...]:
+    """Return measured runs one after another, with published numbers beside theirs; published runs alone together."""
+    published = [Published(item.run, item.trials) for item in folders if item.run.kind == "published"]
+    measured = [item for item in folders if item.run.kind != "published"]
+    if measured:
+        return tuple(summarize(view_run(folder, published=published)) for folder in measured)
+    return tuple(summarize(view_run(folder)) for folder in _documents(folders))
+
+
+def summarize(view: RunView, prefix: str = "") -> Summary:
+    """Return what is said of one run; `prefix` keeps the ids of several runs apart."""
+    tables, duets = build_tables(view, prefix), duet_table(view, duets_of(view))
+    return Summary(
+        view=view,
+        title=title_of(view),
+        subtitle=subtitle_of(view),
+        notices=notices(view, prefix),
+        tables=tables,
+        duets=duets,
+        paced=paced_tables(view),
+        lint=lint_view(view),
+        published=view.run.kind == "published" and not view.folder.trials,
+    )
+
+
+def title_of(view: RunView) -> str:
+    """Return the suite's title."""
+    return view.matrix.suite.title if view.matrix else "HTTP speedup"
+
+
+def subtitle_of(view: RunView) -> str:
+    """Return where, when and how long: "local, 2026-11-24T18:00:00Z; preset quick: 6 blocks of 1s trials"."""
+    run = view.run
+    parts = [view.machine_name]
+    if run.started_at:
+        parts.append(run.started_at.replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC"))
+    if run.fleet:
+        parts.append(f"loaded by a {view.load_name}")
+    if run.preset:
+        length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
+        warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
+        blocks = f"{run.blocks} {'block' if run.blocks == 1 else 'blocks'}"
+        parts.append(f"preset {run.preset}: {blocks}{length}{warmup}{_duet_lengths(run)}")
+    return " \u00b7 ".join(parts)
+
+
+def _duet_lengths(run: Run) -> str:
+    """Return how often and how long duets were measured, where that differs from other trials."""
+    counts = {len(blocks) for family, blocks in run.order.items() if is_duet_family(family)}
+    if not counts or run.duet_duration_s is None:
+        return ""
+    return f"; {max(counts)} duets of {format_duration(run.duet_duration_s)} each"
+
+
+def _documents(folders: Sequence[RunFolder]) -> tuple[RunFolder, ...]:
+    """Return published runs as one folder without trials, in the tables of the matrix that comes with this program.
+
+    A run with numbers that no such table names, or with a matrix of its own, stays as it is.
+    """
+    text = (root() / "matrix.toml").read_text(encoding="utf-8")
+    matrix = read_embedded_matrix(text)
+    named = [item for item in folders if matrix and not item.run.matrix and _all_named(item, matrix)]
+    if not named:
+        return tuple(folders)
+    head = dataclasses.replace(
+        named[0].run, matrix=text, published=tuple(Published(item.run, item.trials) for item in named)
+    )
+    others = [item for item in folders if item not in named]
+    return (RunFolder(named[0].path, head, ()), *others)
+
+
+def _all_named(folder: RunFolder, matrix: Matrix) -> bool:
+    """Return whether tables that show this machine's published numbers name all of them."""
+    names = {
+        (_key(entry if isinstance(entry, str) else entry.row), table.mode)
+        for table in matrix.table
+        if table.published == folder.run.machine
+        for entry in table.rows
+        if not isinstance(entry, Heading)
+    }
+    found = {(RowKey(trial.server, trial.variant, trial.threads or 1), trial.mode) for trial in folder.trials}
+    return bool(found) and found <= names
+
+
+def _key(row: str) -> RowKey | None:
+    try:
+        return parse_row(row)
+    except ValueError:
+        return None

@@ -1,0 +1,185 @@
+"""The document's own form: a title, sections, and aligned names and numbers with notes in brackets.
+
+Pure. `text_measured` renders this run's numbers, `text_published` the published ones in the same way, so that a
+new block can be pasted over an old one. `render_text` is the whole report in this form.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+
+from reports.claims.duets import Duet, DuetTable, cell_name
+from reports.forms.summary import Summary, summaries
+from reports.tables.tables import TableModel
+from reports.trust.lint import Lint
+from reports.view.clean import clean
+from reports.view.rows import HeadingRow, Row, one_line, plural
+from reports.view.view import RunView
+from runners.records.run import RunFolder
+
+UNIT = "rqs/s"
+LABEL_WIDTH = 14  # at least, so that short tables line up with each other
+NUMBER_WIDTH = 6
+PROSE_WIDTH = 79
+
+Value = Callable[[Row], float | None]
+
+
+def render_text(folders: Sequence[RunFolder]) -> str:
+    """Return a report of run folders as text: one document after another, each with what must be said of it."""
+    return "\n\n".join(_report(item) for item in summaries(folders))
+
+
+def _report(item: Summary) -> str:
+    head = _head(item.view)
+    after = clean("\n".join(["", *_lint_lines(item.lint), ""]), keep="\n")
+    if item.published:
+        return text_published(item.view, item.tables, head) + after
+    said = text_measured(item.view, item.tables, item.duets, [*head, "", one_line(item.subtitle), *_front(item)])
+    beside = text_published(item.view, item.tables, ["# Published numbers"]) if item.view.published else ""
+    return said + after + (f"\n\n{beside}" if beside else "")
+
+
+def _front(item: Summary) -> Iterator[str]:
+    """Yield the answers, and what a reader must know before the numbers."""
+    if item.answers:
+        yield from ("", "## Answers", "")
+        for title, answer in item.answers:
+            yield from _listed(f"{title}: {answer}")
+    if item.notices:
+        yield from ("", "## Before you read the numbers", "")
+        for notice in item.notices:
+            yield from _listed(f"{notice.kind}: {notice.text}")
+
+
+def _lint_lines(lints: Sequence[Lint]) -> Iterator[str]:
+    """Yield what the lint found in each run's numbers, and at what it could not look."""
+    yield from ("## Consistency", "")
+    for lint in lints:
+        for finding in lint.findings:
+            yield from _listed(f"{lint.source}: {finding.id} {finding.name}: {finding.saw}. To do: {finding.advice}.")
+        if lint.nothing:
+            yield from _listed(f"{lint.source}: {lint.nothing}.")
+        if lint.blind:
+            yield from _listed(f"{lint.source}: nothing to look at for {lint.blind}.")
+
+
+def _listed(text: str) -> list[str]:
+    return textwrap.wrap(
+        one_line(text), PROSE_WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def text_measured(
+    view: RunView, tables: Sequence[TableModel], duets: DuetTable | None = None, head: Sequence[str] | None = None
+) -> str:
+    """Return the document with the numbers of this run; a row that was not measured shows a dash and why.
+
+    `head` stands instead of title and introduction.
+    """
+
+    def lead(table: TableModel) -> Iterator[str]:
+        if table.load_lines:
+            yield f"All numbers on {one_line(view.machine_name)}:"
+            yield ""
+            yield from dict.fromkeys(f"    {one_line(line.command)}" for line in table.load_lines)
+
+    lines = _head(view) if head is None else head
+    document = _document(lines, tables, lambda row: row.rps.value if row.rps else None, lead, absent=True)
+    return document + clean("\n".join(_duet_lines(duets)), keep="\n") if duets else document
+
+
+def _duet_lines(table: DuetTable) -> Iterator[str]:
+    """Yield the pairs: the row, what it costs in times its base, and what may be said from that."""
+    yield from ("", "## Duets", "", "Server CPU per request, both at the same moment:", "")
+    names = [f"{cell_name(duet.row)} / {cell_name(duet.base)}" for duet in table.duets]
+    width = max(LABEL_WIDTH, *map(len, map(one_line, names)))
+    for name, duet in zip(names, table.duets, strict=True):
+        value = f"{duet.ratio.value:.3f}" if duet.ratio else "-"
+        yield f"    {one_line(name):{width}} {value:>{NUMBER_WIDTH}} ({_duet_bracket(duet)})"
+    yield ""
+
+
+def _duet_bracket(duet: Duet) -> str:
+    interval = duet.ratio.interval if duet.ratio else None
+    between = [f"{interval.low:.3f}-{interval.high:.3f}"] if interval else []
+    answer = "noise floor" if duet.twin else duet.unranked or (duet.judgement.answer if duet.judgement else "")
+    return ", ".join([*between, plural(duet.ratio.count if duet.ratio else 0, "block"), *([answer] if answer else [])])
+
+
+def text_published(view: RunView, tables: Sequence[TableModel], head: Sequence[str] | None = None) -> str:
+    """Return the document with the published numbers; rows that were never published are left out."""
+
+    def lead(table: TableModel) -> Iterator[str]:
+        if table.published:
+            yield f"All numbers on {one_line(table.published.name)}:"
+            yield ""
+            yield from (f"    {one_line(command)}" for command in table.published.load_commands)
+
+    shown = [table for table in tables if any(row.published is not None for row in table.measurable)]
+    return _document(_head(view) if head is None else head, shown, lambda row: row.published, lead, absent=False)
+
+
+def _head(view: RunView) -> list[str]:
+    """Return title and introduction."""
+    suite = view.matrix.suite if view.matrix else None
+    lines = [f"# {one_line(suite.title)}" if suite else "# HTTP speedup"]
+    return [*lines, "", *_wrapped(suite.introduction)] if suite and suite.introduction else lines
+
+
+def _document(
+    head: Sequence[str],
+    tables: Sequence[TableModel],
+    value: Value,
+    lead: Callable[[TableModel], Iterator[str]],
+    *,
+    absent: bool,
+) -> str:
+    lines, said = list(head), list[str]()
+    for table in tables:
+        lines += ["", f"## {one_line(table.title)}"]
+        for paragraph in table.text:
+            lines += ["", *_wrapped(paragraph)]
+        above = list(lead(table))
+        if above and above != said:
+            lines += ["", *above]
+            said = above
+        lines += ["", *_table_lines(table.rows, value, absent=absent)]
+    return clean("\n".join(lines), keep="\n") + "\n"
+
+
+def _wrapped(paragraph: str) -> list[str]:
+    return textwrap.wrap(one_line(paragraph), PROSE_WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _table_lines(rows: Sequence[Row | HeadingRow], value: Value, *, absent: bool) -> Iterator[str]:
+    """Yield the header and the rows: names to the left, numbers to the right, notes in brackets behind."""
+    shown = [row for row in rows if isinstance(row, HeadingRow) or absent or value(row) is not None]
+    labels = [one_line(row.label) for row in shown if isinstance(row, Row)]
+    numbers = [_number(value(row)) for row in shown if isinstance(row, Row)]
+    width = max(LABEL_WIDTH, *map(len, labels)) if labels else LABEL_WIDTH
+    digits = max(NUMBER_WIDTH, *map(len, numbers)) if numbers else NUMBER_WIDTH
+    yield f"    {'':{width}} {UNIT:>{digits}}"
+    for number, row in enumerate(shown):
+        if isinstance(row, Row):
+            note = _bracket(row, value(row), limits=absent)
+            yield f"    {one_line(row.label):{width}} {_number(value(row)):>{digits}}{note}"
+        elif number + 1 < len(shown) and isinstance(shown[number + 1], Row):
+            yield from ([""] if number else [])
+            yield f"    {one_line(row.title)}:"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
+
+
+def _bracket(row: Row, value: float | None, *, limits: bool) -> str:
+    parts = [one_line(row.note)] if row.note else []
+    if value is None:
+        parts.append(row.status)
+    elif limits:
+        parts += ["shared CPUs"] if row.shared else []
+        parts += ["at least: limited by the load"] if row.client_bound else []
+    return f" ({', '.join(parts)})" if parts else ""

@@ -1,0 +1,137 @@
+"""The same tables on several machines: a column for each run, and one for published numbers. Pure.
+
+Rates of different machines are not compared with each other; what can be compared is what a row is to its base on
+each of them, so every column holds both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reports.tables.tables import TableModel
+from reports.view.rows import HeadingRow, Row, plural
+from reports.view.view import PublishedNumbers, RunView
+from runners.matrix.cells import RowKey
+
+Name = tuple[str, RowKey | None, tuple[int, str] | None]  # label, what it names, connections and generator if several
+
+
+@dataclass(frozen=True)
+class Column:
+    """One machine: its name, and under it what its rows have in common, or when its numbers were published."""
+
+    name: str
+    note: str
+    published: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row on one machine: the measured row, or a published rate, and its ratio to the base there."""
+
+    row: Row | None = None
+    rate: float | None = None
+    ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class MachineRow:
+    """One row with an entry for each column; None: no such row there. `row` is the first that has a cell or number."""
+
+    row: Row
+    entries: tuple[Entry | None, ...]
+
+
+@dataclass(frozen=True)
+class MachineTable:
+    """One table of the matrix over all machines."""
+
+    id: str
+    title: str
+    mode: str
+    columns: tuple[Column, ...]
+    rows: tuple[MachineRow | HeadingRow, ...]
+
+
+def machine_tables(runs: Sequence[tuple[RunView, Sequence[TableModel]]]) -> tuple[MachineTable, ...]:
+    """Return the tables that stand in two runs or more, in the order of the first; none for a single run."""
+    names = column_names([view for view, _ in runs])
+    found: dict[tuple[str, str], dict[int, TableModel]] = {}
+    for number, (_, tables) in enumerate(runs):
+        for table in tables:
+            found.setdefault((table.title, table.mode), {})[number] = table
+    several = (of for of in found.values() if len(of) > 1)
+    return tuple(_table(of, names, f"machines-{number}") for number, of in enumerate(several, start=1))
+
+
+def column_names(views: Sequence[RunView]) -> tuple[str, ...]:
+    """Return each run's machine; with its load where that differs, and where two are the same, with time or number."""
+    several = len({view.load_name for view in views}) > 1
+    names = [f"{view.machine_name}, {view.load_name}" if several else view.machine_name for view in views]
+    timed = [_told(names, name, view.run.started_at or "") for name, view in zip(names, views, strict=True)]
+    return tuple(_told(timed, name, f"run {number}") for number, name in enumerate(timed, start=1))
+
+
+def _told(names: Sequence[str], name: str, what: str) -> str:
+    return f"{name}, {what}" if names.count(name) > 1 and what else name
+
+
+def _table(of: Mapping[int, TableModel], names: Sequence[str], anchor: str) -> MachineTable:
+    published = next((table.published for table in of.values() if table.published), None)
+    first = next(iter(of.values()))
+    columns = [Column(names[number], _common(table)) for number, table in of.items()]
+    several = any(len({row.group for row in table.measured}) > 1 for table in of.values())
+    shown = [{_name(row, several=several): row for row in table.measurable} for table in of.values()]
+    rows = (_row(item, shown, published) if not isinstance(item, HeadingRow) else item for item in _items(first, shown))
+    return MachineTable(
+        id=anchor,
+        title=first.title,
+        mode=first.mode,
+        columns=(*columns, *([Column(published.name, "published", published=True)] if published else [])),
+        rows=tuple(_without_empty(rows)),
+    )
+
+
+def _name(row: Row, *, several: bool) -> Name:
+    """Return what a row is found by on another machine, whose number of connections may be another one."""
+    return row.label, row.key, row.group if several else None
+
+
+def _common(table: TableModel) -> str:
+    counts = {row.cell.connections for row in table.measured if row.cell}
+    return plural(next(iter(counts)), "connection") if len(counts) == 1 else ""
+
+
+def _items(first: TableModel, shown: Sequence[Mapping[Name, Row]]) -> Iterator[Name | HeadingRow]:
+    """Yield the first table's rows by name with its headings, then the rows that only later ones have."""
+    names = iter(shown[0])
+    yield from (row if isinstance(row, HeadingRow) else next(names) for row in first.rows)
+    yield from dict.fromkeys(name for rows in shown[1:] for name in rows if name not in shown[0])
+
+
+def _row(name: Name, shown: Sequence[Mapping[Name, Row]], published: PublishedNumbers | None) -> MachineRow:
+    found = [rows.get(name) for rows in shown]
+    entries = [_entry(row) if row else None for row in found]
+    known = [row for row in found if row]
+    if published:
+        before = next((row for row in known if row.published is not None), None)
+        entries.append(Entry(rate=before.published, ratio=before.published_ratio) if before else None)
+    return MachineRow(next((row for row in known if row.cell), known[0]), tuple(entries))
+
+
+def _entry(row: Row) -> Entry:
+    ratio = 1.0 if row.base else row.comparison.ratio.value if row.comparison else None
+    return Entry(row, row.rps.value if row.rps else None, ratio)
+
+
+def _without_empty(rows: Iterable[MachineRow | HeadingRow]) -> Iterator[MachineRow | HeadingRow]:
+    """Yield the rows that have a number somewhere, and the headings that such a row follows."""
+    heading: HeadingRow | None = None
+    for row in rows:
+        if isinstance(row, HeadingRow):
+            heading = row
+        elif any(entry and entry.rate is not None for entry in row.entries):
+            yield from [heading] if heading else []
+            heading = None
+            yield row

@@ -1,0 +1,119 @@
+"""Persistent and non-persistent connections side by side: what not keeping connections costs each server. Pure.
+
+Blocks of one number of both modes were measured in the same round of the run, so their ratio is taken block by block,
+with an interval where there are blocks enough. There is no verdict: the two modes are different work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reports.claims.comparing import paired
+from reports.tables.tables import level_note
+from reports.view.rows import Row, cell_row, plural
+from reports.view.view import Key, RunView
+from runners.records.run import CellInfo
+from runners.stats.statistics import Estimate
+
+KEPT, CLOSED = "persistent", "non-persistent"
+
+
+@dataclass(frozen=True)
+class ModeRow:
+    """One variant in both modes, and non-persistent / persistent: of the rate, and of the server's CPU time.
+
+    `limit` says why the ratio of rates is only a bound; `published` is the ratio of published rates.
+    """
+
+    kept: Row
+    closed: Row
+    ratio: Estimate | None
+    cost: Estimate | None
+    limit: str
+    published: float | None
+
+    @property
+    def connection_us(self) -> float | None:
+        """Return what a connection of its own adds to a request: server CPU time in microseconds, of the medians."""
+        costs = self.kept.costs.server, self.closed.costs.server
+        return costs[1].value - costs[0].value if costs[0] and costs[1] else None
+
+
+@dataclass(frozen=True)
+class ModeTable:
+    """Every variant that was to be measured in both modes and was in one at least, in the order of the plan."""
+
+    rows: tuple[ModeRow, ...]
+    level_note: str
+
+
+def mode_table(view: RunView) -> ModeTable | None:
+    """Return the modes side by side; None where nothing was to be measured in both."""
+    rows = _rows(view)
+    ratios = [row.ratio for row in rows if row.ratio]
+    return ModeTable(rows, level_note(ratios, len(ratios))) if rows else None
+
+
+def _rows(view: RunView) -> tuple[ModeRow, ...]:
+    pairs = list(_pairs(view))
+    notes = _notes([kept for kept, _ in pairs])
+    rows = [
+        (_row(kept, note, view), _row(closed, note, view)) for (kept, closed), note in zip(pairs, notes, strict=True)
+    ]
+    both = sum(1 for kept, closed in rows if kept.rps and closed.rps)
+    return tuple(_compared(kept, closed, both, view) for kept, closed in rows if kept.rps or closed.rps)
+
+
+def _pairs(view: RunView) -> Iterator[tuple[CellInfo, CellInfo]]:
+    for (server, variant, threads, mode), cells in view.by_key.items():
+        if mode == KEPT:
+            others = view.by_key.get((server, variant, threads, CLOSED), ())
+            closed = {(cell.connections, cell.load): cell for cell in others}
+            yield from ((cell, closed[key]) for cell in cells if (key := (cell.connections, cell.load)) in closed)
+
+
+def _notes(cells: Sequence[CellInfo]) -> Iterator[str]:
+    """Yield what tells each cell from others of its name."""
+    connections, loads = {cell.connections for cell in cells}, {cell.load for cell in cells}
+    for cell in cells:
+        parts = [plural(cell.threads, "thread")] if cell.threads > 1 else []
+        parts += [plural(cell.connections, "connection")] if len(connections) > 1 else []
+        yield ", ".join([*parts, *([cell.load] if len(loads) > 1 else [])])
+
+
+def _row(cell: CellInfo, note: str, view: RunView) -> Row:
+    return cell_row(cell, cell.title, note, view)
+
+
+def _compared(kept: Row, closed: Row, comparisons: int, view: RunView) -> ModeRow:
+    return ModeRow(
+        kept=kept,
+        closed=closed,
+        ratio=paired(closed, kept, "rate", comparisons),
+        cost=paired(closed, kept, "cost", comparisons),
+        limit=_limit(kept, closed),
+        published=_published(kept, view),
+    )
+
+
+def _limit(kept: Row, closed: Row) -> str:
+    if kept.client_bound and closed.client_bound:
+        return "the load generator was the limit of both"
+    if kept.client_bound:
+        return "at most: the load generator was the limit when persistent"
+    if closed.client_bound:
+        return "at least: the load generator was the limit when not persistent"
+    return ""
+
+
+def _published(row: Row, view: RunView) -> float | None:
+    """Return the published ratio, of the first source that has both numbers."""
+    if row.key is None:
+        return None
+    keys: list[Key] = [(row.key.server, row.key.variant, row.key.threads, mode) for mode in (KEPT, CLOSED)]
+    for numbers in view.published.values():
+        kept, closed = (numbers.requests_per_s.get(key) for key in keys)
+        if kept and closed:
+            return closed / kept
+    return None

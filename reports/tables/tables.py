@@ -1,0 +1,281 @@
+"""The report's tables: rows in the matrix's order with ratios, verdicts, published numbers and what may be said.
+
+Pure: from a view of a run to frozen models, which `text`, `plots` and `html` only have to draw.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reports.claims.comparing import Ranking, compare, rank_rows
+from reports.claims.duets import Duet, DuetCell, duet_cells, duets_of
+from reports.claims.headlines import headline
+from reports.trust.checks import CheckLine, check_line
+from reports.view.families import Family, Measure
+from reports.view.rows import NOT_SELECTED, HeadingRow, Row, cell_row, plural, rows_of
+from reports.view.view import PublishedNumbers, RunView, is_solo
+from runners.matrix.cells import parse_row
+from runners.matrix.model import Heading, Table
+from runners.records.run import CellInfo
+from runners.stats.statistics import LEVEL, Estimate, blocks_for_level, family_level, joint_level
+
+Group = tuple[int, str] | None
+
+
+@dataclass(frozen=True)
+class LoadLine:
+    """A load generator's command line, the CPUs of both sides, and how many rows it made."""
+
+    command: str
+    cpus: str
+    shared: bool
+    rows: int
+
+
+@dataclass(frozen=True)
+class TableModel:
+    """One table, ready to be drawn in any form; `level_note` says what its ratios' intervals promise.
+
+    `places` and `duets` hold each ranked cell's place and each cell's part in duets, by its id.
+    """
+
+    id: str
+    title: str
+    text: tuple[str, ...]
+    mode: str
+    rows: tuple[Row | HeadingRow, ...]
+    published: PublishedNumbers | None = None
+    load_lines: tuple[LoadLine, ...] = ()
+    headline: str = ""
+    level_note: str = ""
+    ranked_by: Measure = "rate"
+    places: Mapping[str, str] = field(default_factory=dict)
+    duets: Mapping[str, DuetCell] = field(default_factory=dict)
+    families: tuple[Family, ...] = ()
+    checks: CheckLine = ()
+    other: bool = False
+
+    @property
+    def measurable(self) -> tuple[Row, ...]:
+        """Return the rows without the headings."""
+        return tuple(row for row in self.rows if isinstance(row, Row))
+
+    @property
+    def measured(self) -> tuple[Row, ...]:
+        """Return the rows that have a number of this run."""
+        return tuple(row for row in self.measurable if row.status == "measured")
+
+
+def build_tables(view: RunView, prefix: str = "") -> tuple[TableModel, ...]:
+    """Return the matrix's tables in its order, then one for each mode with the cells that no table names.
+
+    A table of another group is left out, and so is one of which nothing was selected and nothing is published.
+    """
+    if view.only_duets:
+        return ()
+    tables, duets = view.matrix.table if view.matrix else (), duets_of(view)
+    models = [_table(table, view, duets, f"{prefix}{_anchor(table, number)}") for number, table in enumerate(tables)]
+    told = [(table, model) for table, model in zip(tables, models, strict=True) if _is_asked_for(table, model)]
+    others = _other_tables(view, duets, [table for table, _ in told], prefix)
+    return (*_unique(model for _, model in told), *others)
+
+
+def _is_asked_for(table: Table, model: TableModel) -> bool:
+    """Return whether the run holds a row of the table's own group; for a table of no group, any row at all."""
+    if table.group is not None:
+        return any(row.cell and row.cell.group == table.group for row in model.measurable)
+    return any(row.published or row.reason != NOT_SELECTED for row in model.measurable)
+
+
+def _table(table: Table, view: RunView, duets: Sequence[Duet], anchor: str) -> TableModel:
+    published = view.published.get(table.published) if table.published else None
+    rows: list[Row | HeadingRow] = []
+    for entry in table.rows:
+        if isinstance(entry, Heading):
+            rows.append(HeadingRow(entry.heading))
+        else:
+            rows.extend(rows_of(entry, table.mode, view, published))
+    return _finish(
+        TableModel(
+            id=anchor,
+            title=table.section or table.title,
+            text=tuple(part.strip() for part in re.split(r"\n\s*\n", table.text) if part.strip()),
+            mode=table.mode,
+            rows=tuple(rows),
+            published=published,
+        ),
+        view,
+        duets,
+    )
+
+
+def _anchor(table: Table, number: int) -> str:
+    made = re.sub(r"[^a-z0-9]+", "-", table.title.lower()).strip("-")
+    return f"table-{table.id or made or number}"
+
+
+def _unique(models: Iterable[TableModel]) -> Iterator[TableModel]:
+    taken: set[str] = set()
+    for number, model in enumerate(models):
+        anchor = f"{model.id}-{number}" if model.id in taken else model.id
+        taken.add(anchor)
+        yield dataclasses.replace(model, id=anchor)
+
+
+def _other_tables(view: RunView, duets: Sequence[Duet], tables: Sequence[Table], prefix: str) -> Iterator[TableModel]:
+    """Yield, for each mode, the cells that were to be measured and that no table names."""
+    named = set(_named_keys(tables))
+    rest: dict[str, list[CellInfo]] = {}
+    for cell in view.cells:
+        to_be_measured = not cell.twin_of and (cell.status in ("planned", "failed") or cell.id in view.trials)
+        if to_be_measured and (cell.server, cell.variant, cell.threads, cell.mode) not in named:
+            rest.setdefault(cell.mode, []).append(cell)
+    for mode, cells in rest.items():
+        yield _finish(
+            TableModel(
+                id=f"{prefix}other-{re.sub(r'[^A-Za-z0-9]+', '-', mode)}",
+                title=f"Other cells, {mode} connections",
+                text=("Measured, but in no table of the matrix.",),
+                mode=mode,
+                rows=tuple(cell_row(cell, cell.title, _cell_note(cell, cells), view) for cell in cells),
+                other=True,
+            ),
+            view,
+            duets,
+        )
+
+
+def _named_keys(tables: Sequence[Table]) -> Iterator[tuple[str, str | None, int, str]]:
+    for table in tables:
+        for entry in table.rows:
+            if not isinstance(entry, Heading):
+                try:
+                    key = parse_row(entry if isinstance(entry, str) else entry.row)
+                except ValueError:
+                    continue
+                yield key.server, key.variant, key.threads, table.mode
+
+
+def _cell_note(cell: CellInfo, cells: Sequence[CellInfo]) -> str:
+    parts = [plural(cell.threads, "thread")] if len({other.threads for other in cells}) > 1 else []
+    parts += [plural(cell.connections, "connection")] if len({other.connections for other in cells}) > 1 else []
+    parts += [cell.load] if len({other.load for other in cells}) > 1 else []
+    return ", ".join(parts)
+
+
+def _finish(model: TableModel, view: RunView, duets: Sequence[Duet]) -> TableModel:
+    """Add what needs all rows: ratios, ranks, duets, command lines, the headline and what the intervals promise."""
+    rows, level_note = _compare(model.rows, view)
+    measurable = [row for row in rows if isinstance(row, Row)]
+    measured = [row for row in measurable if row.status == "measured"]
+    rankings = [rank_rows(group, view.families) for group in _groups(measured)]
+    cells = [row.cell for row in measurable if row.cell and row.trials]
+    together = duet_cells(measurable, duets)
+    families = _families(cells, view, duets=bool(together))
+    trials = [trial for cell in cells for trial in view.every[cell.id] if is_solo(trial)]
+    return dataclasses.replace(
+        model,
+        rows=rows,
+        load_lines=load_lines(rows),
+        level_note=level_note,
+        ranked_by=rankings[0].by if rankings else "rate",
+        places={cell: place for ranking in rankings for cell, place in ranking.places.items()},
+        headline=headline(measured, rankings[0] if rankings else Ranking()),
+        duets=together,
+        families=families,
+        checks=check_line(trials, families),
+    )
+
+
+def _families(cells: Iterable[CellInfo], view: RunView, *, duets: bool) -> tuple[Family, ...]:
+    """Return the families of a table's cells, and those of its duets."""
+    names = list(dict.fromkeys(cell.family for cell in cells))
+    names += [f"{name}/duet" for name in names] if duets else []
+    return tuple(view.families[name] for name in names if name in view.families)
+
+
+def _groups(measured: Iterable[Row]) -> list[list[Row]]:
+    """Return the rows that have their connections and load generator in common, in the table's order."""
+    found: dict[Group, list[Row]] = {}
+    for row in measured:
+        found.setdefault(row.group, []).append(row)
+    return list(found.values())
+
+
+def _compare(rows: Sequence[Row | HeadingRow], view: RunView) -> tuple[tuple[Row | HeadingRow, ...], str]:
+    """Compare each measured row with the first one that has its connections and load generator."""
+    bases: dict[Group, Row] = {}
+    for row in rows:
+        if isinstance(row, Row) and row.status == "measured":
+            bases.setdefault(row.group, row)
+    count = sum(1 for row in rows if isinstance(row, Row) and row.status == "measured") - len(bases)
+    compared = tuple(_compared(row, bases, count, view) if isinstance(row, Row) else row for row in rows)
+    ratios = [row.comparison.ratio for row in compared if isinstance(row, Row) and row.comparison]
+    return compared, level_note(ratios, count)
+
+
+def _compared(row: Row, bases: dict[Group, Row], comparisons: int, view: RunView) -> Row:
+    base = bases.get(row.group) or next(iter(bases.values()), None)
+    before = None
+    if base is not None and row is not base and row.published and base.published:
+        before = row.published / base.published
+    if base is None or row.status != "measured":
+        return dataclasses.replace(row, published_ratio=before)
+    if row is base:
+        return dataclasses.replace(row, base=True, published_ratio=1.0 if row.published else None)
+    comparison = compare(row, base, comparisons, view.families, whole=view.limits.folds)
+    return dataclasses.replace(row, published_ratio=before, comparison=comparison)
+
+
+def level_note(ratios: Sequence[Estimate], comparisons: int) -> str:
+    """Return with what level the intervals of a table's ratios hold."""
+    intervals = [ratio.interval for ratio in ratios if ratio.interval]
+    if not intervals:
+        few = "Fewer than six blocks in common: ratios without intervals, and so without verdicts."
+        return few if ratios else ""
+    wanted = family_level(comparisons)
+    lowest = min(interval.level for interval in intervals)
+    if lowest >= wanted:
+        together = "" if comparisons == 1 else f" for all {comparisons} ratios of this table together"
+        return f"Intervals of ratios: at least {_percent(LEVEL)}{together}."
+    return (
+        f"Intervals of ratios: {_percent(lowest)} each, {_percent(joint_level(comparisons, lowest))} for all"
+        f" {comparisons} together; {blocks_for_level(wanted)} blocks would give {_percent(LEVEL)}."
+    )
+
+
+def _percent(level: float) -> str:
+    return f"{level * 100:.3g} %"
+
+
+def load_lines(rows: Iterable[Row | HeadingRow]) -> tuple[LoadLine, ...]:
+    """Return each distinct command line of the load generator with its CPUs, in the order of the rows."""
+    found: dict[tuple[str, str, bool], int] = {}
+    for row in rows:
+        if isinstance(row, Row) and row.cell is not None and (row.status == "measured" or row.trials):
+            command = _load_command(row)
+            if command:
+                line = (command, _cpus(row.cell), row.cell.shared)
+                found[line] = found.get(line, 0) + 1
+    return tuple(LoadLine(*line, rows=count) for line, count in found.items())
+
+
+def _load_command(row: Row) -> str:
+    """Return the command line that loaded a row: the plan's, or what the first trial ran."""
+    if row.cell and row.cell.load_command:
+        return shlex.join(row.cell.load_command)
+    commands = (command for trial in row.trials for command in trial.commands if command.purpose == "load")
+    first = next(commands, None)
+    return shlex.join(first.argv) if first else ""
+
+
+def _cpus(cell: CellInfo) -> str:
+    if cell.cpus_server is None or cell.cpus_client is None:
+        return ""
+    if cell.shared:
+        return f"server and load share CPUs: {cell.cpus_server} and {cell.cpus_client}"
+    return f"server on CPU {cell.cpus_server}, load on CPU {cell.cpus_client}"

@@ -1,0 +1,1 @@
+"""Whether the numbers can be believed: checks, notices, consistency rules; pure."""

@@ -1,0 +1,342 @@
+"""Do the numbers agree with each other? Seven rules over trials, whoever measured them.
+
+Pure. Checks V1 to V29 judge a trial by what was seen beside it. These rules need nothing but the numbers, so that
+they can be asked of numbers that others published, too. Each says what it found and never hides or drops a number;
+of what it needs and does not find, it looks at nothing, and says so.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from reports.view.rows import one_line, plural
+from reports.view.view import RunView, is_solo, ok_trials
+from runners.matrix.cells import variant_name
+from runners.records.trial import Trial
+from runners.stats.comparison import counting
+
+RATE_OFF = 0.005  # L1: reported durations are often the one asked for, not the one that was
+LITTLE_LOW, LITTLE_HIGH = 0.9, 1.1  # L3
+BYTES_OFF = 0.01  # L4
+SAME_FROM_PER_S = 1000  # L6: a server that sleeps answers 10 per second in both modes, honestly
+CEILING_BAND = 0.02  # L7
+CEILING_SERVERS = 3  # L7
+WRK = ("wrk", "wrk2")  # both split connections over threads alike
+LATENCIES = "min p1 p5 p10 p25 p50 p75 p90 p95 p97.5 p99 p99.9 p99.99 p99.999 max"
+PERCENTILES = tuple(LATENCIES.split())
+
+Looked = tuple[int, list[str]]  # at how many numbers a rule could look, and what it saw
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found: its id and name, what it saw and where, and what to do."""
+
+    id: str
+    name: str
+    saw: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: its formula in words, and the function that looks at trials which count."""
+
+    id: str
+    name: str
+    formula: str
+    advice: str
+    look: Callable[[Sequence[Trial]], Looked]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a rule said of some trials; `looked` is 0 where it found nothing that it could look at."""
+
+    rule: Rule
+    looked: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Lint:
+    """What all rules said of one run's numbers; `source` names the run."""
+
+    source: str
+    answers: tuple[Answer, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return all findings, in the order of the rules."""
+        return tuple(itertools.chain.from_iterable(answer.findings for answer in self.answers))
+
+    @property
+    def nothing(self) -> str:
+        """Return why there is no finding: that nothing was found, or that there was nothing to look at."""
+        if self.findings:
+            return ""
+        looked = any(answer.looked for answer in self.answers)
+        return "nothing found" if looked else "no numbers to look at"
+
+    @property
+    def blind(self) -> str:
+        """Return the rules that found nothing to look at: "L2 percentiles in order, L3 Little's law".
+
+        Empty where none did: `nothing` says that.
+        """
+        if not any(answer.looked for answer in self.answers):
+            return ""
+        return ", ".join(f"{answer.rule.id} {answer.rule.name}" for answer in self.answers if not answer.looked)
+
+
+def lint_view(view: RunView) -> tuple[Lint, ...]:
+    """Return what the rules say of a run and of each published one that stands beside it."""
+    own = counting(view.folder.trials)
+    beside = [Lint(one_line(item.name), lint(item.trials)) for item in view.published.values()]
+    return (*([Lint(one_line(view.machine_name), lint(own))] if own or not beside else []), *beside)
+
+
+def lint(trials: Iterable[Trial]) -> tuple[Answer, ...]:
+    """Return what each rule says of trials; those that do not count are left out."""
+    counted = ok_trials(tuple(trials))
+    return tuple(_answer(rule, counted) for rule in RULES)
+
+
+def _answer(rule: Rule, trials: Sequence[Trial]) -> Answer:
+    looked, saws = rule.look(trials)
+    return Answer(rule, looked, tuple(Finding(rule.id, rule.name, saw, rule.advice) for saw in saws))
+
+
+def rate_is_requests_over_duration(trials: Sequence[Trial]) -> Looked:
+    """Compare each rate with requests / duration."""
+    return _each(trials, _rate_saw)
+
+
+def _rate_saw(trial: Trial) -> str | None:
+    if not trial.requests or not trial.duration_us or trial.load == "fleet":  # whose rate is of a part, see V29
+        return None
+    rate, known = trial.requests_per_s or 0, trial.requests / trial.duration_us * 1e6
+    if abs(rate / known - 1) <= RATE_OFF:
+        return ""
+    seconds = trial.duration_us / 1e6
+    return f"{rate:.0f} requests per second, but {trial.requests} in {seconds:.3g} s are {known:.0f}"
+
+
+def percentiles_in_order(trials: Sequence[Trial]) -> Looked:
+    """Compare each printed percentile with the next higher one, and the mean with the extremes."""
+    return _each(trials, _order_saw)
+
+
+def _order_saw(trial: Trial) -> str | None:
+    known = [(name, trial.latency_us[name]) for name in PERCENTILES if name in trial.latency_us]
+    if len(known) < 2:
+        return None
+    pairs = itertools.pairwise(known)
+    wrong = [f"{low} {first:g} µs > {high} {then:g} µs" for (low, first), (high, then) in pairs if first > then]
+    wrong += [f"{name} {value:g} µs is below 0" for name, value in known if value < 0]
+    mean, highest = trial.latency_us.get("mean"), trial.latency_us.get("max")
+    if mean is not None and highest is not None and mean > highest:
+        wrong.append(f"mean {mean:g} µs > max {highest:g} µs")
+    return ", ".join(wrong)
+
+
+def littles_law(trials: Sequence[Trial]) -> Looked:
+    """Compare rate x mean latency with the connections: each has at most one request under way."""
+    return _each([trial for trial in trials if is_solo(trial) and trial.mode == "persistent"], _little_saw)
+
+
+def _little_saw(trial: Trial) -> str | None:
+    mean_us = trial.evidence.mean_latency_us if trial.evidence else trial.latency_us.get("mean")
+    if mean_us is None or not trial.connections:
+        return None
+    share = (trial.requests_per_s or 0) * mean_us / 1e6 / trial.connections
+    idle_is_judged = any(check.id == "V10" for check in trial.checks)
+    if share <= LITTLE_HIGH and (share >= LITTLE_LOW or idle_is_judged):
+        return ""
+    return (
+        f"{trial.requests_per_s:.0f}/s x {mean_us / 1000:.3g} ms mean latency keeps"
+        f" {share * trial.connections:.1f} of {plural(trial.connections, 'connection')} at work"
+    )
+
+
+def bytes_per_request_constant(trials: Sequence[Trial]) -> Looked:
+    """Compare bytes / request over all trials of one program in one mode; answers in flight may add a share."""
+    groups = _grouped(
+        [trial for trial in trials if trial.bytes_read and trial.requests],
+        lambda trial: (trial.machine, trial.server, trial.variant, trial.mode, trial.load),
+    )
+    alike = [group for group in groups if len(group) > 1]
+    return sum(map(len, alike)), [saw for group in alike if (saw := _bytes_saw(group))]
+
+
+def _bytes_saw(group: Sequence[Trial]) -> str:
+    sizes = [(trial.bytes_read or 0) / (trial.requests or 1) for trial in group]
+    in_flight = max((trial.connections or 0) / (trial.requests or 1) for trial in group)
+    if max(sizes) / min(sizes) - 1 <= BYTES_OFF + in_flight:
+        return ""
+    first = group[0]
+    name = variant_name(first.server, first.variant)
+    return f"{name}, {first.mode}: {min(sizes):.1f} to {max(sizes):.1f} bytes per request over {len(group)} trials"
+
+
+def connections_divisible(trials: Sequence[Trial]) -> Looked:
+    """Divide wrk's connections by its threads: it opens threads x floor(connections / threads)."""
+    counted: dict[tuple[int, int], int] = defaultdict(int)
+    for trial in trials:
+        for command in trial.commands:
+            if command.purpose == "load" and (asked := wrk_split(command.argv)):
+                counted[asked] += 1
+    return sum(counted.values()), [
+        f"wrk -c {connections} -t {threads} opens {connections // threads * threads} connections,"
+        f" {connections // threads} for each thread ({plural(count, 'number')})"
+        for (connections, threads), count in counted.items()
+        if connections % threads
+    ]
+
+
+def wrk_split(argv: Sequence[str]) -> tuple[int, int] | None:
+    """Return the connections and threads that a command line asks of wrk; None where it is another program's."""
+    if not argv or PurePath(argv[0]).name not in WRK:
+        return None
+    asked = {"-c": 10, "-t": 2}  # wrk's own defaults
+    for word, after in itertools.zip_longest(argv[1:], argv[2:], fillvalue=""):
+        name, _, value = word.partition("=") if word.startswith("--") else (word[:2], "", word[2:])
+        short = {"--connections": "-c", "--threads": "-t"}.get(name, name)
+        if short in asked and (value or after).isdecimal():
+            asked[short] = int(value or after)
+    connections, threads = asked["-c"], asked["-t"]
+    return (connections, threads) if threads else None
+
+
+def same_number_in_both_modes(trials: Sequence[Trial]) -> Looked:
+    """Look for one number, to the last digit, with persistent connections and without."""
+    found: defaultdict[tuple[str, int | None, str], dict[str, float]] = defaultdict(dict)
+    for rate, cell in _cell_rates(trials):
+        name = variant_name(cell.server, cell.variant)
+        found[name, cell.threads, f"{cell.machine} {cell.load} {cell.connections}"][cell.mode] = rate
+    both = [(key, rates) for key, rates in found.items() if len(rates) > 1]
+    return len(both), [
+        f"{name}{_with(threads)}: {rate} requests per second, {' and '.join(same)}"
+        for (name, threads, _), rates in both
+        for rate, same in _same(rates)
+    ]
+
+
+def _with(threads: int | None) -> str:
+    return f", {threads} threads" if (threads or 1) > 1 else ""
+
+
+def _same(rates: dict[str, float]) -> Iterator[tuple[int, list[str]]]:
+    by_rate: defaultdict[int, list[str]] = defaultdict(list)
+    for mode, rate in rates.items():
+        by_rate[round(rate)].append(mode)
+    return ((rate, modes) for rate, modes in by_rate.items() if len(modes) > 1 and rate >= SAME_FROM_PER_S)
+
+
+def clusters_at_a_ceiling(trials: Sequence[Trial]) -> Looked:
+    """Look for servers that all reach nearly the highest rate, and of none is known that it was the limit itself."""
+    groups: defaultdict[tuple[object, ...], list[tuple[float, Trial]]] = defaultdict(list)
+    for rate, cell in _cell_rates(trials):
+        groups[cell.machine, cell.mode, cell.load, cell.connections].append((rate, cell))
+    many = [group for group in groups.values() if len({cell.server for _, cell in group}) >= CEILING_SERVERS]
+    return sum(map(len, many)), [saw for group in many if (saw := _ceiling_saw(group))]
+
+
+def _ceiling_saw(group: Sequence[tuple[float, Trial]]) -> str:
+    highest = max(rate for rate, _ in group)
+    near = [(rate, cell) for rate, cell in group if rate >= highest * (1 - CEILING_BAND)]
+    servers = dict.fromkeys(cell.server for _, cell in near if cell.bound not in ("server", "shared"))
+    if len(servers) < CEILING_SERVERS:
+        return ""
+    lowest = min(rate for rate, _ in near)
+    return f"{', '.join(servers)}, {near[0][1].mode}: all between {lowest:.0f} and {highest:.0f} requests per second"
+
+
+def _cell_rates(trials: Sequence[Trial]) -> Iterator[tuple[float, Trial]]:
+    """Yield each cell's median rate at full load, with a trial whose bound most of its trials had."""
+    for group in _grouped([trial for trial in trials if is_solo(trial)], lambda trial: trial.cell):
+        bound = statistics.mode(trial.bound for trial in group)
+        shown = next(trial for trial in group if trial.bound == bound)
+        yield statistics.median(trial.requests_per_s or 0 for trial in group), shown
+
+
+def _each(trials: Iterable[Trial], look: Callable[[Trial], str | None]) -> Looked:
+    """Ask each trial; what is seen is told once for each cell. None: there was nothing to look at."""
+    looked, seen = 0, defaultdict[str, list[str]](list)
+    for trial in trials:
+        saw = look(trial)
+        looked += saw is not None
+        if saw:
+            seen[trial.cell.partition("#")[0]].append(saw)
+    return looked, [
+        f"{cell}: {saws[0]}{f' (and {len(saws) - 1} more of its trials)' if len(saws) > 1 else ''}"
+        for cell, saws in seen.items()
+    ]
+
+
+def _grouped(trials: Iterable[Trial], key: Callable[[Trial], object]) -> list[list[Trial]]:
+    found: defaultdict[object, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        found[key(trial)].append(trial)
+    return list(found.values())
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "L1",
+        "rate",
+        f"requests per second = requests / duration, within {RATE_OFF * 100:g} %",
+        "look which of the three is of another interval, or of another trial",
+        rate_is_requests_over_duration,
+    ),
+    Rule(
+        "L2",
+        "percentiles in order",
+        "0 <= min <= p50 <= p90 <= p99 <= max, and mean <= max; of printed figures: a histogram's are in order",
+        "look whether two columns were exchanged, or percentiles averaged over trials",
+        percentiles_in_order,
+    ),
+    Rule(
+        "L3",
+        "Little's law",
+        f"rate x mean latency / connections lies between {LITTLE_LOW:g} and {LITTLE_HIGH:g}, with persistent"
+        " connections at full load; that connections idle is left to V10 where a trial has it",
+        "more: the latency is not of these requests; less: connections were dead, or waited inside the generator",
+        littles_law,
+    ),
+    Rule(
+        "L4",
+        "bytes per request",
+        f"bytes / requests of one program in one mode agree within {BYTES_OFF * 100:g} % and one answer for each"
+        " connection",
+        "look whether some answers were errors, or another server's",
+        bytes_per_request_constant,
+    ),
+    Rule(
+        "L5",
+        "connections divisible",
+        "wrk's connections are a multiple of its threads",
+        "the number belongs to fewer connections than it says; choose threads that divide them",
+        connections_divisible,
+    ),
+    Rule(
+        "L6",
+        "same number in both modes",
+        f"no rate from {SAME_FROM_PER_S}/s on is the same to the last digit with persistent connections and without",
+        "one of them was probably copied, or measured in the other's mode; measure both again",
+        same_number_in_both_modes,
+    ),
+    Rule(
+        "L7",
+        "ceiling",
+        f"at most {CEILING_SERVERS - 1} servers lie within {CEILING_BAND * 100:g} % of the highest rate of their mode"
+        " and connections; those that are known to have been the limit themselves do not count",
+        "something else was probably the limit: the load generator, or the network; compare CPU per request",
+        clusters_at_a_ceiling,
+    ),
+)

@@ -1,0 +1,128 @@
+"""How much of a run one file can hold: everything of a usual run, less and less of each cell of a large one.
+
+A report is sent by mail and read on telephones, so its size is kept near 1 MB for a usual run and 2 MB for 250 cells.
+What is left out is said in the page, and is in the run folder. Pure, except that `read_for_report` reads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json
+
+from runners.records.folder import TRIALS_FILE, read_folder, read_run, read_trials
+from runners.records.run import RunFolder
+from runners.records.trial import TRIAL_SCHEMA, Check, Trial
+
+MOST_FOLDED = 5000  # trials; of more, no cell can be unfolded, and only what tables need is read
+MOST_DETAILED = 600  # trials; of more, their rows and checks are short
+MOST_OUTPUTS = 80  # trials whose command lines and outputs are shown, or one of each cell if that is more
+MOST_WATCHED = 100  # cells; of more, only a detailed page shows counters over time
+WRITTEN_END = f',"schema":"{TRIAL_SCHEMA}"}}\n'.encode()  # behind the evidence
+CHECK = re.compile(rb'\{"id":"([^"\\]*)","name":"([^"\\]*)","outcome":"([a-z]*)"')
+CHECKS = TypeAdapter(Check)
+MOST_ORDER = 20_000  # characters of the planned order
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the page shows of a run of so many trials."""
+
+    trials: int
+
+    @property
+    def folds(self) -> bool:
+        """Return whether cells unfold, and tables beyond the matrix's own are shown."""
+        return self.trials <= MOST_FOLDED
+
+    @property
+    def details(self) -> bool:
+        """Return whether each trial and each check is shown with all that is known of it."""
+        return self.trials <= MOST_DETAILED
+
+    @property
+    def said(self) -> str:
+        """Return what is left out, in a sentence; empty where nothing is."""
+        if not self.folds:
+            return (
+                f"{self.trials} trials are too many for one page: plots, CPU times, modes, scaling, latency and cells"
+                " are left out. The run folder has everything; so has the report of a run with fewer cells (--only)."
+            )
+        if not self.details:
+            return (
+                f"{self.trials} trials: of each, the page shows a short row; of checks, those that failed or warned;"
+                f" commands and output of each cell's first trial and some more. The run folder has all of them."
+            )
+        if self.trials > MOST_OUTPUTS:
+            return (
+                f"Of {self.trials} trials, the page shows commands and output of some, those that do not count first;"
+                " the run folder's logs have all."
+            )
+        return ""
+
+
+def read_for_report(path: Path) -> RunFolder:
+    """Read a run folder; of a very large one, of each trial only what its tables show."""
+    if not _is_long(path / TRIALS_FILE):
+        return read_folder(path)
+    return RunFolder(path=path, run=read_run(path), trials=read_trials(path, _LeanTrials().parse))
+
+
+def _is_long(file: Path) -> bool:
+    if not file.exists():
+        return False
+    with file.open("rb") as stream:
+        return next(itertools.islice(stream, MOST_FOLDED, None), None) is not None
+
+
+class _LeanTrials:
+    """Parses trials without evidence, latency and commands; checks that came out alike are kept once, unseen.
+
+    JSON of which nothing is kept takes most of the time, so of lines as we write them only the rest is parsed. Within a
+    string of JSON quotes are escaped, so bytes like `,"checks":[` are a field's name and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self.adapter = TypeAdapter(Trial)
+        self.checks: dict[tuple[tuple[bytes, ...], ...], tuple[Check, ...]] = {}
+
+    def parse(self, line: bytes) -> Trial:
+        """Return a line's trial; ValueError, TypeError or LookupError where it is none."""
+        head, checks, tail = line.partition(b',"checks":[')
+        inside, commands, tail = tail.partition(b'],"commands":[')
+        _, end, tail = tail.partition(b'],"server_exit":')
+        between, evidence, _ = tail.partition(b',"evidence":')
+        found = CHECK.findall(inside)
+        ours = checks and commands and end and evidence and line.endswith(WRITTEN_END)
+        if not ours or len(found) != inside.count(b'"outcome":'):
+            return self.whole(line)
+        record = from_json(b"".join((head, b',"server_exit":', between, b"}")))
+        return self.trial(record, self.shared(tuple(found)))
+
+    def whole(self, line: bytes) -> Trial:
+        """Return the trial of a line that is not written as we do."""
+        record = from_json(line)
+        if not isinstance(record, dict):
+            raise TypeError("not a record")
+        found = ((check["id"], check["name"], check["outcome"]) for check in record.get("checks", ()))
+        return self.trial(record, self.shared(tuple(tuple(word.encode() for word in check) for check in found)))
+
+    def trial(self, record: dict[str, Any], checks: tuple[Check, ...]) -> Trial:
+        """Return a record's trial with these checks."""
+        record |= {"evidence": None, "latency": None, "commands": (), "checks": checks}
+        return self.adapter.validate_python(record)
+
+    def shared(self, found: tuple[tuple[bytes, ...], ...]) -> tuple[Check, ...]:
+        """Return the checks by id, name and outcome."""
+        if found not in self.checks:
+            words = [[word.decode() for word in check] for check in found]
+            self.checks[found] = tuple(
+                CHECKS.validate_python({"id": id_, "name": name, "outcome": outcome, "saw": ""})
+                for id_, name, outcome in words
+            )
+        return self.checks[found]

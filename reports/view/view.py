@@ -1,0 +1,222 @@
+"""A run folder, indexed once for reading: its matrix, cells by what a table's row names, trials by cell.
+
+Pure. A report must show whatever was recorded, so nothing here raises: a matrix that can no longer be read leaves the
+run without the document's tables, and a trial of a cell that the plan lacks gets a cell made from its own words.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import statistics
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from reports.view.families import Family, families_of
+from reports.view.limits import Limits
+from runners.matrix.cells import Program, programs, variant_name
+from runners.matrix.model import Matrix, Validity
+from runners.plan.order import TOGETHER
+from runners.records.run import CellInfo, Published, Run, RunFolder
+from runners.records.trial import Trial
+from runners.stats.comparison import counting
+
+Key = tuple[str, str | None, int, str]  # server, variant, threads, mode
+ThreadLimits = tuple[int, ...] | None  # thread counts that a program can use; None: any
+
+
+@dataclass(frozen=True)
+class PublishedNumbers:
+    """What a published run says: its trials, and requests per second by what a table's row names."""
+
+    run: Run
+    requests_per_s: Mapping[Key, float]
+    trials: tuple[Trial, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the machine's title and the year of its numbers: "Core2Quad Q9300, 2015"."""
+        title = self.run.machine_title or self.run.machine
+        year = (self.run.started_at or "")[:4]
+        return f"{title}, {year}" if year else title
+
+    @property
+    def load_commands(self) -> tuple[str, ...]:
+        """Return each command line that its numbers were measured with, once."""
+        commands = (command for trial in self.trials for command in trial.commands if command.purpose == "load")
+        return tuple(dict.fromkeys(shlex.join(command.argv) for command in commands))
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run with the indexes that tables and folds look things up in.
+
+    `trials` are those that count: alone on the machine, of the last attempt at their block. `together` are those of
+    duets that count, by pair. `every` holds all. Twins are in no index by key, since no row names them.
+    """
+
+    folder: RunFolder
+    matrix: Matrix | None
+    cells: tuple[CellInfo, ...]
+    by_key: Mapping[Key, tuple[CellInfo, ...]]
+    trials: Mapping[str, tuple[Trial, ...]]
+    together: Mapping[str, tuple[Trial, ...]]
+    every: Mapping[str, tuple[Trial, ...]]
+    families: Mapping[str, Family]
+    anchors: Mapping[str, str]
+    programs: Mapping[tuple[str, str | None], tuple[Program, ThreadLimits]]
+    published: Mapping[str, PublishedNumbers]
+    limits: Limits
+
+    @property
+    def run(self) -> Run:
+        """Return the head of the run folder."""
+        return self.folder.run
+
+    @property
+    def only_duets(self) -> bool:
+        """Return whether nothing was to be measured alone."""
+        return not any(family.design == "solo" for family in self.families.values()) and bool(self.families)
+
+    @property
+    def machine_name(self) -> str:
+        """Return how people call the machine of this run; a profile without a title adds the processor."""
+        if self.run.machine_title:
+            return self.run.machine_title
+        cpu = self.run.facts.get("cpu")
+        return f"{self.run.machine} ({cpu})" if cpu else self.run.machine
+
+    @property
+    def load_name(self) -> str:
+        """Return where the load came from: "local", or "fleet of 2"; with Locust's users, that as well."""
+        loads = {cell.load for cell in self.cells if cell.status == "planned"}
+        users = " with Locust's users" if loads == {"locust"} else ""
+        return f"fleet of {self.run.fleet.clients}{users}" if self.run.fleet else f"local{users}"
+
+
+def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Published] = ()) -> RunView:
+    """Return the view of a run folder; `prefix` keeps the anchors of several runs in one file apart."""
+    matrix = read_embedded_matrix(folder.run.matrix)
+    every = _by_cell(folder.trials)
+    counted = counting(folder.trials)
+    trials = _by_cell(trial for trial in counted if is_solo(trial))
+    trials |= {cell: of for cell, of in _unmeasured(every).items() if cell not in trials}
+    known = {cell.id for cell in folder.run.cells}
+    cells = folder.run.cells + tuple(cell_of(of[0]) for name, of in every.items() if name not in known)
+    return RunView(
+        folder=folder,
+        matrix=matrix,
+        cells=cells,
+        by_key=_by_key(cells),
+        trials=trials,
+        together=_by_pair(counted),
+        every=every,
+        families=families_of(folder, cells, matrix.validity.twin if matrix else Validity().twin),
+        anchors=_anchors(cells, f"{prefix}cell-"),
+        programs={(program.server, program.variant): (program, limits) for program, limits in programs(matrix)}
+        if matrix
+        else {},
+        published={item.run.machine: _numbers(item) for item in (*published, *folder.run.published)},
+        limits=Limits(len(folder.trials)),
+    )
+
+
+def read_embedded_matrix(text: str) -> Matrix | None:
+    """Return the matrix that a run keeps verbatim; None where this version cannot read it."""
+    try:
+        return Matrix.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError):
+        return None
+
+
+def cell_of(trial: Trial) -> CellInfo:
+    """Return a cell in a trial's own words, for trials whose cell is in no plan."""
+    return CellInfo(
+        id=trial.cell,
+        slug=trial.cell.partition("#")[0],
+        server=trial.server,
+        variant=trial.variant,
+        title=variant_name(trial.server, trial.variant),
+        language=None,
+        class_="realistic",
+        group="document",
+        threads=trial.threads or 1,
+        connections=trial.connections or 0,
+        mode=trial.mode,
+        load=trial.load or "wrk",
+        family="",
+        status="planned",
+    )
+
+
+def ok_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """Return the trials whose numbers count."""
+    return tuple(trial for trial in trials if trial.verdict == "ok" and (trial.requests_per_s or 0) > 0)
+
+
+def partner_of(trial: Trial) -> str:
+    """Return the id of the cell beside which a trial of a duet ran; empty where it ran alone."""
+    return next((cell for cell in (trial.pair or "").split(TOGETHER) if cell != trial.cell), "")
+
+
+def is_solo(trial: Trial) -> bool:
+    """Return whether a trial measured one cell alone and at full load; published ones name no design."""
+    return trial.design in (None, "solo")
+
+
+def _by_pair(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
+    found: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        if trial.pair:
+            found[trial.pair].append(trial)
+    return {pair: tuple(items) for pair, items in found.items()}
+
+
+def _by_cell(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
+    """Return each cell's trials; one that an interruption cut short goes once it was measured again."""
+    trials = tuple(trials)
+    done = {(trial.cell, trial.block, trial.pair) for trial in trials if trial.verdict != "not run"}
+    found: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        if trial.verdict != "not run" or (trial.cell, trial.block, trial.pair) not in done:
+            found[trial.cell].append(trial)
+    return {cell: tuple(items) for cell, items in found.items()}
+
+
+def _unmeasured(every: Mapping[str, tuple[Trial, ...]]) -> dict[str, tuple[Trial, ...]]:
+    """Return the cells of which there is nothing but interrupted trials."""
+    return {
+        cell: of for cell, of in every.items() if all(trial.verdict == "not run" and is_solo(trial) for trial in of)
+    }
+
+
+def _by_key(cells: Iterable[CellInfo]) -> dict[Key, tuple[CellInfo, ...]]:
+    found: defaultdict[Key, list[CellInfo]] = defaultdict(list)
+    for cell in (cell for cell in cells if not cell.twin_of):
+        found[cell.server, cell.variant, cell.threads, cell.mode].append(cell)
+    return {key: tuple(items) for key, items in found.items()}
+
+
+def _anchors(cells: Iterable[CellInfo], prefix: str) -> dict[str, str]:
+    """Return an id for each cell that is safe in HTML and in links, and given once."""
+    anchors: dict[str, str] = {}
+    taken: set[str] = set()
+    for number, cell in enumerate(cells):
+        anchor = prefix + re.sub(r"[^A-Za-z0-9]+", "-", cell.id).strip("-")
+        if anchor in taken:
+            anchor = f"{anchor}-{number}"
+        taken.add(anchor)
+        anchors[cell.id] = anchor
+    return anchors
+
+
+def _numbers(published: Published) -> PublishedNumbers:
+    found: defaultdict[Key, list[float]] = defaultdict(list)
+    for trial in ok_trials(published.trials):
+        found[trial.server, trial.variant, trial.threads or 1, trial.mode].append(trial.requests_per_s or 0)
+    medians = {key: statistics.median(values) for key, values in found.items()}
+    return PublishedNumbers(published.run, medians, published.trials)

@@ -1,0 +1,1 @@
+"""What a server must do before it is timed."""

@@ -1,0 +1,78 @@
+"""Gates of many clients: those that leave in all ways, and 1,100 at once."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from runners.honesty.gates.answers import Broken
+from runners.honesty.gates.talk import Unknown, Visit
+from runners.honesty.gates.usage import descriptors
+
+LEAVERS = 60
+CROWD = 1100
+STEADY_S = 0.25
+LOOK_S = 0.02
+FREED_S = 4.0
+
+
+def frees_descriptors(visit: Visit) -> None:
+    """Nothing stays of clients that leave, by FIN or by reset, before, within or after a request."""
+    target = visit.target
+    if target.pid is None:
+        raise Unknown("its process is not known")
+    with visit.talk() as talk:  # What the server opens with its first request stays open.
+        talk.ask(target.request())
+    before = _steady_count(target.pid)
+    for number in range(LEAVERS):
+        _leave(visit, number)
+    with visit.talk() as talk:  # Those who came before have been let in by the time that this one is answered.
+        talk.ask(target.request())
+    until = time.monotonic() + FREED_S
+    while (now := _steady_count(target.pid)) > before:
+        if time.monotonic() > until:
+            raise Broken(f"of {LEAVERS} clients that left, {now - before} descriptors stay open")
+
+
+def _leave(visit: Visit, number: int) -> None:
+    """Connect and leave in one of six ways."""
+    request = visit.target.request()
+    with visit.talk() as talk:
+        talk.say((b"", request[:20], request)[number % 3])
+        if number % 2:
+            talk.reset()
+
+
+def _steady_count(pid: int) -> int:
+    """Return the count of descriptors once it does not change: clients of other gates may just have left."""
+    count, since, began = descriptors(pid), time.monotonic(), time.monotonic()
+    while time.monotonic() < min(since + STEADY_S, began + FREED_S):
+        time.sleep(LOOK_S)
+        if (now := descriptors(pid)) != count:
+            count, since = now, time.monotonic()
+    return count
+
+
+def serves_a_crowd(visit: Visit) -> None:
+    """1,100 connections at once are all answered."""
+    target = visit.target
+    with contextlib.ExitStack() as opened:
+        talks = []
+        for number in range(1, CROWD + 1):
+            with _numbered(number):
+                talks.append(opened.enter_context(visit.talk()))
+                talks[-1].say(target.request())
+        for number, talk in enumerate(talks, 1):
+            visit.shown = talk
+            with _numbered(number):
+                target.wanted(talk.hear())
+
+
+@contextlib.contextmanager
+def _numbered(number: int) -> Iterator[None]:
+    """Say of what is broken which connection it was."""
+    try:
+        yield
+    except Broken as broken:
+        raise Broken(f"connection {number} of {CROWD}: {broken}") from broken

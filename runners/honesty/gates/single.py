@@ -1,0 +1,195 @@
+"""Gates that need a connection or two: counting, framing, headers, cuts, pipelines, methods and how it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from email.utils import format_datetime, parsedate_to_datetime
+
+from runners.honesty.gates.answers import Answer, Broken
+from runners.honesty.gates.talk import Talk, Visit
+
+REQUESTS = 100
+PIPELINED = 16
+PIECE_BYTES = 37  # no multiple of it is the length of a request
+QUIET_S = 0.2
+BRIEFLY_S = 0.003
+DATE_SLACK_S = 3.0
+TEXTS = {"text/plain", "text/plain;charset=utf-8", "text/plain; charset=utf-8"}
+OTHER_PATH = "/no-such-page"
+
+
+def counts(visit: Visit) -> None:
+    """Each request brings one answer; nothing comes before the first one or after the last."""
+    target = visit.target
+    with visit.talk() as talk:
+        talk.silent(QUIET_S)
+        for _ in range(REQUESTS if target.keeps else 1):
+            target.wanted(talk.ask(target.request()))
+        talk.silent(QUIET_S) if target.keeps else talk.end()
+
+
+def frames(visit: Visit) -> None:
+    """The answer is HTTP/1.1 200 with CRLF line ends, an exact length or chunks, and the exact body."""
+    answer = _get(visit)
+    if answer.version != "1.1":
+        raise Broken(f"it answers HTTP/1.1 with HTTP/{answer.version}")
+
+
+def _get(visit: Visit) -> Answer:
+    """Return the right answer to one request; Broken where it is a wrong one, or more than one."""
+    with visit.talk() as talk:
+        answer = visit.target.wanted(talk.ask(visit.target.request()))
+        talk.silent(BRIEFLY_S)
+        return answer
+
+
+def names_itself(visit: Visit) -> None:
+    """Server, Date and Content-Type: text/plain are there."""
+    headers = _get(visit).headers
+    missing = [name for name in ("server", "date", "content-type") if not headers.get(name)]
+    if missing:
+        raise Broken(f"it lacks {', '.join(missing)}")
+    if headers["content-type"].lower() not in TEXTS:
+        raise Broken(f"its Content-Type is {headers['content-type']!r}, not text/plain")
+
+
+def dates(visit: Visit) -> None:
+    """The Date is now's, written as HTTP demands it, and moves on within 3 s."""
+    first = _date(visit)
+    if abs(first.timestamp() - time.time()) > DATE_SLACK_S:
+        raise Broken(f"its Date is {first:%F %T}, although it is {time.strftime('%F %T', time.gmtime())}")
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        time.sleep(0.25)
+        if _date(visit) != first:
+            return
+    raise Broken(f"its Date stays {first:%F %T}")
+
+
+def _date(visit: Visit) -> datetime:
+    """Return the Date of an answer; Broken unless it is what IMF-fixdate makes of that time."""
+    text = _get(visit).headers.get("date", "")
+    try:
+        date = parsedate_to_datetime(text)
+        exact = format_datetime(date, usegmt=True) == text
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        raise Broken(f"its Date is {text!r}") from error
+    if not exact:
+        raise Broken(f"its Date is {text!r}, not {format_datetime(date, usegmt=True)!r}")
+    return date
+
+
+def waits_for_the_end(visit: Visit) -> None:
+    """A request cut at any byte is answered once, and only when it is whole."""
+    cuts = range(1, len(visit.target.request()))
+    for some in [cuts] if visit.target.keeps else [[cut] for cut in cuts]:
+        with visit.talk() as talk:
+            for cut in some:
+                _ask_in_two(talk, cut)
+            talk.silent(BRIEFLY_S)
+
+
+def _ask_in_two(talk: Talk, cut: int) -> None:
+    request = talk.target.request()
+    talk.say(request[:cut])
+    try:
+        talk.silent(BRIEFLY_S)
+        talk.target.wanted(talk.ask(request[cut:]))
+    except Broken as broken:
+        raise Broken(f"{broken} (the request was cut after {cut} of its {len(request)} bytes)") from broken
+
+
+def pipelines(visit: Visit) -> None:
+    """Sixteen requests at once, for two paths in turn, are answered in order; also cut at odd places."""
+    target = visit.target
+    with visit.talk() as talk:  # A stripped server does not tell the paths apart.
+        wanted = [(answer.status, answer.body) for answer in (talk.ask(target.request(path=path)) for path in _PATHS)]
+    pair = b"".join(target.request(path=path) for path in _PATHS)
+    last = target.request("Connection: close", path=OTHER_PATH)
+    data = pair * (PIPELINED // 2 - 1) + target.request() + last
+    for piece_bytes in (len(data), PIECE_BYTES):
+        with visit.talk() as talk:
+            for at in range(0, len(data), piece_bytes):
+                talk.say(data[at : at + piece_bytes])
+                time.sleep(0.001)
+            _hear_in_order(talk, wanted * (PIPELINED // 2))
+            talk.end()
+
+
+_PATHS = (None, OTHER_PATH)
+
+
+def _hear_in_order(talk: Talk, wanted: Sequence[tuple[int, bytes]]) -> None:
+    for number, (status, body) in enumerate(wanted, 1):
+        try:
+            answer = talk.hear()
+        except Broken as broken:
+            raise Broken(f"answer {number} of {len(wanted)}: {broken}") from broken
+        if (answer.status, answer.body) != (status, body):
+            raise Broken(f"answer {number} of {len(wanted)} is {answer.status}, in the place of a {status}")
+
+
+def knows_paths(visit: Visit) -> None:
+    """Another path is answered with 404."""
+    with visit.talk() as talk:
+        answer = talk.ask(visit.target.request(path=OTHER_PATH))
+    if answer.status != 404:
+        raise Broken(f"it answers {answer.status} to {OTHER_PATH}, not 404")
+
+
+def heads(visit: Visit) -> None:
+    """HEAD brings the headers of GET and no body."""
+    with visit.talk() as talk:
+        answer = talk.ask(visit.target.request("Connection: close", method="HEAD"), bodiless=True)
+        if answer.status != 200:
+            raise Broken(f"it answers HEAD with {answer.status}")
+        length, wanted = answer.headers.get("content-length"), str(len(visit.target.body))
+        if length not in {None, wanted}:
+            raise Broken(f"its Content-Length is {length} for HEAD and {wanted} for GET")
+        talk.end()
+
+
+def consumes_bodies(visit: Visit) -> None:
+    """What is posted, of known length or in chunks, is not taken for the next request."""
+    posted = visit.target.request()
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (posted[:5], posted[5:], b""))
+    _post(visit, f"Content-Length: {len(posted)}", posted)
+    _post(visit, "Transfer-Encoding: chunked", chunks)
+
+
+def _post(visit: Visit, header: str, body: bytes) -> None:
+    """Post a body that reads like a request; whatever the answer is, it must be one."""
+    with visit.talk() as talk:
+        answer = talk.ask(visit.target.request(header, method="POST") + body)
+        if answer.closes:
+            talk.end()
+        else:
+            visit.target.wanted(talk.ask(visit.target.request()))
+            talk.silent(0.05)
+
+
+def closes(visit: Visit) -> None:
+    """`Connection: close` is answered with that header and a FIN, not a reset."""
+    with visit.talk() as talk:
+        answer = visit.target.wanted(talk.ask(visit.target.request("Connection: close")))
+        if "close" not in answer.headers.get("connection", "").lower():
+            raise Broken("it does not say Connection: close, so a client does not know that it has to reconnect")
+        talk.end()
+
+
+def closes_for_http_1_0(visit: Visit) -> None:
+    """After an HTTP/1.0 request the connection ends."""
+    with visit.talk() as talk:
+        visit.target.wanted(talk.ask(visit.target.request(version="1.0")))
+        talk.end()
+
+
+def keeps(visit: Visit) -> None:
+    """The connection stays open for the next request, and no answer says otherwise."""
+    with visit.talk() as talk:
+        for pause_s in (0, QUIET_S):
+            time.sleep(pause_s)
+            if visit.target.wanted(talk.ask(visit.target.request())).closes:
+                raise Broken("it says Connection: close although nobody asked for the end")

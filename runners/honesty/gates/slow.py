@@ -1,0 +1,161 @@
+"""The gate of the slow reader: nothing is lost to a client that first writes and only then reads."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable
+
+from runners.honesty.gates.answers import Answer, Broken, parse_answer
+from runners.honesty.gates.talk import PATIENCE_S, Closed, Reset, Silent, Talk, Visit
+from runners.honesty.gates.usage import memory_bytes
+
+UNREAD = 100_000
+MORE_UNREAD = 200_000  # of a server that seems to hold all of them
+WARMING_ROUNDS, ROUND = 60, 1000
+PIECE_BYTES = 65536
+BRIEFLY_S = 0.05
+FULL_S = 0.3  # who takes nothing for so long takes nothing more
+STEADY_S = 0.4
+LOOK_S = 0.05
+MOST_GROWTH_BYTES = 4 * 1024**2
+MOST_RATIO = 1.5
+WINDOW_BYTES = 4096
+
+
+def loses_nothing(visit: Visit) -> None:
+    """100,000 requests from a client that reads late are all answered, whole and in order, in bounded memory."""
+    target = visit.target
+    _warm(visit)
+    with visit.talk() as talk:
+        flood = Flood(talk, UNREAD, visit.deadline)
+        if target.pid is None:
+            flood.write_unread()
+        else:
+            _check_memory(flood, target.pid)
+        tally = Tally(target.wanted)
+        flood.read(tally)
+        talk.silent(BRIEFLY_S)
+    _judge(tally, flood.count)
+
+
+def _check_memory(flood: Flood, pid: int) -> None:
+    """Write unread; Broken where memory grows with the number of requests. To hold a fixed amount is all right."""
+    before = memory_bytes(pid)
+    flood.write_unread()
+    grown = _most_memory_bytes(pid) - before
+    if grown <= MOST_GROWTH_BYTES:
+        return
+    flood.add(MORE_UNREAD)
+    flood.write_unread()
+    if (now := _most_memory_bytes(pid) - before) > grown * MOST_RATIO:
+        sizes = f"{grown / 2**20:.0f} MiB and then by {now / 2**20:.0f} MiB"
+        raise Broken(f"its memory grew by {sizes} as more and more answers were not read")
+
+
+def _warm(visit: Visit) -> None:
+    """Ask as many requests as make a heap grow that grows with work, but few at a time, so that nothing is held."""
+    for _ in range(WARMING_ROUNDS):
+        with visit.talk() as talk:
+            Flood(talk, ROUND, visit.deadline).read(Tally(visit.target.wanted))
+
+
+def _most_memory_bytes(pid: int) -> int:
+    """Return what the server holds once it holds no more: it may still be reading what it cannot answer."""
+    most, since = memory_bytes(pid), time.monotonic()
+    while time.monotonic() < since + STEADY_S:
+        time.sleep(LOOK_S)
+        if (now := memory_bytes(pid)) > most:
+            most, since = now, time.monotonic()
+    return most
+
+
+def _judge(tally: Tally, asked: int) -> None:
+    """Raise Broken where answers are lost, torn or too many; a server may end the connection behind a whole one."""
+    if tally.unread:
+        raise Broken(f"after {tally.count} whole answers comes a part of one, or one too many")
+    if not 0 < tally.count <= asked:
+        raise Broken(f"{tally.count} answers came to {asked} requests")
+
+
+class Flood:
+    """Requests on their way to a server over a connection that is not waited for."""
+
+    def __init__(self, talk: Talk, count: int, deadline: float) -> None:
+        data = talk.target.request() * count
+        self.talk, self.count, self.deadline, self.unsent = talk, count, deadline, memoryview(data)
+        self.waiting = select.poll()
+        talk.sent.add(data)
+        talk.socket.settimeout(0)
+
+    def add(self, count: int) -> None:
+        """Let as many requests more be on their way."""
+        self.count += count
+        self.unsent = memoryview(bytes(self.unsent) + self.talk.target.request() * count)
+
+    def write_unread(self) -> None:
+        """Write, without reading, until the server takes nothing more."""
+        self.waiting.register(self.talk.socket, select.POLLOUT)
+        while self.unsent and self.waiting.poll(FULL_S * 1000) and time.monotonic() < self.deadline:
+            self._write()
+
+    def read(self, tally: Tally) -> None:
+        """Read and write on until all is answered, or the server ends the connection."""
+        while tally.count < self.count:
+            self.waiting.register(self.talk.socket, select.POLLIN | (select.POLLOUT if self.unsent else 0))
+            if not self.waiting.poll(PATIENCE_S * 1000) or time.monotonic() > self.deadline:
+                raise Silent(f"of {self.count} answers {tally.count} came in time")
+            self._write()
+            try:
+                tally.add(self._received())
+            except Closed:
+                return
+
+    def _write(self) -> None:
+        try:
+            self.unsent = self.unsent[self.talk.socket.send(self.unsent[:PIECE_BYTES]) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.unsent = self.unsent[:0]  # it has hung up; what it had sent before can still be read
+
+    def _received(self) -> bytes:
+        """Return what has come so far, perhaps nothing; Closed at the end."""
+        try:
+            data = self.talk.socket.recv(1 << 18)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise Reset(f"the connection was reset: {error}") from error
+        if not data:
+            raise Closed("it closed the connection")
+        self.talk.received.add(data)
+        return data
+
+
+class Tally:
+    """Counts the answers of a stream; only one that differs from the one before is parsed, which keeps it fast."""
+
+    def __init__(self, wanted: Callable[[Answer], object]) -> None:
+        self.count, self.unread = 0, b""
+        self._wanted, self._last = wanted, b""
+
+    def add(self, data: bytes) -> None:
+        """Count the answers that these bytes complete; Broken where one is not the wanted one."""
+        stream, at = self.unread + data, 0
+        while at < len(stream) and (self._repeats(stream, at) or self._parse(stream, at)):
+            at += len(self._last)
+            self.count += 1
+        self.unread = stream[at:]
+
+    def _repeats(self, stream: bytes, at: int) -> bool:
+        return bool(self._last) and stream.startswith(self._last, at)
+
+    def _parse(self, stream: bytes, at: int) -> bool:
+        """Return whether a whole answer begins here, which is the last one from now on."""
+        for part in (stream[at : at + WINDOW_BYTES], stream[at:]):
+            if parsed := parse_answer(part):
+                self._wanted(parsed[0])
+                self._last = part[: len(part) - len(parsed[1])]
+                return True
+        return False

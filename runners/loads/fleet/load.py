@@ -1,0 +1,97 @@
+"""A fleet: workers on several client hosts, each running a generator for its share of the connections.
+
+Its command hands an order to the fleet's master and prints what all clients told (`runners.loads.fleet`).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from runners import resources
+from runners.errors import Interrupted
+from runners.loads.base import LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
+from runners.loads.fleet import merging  # by its module: it imports LoadResult from this package
+from runners.loads.wrk import Wrk
+
+RESULT = "speedup:fleet "
+WAIT_S = 60.0  # for clients that were killed or cut off to come back
+PATIENCE_S = 30.0
+CHECK, NAME, LIMIT = "V22", "hosts", "every client loads the whole time and says what it counted"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Several hosts, each running wrk."""
+
+    kind: str = "fleet"
+    tool: str = "locust"  # it carries the messages; wrk is needed on the clients, not here
+
+    def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002 - each client decides
+        """Return how many threads each client is asked for at most; 0: one for each of its CPUs."""
+        return wanted or 0
+
+    def phases(self, job: LoadJob) -> tuple[Phase, ...]:
+        """Return the warm-up and the measured command."""
+        warm = replace(job, duration_s=job.warmup_s)
+        measured = phase(job, "load", "wrk")
+        return (phase(warm, "warm-up", "wrk"), measured) if job.warmup_s else (measured,)
+
+    def parse(self, output: str, job: LoadJob) -> LoadResult:
+        """Return the sum of what the clients counted; LoadInvalid where one did not do its part."""
+        return parse(
+            output,
+            lambda text, connections, threads: Wrk().parse(
+                text, replace(job, connections=connections, threads=threads)
+            ),
+        )
+
+
+def phase(job: LoadJob, purpose: Literal["warm-up", "load"], generator: str) -> Phase:
+    """Return the command that lets a fleet run a generator."""
+    order = {
+        "what": "load",
+        "generator": generator,
+        "host": job.host,
+        "port": job.port,
+        "path": job.path,
+        "mode": job.mode,
+        "connections": job.connections,
+        "threads": job.threads or None,
+        "warmup_s": job.warmup_s if generator == "locust" else 0.0,
+        "duration_s": job.duration_s,
+        "measured": purpose == "load",
+        "locustfile": job.locustfile.sha256 if job.locustfile else None,
+        "wait_s": WAIT_S,
+    }
+    argv = (sys.executable, "-m", "runners.loads.fleet.master.ask", str(job.fleet), json.dumps(order))
+    return Phase(purpose, argv, WAIT_S + job.warmup_s + job.duration_s + PATIENCE_S, cwd=resources.code())
+
+
+def parse(output: str, read: merging.Parse, *, punctual: bool = False) -> LoadResult:
+    """Return a fleet's result from what `ask` printed."""
+    answer = _answer(output)
+    failure = answer["failure"]
+    if failure and failure["kind"] == "absent":
+        raise Interrupted(f"the fleet is incomplete: {failure['reason']}, after waiting for {WAIT_S:g} s")
+    if failure:
+        who = f"client {failure['client']} " if failure["client"] else ""
+        raise LoadInvalid(CHECK, NAME, f"{who}{failure['reason']}", LIMIT)
+    try:
+        return merging.merged(answer["clients"], read, punctual=punctual)
+    except (LoadFailed, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise LoadInvalid(CHECK, NAME, f"a client told what cannot be: {error}", LIMIT) from error
+
+
+def _answer(output: str) -> Mapping[str, Any]:
+    lines = [line for line in output.splitlines() if line.startswith(RESULT)]
+    if not lines:
+        raise LoadFailed("the fleet's master gave no answer")
+    try:
+        answer: Mapping[str, Any] = json.loads(lines[-1].removeprefix(RESULT))
+    except ValueError as error:
+        raise LoadFailed("the fleet's master gave no whole answer") from error
+    return answer

@@ -1,0 +1,199 @@
+"""A fleet for the length of a run: starts the master, waits for the clients, and ends the master."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runners import resources
+from runners.errors import BadInput, UnfitMachine
+from runners.loads.fleet.master.ask import ask
+from runners.loads.fleet.master.members import LOCUSTFILE
+from runners.loads.fleet.master.ssh import Remote, client_names, command
+from runners.loads.fleet.wire.seal import make_token, read_token
+from runners.matrix.cells import Locustfile
+from runners.matrix.model import Client
+from runners.server.process import tail_of
+from runners.system.processes import start, stop
+
+PORT = 5557
+START_S = 20.0
+TOOLS = ("wrk", "locust")  # what a client needs, all of one version
+
+
+@dataclass(frozen=True)
+class FleetWishes:
+    """What a person wants of a fleet: how many clients, where the server and the master are reached, and the token."""
+
+    clients: int
+    bind: str
+    port: int = PORT
+    token_file: Path = Path("fleet.token")
+    wait_s: float = 120.0
+    remotes: tuple[Client, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
+    locustfile: Locustfile | None = None
+
+    @property
+    def expected(self) -> dict[str, str]:
+        """Return what every client must have: tools of these versions, and the same locustfile."""
+        return {**self.tools, **({LOCUSTFILE: self.locustfile.sha256} if self.locustfile else {})}
+
+    @property
+    def by_hand(self) -> int:
+        """Return how many clients people start themselves."""
+        return self.clients - len(self.remotes)
+
+    @property
+    def master(self) -> str:
+        """Return where the master listens: on loopback where all clients come through tunnels."""
+        return self.bind if self.by_hand else "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class FleetReady:
+    """A fleet whose clients are all here: the master's socket, and the facts of each client."""
+
+    socket: Path
+    clients: tuple[Mapping[str, Any], ...]
+    tend: Callable[[], None]
+
+
+@contextmanager
+def fleet(
+    wishes: FleetWishes, env: Mapping[str, str], log: Path, say: Callable[[str], None], tick: Callable[[], None]
+) -> Iterator[FleetReady]:
+    """Hold a fleet together; UnfitMachine where clients are missing at the deadline, or the master does not run."""
+    if make_token(wishes.token_file):
+        say(f"made a token: copy {wishes.token_file} to the clients")
+    token = read_token(wishes.token_file)
+    with tempfile.TemporaryDirectory(prefix="speedup-fleet-") as folder, log.open("wb") as output:
+        socket = Path(folder, "master")
+        process = start(_argv(wishes, socket), output=output, env=env, cwd=resources.code(), lasting=True)
+        try:
+            _wait_for_master(process, socket, log, tick)
+            with _remotes(wishes, token, log.parent, say) as tend:
+                tell = Teller(log, say)
+                clients = _gathered(wishes, socket, log, say, _each(tick, tend, tell))
+                yield FleetReady(socket, clients, _each(tend, tell))
+        finally:
+            stop(process)
+
+
+@contextmanager
+def _remotes(wishes: FleetWishes, token: str, logs: Path, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Hold the workers that OpenSSH starts; what is yielded starts those again that ended."""
+    names, users = client_names(wishes.remotes), wishes.locustfile.path if wishes.locustfile else None
+    remotes = [
+        Remote(name, command(client, name, wishes.bind, wishes.port, users), token, logs / f"client-{name}.txt")
+        for name, client in zip(names, wishes.remotes, strict=True)
+    ]
+
+    def tend() -> None:
+        for remote in remotes:
+            ended = remote.tend()
+            if ended:
+                say(f"  {ended}; starting it again")
+
+    try:
+        yield tend
+    finally:
+        for remote in remotes:
+            remote.close()
+
+
+def _each(*calls: Callable[[], None]) -> Callable[[], None]:
+    def each() -> None:
+        for call in calls:
+            call()
+
+    return each
+
+
+def _argv(wishes: FleetWishes, socket: Path) -> tuple[str, ...]:
+    return (
+        *(
+            sys.executable,
+            "-m",
+            "runners.loads.fleet.master.master",
+            "--bind",
+            wishes.master,
+            "--port",
+            str(wishes.port),
+        ),
+        *("--token-file", str(wishes.token_file.resolve()), "--socket", str(socket)),
+        *("--expected", str(wishes.clients), "--tools", json.dumps(wishes.expected)),
+    )
+
+
+def _wait_for_master(process: subprocess.Popen[bytes], socket: Path, log: Path, tick: Callable[[], None]) -> None:
+    deadline = time.monotonic() + START_S
+    while not socket.exists():
+        tick()
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise UnfitMachine(f"the fleet's master does not start: {tail_of(log)} (see {os.path.relpath(log)})")
+        time.sleep(0.05)
+
+
+def _gathered(
+    wishes: FleetWishes, socket: Path, log: Path, say: Callable[[str], None], tick: Callable[[], None]
+) -> tuple[Mapping[str, Any], ...]:
+    """Wait for the clients, saying who comes."""
+    say(f"waiting for {wishes.clients} clients on {wishes.master}:{wishes.port}, at most {wishes.wait_s:g} s")
+    if wishes.by_hand:
+        where = f"{wishes.bind}:{wishes.port}"
+        users = f" --locustfile {wishes.locustfile.path}" if wishes.locustfile else ""
+        token = wishes.token_file.name
+        say(f"  on {wishes.by_hand} of them: speedup worker --master {where} --token-file {token}{users}")
+    deadline = time.monotonic() + wishes.wait_s
+    while True:
+        answer = json.loads(_asked(socket, log))
+        tick()
+        if answer["failure"] is None:
+            return tuple(answer["clients"])
+        if time.monotonic() > deadline:
+            raise UnfitMachine(f"the fleet is incomplete: {answer['failure']['reason']} (see {os.path.relpath(log)})")
+
+
+def _asked(socket: Path, log: Path) -> str:
+    with suppress(OSError):
+        answer = ask(str(socket), json.dumps({"what": "gather", "wait_s": 0.5}))
+        if answer:
+            return answer
+    raise UnfitMachine(f"the fleet's master ended: {tail_of(log)} (see {os.path.relpath(log)})")
+
+
+class Teller:
+    """Says what the master has printed since it was called last, as far as a person should know it at once."""
+
+    def __init__(self, log: Path, say: Callable[[str], None]) -> None:
+        self.log, self.say, self.read_bytes = log, say, 0
+
+    def __call__(self) -> None:
+        """Say whole lines only; the rest is said once it is whole."""
+        if self.log.stat().st_size <= self.read_bytes:
+            return
+        with self.log.open("rb") as stream:
+            stream.seek(self.read_bytes)
+            whole, newline, _ = stream.read().rpartition(b"\n")
+        self.read_bytes += len(whole) + len(newline)
+        for line in whole.decode("utf-8", errors="replace").splitlines():
+            if " joined: " in line or line.startswith(("refused ", "waiting for ")):
+                self.say(f"  {line}")
+
+
+def parse_address(text: str, port: int = PORT) -> tuple[str, int]:
+    """Return host and port of "HOST" or "HOST:PORT"; BadInput for anything else."""
+    host, _, number = text.partition(":")
+    if not host or (number and not (number.isdigit() and 0 < int(number) < 65536)):
+        raise BadInput(f"'{text}' is not an address; write HOST or HOST:PORT")
+    return host, int(number) if number else port

@@ -1,0 +1,191 @@
+"""What masters and workers say to each other: a fixed schema, checked strictly on both sides.
+
+A worker is told what to load, never how: it builds its own command lines. Times are microseconds of the worker's
+monotonic clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from runners.matrix.model import Mode
+
+PROTOCOL = 2
+MOST_SAID = 300  # characters about a malformed message: a peer chooses some of them
+
+Kind = TypeVar("Kind")
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Nonce = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Text = Annotated[str, Field(max_length=12 * 2**20)]
+Line = Annotated[str, Field(max_length=2000)]
+
+
+class Message(BaseModel):
+    """A message; nothing unknown, nothing coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Facts(Message):
+    """What a worker's host is and has; versions of http-speedup, Locust and the generators must be the master's."""
+
+    protocol: int
+    version: Line
+    tools: dict[Name, Line]
+    cpus: Annotated[int, Field(ge=1, le=65536)]
+    cpu: Line
+    kernel: Line
+    wall_us: int
+
+
+class Hello(Message):
+    """A worker names itself; the first message."""
+
+    kind: Literal["hello"] = "hello"
+    name: Name
+    nonce: Nonce
+    facts: Facts
+
+
+class Welcome(Message):
+    """The master's answer, sealed before the session, with the nonce that it answers to."""
+
+    kind: Literal["welcome"] = "welcome"
+    to: Nonce
+    nonce: Nonce
+
+
+class Refusal(Message):
+    """The master does not take a worker, and why."""
+
+    kind: Literal["refusal"] = "refusal"
+    to: Nonce
+    reason: Line
+
+
+class Ping(Message):
+    """What does your clock say?"""
+
+    kind: Literal["ping"] = "ping"
+    number: Count
+
+
+class Pong(Message):
+    """The answer to a ping."""
+
+    kind: Literal["pong"] = "pong"
+    number: Count
+    read_us: int
+
+
+class Order(Message):
+    """What one worker does in one phase of a trial: `connections` are its share.
+
+    With `locustfile`, the users are those of the worker's own file, which must have this hash.
+    """
+
+    kind: Literal["order"] = "order"
+    trial: Nonce
+    generator: Literal["wrk", "locust"]
+    host: Annotated[str, Field(pattern=r"^[0-9A-Za-z.:-]{1,253}$")]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    path: Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=2000)]
+    mode: Mode
+    connections: Annotated[int, Field(ge=1, le=1_000_000)]
+    threads: Annotated[int, Field(ge=1, le=4096)] | None
+    warmup_s: Annotated[float, Field(ge=0, le=3600)]
+    duration_s: Annotated[float, Field(gt=0, le=3600)]
+    start_us: int
+    measured: bool
+    locustfile: Sha256 | None = None
+
+
+class Ready(Message):
+    """A worker took an order and waits for its moment."""
+
+    kind: Literal["ready"] = "ready"
+    trial: Nonce
+
+
+class Stop(Message):
+    """End whatever runs."""
+
+    kind: Literal["stop"] = "stop"
+
+
+class Sample(Message):
+    """Segments with data that the client host has sent so far, at a time of its clock."""
+
+    at_us: int
+    segments: Count
+
+
+class Result(Message):
+    """What became of an order: when the generator was started and ended, what it printed, what the host saw."""
+
+    kind: Literal["result"] = "result"
+    trial: Nonce
+    started_us: int
+    ended_us: int
+    failure: Line | None
+    output: Text
+    threads: Annotated[int, Field(ge=0, le=4096)]
+    samples: tuple[Sample, ...] = Field(max_length=100_000)
+    tcp: dict[Name, Count]
+    thread_share: Annotated[float, Field(ge=0, le=2)] | None
+    wait_share: Annotated[float, Field(ge=0)] | None
+    host_share: Annotated[float, Field(ge=0, le=1.1)] | None
+
+
+FromWorker = Hello | Pong | Ready | Result
+FromMaster = Welcome | Refusal | Ping | Order | Stop
+
+_from_worker: TypeAdapter[FromWorker] = TypeAdapter(Annotated[FromWorker, Field(discriminator="kind")])
+_from_master: TypeAdapter[FromMaster] = TypeAdapter(Annotated[FromMaster, Field(discriminator="kind")])
+
+
+class Malformed(Exception):
+    """A message outside the schema; the text says where."""
+
+
+def name_of(text: str) -> str:
+    """Return a text as a client's name: letters, digits, dots, dashes."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text).lstrip("._-")[:64] or "client"
+
+
+def order_of(parts: Mapping[str, Any]) -> Order:
+    """Return an order of these parts; Malformed where no worker would take it."""
+    try:
+        return Order(**parts)
+    except ValidationError as error:
+        raise Malformed(_where(error)) from error
+
+
+def from_worker(body: str) -> FromWorker:
+    """Return a worker's message; Malformed where it is none."""
+    return _read(_from_worker, body)
+
+
+def from_master(body: str) -> FromMaster:
+    """Return a master's message; Malformed where it is none."""
+    return _read(_from_master, body)
+
+
+def _read(adapter: TypeAdapter[Kind], body: str) -> Kind:
+    try:
+        return adapter.validate_json(body)
+    except (ValidationError, RecursionError) as error:
+        raise Malformed(_where(error)) from error
+
+
+def _where(error: ValidationError | RecursionError) -> str:
+    first = error.errors()[0] if isinstance(error, ValidationError) else None
+    where = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else "nested too deeply"
+    return " ".join(where.split())[:MOST_SAID]

@@ -1,0 +1,184 @@
+"""One order on a client host: starts the generator at its moment, watches it, and says what became of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.loads import LOADS, LoadJob, Phase
+from runners.loads.fleet.merging import edge_us
+from runners.loads.fleet.wire.clock import now_us
+from runners.loads.fleet.wire.messages import Order, Result, Sample
+from runners.matrix.cells import Locustfile
+from runners.system.processes import describe_exit, start, stop
+from runners.system.sampling import Watch, Watched
+from runners.trial.evidence import busiest_thread_share, client_share
+
+STARTING = Path(__file__).with_name("starting.py")
+STARTED_US = 50_000  # after its moment it is the generator, with all its threads
+ENDING_S = 0.02
+MOST_OUTPUT_BYTES = 12 * 2**20
+_STARTED = re.compile(r"^speedup:started (\d+)\n")
+
+
+def job_of(order: Order, cpus: int, locustfile: Path | None = None) -> LoadJob:
+    """Return an order as a job of a load generator on this host; the warm-up has an order of its own."""
+    own = Locustfile(str(locustfile), order.locustfile) if locustfile and order.locustfile else None
+    return LoadJob(
+        host=order.host,
+        port=order.port,
+        path=order.path,
+        mode=order.mode,
+        connections=order.connections,
+        threads=LOADS[order.generator].threads(order.connections, cpus, order.threads),
+        warmup_s=order.warmup_s,
+        duration_s=order.duration_s,
+        start_us=order.start_us if order.generator == "locust" else None,
+        locustfile=own,
+    )
+
+
+def looks_us(order: Order) -> list[int]:
+    """Return when a generator is looked at: where the window begins that the master will count in, and where it ends.
+
+    Not more often, as each look wakes a program that the load may have to share its CPUs with.
+    """
+    begin_us, duration_us = order.start_us + order.warmup_s * 1e6, order.duration_s * 1e6
+    edge = edge_us(duration_us)
+    first = max(begin_us + edge, order.start_us + STARTED_US)
+    return [round(first), round(max(first, begin_us + duration_us - edge))]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker's generators run: their environment, a folder for their output, the host's CPUs.
+
+    `locustfile` is this host's copy of a person's own users, where there is one.
+    """
+
+    env: Mapping[str, str]
+    folder: Path
+    cpus: int
+    locustfile: Path | None = None
+
+
+class Running:
+    """A generator that waits for its moment, or runs."""
+
+    def __init__(self, order: Order, place: Place) -> None:
+        """Start it; OSError where it cannot be started."""
+        self.order, self.place = order, place
+        self.job = job_of(order, place.cpus, place.locustfile)
+        self.phase: Phase = LOADS[order.generator].phases(self.job)[-1]
+        self.file = place.folder / f"{order.trial}.txt"
+        self.watch = Watch(os.getpid())  # this process is in the network that the generator loads from
+        self.process = self._start()
+        self.watch.client = self.process.pid
+        self.watch.begin()
+        self.looks_us = looks_us(order)
+        self.interrupted = False
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        waiting = (sys.executable, str(STARTING), str(self.order.start_us)) if self.job.start_us is None else ()
+        argv = (*waiting, *self.phase.argv)
+        with self.file.open("wb") as output:
+            return start(argv, output=output, env=self.place.env, cwd=self.phase.cwd)
+
+    @property
+    def deadline_us(self) -> int:
+        """Return when it must have ended by itself."""
+        return self.order.start_us + round(self.phase.limit_s * 1e6)
+
+    @property
+    def patience_s(self) -> float:
+        """Return in how many seconds it is to be looked at: for its counters, or because it should end."""
+        lasts_s = self.phase.stop_after_s or self.order.warmup_s + self.order.duration_s
+        ends_us, now = self.order.start_us + round(lasts_s * 1e6), now_us()
+        return ENDING_S if now >= ends_us else max(0, min([*self.looks_us, ends_us]) - now) / 1e6
+
+    def look(self) -> Result | None:
+        """Look at it; return the result once it has ended, or is ended because it did not end in time."""
+        self._end_early()
+        code = self.process.poll()
+        if code is None and now_us() < self.deadline_us:
+            if self.looks_us and now_us() >= self.looks_us[0]:
+                self.watch.sample()
+                self.looks_us = self.looks_us[1:]
+            return None
+        ended_us = now_us()
+        if code is None:
+            return self._result(ended_us, f"{self.phase.argv[0]} did not end within {self.phase.limit_s:g} s")
+        failed = code != 0 and self.phase.stop_after_s is None
+        return self._result(ended_us, f"{self.phase.argv[0]} ended with {describe_exit(code)}" if failed else None)
+
+    def _end_early(self) -> None:
+        """Interrupt a generator that would run longer than asked for, as it counts in whole seconds.
+
+        A warm-up ends at once, as nothing that it says is needed.
+        """
+        early_s = self.phase.stop_after_s
+        if self.interrupted or early_s is None:
+            return
+        if now_us() >= self.order.start_us + round(early_s * 1e6):
+            self.interrupted = True
+            self.process.send_signal(signal.SIGINT if self.order.measured else signal.SIGTERM)
+
+    def stop(self) -> None:
+        """End it at once."""
+        stop(self.process)
+        self.file.unlink(missing_ok=True)
+
+    def _result(self, ended_us: int, failure: str | None) -> Result:
+        watched = self.watch.end()
+        output = self._output()
+        self.stop()
+        started = _STARTED.match(output)
+        return Result(
+            trial=self.order.trial,
+            started_us=self._started_us(started) or ended_us,
+            ended_us=ended_us,
+            failure=failure or (None if self._started_us(started) else "the generator was not started"),
+            output=output[started.end() :] if started else output,
+            threads=self.job.threads,
+            samples=_samples(watched),
+            tcp={name: max(0, watched.tcp(name) or 0) for name in watched.after.tcp},
+            thread_share=busiest_thread_share(watched),
+            wait_share=_wait_share(watched),
+            host_share=_host_share(watched, self.place.cpus),
+        )
+
+    def _started_us(self, started: re.Match[str] | None) -> int | None:
+        """Return when its measured load began: as it says itself, or as it was told to count."""
+        if self.job.start_us is not None:
+            return self.job.start_us + round(self.job.warmup_s * 1e6)
+        return int(started[1]) if started else None
+
+    def _output(self) -> str:
+        with self.file.open("rb") as stream:
+            return stream.read(MOST_OUTPUT_BYTES).decode("utf-8", errors="replace")
+
+
+def _samples(watched: Watched) -> tuple[Sample, ...]:
+    """Return the host's counter of segments from before the load to after it; none where it is not known."""
+    before, after = ((each.monotonic_us, each.tcp.get("TCPOrigDataSent")) for each in (watched.before, watched.after))
+    looks = [(look.at_us, look.segments) for look in watched.samples]
+    known = [(at_us, sent) for at_us, sent in (before, *looks, after) if sent is not None]
+    return tuple(Sample(at_us=at_us, segments=sent) for at_us, sent in known)
+
+
+def _wait_share(watched: Watched) -> float | None:
+    """Return the generator's time on run queues; the threads that have ended at the last look took theirs along."""
+    share = client_share(watched, lambda look: look.client.wait_us if look.client else None)
+    return None if share is None else max(0.0, share)
+
+
+def _host_share(watched: Watched, cpus: int) -> float | None:
+    """Return how busy all CPUs of the host were while it was watched."""
+    busy_us = watched.machine_busy_us
+    return None if busy_us is None else min(1.1, max(0.0, busy_us / (watched.wall_us * cpus)))

@@ -1,0 +1,296 @@
+"""Expands a matrix into cells: servers x variants x threads x connections x modes, less what is left out.
+
+Pure: files are read elsewhere. A cell's id is its slug and a hash of everything that can change its number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from runners.matrix.model import Machine, Matrix, Mode, Preset, Rule, Server, Variant
+
+_ROW = re.compile(
+    r"(?P<server>[a-z0-9][a-z0-9_-]*)(?:\.(?P<variant>[a-z0-9][a-z0-9_-]*))?(?:@(?P<threads>[1-9][0-9]*))?"
+)
+
+
+@dataclass(frozen=True)
+class RowKey:
+    """What a table's row names: a server, perhaps a variant of it, and a number of threads."""
+
+    server: str
+    variant: str | None
+    threads: int
+
+
+def parse_row(text: str) -> RowKey:
+    """Return the parts of "server", "server.variant" or "server.variant@threads" (default: 1 thread)."""
+    match = _ROW.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is not a row; write server, server.variant or server.variant@threads")
+    return RowKey(match["server"], match["variant"], int(match["threads"] or 1))
+
+
+def variant_name(server: str, variant: str | None) -> str:
+    """Return "server" or "server.variant"."""
+    return f"{server}.{variant}" if variant else server
+
+
+@dataclass(frozen=True)
+class Program:
+    """One variant of a server: how it is built and started; command words still hold placeholders."""
+
+    server: str
+    variant: str | None
+    title: str
+    language: str | None
+    class_: str
+    group: str
+    needs: tuple[str, ...]
+    dir: str
+    build: tuple[str, ...]
+    run: tuple[str, ...]
+    config: str | None
+    flags: tuple[str, ...]
+    env: Mapping[str, str] = field(hash=False)
+    unavailable: str | None
+    at_least: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        """Return "server" or "server.variant"."""
+        return variant_name(self.server, self.variant)
+
+
+@dataclass(frozen=True)
+class Locustfile:
+    """A locustfile of a person's own, and the hash of what it says."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class LoadSettings:
+    """How a cell is loaded; `threads` are the generator's own, None: one for each of the client's CPUs.
+
+    `duet` holds the seconds of warm-up and of measured load where the cell takes part in a duet; None: the same.
+    `clients` are the hosts of a fleet; 0: the load comes from the server's own machine. `locustfile` holds the users
+    of Locust, relative to the matrix; None: each asks for the cell's path again and again.
+    """
+
+    kind: str
+    warmup_s: float
+    duration_s: float
+    threads: int | None
+    duet: tuple[float, float] | None = None
+    clients: int = 0
+    locustfile: Locustfile | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of the matrix on one machine."""
+
+    program: Program
+    threads: int
+    connections: int
+    mode: Mode
+    machine: str
+    load: LoadSettings
+    cpus: tuple[str, str] | None
+    body: str
+    path: str
+    source_hash: str = ""
+    twin: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the variant's name; a twin is the same cell under another name."""
+        return f"{self.program.name}~twin" if self.twin else self.program.name
+
+    @property
+    def slug(self) -> str:
+        """Return the readable name that globs select: "epoll/t2/c64/persistent"."""
+        return f"{self.name}/t{self.threads}/c{self.connections}/{self.mode}"
+
+    @property
+    def family(self) -> str:
+        """Return the comparison family: cells that differ in nothing but the variant."""
+        return f"{self.machine}/t{self.threads}/c{self.connections}/{self.mode}/{self.load.kind}"
+
+    @property
+    def in_duet(self) -> Cell:
+        """Return the cell as it is loaded in a duet."""
+        if self.load.duet is None:
+            return self
+        warmup_s, duration_s = self.load.duet
+        return replace(self, load=replace(self.load, warmup_s=warmup_s, duration_s=duration_s))
+
+    @property
+    def id(self) -> str:
+        """Return the slug with a hash of everything that can change the cell's number."""
+        facts = asdict(self)
+        for words in ("title", "language", "class_", "group", "unavailable", "at_least"):
+            facts["program"].pop(words)  # said about it, not part of it
+        if self.load.locustfile is None:
+            facts["load"].pop("locustfile")  # runs of older versions know their cells by ids without it
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return f"{self.slug}#{digest[:8]}"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell with what will become of it, and why; `lacks` names tools that are missing or too old."""
+
+    cell: Cell
+    status: Literal["planned", "excluded", "unavailable"]
+    reason: str | None = None
+    lacks: tuple[str, ...] = ()
+
+
+def programs(matrix: Matrix) -> Iterator[tuple[Program, tuple[int, ...] | None]]:
+    """Yield every variant of every server with the thread counts it can use (None: any)."""
+    for name, server in matrix.server.items():
+        yield _program(name, server, None, Variant()), server.threads
+        for variant_id, variant in server.variant.items():
+            yield _program(name, server, variant_id, variant), variant.threads or server.threads
+
+
+def _program(name: str, server: Server, variant_id: str | None, variant: Variant) -> Program:
+    title = server.title or name
+    return Program(
+        server=name,
+        variant=variant_id,
+        title=title if variant_id is None else variant.title or f"{title} {variant_id}",
+        language=server.language,
+        class_=server.class_,
+        group=variant.group or server.group,
+        needs=(*server.needs, *variant.needs),
+        dir=server.dir or f"servers/{name}",
+        build=server.build,
+        run=server.run,
+        config=server.config,
+        flags=variant.flags,
+        env={**server.env, **variant.env},
+        unavailable=server.unavailable or variant.unavailable,
+        at_least=server.at_least,
+    )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which cells a person asked for: globs over slugs and groups."""
+
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+
+    def within(self, groups: tuple[str, ...]) -> Selection:
+        """Return the selection limited to these groups unless it names cells or groups itself."""
+        return self if self.only or self.group else replace(self, group=groups)
+
+    def admits(self, cell: Cell) -> bool:
+        """Return whether a cell's name is in the selection, whatever its group."""
+        return (not self.only or matches(cell, self.only)) and not matches(cell, self.skip)
+
+    def has_group(self, group: str) -> bool:
+        """Return whether a group is in the selection."""
+        return not self.group or any(fnmatchcase(group, glob) for glob in self.group)
+
+
+def matches(cell: Cell, globs: Iterable[str]) -> bool:
+    """Return whether any glob matches the cell: the whole slug, its leading parts, or its id."""
+    parts = cell.slug.split("/")
+    names = {"/".join(parts[:count]) for count in range(1, len(parts) + 1)} | {cell.id}
+    return any(fnmatchcase(name, glob) for glob in globs for name in names)
+
+
+def expand(
+    matrix: Matrix,
+    machine_name: str,
+    preset: Preset,
+    load_kind: str,
+    source_hashes: Mapping[str, str] | None = None,
+    clients: int = 0,
+    locustfile: Locustfile | None = None,
+) -> tuple[Planned, ...]:
+    """Return every cell of the matrix on one machine in the order of the file, excluded ones with the reason.
+
+    `source_hashes` maps a program's folder to the hash of its sources, so that edited sources are another cell.
+    `clients` is how many hosts of a fleet load the server; 0 for none. `locustfile` holds their users, if not ours.
+    """
+    machine = matrix.machine[machine_name]
+    duet = (preset.duet.warmup, preset.duet.duration) if preset.duet else None
+    duration_s = machine.wrk.duration or preset.duration
+    load = LoadSettings(load_kind, preset.warmup, duration_s, machine.wrk.threads, duet, clients, locustfile)
+    cells: dict[str, Planned] = {}
+    for program, limits in programs(matrix):
+        for point in _points(matrix, machine, program, limits):
+            cell = _cell(matrix, machine_name, machine, program, point, load, source_hashes or {})
+            cells.setdefault(cell.slug, _planned(matrix, cell, added=point[3]))
+    return tuple(cells.values())
+
+
+Point = tuple[int, int, Mode, bool]
+
+
+def _points(matrix: Matrix, machine: Machine, program: Program, limits: tuple[int, ...] | None) -> Iterator[Point]:
+    """Yield threads, connections, mode and whether an include rule added the point; additions come first."""
+    for addition in matrix.include:
+        if any(fnmatchcase(program.name, glob) for glob in _globs(addition.variants)):
+            for threads in addition.threads:
+                for connections in addition.connections or machine.connections:
+                    for mode in addition.modes:
+                        yield threads, connections, mode, True
+    for threads in machine.threads:
+        if limits is None or threads in limits:
+            for connections in machine.connections:
+                for mode in matrix.suite.modes:
+                    yield threads, connections, mode, False
+
+
+def _cell(
+    matrix: Matrix,
+    machine_name: str,
+    machine: Machine,
+    program: Program,
+    point: Point,
+    load: LoadSettings,
+    source_hashes: Mapping[str, str],
+) -> Cell:
+    return Cell(
+        program=program,
+        threads=point[0],
+        connections=point[1],
+        mode=point[2],
+        machine=machine_name,
+        load=load,
+        cpus=(machine.cpus.server, machine.cpus.client) if machine.cpus else None,
+        body=matrix.suite.body,
+        path=matrix.suite.path,
+        source_hash=source_hashes.get(program.dir, ""),
+    )
+
+
+def _planned(matrix: Matrix, cell: Cell, *, added: bool) -> Planned:
+    rule = None if added else _excluding(matrix.exclude, cell)
+    if cell.program.unavailable is not None:
+        return Planned(cell, "unavailable", cell.program.unavailable)
+    if rule is not None:
+        return Planned(cell, "excluded", rule.reason or f"left out by the rule {rule.cells}")
+    return Planned(cell, "planned")
+
+
+def _excluding(rules: Iterable[Rule], cell: Cell) -> Rule | None:
+    return next((rule for rule in rules if matches(cell, _globs(rule.cells))), None)
+
+
+def _globs(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value

@@ -1,0 +1,395 @@
+"""The shape of matrix.toml: what to measure, as frozen pydantic models.
+
+This is the only place where pydantic meets the rest: `runners.matrix.reading` turns a file into a `Matrix`, and
+`runners.matrix.cells` turns a `Matrix` into cells. The JSON Schema that editors use is generated from these models.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+from runners.matrix.quantities import (
+    Count,
+    Counts,
+    CpuList,
+    DuetDuration,
+    Duration,
+    Fraction,
+    Name,
+    Share,
+    Size,
+    Slo,
+    SshHost,
+    Version,
+    WholeSeconds,
+    Words,
+)
+
+Mode = Literal["persistent", "non-persistent"]
+MODES: tuple[Mode, ...] = ("persistent", "non-persistent")
+TableMode = Literal["persistent", "non-persistent", "latency"]
+Design = Literal["solo", "duet"]
+ServerClass = Literal["realistic", "stripped", "historic"]
+Purpose = Literal["server", "load", "tests"]
+
+FRACTIONS = (0.5, 0.7, 0.9)
+
+
+class Section(BaseModel):
+    """A table of matrix.toml: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Suite(Section):
+    """What the whole file is about."""
+
+    title: str = Field(description="The report's title.")
+    introduction: str = Field("", description="The report's opening paragraph; plain text.")
+    preset: Name = Field("quick", description="The preset used unless --preset names another.")
+    modes: tuple[Mode, ...] = Field(MODES, min_length=1, description="Connection modes to measure.")
+    groups: tuple[Name, ...] = Field(
+        (), description="Groups of servers measured unless --only, --group or --duet asks for others; default: all."
+    )
+    body: str = Field("Hello World", description="The exact body that every server must answer.")
+    path: str = Field("/", pattern="^/", description="The path that is requested.")
+    locustfile: str | None = Field(
+        None,
+        pattern=r"^[^,]+\.py$",
+        description="Users of your own for --load locust, relative to this file; default: each asks for `path` again"
+        " and again.",
+    )
+    published: Words = Field((), description="Run folders with published numbers, relative to this file.")
+
+
+class Blocks(Section):
+    """How many times every cell of a family is measured."""
+
+    min: Count = Field(6, description="Blocks that are always measured; under 6 there is no interval.")
+    max: Count = Field(6, description="Blocks after which measuring stops in any case.")
+    precision: Share | None = Field(
+        None, description="Stop between min and max once every ratio's interval is this narrow (half-width)."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max < self.min:
+            raise ValueError(f"max ({self.max}) is below min ({self.min})")
+        return self
+
+
+class DuetPreset(Section):
+    """How long and how often duets are measured: short and often, since each start settles at a cost of its own."""
+
+    warmup: Duration = Field(description="Load before the measured window of a duet; not counted.")
+    duration: DuetDuration = Field(description="Length of a duet's measured window, at least 200ms.")
+    blocks: Blocks = Field(default_factory=Blocks, description="Repetitions.")
+
+
+class Preset(Section):
+    """How long to measure: a name for a trade between time and precision."""
+
+    warmup: Duration = Field(description="Load before the measured window; not counted.")
+    duration: WholeSeconds = Field(description="Length of the measured window, in whole seconds as wrk counts.")
+    blocks: Blocks = Field(default_factory=Blocks, description="Repetitions.")
+    duet: DuetPreset | None = Field(None, description="Lengths and repetitions of duets; default: as above.")
+    twin: bool = Field(
+        default=True, description="Measure each family's base twice under two names: what differs then is noise."
+    )
+
+    @property
+    def duet_blocks(self) -> Blocks:
+        """Return how many times every duet is measured."""
+        return self.duet.blocks if self.duet else self.blocks
+
+
+class Match(Section):
+    """Which machine a profile is for; globs, all given ones must match."""
+
+    cpu: str | None = Field(None, description="Glob over the processor's model name.")
+    hostname: str | None = Field(None, description="Glob over the host's name.")
+
+
+class WrkSettings(Section):
+    """wrk settings of a machine profile."""
+
+    threads: Count | None = Field(
+        None, description="wrk threads; each connection count must be divisible by it. Default: the client's CPUs."
+    )
+    duration: WholeSeconds | None = Field(None, description="Measured seconds, instead of the preset's.")
+
+
+class CpuLayout(Section):
+    """Which CPUs the server and the load generator may use; default: apart wherever the machine has the cores."""
+
+    server: CpuList = Field(description='CPU list such as "0-3,8".')
+    client: CpuList = Field(description='CPU list such as "4-7".')
+
+
+class Machine(Section):
+    """A named profile of hardware with the thread and connection counts that suit it."""
+
+    title: str | None = Field(None, description="How the report names the machine.")
+    match: Match | None = Field(None, description="Chosen when this matches; the profile without it is the fallback.")
+    threads: Counts = Field(description="Server thread counts to measure.")
+    connections: Counts = Field(description="Concurrent client connections to measure.")
+    wrk: WrkSettings = Field(default_factory=WrkSettings)
+    ceiling: Count | None = Field(None, description="Requests per second that the generator reaches here at most.")
+    cpus: CpuLayout | None = Field(None, description="Fixed CPU sets; default: computed per thread count.")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        threads = self.wrk.threads
+        for connections in self.connections if threads else ():
+            if threads and connections % threads:
+                really = connections // threads * threads
+                raise ValueError(
+                    f"{connections} connections cannot be shared evenly by {threads} wrk threads:"
+                    f" wrk would open {really}; choose a divisor"
+                )
+        return self
+
+
+class Variant(Section):
+    """One way to build or start a server, over what the server says."""
+
+    title: str | None = Field(None, description="How the report names the variant.")
+    flags: Words = Field((), description="Replaces {flags} in the build command.")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment added to build and run.")
+    needs: Words = Field((), description="Tools needed besides the server's own.")
+    threads: Counts | None = Field(None, description="Thread counts this variant can use, if not the server's.")
+    group: Name | None = Field(None, description="The variant's own group, if not the server's.")
+    unavailable: str | None = Field(None, description="Why this variant cannot be measured; its row shows it.")
+
+
+class Server(Section):
+    """A program under test: how to build it and how to start it.
+
+    Commands are argument lists, never shell strings. Placeholders: {dir} the server's folder, {out} the built
+    program, {work} the build's scratch folder, {config} the rendered config file, {host}, {port}, {threads},
+    {flags} (a word that becomes as many words as there are flags).
+    """
+
+    title: str | None = Field(None, description="How the report names the server.")
+    language: str | None = Field(None, description="Programming language.")
+    class_: ServerClass = Field("realistic", alias="class", description="What the server claims to be.")
+    group: Name = Field("document", description="Servers of a group are selected together with --group.")
+    needs: Words = Field((), description="Tools (see [tool]) without which its rows are unavailable.")
+    at_least: dict[str, Version] = Field(
+        default_factory=dict, description='The oldest versions of these tools that will do: { go = "1.26" }.'
+    )
+    dir: str | None = Field(None, description="Folder of the sources, relative to this file; default servers/NAME.")
+    build: Words = Field((), description="Build command, run in {dir}; empty: nothing to build.")
+    run: Words = Field((), description="Start command.")
+    config: str | None = Field(None, description="A template in {dir}, rendered for each trial to {config}.")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment added to build and run.")
+    threads: Counts | None = Field(None, description="Thread counts the server can use; default: the machine's.")
+    variant: dict[Name, Variant] = Field(default_factory=dict, description="Other ways to build or start it.")
+    unavailable: str | None = Field(None, description="Why this server cannot be measured; its rows show it.")
+
+    @model_validator(mode="after")
+    def _startable(self) -> Self:
+        if not self.run and self.unavailable is None:
+            raise ValueError('give "run" (the start command), or "unavailable" (why there is none)')
+        return self
+
+
+class Client(Section):
+    """A machine that OpenSSH reaches and that loads the servers, with `--load fleet`; it has http-speedup and wrk."""
+
+    ssh: SshHost = Field(description='Where: "host", "user@host" or a name from ~/.ssh/config.')
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = Field(
+        None, description="Its name in the report; default: the host's."
+    )
+    speedup: Words = Field(("speedup",), min_length=1, description="How http-speedup is started there.")
+    options: Words = Field((), description='Options of ssh, such as ["-p", "2222"].')
+    locustfile: str | None = Field(
+        None, description="Where its copy of the suite's locustfile is; default: the same path, from its home folder."
+    )
+
+
+class Rule(Section):
+    """Leaves out cells of the product whose slug matches a glob."""
+
+    cells: str | Words = Field(description='Globs over slugs such as "epoll*/t2/*/non-persistent".')
+    reason: str = Field("", description="Why; shown where the cell would stand.")
+
+
+class Addition(Section):
+    """Adds cells that the product lacks, whatever the exclude rules say."""
+
+    variants: str | Words = Field(description='Globs over variants such as "epoll" or "asynchttp.*".')
+    threads: Counts
+    connections: Counts | None = Field(None, description="Default: those of the machine.")
+    modes: tuple[Mode, ...] = Field(MODES, min_length=1)
+
+
+class Row(Section):
+    """One row of a table; in short form the string "server.variant@threads"."""
+
+    row: str = Field(description='"server", "server.variant" or "server.variant@threads".')
+    title: str | None = Field(None, description="The row's name; default: the variant's title.")
+    note: str = Field("", description="Words behind the number, in brackets.")
+
+
+class Heading(Section):
+    """A line between rows that names what follows."""
+
+    heading: str
+
+
+def _entry_kind(value: object) -> str:
+    """Return which kind of row an entry is meant to be, so that its mistakes are told once."""
+    if isinstance(value, Heading) or (isinstance(value, dict) and "heading" in value):
+        return "Heading"
+    return "Row" if isinstance(value, Row | dict) else "str"
+
+
+RowEntry = Annotated[
+    Annotated[str, Tag("str")] | Annotated[Row, Tag("Row")] | Annotated[Heading, Tag("Heading")],
+    Discriminator(_entry_kind),
+]
+
+
+class Table(Section):
+    """A table of the report, in the order of the file."""
+
+    title: str
+    id: Name | None = Field(None, description="Anchor in the report; default: made from the title.")
+    group: Name | None = Field(
+        None, description="Its rows are measured with this group, and it is left out where the group is."
+    )
+    section: str | None = Field(None, description="Heading above this table, where it differs from the title.")
+    text: str = Field("", description="Paragraphs above the table; plain text, blank lines separate.")
+    mode: TableMode = Field(
+        description='How connections are used; "latency" also offers rates over persistent ones and times the answers.'
+    )
+    design: Design = Field(
+        "solo", description='"duet" also measures every row at the same moment as the base, to compare CPU cost.'
+    )
+    fractions: tuple[Fraction, ...] = Field(
+        (), description='Rates to offer, of a row\'s capacity; only with mode "latency". Default: 50%, 70%, 90%.'
+    )
+    slo: Slo | None = Field(
+        None, description='Find the highest rate that meets this objective; only with mode "latency".'
+    )
+    tolerance: Fraction = Field(0.02, description="How close to each other the search's last two rates come.")
+    published: str | None = Field(None, description="Machine of the published run whose numbers stand beside.")
+    rows: tuple[RowEntry, ...] = Field(min_length=1, description="Rows and headings, in order.")
+
+    @property
+    def connection_mode(self) -> Mode:
+        """Return how the rows' connections are used; rates are offered over persistent ones."""
+        return "persistent" if self.mode == "latency" else self.mode
+
+    @property
+    def offered(self) -> tuple[float, ...]:
+        """Return the shares of a row's capacity to offer; none unless the table is about latency."""
+        return (self.fractions or FRACTIONS) if self.mode == "latency" else ()
+
+    @model_validator(mode="after")
+    def _about_latency(self) -> Self:
+        if self.mode != "latency" and (self.slo or self.fractions):
+            raise ValueError('"slo" and "fractions" need mode = "latency"')
+        if self.mode == "latency" and self.design != "solo":
+            raise ValueError('mode = "latency" measures each row alone; duets need a table of their own')
+        return self
+
+
+class Wheel(Section):
+    """Python wheels that bring a tool into the user's cache, for people who may not install packages."""
+
+    requirements: Name = Field(description="File requirements/NAME.txt: the wheels, each with its hashes.")
+    commands: dict[str, Words] = Field(
+        min_length=1,
+        description="Commands that they bring and what each starts; {env} is the folder they are unpacked in.",
+    )
+
+
+class Tool(Section):
+    """A program that servers or load generators need: how to find it and what brings it."""
+
+    title: str | None = None
+    purpose: tuple[Purpose, ...] = Field(("server",), min_length=1, description="Who needs it.")
+    commands: Words = Field((), description="Program names that will do, best first.")
+    version: Words = Field(("--version",), description="Arguments that make it print its version.")
+    library: str | None = Field(None, description="A shared library to look for instead of a program.")
+    header: str | None = Field(None, description="A C or C++ header to look for instead of a program.")
+    nimble: str | None = Field(None, description="A package of nimble's to look for instead of a program.")
+    debian: Words = Field((), description="Debian packages that bring it.")
+    relocatable: bool = Field(default=False, description="Its Debian packages also work unpacked in the user's cache.")
+    starts_service: bool = Field(
+        default=False, description="Its Debian package would start a service, so it is unpacked, never installed."
+    )
+    brew: str | None = Field(None, description="Homebrew formula that brings it.")
+    wheel: Wheel | None = Field(None, description="Python wheels that bring it into the user's cache.")
+    hint: str = Field("", description="What to do where nothing above helps.")
+
+    @model_validator(mode="after")
+    def _findable(self) -> Self:
+        if sum(map(bool, (self.commands, self.library, self.header, self.nimble))) != 1:
+            raise ValueError('give one of "commands" (programs), "library", "header" or "nimble" to look for')
+        return self
+
+
+class Validity(Section):
+    """Thresholds of the validity checks; `_fail` invalidates a trial, `_warn` marks it. See the methodology."""
+
+    requests_per_connection_fail: float = Field(10, description="V12: fewer requests per connection fail.")
+    requests_per_connection_warn: float = Field(100, description="V12: fewer requests per connection warn.")
+    overshoot_fail: Duration = Field(0.25, description="V12: how much longer than asked a generator may take.")
+    drift_fail: Share = Field(0.10, description="V13: difference of the two halves of a trial.")
+    drift_warn: Share = Field(0.03, description="V13: the same, for a mark.")
+    spread_fail: Share = Field(0.15, description="V13: coefficient of variation of 0.5 s windows.")
+    spread_warn: Share = Field(0.05, description="V13: the same, for a mark.")
+    reopened: Share = Field(0.01, description="V4: connections opened per request beyond what the mode says.")
+    lost_segments: Share = Field(0.0001, description="V6: segments sent again, of all segments.")
+    ports_fail: Share = Field(0.80, description="V7: ports waiting for reuse, of all ports.")
+    ports_warn: Share = Field(0.50, description="V7: the same, for a mark.")
+    client_busy: Share = Field(0.95, description="V8: the generator's busiest thread; from here on it is saturated.")
+    server_busy: Share = Field(0.90, description="The server's CPU share from which on it is the bottleneck.")
+    client_wait_fail: Share | None = Field(None, description="V9: time on a run queue; by default only a mark.")
+    client_wait_warn: Share = Field(0.05, description="V9: the same, for a mark.")
+    little: Share = Field(0.90, description="V10: connections with a request under way.")
+    headroom: Share = Field(0.80, description="V11: rate, of the generator's ceiling.")
+    steal_fail: Share = Field(0.10, description="V14: time stolen from the CPUs in use.")
+    steal_warn: Share = Field(0.005, description="V14: the same, for a mark.")
+    foreign_fail: Share = Field(0.50, description="V15: CPU time of other programs, of one CPU.")
+    foreign_warn: Share = Field(0.03, description="V15: the same, for a mark.")
+    pressure_fail: Share = Field(0.05, description="V16: time stalled for memory or disk.")
+    pressure_warn: Share = Field(0.01, description="V16: the same, for a mark.")
+    frequency_drift: Share = Field(0.02, description="V18: change of the CPU frequency, for a mark.")
+    memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory, and ...")
+    memory_growth_share: Share = Field(0.20, description="V20: ... as a share of it; both must be exceeded.")
+    offered: Share = Field(0.99, description="V25: requests sent in time, of those offered.")
+    late_warn: Share = Field(0.01, description="V26: requests sent late, for a mark.")
+    bunching_warn: Share = Field(0.50, description="V27: bunching, of the connections all at once, for a mark.")
+    start_skew_fail: Duration = Field(0.05, description="V28: how far apart a fleet's clients may start.")
+    start_skew_warn: Duration = Field(0.005, description="V28: the same, for a mark.")
+    window_fail: Share = Field(0.10, description="V29: a fleet's rate while all load, against that of the whole.")
+    window_warn: Share = Field(0.02, description="V29: the same, for a mark.")
+    twin: Share = Field(0.10, description="V23: half-width of the base against its twin; wider: nothing is ranked.")
+
+
+class Matrix(Section):
+    """A whole matrix.toml."""
+
+    suite: Suite
+    validity: Validity = Field(default_factory=Validity)
+    preset: dict[Name, Preset] = Field(min_length=1)
+    machine: dict[Name, Machine] = Field(min_length=1)
+    tool: dict[Name, Tool] = Field(default_factory=dict)
+    server: dict[Name, Server] = Field(min_length=1)
+    client: tuple[Client, ...] = Field((), description="Machines that load the servers with --load fleet.")
+    exclude: tuple[Rule, ...] = ()
+    include: tuple[Addition, ...] = ()
+    table: tuple[Table, ...] = ()

@@ -1,0 +1,93 @@
+"""Quantities as matrix.toml writes them, parsed by pydantic and described for editors: durations, shares, names."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from runners.matrix.objective import PERCENTILES, parse_objective
+from runners.units import parse_duration_s, parse_share, parse_size_bytes
+
+LEAST_DUET_S = 0.2
+NAME = r"^[a-z0-9][a-z0-9_-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+Version = Annotated[str, Field(pattern=r"^[0-9]+([.][0-9]+)*$")]
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration_s),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?(us|ms|s|m|h)$", "examples": ["300ms", "10s"]}),
+]
+
+
+def _whole_seconds(seconds: float) -> float:
+    if seconds < 1 or seconds != int(seconds):
+        raise ValueError("'duration' must be whole seconds, at least 1s: wrk counts in seconds")
+    return seconds
+
+
+def _measurable(seconds: float) -> float:
+    if seconds < LEAST_DUET_S:
+        raise ValueError("'duration' of a duet must be at least 200ms: wrk looks at its clock every 100 ms")
+    return seconds
+
+
+DuetDuration = Annotated[Duration, AfterValidator(_measurable)]
+WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?%$", "examples": ["1%"]}),
+]
+Size = Annotated[
+    float,
+    BeforeValidator(parse_size_bytes),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?(B|KiB|MiB|GiB)$", "examples": ["8MiB"]}),
+]
+
+
+def _fraction(share: float) -> float:
+    if not 0 < share <= 1:
+        raise ValueError("a fraction of the capacity is above 0% and at most 100%")
+    return share
+
+
+def _objective(text: object) -> str:
+    return parse_objective(text).text
+
+
+Fraction = Annotated[Share, AfterValidator(_fraction)]
+Slo = Annotated[
+    str,
+    BeforeValidator(_objective),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^p({'|'.join(f'{percent:g}' for percent in PERCENTILES)}) *<=? *[0-9.]+ ?(us|ms|s|m|h)$",
+            "examples": ["p99 < 2ms"],
+        }
+    ),
+]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+Words = tuple[str, ...]
+
+
+def _ascending(cpus: str) -> str:
+    for part in cpus.split(","):
+        first, _, last = part.partition("-")
+        if last and int(last) < int(first):
+            raise ValueError(f"'{part}' ends before it begins")
+    return cpus
+
+
+CpuList = Annotated[str, Field(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$"), AfterValidator(_ascending)]
+
+
+def _no_option(value: object) -> object:
+    if isinstance(value, str) and value.startswith("-"):
+        raise ValueError("'ssh' is a host, like user@host; what begins with '-' belongs into 'options'")
+    return value
+
+
+SshHost = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@:\[\]-]*$"), BeforeValidator(_no_option)]

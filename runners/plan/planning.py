@@ -1,0 +1,338 @@
+"""Turns a matrix, a machine and a person's wishes into a plan: which cells, in which order, for how long."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from runners import resources
+from runners.errors import BadInput, NothingSelected
+from runners.loads import LOADS
+from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, matches, programs
+from runners.matrix.locustfile import read_locustfile
+from runners.matrix.model import Matrix, Preset, Table, Tool
+from runners.matrix.reading import closest, read_matrix
+from runners.plan.order import Duet, estimated_s, is_duet_family
+from runners.plan.pairing import pair_up, rows_of
+from runners.records.run import Run
+from runners.run import latency
+from runners.server.builds import source_hash
+from runners.system.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
+from runners.tools.find import TOOL_DATA, Host, ToolStatus, find_tools, is_older, short_version, this_host
+from runners.tools.install import install_tools
+from runners.trial.trial import PACED_LOAD
+
+FLEET, LOCUST = "fleet", "locust"
+PREFERRED_LOADS = ("wrk", LOCUST)
+FLEET_LOADS = (FLEET, LOCUST)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person asked for on the command line."""
+
+    matrix: Path | None = None
+    preset: str | None = None
+    machine: str | None = None
+    load: str | None = None
+    selection: Selection = field(default_factory=Selection)
+    seed: int | None = None
+    duet: tuple[str, str] | None = None
+    budget_s: float | None = None
+    clients: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is decided before anything runs. `base` is the folder that the matrix's paths are relative to."""
+
+    matrix: Matrix
+    text: str
+    path: Path
+    base: Path
+    preset_name: str
+    preset: Preset
+    machine: str
+    facts: Mapping[str, str]
+    load: str
+    cells: tuple[Planned, ...]
+    tools: Mapping[str, ToolStatus]
+    host: Host
+    seed: int
+    duets: tuple[Duet, ...]
+    bases: Mapping[str, str]
+    budget_s: float | None
+    clients: int = 0
+    locustfile: Locustfile | None = None
+
+    @property
+    def measurable(self) -> tuple[Cell, ...]:
+        """Return the cells that can be measured, twins among them."""
+        return tuple(planned.cell for planned in self.cells if planned.status == "planned")
+
+    @property
+    def solos(self) -> tuple[Cell, ...]:
+        """Return the cells that are measured alone."""
+        return () if self.duet_only else self.measurable
+
+    @property
+    def duet_only(self) -> bool:
+        """Return whether a person asked for duets of two variants and nothing else."""
+        return all(is_duet_family(base) for base in self.bases)
+
+    @property
+    def trial_count(self) -> int:
+        """Return how many trials there are at most, a duet counted once."""
+        return len(self.solos) * self.preset.blocks.max + len(self.duets) * self.preset.duet_blocks.max
+
+    @property
+    def estimated_s(self) -> float:
+        """Return the time that the trials will take at most, in seconds; builds come on top."""
+        whole_s = estimated_s(self.solos, self.duets, self.preset) + self.latency_s
+        return whole_s if self.budget_s is None else min(whole_s, self.budget_s)
+
+    @property
+    def goals(self) -> tuple[latency.Goal, ...]:
+        """Return what the tables of mode "latency" ask of the cells that are measured alone, if it can be measured."""
+        return () if self.unpaced else latency.goals_of(self.matrix, self.solos)
+
+    @property
+    def unpaced(self) -> str | None:
+        """Return why no rates can be offered although a table asks for it; None where they can."""
+        tool = self.tools[LOADS[PACED_LOAD].tool]
+        if not any(table.mode == "latency" for table in self.matrix.table):
+            return None
+        if self.clients:
+            return "Latency at offered rates is not measured, because a fleet offers no rates."
+        if is_here(tool):
+            return None
+        return f"Latency at offered rates is not measured, because {tool.title} is missing: {remedy(tool)}"
+
+    @property
+    def closed_budget_s(self) -> float | None:
+        """Return the seconds allowed for all trials but those at offered rates; None where nothing limits them."""
+        return None if self.budget_s is None else max(0.0, self.budget_s - self.latency_s)
+
+    @property
+    def latency_s(self) -> float:
+        """Return the time for trials at offered rates, in seconds; it is kept free within a budget."""
+        return latency.estimated_s(self.goals, self.preset)
+
+
+def make_plan(wishes: Wishes) -> Plan:
+    """Read the matrix, look at the machine and its tools, expand and select; BadInput and NothingSelected."""
+    path = wishes.matrix or default_matrix()
+    matrix, text = read_matrix(path, TOOL_DATA)
+    return plan_matrix(matrix, text, path, wishes)
+
+
+def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
+    """Make the plan for a matrix that is already read."""
+    preset_name = _known("preset", wishes.preset or matrix.suite.preset, matrix.preset)
+    facts = machine_facts()
+    machine = choose_profile(matrix.machine, wishes.machine, facts)
+    host = this_host()
+    tools = find_tools(matrix.tool, needed_tools(matrix), host)
+    wishes = replace(wishes, clients=wishes.clients or (len(matrix.client) if wishes.load == FLEET else 0))
+    load = _load(wishes, tools)
+    base = path.resolve().parent
+    hashes = {program_dir: source_hash(base / program_dir) for program_dir in _folders(matrix)}
+    preset = matrix.preset[preset_name]
+    selection = wishes.selection if wishes.duet else wishes.selection.within(matrix.suite.groups)
+    locustfile = read_locustfile(matrix.suite.locustfile, base) if matrix.suite.locustfile and load == LOCUST else None
+    expanded = expand(matrix, machine, preset, load, hashes, wishes.clients, locustfile)
+    cells = select(expanded, selection, matrix.table)
+    cells = tuple(_with_tools(planned, tools, load) for planned in cells)
+    tables = _solo(matrix) if wishes.clients else matrix
+    pairing = pair_up(tables, cells, twin=preset.twin, duet=wishes.duet)
+    return Plan(
+        matrix=matrix,
+        text=text,
+        path=path,
+        base=base,
+        preset_name=preset_name,
+        preset=preset,
+        machine=machine,
+        facts=facts,
+        load=load,
+        cells=pairing.cells,
+        tools=tools,
+        host=host,
+        duets=pairing.duets,
+        bases=pairing.bases,
+        budget_s=wishes.budget_s,
+        clients=wishes.clients,
+        locustfile=locustfile,
+        seed=random.SystemRandom().randrange(2**32) if wishes.seed is None else wishes.seed,
+    )
+
+
+def resuming(run: Run) -> Wishes:
+    """Return the wishes that lead to a recorded run's own cells again."""
+    cells = tuple(cell.slug for cell in run.cells if cell.status in {"planned", "failed"} and not cell.twin_of)
+    if not cells:
+        raise BadInput("the run has no cells yet, so there is nothing to resume; start a new one")
+    loads = {cell.load for cell in run.cells}
+    return Wishes(
+        preset=run.preset,
+        machine=run.machine,
+        load=loads.pop(),
+        selection=Selection(only=cells),
+        seed=run.seed,
+        duet=_recorded_duet(run),
+        budget_s=run.budget_s,
+        clients=run.fleet.clients if run.fleet else 0,
+    )
+
+
+def _recorded_duet(run: Run) -> tuple[str, str] | None:
+    """Return the two slugs of a run that held duets of one pair and nothing else."""
+    if not run.bases or any(not is_duet_family(family) for family in run.order):
+        return None
+    names = {cell.id: cell.slug for cell in run.cells}
+    base = next(iter(run.bases.values()))
+    others = [cell.slug for cell in run.cells if cell.id != base and not cell.twin_of]
+    return (others[0], names[base]) if others else None
+
+
+def install_missing(wishes: Wishes, say: Callable[[str], None]) -> None:
+    """Bring the tools that the wished cells lack, as far as that is allowed; what stays missing is in the plan."""
+    path = wishes.matrix or default_matrix()
+    matrix, text = read_matrix(path, TOOL_DATA)
+    plan = plan_matrix(matrix, text, path, wishes)
+    wanted = [name for planned in plan.cells if planned.lacks for name in planned.lacks]
+    wanted += [LOADS[PACED_LOAD].tool] if plan.unpaced else []
+    loads = [wishes.load] if wishes.load else list(PREFERRED_LOADS)
+    statuses = install_tools(matrix.tool, dict.fromkeys(wanted), plan.host, say=say)
+    for kind in loads:
+        if is_here(install_tools(matrix.tool, [LOADS[kind].tool], plan.host, say=say)[LOADS[kind].tool]):
+            break
+    for status in statuses.values():
+        if not is_here(status):
+            say(f"  {status.title}: {status.reason}; {remedy(status)}")
+
+
+def tools_of(matrix_file: Path | None) -> Mapping[str, Tool]:
+    """Return the project's tools and those that a matrix adds."""
+    path = matrix_file or default_matrix()
+    return read_matrix(path, TOOL_DATA)[0].tool
+
+
+def default_matrix() -> Path:
+    """Return ./matrix.toml where there is one, else the packaged one."""
+    here = Path("matrix.toml")
+    return here if here.exists() else resources.root() / "matrix.toml"
+
+
+def select(cells: Sequence[Planned], selection: Selection, tables: Sequence[Table]) -> tuple[Planned, ...]:
+    """Return the cells a person asked for; NothingSelected, with the names there are, where that is none.
+
+    A table that belongs to a group brings its rows along, whatever group these are of.
+    """
+    every = [planned.cell for planned in cells]
+    asked = [table for table in tables if table.group and selection.has_group(table.group)]
+    along = {cell.slug for table in asked for cell in rows_of(table, every)}
+    chosen = tuple(
+        planned
+        for planned in cells
+        if selection.admits(planned.cell)
+        and (selection.has_group(planned.cell.program.group) or planned.cell.slug in along)
+    )
+    for glob in (*selection.only, *selection.skip):
+        if not any(matches(planned.cell, (glob,)) for planned in cells):
+            names = list(dict.fromkeys(planned.cell.program.name for planned in cells))
+            hint = closest(glob, names) or f"variants are {', '.join(names)}; a cell is {cells[0].cell.slug}"
+            raise NothingSelected(f"'{glob}' matches no cell - {hint}")
+    if not chosen:
+        raise NothingSelected("the selection holds no cell; speedup plan lists all of them")
+    return chosen
+
+
+def layouts(plan: Plan) -> dict[int, Layout]:
+    """Return the CPUs of server and client for each number of server threads; BadInput where they do not exist."""
+    fixed = plan.matrix.machine[plan.machine].cpus
+    cores = available_cores()
+    threads = {cell.threads for cell in plan.measurable}
+    if fixed is None:
+        shared = {count: share_cpus(cores, count) for count in threads}
+        return {count: replace(each, client=()) for count, each in shared.items()} if plan.clients else shared
+    layout = fixed_layout(fixed.server, fixed.client)
+    missing = {*layout.server, *layout.client} - {cpu for core in cores for cpu in core}
+    if missing:
+        raise BadInput(f"machine {plan.machine}: this machine has no CPU {', '.join(map(str, sorted(missing)))}")
+    return dict.fromkeys(threads, layout)
+
+
+def _known(kind: str, name: str, known: Mapping[str, object]) -> str:
+    if name not in known:
+        raise BadInput(f"no {kind} '{name}' - {closest(name, known) or 'there are: ' + ', '.join(known)}")
+    return name
+
+
+def _available_load(tools: Mapping[str, ToolStatus]) -> str:
+    """Return the best load generator that is here; wrk, to be named as missing, where there is none."""
+    return next((kind for kind in PREFERRED_LOADS if is_here(tools[LOADS[kind].tool])), PREFERRED_LOADS[0])
+
+
+def _load(wishes: Wishes, tools: Mapping[str, ToolStatus]) -> str:
+    """Return the load generator that is asked for; BadInput where it cannot be what is meant."""
+    if wishes.clients:
+        load = wishes.load or FLEET
+        if load not in FLEET_LOADS:
+            raise BadInput(f"{load} loads from this machine only; a fleet runs {' or '.join(FLEET_LOADS)}")
+        if wishes.duet:
+            raise BadInput("a duet is loaded from this machine only; leave out --duet, or --expect-workers")
+        return load
+    if wishes.load == FLEET:
+        raise BadInput("say how many client hosts there are and where they reach this one: --expect-workers N --bind A")
+    return _known("load", wishes.load, LOADS) if wishes.load else _available_load(tools)
+
+
+def _solo(matrix: Matrix) -> Matrix:
+    """Return the matrix without duets: their two sides need one machine for both generators."""
+    tables = tuple(table.model_copy(update={"design": "solo"}) for table in matrix.table)
+    return matrix.model_copy(update={"table": tables})
+
+
+def _folders(matrix: Matrix) -> set[str]:
+    return {server.dir or f"servers/{name}" for name, server in matrix.server.items()}
+
+
+def _with_tools(planned: Planned, tools: Mapping[str, ToolStatus], load: str) -> Planned:
+    """Mark a cell unavailable whose tools are missing or too old, with what brings them."""
+    if planned.status != "planned":
+        return planned
+    program = planned.cell.program
+    told = {name: _why_unfit(tools[name], program.at_least.get(name)) for name in (LOADS[load].tool, *program.needs)}
+    lacks = {name: why for name, why in told.items() if why}
+    if not lacks:
+        return planned
+    return replace(planned, status="unavailable", reason="; ".join(lacks.values()), lacks=tuple(lacks))
+
+
+def _why_unfit(tool: ToolStatus, oldest: str | None) -> str | None:
+    """Return why a tool will not do: it is missing, or older than `oldest`. None where it will."""
+    if not is_here(tool):
+        return f"{tool.title} is missing, {remedy(tool)}"
+    if oldest is None or not is_older(tool.version, oldest):
+        return None
+    said = f"{tool.title} {short_version(tool.version)} is too old, at least {oldest} is needed"
+    return f"{said}. {tool.hint}" if tool.hint else said
+
+
+def is_here(tool: ToolStatus) -> bool:
+    """Return whether a tool can be used."""
+    return tool.status == "found"
+
+
+def remedy(tool: ToolStatus) -> str:
+    """Return what brings a missing tool, in one line."""
+    return f"to get it: {tool.brings}" if tool.brings else tool.hint or tool.reason or "nothing known brings it"
+
+
+def needed_tools(matrix: Matrix) -> tuple[str, ...]:
+    """Return the tools of all load generators and of every server that could be measured."""
+    names = [name for program, _ in programs(matrix) if program.unavailable is None for name in program.needs]
+    return tuple(dict.fromkeys([*(load.tool for load in LOADS.values()), *names]))

@@ -1,0 +1,167 @@
+"""The head of a run folder: what was planned, on which machine, with which tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from runners.records.trial import Outcome, Trial
+
+RUN_SCHEMA = "speedup.run/1"
+
+
+@dataclass(frozen=True)
+class CellInfo:
+    """A cell of the plan as `run.json` keeps it; `reason` says why a cell is not measured.
+
+    `twin_of` is the id of the cell that this one is measured again as, under another name.
+    """
+
+    id: str
+    slug: str
+    server: str
+    variant: str | None
+    title: str
+    language: str | None
+    class_: str
+    group: str
+    threads: int
+    connections: int
+    mode: str
+    load: str
+    family: str
+    status: Literal["planned", "unavailable", "excluded", "failed"]
+    reason: str | None = None
+    cpus_server: str | None = None
+    cpus_client: str | None = None
+    shared: bool = False
+    load_command: tuple[str, ...] = ()
+    twin_of: str | None = None
+
+
+@dataclass(frozen=True)
+class BuildInfo:
+    """How a variant was built: `status` is built, cached, failed or none (nothing to build)."""
+
+    variant: str
+    status: Literal["built", "cached", "failed", "none"]
+    argv: tuple[str, ...] = ()
+    duration_s: float | None = None
+    log: str | None = None
+    output_tail: str = ""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One honesty gate: what it demands, whether of a server of this class, and what the server did instead."""
+
+    id: str
+    demand: str
+    required: bool
+    outcome: Outcome
+    saw: str = ""
+    sent: str = ""
+    received: str = ""
+
+
+@dataclass(frozen=True)
+class Honesty:
+    """What the gates said of a variant, before it was timed, when it was started with so many threads."""
+
+    variant: str
+    threads: int
+    class_: str
+    gates: tuple[Gate, ...]
+
+    @property
+    def failed(self) -> tuple[Gate, ...]:
+        """Return the gates that it had to pass and did not."""
+        return tuple(gate for gate in self.gates if gate.required and gate.outcome == "fail")
+
+
+@dataclass(frozen=True)
+class ToolInfo:
+    """A tool as it was found when the run began."""
+
+    name: str
+    version: str | None
+    path: str | None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where published numbers come from."""
+
+    title: str
+    url: str | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True)
+class FleetInfo:
+    """The fleet of a run: how many client hosts, the address of the server for them, and what each of them is."""
+
+    clients: int
+    bind: str
+    port: int
+    hosts: tuple[dict[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """The head of a run folder: what was planned, on which machine, with which tools.
+
+    `order` maps each family to its blocks, each a list of cell ids ("A + B" for a duet in which A starts first);
+    `bases` maps each family to the cell that its others are compared with; `ended_by` says which bound ended it.
+    """
+
+    kind: Literal["measured", "published"]
+    machine: str
+    machine_title: str | None = None
+    started_at: str | None = None
+    matrix: str = ""
+    matrix_path: str = ""
+    preset: str = ""
+    warmup_s: float | None = None
+    duration_s: float | None = None
+    blocks: int = 0
+    seed: int | None = None
+    version: str = ""
+    arguments: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+    tools: tuple[ToolInfo, ...] = ()
+    builds: tuple[BuildInfo, ...] = ()
+    honesty: tuple[Honesty, ...] = ()
+    cells: tuple[CellInfo, ...] = ()
+    order: dict[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    bases: dict[str, str] = field(default_factory=dict)
+    blocks_min: int = 0
+    duet_blocks_min: int | None = None
+    duet_duration_s: float | None = None
+    precision: float | None = None
+    budget_s: float | None = None
+    ended_by: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    source: Source | None = None
+    published: tuple[Published, ...] = ()
+    fleet: FleetInfo | None = None
+    schema: str = RUN_SCHEMA
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published run, kept whole inside the run that shows it beside its own numbers."""
+
+    run: Run
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder as read back: its head and every whole line of its trials."""
+
+    path: Path
+    run: Run
+    trials: tuple[Trial, ...]

@@ -1,0 +1,235 @@
+"""What is written down: the run folder's `run.json` and the lines of `trials.jsonl`.
+
+Both are plain JSON with a schema version; every value that is not known is `null`, never 0 or -1. A published run's
+lines hold few fields. `runners.records.folder` reads and writes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+TRIAL_SCHEMA = "speedup.trial/1"
+
+Verdict = Literal["ok", "invalid", "failed", "unavailable", "not run"]
+Bound = Literal["server", "client", "shared", "neither"]
+Outcome = Literal["pass", "warn", "fail", "unknown"]
+Design = Literal["solo", "duet", "paced", "search", "confirm"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One validity check of one trial: what it looked at, what it saw, and what to do about it."""
+
+    id: str
+    name: str
+    outcome: Outcome
+    saw: str
+    limit: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors counted by the load generator."""
+
+    connect: int = 0
+    read: int = 0
+    write: int = 0
+    status: int = 0
+    timeout: int = 0
+
+    @property
+    def total(self) -> int:
+        """All errors together."""
+        return self.connect + self.read + self.write + self.status + self.timeout
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line as it was run: its purpose, arguments and where its output lies in the run folder."""
+
+    purpose: Literal["build", "server", "warm-up", "load"]
+    argv: tuple[str, ...]
+    log: str | None = None
+    cpus: str | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """What was sampled ten times a second during the measured time; one entry for each sample, null where unknown."""
+
+    at_us: tuple[int, ...] = ()
+    segments: tuple[int | None, ...] = ()
+    established: tuple[int | None, ...] = ()
+    time_wait: tuple[int | None, ...] = ()
+    rss_bytes: tuple[int | None, ...] = ()
+    server_run_us: tuple[float | None, ...] = ()
+    client_run_us: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClientHost:
+    """One client host of a fleet in one trial.
+
+    `requests` were counted by its generator within `duration_us`, `window_requests` of them fell into the time in which
+    surely all clients loaded. `started_us` is after the first client's start, by the master's clock. `clock_offset_us`
+    is what its clock was ahead of the master's, wrong by `clock_uncertainty_us` at most, and `clock_drift_us` what that
+    grew during the trial. Shares are of the measured time; `segments_sent` and `segments_lost` are of the whole host.
+    """
+
+    name: str
+    connections: int
+    threads: int
+    cpus: int
+    requests: int
+    duration_us: int
+    window_requests: int | None
+    started_us: int
+    errors: int
+    segments_sent: int | None
+    segments_lost: int | None
+    cpu_us: float | None
+    thread_share: float | None
+    wait_share: float | None
+    host_share: float | None
+    clock_offset_us: int
+    clock_uncertainty_us: int
+    clock_drift_us: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the validity checks look at; null where the kernel or the generator does not tell.
+
+    `requests` were counted, `served` includes those that the same command sent outside the measured time. Shares are
+    of the CPU time that a side may use, or of the measured time. `tcp` holds the growth of the kernel's counters by
+    their own names, in the server's own network unless `network` is host, which a fleet's server has for itself.
+    `late_requests` of a paced load were sent more than a tick after their time, the latest by `late_max_us`; `bunching`
+    is 0 for even sending, 1 for independent arrivals, the number of connections where all send at once. `locustfile`
+    names whose users loaded, where they were a person's own: they ask what they want, and may wait.
+    """
+
+    mode: str
+    load: str
+    network: str
+    duet: bool
+    connections: int
+    server_threads: int
+    asked_us: int
+    duration_us: int
+    watched_us: int
+    requests: int
+    served: int
+    errors: Errors
+    shared_cpus: bool
+    histogram_sum: int | None = None
+    least_count: int | None = None
+    mean_latency_us: float | None = None
+    bytes_per_request: float | None = None
+    probed_bytes: int | None = None
+    tcp: dict[str, int] = field(default_factory=dict)
+    established_mid: int | None = None
+    time_wait_max: int | None = None
+    ports: int | None = None
+    port_reuse_s: float | None = None
+    server_share: float | None = None
+    client_share: float | None = None
+    client_wait_share: float | None = None
+    client_thread_share: float | None = None
+    ceiling_per_s: float | None = None
+    steal_share: float | None = None
+    foreign_share: float | None = None
+    sampler_share: float | None = None
+    pressure_share: dict[str, float] = field(default_factory=dict)
+    throttled_us: int | None = None
+    thermal_throttles: int | None = None
+    swapped_pages: int | None = None
+    frequency_drift: float | None = None
+    clock_step_us: int | None = None
+    processes_before: int | None = None
+    processes_after: int | None = None
+    threads_after: int | None = None
+    strayed_cpus: tuple[int, ...] = ()
+    rss_growth_bytes: int | None = None
+    rss_growth_share: float | None = None
+    answers_afterwards: str | None = None
+    server_exit: str = ""
+    server_exit_clean: bool = True
+    clients: tuple[ClientHost, ...] = ()
+    window_us: tuple[int, int] | None = None
+    window_per_s: float | None = None
+    offered_per_s: float | None = None
+    late_requests: int | None = None
+    late_max_us: int | None = None
+    bunching: float | None = None
+    locustfile: str | None = None
+    series: Series = field(default_factory=Series)
+
+    @property
+    def shares_network(self) -> bool:
+        """Return whether the kernel's counters count what others do as well; who loads from elsewhere is nobody's."""
+        return self.network == "host" and not self.clients
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One measurement of one cell on a fresh server process; a line of `trials.jsonl`.
+
+    Attributes ending in `_us`, `_s`, `_bytes` carry their unit. `latency` is the exact histogram, encoded by
+    `runners.stats.histogram`; where others published figures only, `latency_us` holds them by name: min, mean, p50,
+    p99.9, max. `checks` are all validity checks, in the order of their ids, over `evidence`. The two trials of a duet
+    share `pair`, `block` and `attempt`; `role` says which of them was started first. A higher `attempt` repeats a block
+    in which a trial was invalid. `cost_log_ratio` is ln(server CPU time per request / the partner's).
+
+    A trial of design paced, search or confirm was offered `offered_per_s` requests per second, `fraction` of the
+    cell's `capacity_per_s`. The last two designs ask whether that rate meets the `objective`, and `objective_met` is
+    the answer: whether the offered rate was reached without errors and the percentile kept. `block` numbers a search's
+    questions.
+    """
+
+    cell: str
+    server: str
+    variant: str | None
+    threads: int | None
+    connections: int | None
+    mode: str
+    machine: str
+    verdict: Verdict
+    load: str | None = None
+    design: Design | None = None
+    family: str | None = None
+    block: int | None = None
+    position: int | None = None
+    reason: str | None = None
+    bound: Bound | None = None
+    requests: int | None = None
+    duration_us: int | None = None
+    requests_per_s: float | None = None
+    bytes_read: int | None = None
+    connections_opened: int | None = None
+    errors: Errors | None = None
+    server_cpu_us_per_request: float | None = None
+    client_cpu_us_per_request: float | None = None
+    machine_cpu_us_per_request: float | None = None
+    server_cpu_share: float | None = None
+    client_cpu_share: float | None = None
+    rss_bytes: int | None = None
+    latency: str | None = None
+    latency_us: dict[str, float] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    commands: tuple[Command, ...] = ()
+    server_exit: str | None = None
+    started_at: str | None = None
+    network: Literal["namespace", "host"] | None = None
+    attempt: int = 0
+    pair: str | None = None
+    role: Literal["first", "second"] | None = None
+    cost_log_ratio: float | None = None
+    offered_per_s: float | None = None
+    capacity_per_s: float | None = None
+    fraction: float | None = None
+    objective: str | None = None
+    objective_met: bool | None = None
+    evidence: Evidence | None = None
+    schema: str = TRIAL_SCHEMA

@@ -1,0 +1,1 @@
+"""The only loop that measures: from a plan to recorded trials."""

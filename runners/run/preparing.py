@@ -1,0 +1,155 @@
+"""What comes before the first trial: building, examining, and writing down which cells are measured in which order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from runners.honesty.examiner import Examiner
+from runners.matrix.cells import Planned
+from runners.plan import order
+from runners.plan.order import TOGETHER
+from runners.plan.planning import Plan, layouts
+from runners.records import folder
+from runners.records.run import BuildInfo, CellInfo, Honesty, Run
+from runners.server import builds
+from runners.server.builds import Workshop
+from runners.server.process import Programs
+from runners.system.machine import Layout, format_cpus
+from runners.tools import find as tools
+from runners.trial.trial import load_command
+
+Say = Callable[[str], None]
+
+
+def workshop(plan: Plan, path: Path) -> Workshop:
+    """Return where a plan's servers are built; logs go into the run folder `path`."""
+    (path / folder.LOGS).mkdir(parents=True, exist_ok=True)
+    return Workshop(
+        base=plan.base,
+        cache=plan.host.cache / "builds",
+        folder=path,
+        env={**os.environ, **tools.tool_environment(plan.tools, plan.host)},
+        tool_versions={name: status.version or "" for name, status in plan.tools.items()},
+    )
+
+
+def programs_of(plan: Plan, shop: Workshop) -> Programs:
+    """Return where a plan's built servers lie."""
+    variants = {cell.program.name: cell.program for cell in plan.measurable}
+    outputs = {name: builds.program_path(program, shop) for name, program in variants.items() if program.build}
+    return Programs(plan.base, outputs, shop.env)
+
+
+def build(plan: Plan, shop: Workshop, say: Say) -> dict[str, BuildInfo]:
+    """Build what can be measured, and say what became of it."""
+    programs = {cell.program.name: cell.program for cell in plan.measurable}
+    say(f"building {len(programs)} variants (kept in the cache once built)")
+    return builds.build_all(programs.values(), shop, lambda info: _say_built(info, say))
+
+
+SKIPPED = "The honesty gates were skipped: whether these servers answer honestly was not examined before timing them."
+
+
+def prepare(plan: Plan, run: Run, path: Path, say: Say, *, skip_gates: bool = False) -> tuple[Run, Programs]:
+    """Build and examine what is measured, and write down what is left; rows of failed builds and gates are `failed`.
+
+    Return the run's new head, and where its servers lie: found once, so that whoever edits them meanwhile does no harm.
+    """
+    shop = workshop(plan, path)
+    infos = build(plan, shop, say)
+    reasons = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
+    programs = programs_of(plan, shop)
+    honesty = run.honesty or (() if skip_gates else _examined(plan, shop, programs, reasons, say))
+    reasons |= {each.variant: honesty_reason(each) for each in honesty if each.failed and each.class_ != "historic"}
+    cells = _cell_infos(plan, reasons)
+    solos = [cell for cell in plan.solos if cell.program.name not in reasons]
+    duets = [duet for duet in plan.duets if not {duet.row.program.name, duet.base.program.name} & reasons.keys()]
+    preset = plan.preset
+    planned = run.order or order.family_blocks(solos, duets, preset.blocks.max, plan.seed, preset.duet_blocks.max)
+    run = replace(
+        run, builds=tuple(infos.values()), honesty=honesty, cells=cells, order=planned, bases=_bases(plan, planned)
+    )
+    if skip_gates and not honesty and SKIPPED not in run.notes:
+        run = replace(run, notes=(*run.notes, SKIPPED))
+    folder.write_run(path, run)
+    return run, programs
+
+
+def _examined(
+    plan: Plan, shop: Workshop, programs: Programs, broken: Mapping[str, str], say: Say
+) -> tuple[Honesty, ...]:
+    """Let the gates ask each server once; what passed is remembered as long as nothing of it changes."""
+    cells = [cell for cell in plan.measurable if cell.program.name not in broken]
+    examiner = Examiner(programs, layouts(plan), shop.folder, shop.tool_versions, plan.host.cache / "honesty")
+    say("asking each server from outside whether it is honest (remembered once it has passed)")
+    return examiner.examine(cells, lambda honesty: _say_examined(honesty, say))
+
+
+def _say_examined(honesty: Honesty, say: Say) -> None:
+    if honesty.failed:
+        say(f"  {honesty.variant}: {honesty_reason(honesty)}")
+
+
+def honesty_reason(honesty: Honesty) -> str:
+    """Return in a line which gates a server fails."""
+    first, *others = honesty.failed
+    more = f"; also {', '.join(gate.id for gate in others)}" if others else ""
+    return f"fails the honesty gate '{first.id}': {first.saw}{more}"
+
+
+def _bases(plan: Plan, planned: Mapping[str, Sequence[order.Block]]) -> dict[str, str]:
+    """Return each family's base; the first cell of its first block where the base could not be built."""
+    bases = {}
+    for family, blocks in planned.items():
+        ids = [cell for item in blocks[0] for cell in item.split(TOGETHER)]
+        bases[family] = plan.bases[family] if plan.bases[family] in ids else ids[0]
+    return bases
+
+
+def _say_built(info: BuildInfo, say: Say) -> None:
+    if info.status == "built":
+        say(f"  {info.variant}: built in {info.duration_s:.1f} s")
+    elif info.status == "failed":
+        say(f"  {info.variant}: {build_reason(info)}")
+
+
+def build_reason(info: BuildInfo) -> str:
+    """Return in a line why a build failed."""
+    lines = [line for line in info.output_tail.splitlines() if line.strip()]
+    return f"the build failed: {lines[-1] if lines else 'no output'} (see {info.log})"
+
+
+def _cell_infos(plan: Plan, failed: Mapping[str, str]) -> tuple[CellInfo, ...]:
+    layout = layouts(plan)
+    return tuple(_cell_info(planned, layout, failed) for planned in plan.cells)
+
+
+def _cell_info(planned: Planned, layout: Mapping[int, Layout], failed: Mapping[str, str]) -> CellInfo:
+    cell, status, reason = planned.cell, planned.status, planned.reason
+    cpus = layout.get(cell.threads)
+    broken = failed.get(cell.program.name) if status == "planned" else None
+    return CellInfo(
+        id=cell.id,
+        slug=cell.slug,
+        server=cell.program.server,
+        variant=cell.program.variant,
+        title=f"{cell.program.title} (twin)" if cell.twin else cell.program.title,
+        language=cell.program.language,
+        class_=cell.program.class_,
+        group=cell.program.group,
+        threads=cell.threads,
+        connections=cell.connections,
+        mode=cell.mode,
+        load=cell.load.kind,
+        family=cell.family,
+        status="failed" if broken else status,
+        reason=broken or reason,
+        cpus_server=format_cpus(cpus.server) if cpus else None,
+        cpus_client=format_cpus(cpus.client) if cpus and cpus.client else None,
+        shared=bool(cpus and cpus.shared),
+        load_command=load_command(cell, cpus) if cpus else (),
+        twin_of=replace(cell, twin=False).id if cell.twin else None,
+    )

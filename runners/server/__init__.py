@@ -1,0 +1,1 @@
+"""A server under test: built, started, asked and stopped."""

@@ -1,0 +1,175 @@
+"""Builds servers, in parallel, each kept in the user's cache under the hash of all that went into it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.matrix.cells import Program
+from runners.records.run import BuildInfo
+from runners.server.commands import Words, fill, fill_text
+from runners.system.processes import describe_exit, end_leftovers, marked, stop
+
+BUILD_TIMEOUT_S = 600.0
+KILL = ((signal.SIGKILL, 5.0),)  # a compiler has nothing to tidy up
+TAIL_LINES = 15
+PROGRAM = "program"
+NOT_SOURCES = {"__pycache__", "nimcache", "node_modules", "results"}
+
+Done = Callable[[BuildInfo], None]
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where sources, built programs and logs lie, and the environment that finds the compilers."""
+
+    base: Path
+    cache: Path
+    folder: Path
+    env: Mapping[str, str]
+    tool_versions: Mapping[str, str]
+
+
+def source_hash(folder: Path) -> str:
+    """Return the hash of every file in a server's folder by name and content.
+
+    The folder may be a whole project: hidden files, caches, packages and the results of runs are no sources.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(_sources(folder)):
+        digest.update(f"{file.relative_to(folder)}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in NOT_SOURCES and not name.startswith(".")]
+        yield from (file for name in files if not name.startswith(".") and (file := Path(parent, name)).is_file())
+
+
+def program_path(program: Program, shop: Workshop) -> Path:
+    """Return where the built program lies, or will lie."""
+    ingredients = {
+        "sources": source_hash(shop.base / program.dir),
+        "build": program.build,
+        "flags": program.flags,
+        "env": dict(program.env),
+        "tools": {name: shop.tool_versions.get(name) for name in program.needs},
+    }
+    digest = hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
+    return shop.cache / f"{program.name}-{digest[:16]}" / PROGRAM
+
+
+def build_all(programs: Iterable[Program], shop: Workshop, done: Done) -> dict[str, BuildInfo]:
+    """Build programs, as many at once as there are CPUs; `done` hears of each. A failure is a result, not an error."""
+    infos: dict[str, BuildInfo] = {}
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    try:
+        for info in pool.map(lambda program: _build(program, shop), programs):
+            done(info)
+            infos[info.variant] = info
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        end_leftovers()
+        raise
+    finally:
+        pool.shutdown()
+    return infos
+
+
+def _build(program: Program, shop: Workshop) -> BuildInfo:
+    if not program.build:
+        return BuildInfo(program.name, "none")
+    out = program_path(program, shop)
+    argv = _argv(program, shop, out.parent)
+    log = shop.folder / "logs" / f"build-{program.name}.txt"
+    if out.exists():
+        return BuildInfo(program.name, "cached", argv)
+    scratch = out.parent.with_name(f".{out.parent.name}.{os.getpid()}")
+    scratch.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    try:
+        problem = _compile(program, shop, scratch, log)
+        if problem is None:
+            _keep(scratch, out.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    output = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    tail = "\n".join([*output.splitlines()[-TAIL_LINES:], *([problem] if problem else [])])
+    return BuildInfo(
+        variant=program.name,
+        status="built" if problem is None else "failed",
+        argv=argv,
+        duration_s=round(time.monotonic() - began, 2),
+        log=str(log.relative_to(shop.folder)),
+        output_tail=tail,
+    )
+
+
+def _argv(program: Program, shop: Workshop, work: Path) -> tuple[str, ...]:
+    return fill(program.build, _words(program, shop, work))
+
+
+def _words(program: Program, shop: Workshop, work: Path) -> Words:
+    return Words(
+        dir=shop.base / program.dir,
+        out=work / PROGRAM,
+        work=work,
+        config=work / "config",
+        host="",
+        port=0,
+        threads=1,
+        flags=program.flags,
+    )
+
+
+def _compile(program: Program, shop: Workshop, scratch: Path, log: Path) -> str | None:
+    """Run the build command in the scratch folder; return what went wrong, or None."""
+    words = _words(program, shop, scratch)
+    argv = fill(program.build, words)
+    env = marked({**shop.env, **{name: fill_text(text, words) for name, text in program.env.items()}})
+    try:
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                argv,
+                cwd=shop.base / program.dir,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+    except OSError as error:
+        return f"cannot run {argv[0]}: {error.strerror}"
+    try:
+        code = process.wait(BUILD_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return f"{argv[0]} did not end within {BUILD_TIMEOUT_S:g} s"
+    finally:
+        stop(process, KILL)
+    if code:
+        return f"{argv[0]} ended with {describe_exit(code)}"
+    return None if (scratch / PROGRAM).exists() else f"{argv[0]} ended with status 0, but wrote no {{out}}"
+
+
+def _keep(scratch: Path, folder: Path) -> None:
+    """Move the built program to its place; another run may have been faster, which is as good."""
+    program = scratch / PROGRAM
+    for item in scratch.iterdir():
+        if item != program:
+            shutil.rmtree(item, ignore_errors=True) if item.is_dir() else item.unlink()
+    try:
+        scratch.rename(folder)
+    except OSError:
+        if not (folder / PROGRAM).exists():
+            raise

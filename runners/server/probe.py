@@ -1,0 +1,160 @@
+"""Asks a server one question over a plain socket before it is timed, and judges the answer byte by byte."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runners.matrix.model import Mode
+
+ANSWER_TIMEOUT_S = 2.0
+RETRY_S = 0.002
+MAX_HEAD_BYTES = 65536
+
+
+class Unanswered(Exception):
+    """The server did not answer as a server must; the text says how."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One parsed response; `size_bytes` counts all of it."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    size_bytes: int
+
+    @property
+    def closes(self) -> bool:
+        """Return whether the server announces that it will close the connection."""
+        return "close" in self.headers.get("connection", "").lower()
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Return whether a server can listen here."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen()
+        except OSError:
+            return False
+    return True
+
+
+def wait_until_listening(host: str, port: int, alive: Callable[[], bool], timeout_s: float) -> bool:
+    """Return True as soon as a connection succeeds; False when the process ends or the deadline passes."""
+    deadline = time.monotonic() + timeout_s
+    while alive() and time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=0.2):
+            return True
+        time.sleep(RETRY_S)
+    return False
+
+
+def probe(host: str, port: int, path: str, mode: Mode, body: bytes) -> Answer:
+    """Ask as the mode will ask; Unanswered where status, framing, body or connection handling is wrong."""
+    try:
+        with socket.create_connection((host, port), timeout=ANSWER_TIMEOUT_S) as connection:
+            connection.settimeout(ANSWER_TIMEOUT_S)
+            if mode == "persistent":
+                return _probe_persistent(connection, host, path, body)
+            return _probe_closing(connection, host, path, body)
+    except TimeoutError as error:
+        raise Unanswered(f"no whole answer within {ANSWER_TIMEOUT_S:g} s") from error
+    except ConnectionResetError as error:
+        raise Unanswered("the server reset the connection") from error
+    except OSError as error:
+        raise Unanswered(f"cannot talk to the server: {errno.errorcode.get(error.errno or 0, error)}") from error
+
+
+def request(host: str, path: str, *, close: bool) -> bytes:
+    """Return a GET request."""
+    ending = "Connection: close\r\n" if close else ""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{ending}\r\n".encode()
+
+
+def _probe_persistent(connection: socket.socket, host: str, path: str, body: bytes) -> Answer:
+    _ask_persistent(connection, host, path, body)
+    try:
+        return _ask_persistent(connection, host, path, body)
+    except Unanswered as error:
+        raise Unanswered(f"{error} (to the second request on a persistent connection)") from error
+
+
+def _ask_persistent(connection: socket.socket, host: str, path: str, body: bytes) -> Answer:
+    connection.sendall(request(host, path, close=False))
+    answer = read_answer(connection)
+    judge(answer, body)
+    if answer.closes:
+        raise Unanswered("answers Connection: close on a persistent connection")
+    return answer
+
+
+def _probe_closing(connection: socket.socket, host: str, path: str, body: bytes) -> Answer:
+    connection.sendall(request(host, path, close=True))
+    answer = read_answer(connection)
+    judge(answer, body)
+    if not answer.closes:
+        raise Unanswered("does not answer `Connection: close` with that header; wrk would keep its connections open")
+    try:
+        rest = connection.recv(1)
+    except TimeoutError as error:
+        raise Unanswered(f"announces close, yet sends no FIN within {ANSWER_TIMEOUT_S:g} s") from error
+    if rest:
+        raise Unanswered("sends bytes behind the announced end of its answer")
+    return answer
+
+
+def judge(answer: Answer, body: bytes) -> None:
+    """Raise Unanswered where the answer is not the one that is expected of every server."""
+    if answer.status != 200:
+        raise Unanswered(f"answers status {answer.status}, not 200")
+    if answer.body != body:
+        raise Unanswered(f"answers the body {answer.body[:60]!r}, not {body!r}")
+
+
+def read_answer(connection: socket.socket) -> Answer:
+    """Read exactly one response framed by Content-Length; bytes behind it are an error."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _receive(connection, data)
+        if len(data) > MAX_HEAD_BYTES:
+            raise Unanswered("sends a header without end")
+    head, _, rest = data.partition(b"\r\n\r\n")
+    status, headers = _parse_head(head.decode("latin-1"))
+    length = _content_length(headers)
+    while len(rest) < length:
+        rest += _receive(connection, data)
+    if len(rest) > length:
+        raise Unanswered(f"sends {len(rest) - length} bytes more than its Content-Length of {length}")
+    return Answer(status, headers, rest, len(head) + 4 + length)
+
+
+def _receive(connection: socket.socket, so_far: bytes) -> bytes:
+    chunk = connection.recv(MAX_HEAD_BYTES)
+    if not chunk:
+        seen = f" after {so_far[:60]!r}" if so_far else ""
+        raise Unanswered(f"closes the connection before its answer is whole{seen}")
+    return chunk
+
+
+def _parse_head(head: str) -> tuple[int, dict[str, str]]:
+    first, *lines = head.split("\r\n")
+    words = first.split(" ", 2)
+    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
+        raise Unanswered(f"answers {first[:60]!r}, which is not an HTTP status line")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return int(words[1]), headers
+
+
+def _content_length(headers: dict[str, str]) -> int:
+    length = headers.get("content-length", "")
+    if not length.isdigit():
+        raise Unanswered("answers without a Content-Length that is a number")
+    return int(length)

@@ -1,0 +1,182 @@
+"""The server under test, for the length of one trial: started fresh, waited for, asked once, stopped."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.errors import UnfitMachine
+from runners.matrix.cells import Cell
+from runners.records.trial import Check, Command, Verdict
+from runners.server.commands import Words, fill, fill_text
+from runners.server.probe import Answer, Unanswered, port_is_free, probe, wait_until_listening
+from runners.system import kernel
+from runners.system.machine import Layout, format_cpus
+from runners.system.processes import Stopped, describe_exit, start, stop
+
+HOST = "127.0.0.1"
+PORTS = range(18080, 18999)
+READY_TIMEOUT_S = 10.0
+TAIL_BYTES = 2000
+
+
+class TrialFailed(Exception):
+    """The trial has no number; the text says what broke, `cell` whose it is."""
+
+    verdict: Verdict = "failed"
+
+    def __init__(self, reason: str, cell: Cell) -> None:
+        super().__init__(reason)
+        self.cell = cell
+
+
+class TrialInvalid(TrialFailed):
+    """The trial must not be measured; the text says what the server does wrong."""
+
+    verdict: Verdict = "invalid"
+
+    def __init__(self, reason: str, cell: Cell, check: Check | None = None) -> None:
+        super().__init__(reason, cell)
+        self.check = check or Check(
+            "V0", "answers as asked", "fail", reason, "status 200, the body, the connection mode"
+        )
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where the servers of a run are: the matrix's folder, built programs by variant, and their environment."""
+
+    base: Path
+    outputs: Mapping[str, Path]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Where one trial's outputs go: files in a folder of the cell, named after the block."""
+
+    run_folder: Path
+    folder: Path
+    stem: str
+
+    def file(self, purpose: str) -> Path:
+        """Return the file for one purpose."""
+        return self.folder / f"{self.stem}.{purpose}.txt"
+
+    def command(self, purpose: str, argv: tuple[str, ...], cpus: tuple[int, ...]) -> Command:
+        """Return the record of a command whose output goes into the file for `purpose`."""
+        where = str(self.file(purpose).relative_to(self.run_folder))
+        return Command(purpose, argv, where, format_cpus(cpus))  # type: ignore[arg-type]
+
+
+class Subject:
+    """A running server and all that a trial may ask of it."""
+
+    def __init__(self, cell: Cell, layout: Layout, programs: Programs, logs: Logs, port: int, host: str = HOST) -> None:
+        self.cell, self.layout, self.logs, self.port, self.host = cell, layout, logs, port, host
+        self.words = _words(cell, programs, logs, port, host)
+        self.argv = fill(cell.program.run, self.words)
+        env = {name: fill_text(text, self.words) for name, text in cell.program.env.items()}
+        self.process = self._start({**programs.env, **env})
+
+    @property
+    def command(self) -> Command:
+        """Return the record of how it was started."""
+        return self.logs.command("server", self.argv, self.layout.server)
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of its leader."""
+        return self.process.pid
+
+    def _start(self, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        if self.cell.program.config is not None:
+            template = (self.words.dir / self.cell.program.config).read_text(encoding="utf-8")
+            self.words.config.write_text(fill_text(template, self.words), encoding="utf-8")
+        with self.logs.file("server").open("wb") as output:
+            try:
+                return start(self.argv, output=output, cpus=self.layout.server, env=env, cwd=self.words.dir)
+            except OSError as error:
+                raise TrialFailed(f"cannot start {self.argv[0]}: {error.strerror}", self.cell) from error
+
+    def wait_until_ready(self) -> Answer:
+        """Wait until it listens itself, ask it once and return its answer."""
+        if not wait_until_listening(self.host, self.port, lambda: self.process.poll() is None, READY_TIMEOUT_S):
+            raise TrialFailed(self.why_silent(), self.cell)
+        if not kernel.listens(self.pid, self.port):
+            raise TrialFailed(f"port {self.port} is answered by another process, not by this server", self.cell)
+        try:
+            return self._ask()
+        except Unanswered as error:
+            if self.process.poll() is not None:
+                raise TrialFailed(self.why_silent(), self.cell) from error
+            raise TrialInvalid(str(error), self.cell) from error
+
+    def _ask(self) -> Answer:
+        return probe(self.host, self.port, self.cell.path, self.cell.mode, self.cell.body.encode())
+
+    def fault_afterwards(self) -> str | None:
+        """Ask it once more after the load; return what is wrong with the answer, or None."""
+        try:
+            self._ask()
+        except Unanswered as error:
+            return str(error)
+        return None
+
+    def why_silent(self) -> str:
+        """Return why it does not answer, with its last words."""
+        code = self.process.poll()
+        if code is None:
+            return f"does not listen on port {self.port} within {READY_TIMEOUT_S:g} s; {self._last_words()}"
+        return f"ended with {describe_exit(code)} before it answered; {self._last_words()}"
+
+    def check_alive(self, since: str) -> None:
+        """Raise TrialFailed where it has ended."""
+        code = self.process.poll()
+        if code is not None:
+            raise TrialFailed(f"the server died ({describe_exit(code)}) {since}; {self._last_words()}", self.cell)
+
+    def _last_words(self) -> str:
+        tail = tail_of(self.logs.file("server"))
+        return f"its last words: {tail}" if tail else "it printed nothing"
+
+    def stop(self) -> Stopped:
+        """End it and all of its group, and say how it ended."""
+        return stop(self.process)
+
+
+def _words(cell: Cell, programs: Programs, logs: Logs, port: int, host: str) -> Words:
+    folder = programs.base / cell.program.dir
+    return Words(
+        dir=folder.resolve(),
+        out=programs.outputs.get(cell.program.name, folder),
+        work=logs.folder.resolve(),
+        config=logs.file("config").resolve(),
+        host=host,
+        port=port,
+        threads=cell.threads,
+        flags=cell.program.flags,
+    )
+
+
+def free_port(position: int, host: str = HOST) -> int:
+    """Return a port that nobody listens on; consecutive trials get different ones, apart from old connections."""
+    for step in range(len(PORTS)):
+        port = PORTS[(position + step) % len(PORTS)]
+        if port_is_free(host, port):
+            return port
+    raise UnfitMachine(f"no free port between {PORTS.start} and {PORTS.stop - 1}")
+
+
+def tail_of(file: Path) -> str:
+    """Return the last lines of a file as one line of text; empty where there is none."""
+    try:
+        with file.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - TAIL_BYTES))
+            lines = stream.read().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return " | ".join(line.strip() for line in lines[-5:] if line.strip())

@@ -1,0 +1,168 @@
+"""What the trials so far say: which of them count, and how cells compare with their family's base. Pure.
+
+A block in which a trial is invalid is repeated whole, so that pairing by block holds; of each block only the last
+attempt counts. Solo trials are compared by rate, duets by the server's CPU time per request. Check V23 compares each
+family's base with its twin, the same cell under another name: what differs there is noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from runners.records.trial import Check, Outcome, Trial
+from runners.stats.statistics import LEVEL, MIN_VALUES, Estimate, attainable_level, family_level, judge, ratio
+
+SERVER_COST = "server_cpu_us_per_request"
+
+Key = tuple[str, int]  # a family's or pair's name, and a block
+
+
+def counting(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    """Return the trials of the last attempt at each block of each family."""
+    trials = [trial for trial in trials if trial.verdict != "not run"]
+    last: dict[tuple[str | None, int | None], int] = {}
+    for trial in trials:
+        key = (trial.family, trial.block)
+        last[key] = max(last.get(key, 0), trial.attempt)
+    return tuple(trial for trial in trials if trial.attempt == last[trial.family, trial.block])
+
+
+def log_ratios(row: Iterable[Trial], base: Iterable[Trial], value: str) -> list[float]:
+    """Return the natural log of row / base for each block in which both are valid; `value` names the figure.
+
+    For the server's cost in a duet that is the figure which `runners.trial.duets` made of the two trials.
+    """
+    bases = {trial.block: trial for trial in base if trial.verdict == "ok"}
+    pairs = ((trial, bases[trial.block]) for trial in row if trial.verdict == "ok" and trial.block in bases)
+    found = (_log_ratio(mine, theirs, value) for mine, theirs in pairs)
+    return [log_ratio for log_ratio in found if log_ratio is not None]
+
+
+def _log_ratio(mine: Trial, theirs: Trial, value: str) -> float | None:
+    if value == SERVER_COST and mine.cost_log_ratio is not None and mine.pair == theirs.pair:
+        return mine.cost_log_ratio
+    numbers = getattr(mine, value), getattr(theirs, value)
+    return math.log(numbers[0] / numbers[1]) if numbers[0] and numbers[1] else None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One cell against its base: by which figure, and the ratio's estimate (None without a common block)."""
+
+    cell: str
+    base: str
+    value: str
+    estimate: Estimate | None
+
+    @property
+    def half_width(self) -> float:
+        """Return half the interval's width on the log scale; infinite where there is no interval yet."""
+        if self.estimate is None or self.estimate.interval is None:
+            return math.inf
+        interval = self.estimate.interval
+        return math.log(interval.high / interval.low) / 2
+
+
+def compare_family(trials: Sequence[Trial], base: str) -> tuple[Compared, ...]:
+    """Compare every cell of a solo family with its base, at the family's joint level."""
+    by_cell: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_cell.setdefault(trial.cell, []).append(trial)
+    rows = [cell for cell in by_cell if cell != base]
+    value = "requests_per_s"
+    return tuple(
+        Compared(cell, base, value, _estimate(log_ratios(by_cell[cell], by_cell.get(base, ()), value), len(rows)))
+        for cell in rows
+    )
+
+
+def compare_duets(trials: Sequence[Trial], base: str) -> tuple[Compared, ...]:
+    """Compare the CPU time per request within every pair of a duet family, at the family's joint level."""
+    pairs: dict[str, list[Trial]] = {}
+    for trial in trials:
+        pairs.setdefault(trial.pair or "", []).append(trial)
+    value = "server_cpu_us_per_request"
+    return tuple(
+        Compared(row, base, value, _estimate(_duet_ratios(members, row, value), len(pairs)))
+        for pair, members in pairs.items()
+        if (row := duet_row(pair, base))
+    )
+
+
+def duet_row(pair: str, base: str) -> str:
+    """Return the cell of a pair that is compared with `base`."""
+    first, _, second = pair.partition(" + ")
+    return second if first == base else first
+
+
+def _duet_ratios(members: Sequence[Trial], row: str, value: str) -> list[float]:
+    rows = [trial for trial in members if trial.cell == row]
+    return log_ratios(rows, [trial for trial in members if trial.cell != row], value)
+
+
+def _estimate(logs: Sequence[float], comparisons: int) -> Estimate | None:
+    return ratio(logs, family_level(comparisons)) if logs else None
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a base showed against its own twin; where check V23 fails, nothing in the family may be ranked."""
+
+    estimate: Estimate | None
+    check: Check
+
+    @property
+    def ranks(self) -> bool:
+        """Return whether the family's differences may be called differences."""
+        return self.check.outcome != "fail"
+
+    @property
+    def reach(self) -> float | None:
+        """Return how far from equal the interval reaches, as a share: the noise floor; None without an interval."""
+        interval = self.estimate.interval if self.estimate else None
+        return max(interval.high, 1 / interval.low) - 1 if interval else None
+
+
+def twin_floor(logs: Sequence[float], limit: float) -> Floor:
+    """Return check V23 over the log ratios of twin / base; `limit` is the widest half-width that still ranks."""
+    if not logs:
+        return Floor(None, Check("V23", "twin", "unknown", "no twin was measured", _twin_limit(limit)))
+    estimate = ratio(logs, attainable_level(len(logs), LEVEL))
+    interval, seen = estimate.interval, f"{estimate.value:.3f} in {len(logs)} blocks"
+    if interval is None:
+        few = f"{seen}: fewer than {MIN_VALUES} give no interval"
+        return Floor(estimate, Check("V23", "twin", "unknown", few, _twin_limit(limit)))
+    floor = Floor(estimate, Check("V23", "twin", "pass", "", _twin_limit(limit)))
+    saw = f"{seen}, {interval.low:.3f} to {interval.high:.3f}: noise floor ±{(floor.reach or 0) * 100:.2g} %"
+    why = _why_noise(estimate, limit)
+    advice = "a calmer machine, more blocks, or duets" if why else ""
+    outcome: Outcome = "fail" if why else "pass"
+    return replace(floor, check=replace(floor.check, outcome=outcome, saw=saw + why, advice=advice))
+
+
+def _twin_limit(limit: float) -> str:
+    return f"not faster or slower than itself, at most ±{limit * 100:g} % wide"
+
+
+def _why_noise(estimate: Estimate, limit: float) -> str:
+    """Return why a twin forbids to rank; it differs from itself by the rule that calls any two cells different."""
+    if judge(estimate).answer in ("faster", "slower"):
+        return "; the twin differs from itself"
+    interval = estimate.interval
+    wide = interval is not None and math.log(interval.high / interval.low) / 2 > limit
+    return "; wider than allowed" if wide else ""
+
+
+def widest(compared: Iterable[Compared]) -> float:
+    """Return the largest half-width of a family's ratios; 0 for a family without a comparison."""
+    return max((item.half_width for item in compared), default=0.0)
+
+
+def by_family(trials: Iterable[Trial]) -> Mapping[str, list[Trial]]:
+    """Return the trials of each family."""
+    families: dict[str, list[Trial]] = {}
+    for trial in trials:
+        families.setdefault(trial.family or "", []).append(trial)
+    return families

@@ -1,0 +1,137 @@
+"""A network of its own for each server under test: private counters, ports and TIME_WAIT table, gone with the trial.
+
+The harness moves into a fresh network namespace, so that what it starts there inherits it, and moves back when the
+trial is over. As an ordinary user this needs a user namespace, which the harness enters once and stays in. Where
+neither is allowed, trials share the host's network: counters count as differences, and a trial waits while
+the TIME_WAIT connections of earlier ones fill their table.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from runners.system.kernel import time_wait_count
+
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
+OWN_NETWORK = "/proc/self/ns/net"
+
+# 45,000 connections in TIME_WAIT find room; the servers' own ports lie below.
+SETTINGS = {
+    "net/ipv4/ip_local_port_range": "20000 65535",
+    "net/ipv4/tcp_tw_reuse": "1",
+}
+SHOWN = (*SETTINGS, "net/core/somaxconn", "net/ipv4/tcp_max_tw_buckets", "net/ipv4/tcp_tw_reuse_delay")
+# Every trial has a server port of its own, so connections in TIME_WAIT take no port from the next trial; only their
+# table must not overflow.
+DRAIN_TIMEOUT_S = 60.0
+FULL_SHARE = 0.8
+USUAL_TIME_WAIT_MOST = 65536
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+Kind = Literal["namespace", "host"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where a server's packets go; `descriptor` is None for the host's network."""
+
+    kind: Kind
+    settings: dict[str, str]
+    descriptor: int | None = None
+
+    def enter(self) -> None:
+        """Move the harness there, so that what it starts and asks next is there as well."""
+        if self.descriptor is not None and _libc.setns(self.descriptor, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "cannot enter a network namespace")
+
+
+def enter_user_namespace() -> bool:
+    """Become able to make network namespaces; True where that is so already or a user namespace grants it.
+
+    Call it once, before any thread exists. The user keeps its own id inside.
+    """
+    if os.geteuid() != 0:
+        user, group = os.geteuid(), os.getegid()
+        if _libc.unshare(CLONE_NEWUSER):
+            return False
+        with suppress(OSError):
+            Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+            Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+            Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+    return _may_unshare()
+
+
+def _may_unshare() -> bool:
+    """Try it in a child, which costs nothing here."""
+    child = os.fork()
+    if child == 0:
+        os._exit(1 if _libc.unshare(CLONE_NEWNET) else 0)
+    return os.waitpid(child, 0)[1] == 0
+
+
+@contextmanager
+def fresh_networks(kind: Kind, count: int) -> Iterator[tuple[Network, ...]]:
+    """Make as many fresh networks, or wait until the host's is quiet; afterwards the harness is back where it was."""
+    if kind == "host":
+        wait_until_drained()
+        yield (Network("host", read_settings()),) * count
+        return
+    with ExitStack() as opened:
+        home = _open_own(opened)
+        opened.callback(_libc.setns, home, CLONE_NEWNET)  # refused in a user namespace, where no trial needs it
+        yield tuple(_make(opened) for _ in range(count))
+
+
+def _make(opened: ExitStack) -> Network:
+    if _libc.unshare(CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "cannot make a network namespace")
+    _bring_loopback_up()
+    for name, value in SETTINGS.items():
+        with suppress(OSError):
+            Path("/proc/sys", name).write_text(value, encoding="ascii")
+    return Network("namespace", read_settings(), _open_own(opened))
+
+
+def _open_own(opened: ExitStack) -> int:
+    descriptor = os.open(OWN_NETWORK, os.O_RDONLY)
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def read_settings() -> dict[str, str]:
+    """Return the settings that hold in the present network; those that it does not tell are left out."""
+    settings = {}
+    for name in SHOWN:
+        with suppress(OSError):
+            settings[name] = " ".join(Path("/proc/sys", name).read_text(encoding="ascii").split())
+    return settings
+
+
+def wait_until_drained(timeout_s: float = DRAIN_TIMEOUT_S) -> None:
+    """Wait until the table of connections in TIME_WAIT has room, at most until the deadline."""
+    most = int(read_settings().get("net/ipv4/tcp_max_tw_buckets", USUAL_TIME_WAIT_MOST))
+    deadline = time.monotonic() + timeout_s
+    while (time_wait_count() or 0) > FULL_SHARE * most and time.monotonic() < deadline:
+        time.sleep(0.25)
+
+
+def _bring_loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = bytearray(struct.pack("16sh14x", b"lo", 0))
+        fcntl.ioctl(control, SIOCGIFFLAGS, request)
+        (flags,) = struct.unpack_from("h", request, 16)
+        struct.pack_into("h", request, 16, flags | IFF_UP)
+        fcntl.ioctl(control, SIOCSIFFLAGS, request)

@@ -1,0 +1,149 @@
+"""Watches one trial: counters before and after the measured time, and ten times a second in between.
+
+The watcher is part of the harness's own loop (no thread), and says what it costs itself.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from runners.system import kernel
+
+SAMPLE_S = 0.1
+
+wall_clock_ns = time.time_ns  # a name of its own, so that the self-test can let this clock step
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All counters at one moment; times in microseconds."""
+
+    monotonic_us: int
+    wall_us: int
+    server: kernel.TreeTimes | None
+    server_may_use: frozenset[int]
+    cpus: dict[int, kernel.CpuTimes]
+    tcp: dict[str, int]
+    time_wait: int | None
+    pressure_us: dict[str, int]
+    disk_busy_us: dict[str, int]
+    throttled_us: int | None
+    swapped_pages: int | None
+    thermal_throttles: int | None
+    frequencies_khz: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is looked at ten times a second."""
+
+    at_us: int
+    segments: int | None
+    established: int | None
+    time_wait: int | None
+    rss_bytes: int | None
+    server: kernel.TreeTimes | None
+    client: kernel.TreeTimes | None
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A whole watch: what the counters did between `before` and `after`."""
+
+    before: Snapshot
+    after: Snapshot
+    samples: tuple[Sample, ...]
+    cost_us: float
+
+    @property
+    def wall_us(self) -> int:
+        """Return the length of the watch in microseconds."""
+        return self.after.monotonic_us - self.before.monotonic_us
+
+    @property
+    def server_run_us(self) -> float | None:
+        """Return the CPU time that the server's threads and children used meanwhile."""
+        if self.before.server is None or self.after.server is None:
+            return None
+        return self.after.server.run_us - self.before.server.run_us
+
+    @property
+    def machine_busy_us(self) -> float | None:
+        """Return the time that all CPUs together were busy meanwhile, steal excluded."""
+        if not self.before.cpus or not self.after.cpus:
+            return None
+        return sum(times.busy_us - self.before.cpus[cpu].busy_us for cpu, times in self.after.cpus.items())
+
+    def tcp(self, name: str) -> int | None:
+        """Return by how much a TCP counter grew; None where the kernel does not have it."""
+        if name not in self.before.tcp or name not in self.after.tcp:
+            return None
+        return self.after.tcp[name] - self.before.tcp[name]
+
+    @property
+    def rss_bytes(self) -> int | None:
+        """Return the server's largest resident memory seen."""
+        return max((sample.rss_bytes for sample in self.samples if sample.rss_bytes is not None), default=None)
+
+
+def snapshot(pids: tuple[int, ...]) -> Snapshot:
+    """Read all counters now; those of the network are of the first process's."""
+    return Snapshot(
+        monotonic_us=time.monotonic_ns() // 1000,
+        wall_us=wall_clock_ns() // 1000,
+        server=kernel.tree_times(pids),
+        server_may_use=kernel.allowed_cpus(pids),
+        cpus=kernel.cpu_times(),
+        tcp=kernel.tcp_counters(pids[0]) if pids else {},
+        time_wait=kernel.time_wait_count(pids[0]) if pids else None,
+        pressure_us=kernel.pressure_us(),
+        disk_busy_us=kernel.disk_busy_us(),
+        throttled_us=kernel.throttled_us(),
+        swapped_pages=kernel.swapped_pages(),
+        thermal_throttles=kernel.thermal_throttles(),
+        frequencies_khz=kernel.frequencies_khz(),
+    )
+
+
+@dataclass
+class Watch:
+    """A watch under way on one server's processes; `client` is the generator's process while it runs."""
+
+    server: int
+    client: int | None = None
+    pids: tuple[int, ...] = ()
+    samples: list[Sample] = field(default_factory=list)
+    cost_us: float = 0.0
+    before: Snapshot | None = None
+
+    def begin(self) -> None:
+        """Take the first snapshot; whatever was sampled before does not count."""
+        self.pids = kernel.tree(self.server)
+        self.samples.clear()
+        self.cost_us = 0.0
+        self.before = snapshot(self.pids)
+
+    def sample(self) -> None:
+        """Look once."""
+        began = time.thread_time_ns()
+        tcp = kernel.tcp_counters(self.server)
+        self.samples.append(
+            Sample(
+                at_us=time.monotonic_ns() // 1000,
+                segments=tcp.get("TCPOrigDataSent"),
+                established=tcp.get("CurrEstab"),
+                time_wait=kernel.time_wait_count(self.server),
+                rss_bytes=kernel.tree_rss_bytes(self.pids),
+                server=kernel.tree_times(self.pids),
+                client=None if self.client is None else kernel.tree_times((self.client,)),
+            )
+        )
+        self.cost_us += (time.thread_time_ns() - began) / 1000
+
+    def end(self) -> Watched:
+        """Take the last snapshot, also of processes that the server started meanwhile."""
+        if self.before is None:
+            raise RuntimeError("a watch ends that never began")
+        pids = tuple(dict.fromkeys((*self.pids, *kernel.tree(self.server))))
+        return Watched(self.before, snapshot(pids), tuple(self.samples), self.cost_us)

@@ -1,0 +1,116 @@
+"""Machine settings for steadier numbers, changed only on request, and put back to exactly what they were.
+
+What a setting was is written to disk before it is changed, so that a killed run can be undone by the next one. What
+a machine does not have is left out; nothing that protects it (address randomisation, mitigations) is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.errors import UnfitMachine
+from runners.records.folder import replace_file
+
+SAVED = "tuning.json"
+ROOT = Path("/")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A group of kernel files that hold one setting, the value wanted in them, and why."""
+
+    files: str
+    value: str
+    why: str
+
+
+KNOBS = (
+    Knob("sys/devices/system/cpu/cpu*/cpufreq/scaling_governor", "performance", "no waiting for a CPU to speed up"),
+    Knob("sys/devices/system/cpu/intel_pstate/no_turbo", "1", "no frequency that lasts only while others idle"),
+    Knob("sys/devices/system/cpu/cpufreq/boost", "0", "no frequency that lasts only while others idle"),
+    Knob("proc/sys/kernel/numa_balancing", "0", "no pages moved between nodes under load"),
+    Knob("proc/sys/kernel/perf_event_max_sample_rate", "1", "no profiling interrupts"),
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file whose value was changed."""
+
+    file: str
+    before: str
+    after: str
+
+
+@contextmanager
+def tuned(cache: Path, say: Say, *, wanted: bool, root: Path = ROOT) -> Iterator[tuple[Change, ...]]:
+    """Undo what a killed run left, tune if that is wanted, and put everything back at the end."""
+    restore(cache, say, root)
+    if not wanted:
+        yield ()
+        return
+    if os.geteuid() != 0:
+        raise UnfitMachine("--tune changes kernel settings, which only root may; run as root, or without --tune")
+    changes = wanted_changes(root)
+    replace_file(cache / SAVED, json.dumps({change.file: change.before for change in changes}))
+    try:
+        applied = tuple(change for change in changes if _set(root / change.file, change.after))
+        for change in changes:
+            if change not in applied:
+                say(f"{change.file} does not take {change.after!r}; it stays at {change.before!r}")
+        yield applied
+    finally:
+        restore(cache, say, root)
+
+
+def wanted_changes(root: Path = ROOT) -> tuple[Change, ...]:
+    """Return what tuning would change on this machine: settings it has that differ from what is wanted."""
+    found = []
+    for knob in KNOBS:
+        for file in sorted(root.glob(knob.files)):
+            before = _get(file)
+            if before is not None and before != knob.value:
+                found.append(Change(str(file.relative_to(root)), before, knob.value))
+    return tuple(found)
+
+
+def restore(cache: Path, say: Say, root: Path = ROOT) -> bool:
+    """Put back what is saved, verify it, and forget it; False where something could not be put back."""
+    saved = _saved(cache)
+    failed = [file for file, before in saved.items() if not _set(root / file, before)]
+    for file in failed:
+        say(f"cannot put {file} back to {saved[file]!r}; it is {_get(root / file)!r}; do it by hand")
+    if not failed:
+        (cache / SAVED).unlink(missing_ok=True)
+    return not failed
+
+
+def _saved(cache: Path) -> Mapping[str, str]:
+    try:
+        saved = json.loads((cache / SAVED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(file): str(before) for file, before in saved.items()} if isinstance(saved, dict) else {}
+
+
+def _get(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+
+
+def _set(file: Path, value: str) -> bool:
+    """Write a setting and read it back; return whether it holds."""
+    try:
+        file.write_text(value, encoding="utf-8")
+    except OSError:
+        return False
+    return _get(file) == value

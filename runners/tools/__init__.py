@@ -1,0 +1,1 @@
+"""The programs that servers and load generators need: found, or installed."""

@@ -1,0 +1,344 @@
+"""Finds the programs that servers, load generators and tests need, and says what brings the missing ones.
+
+A tool is looked for on the PATH first, then in the user's cache, which `runners.tools.install` fills. What lies in
+the cache counts only if its launcher is the one that today's tool data would write and it still runs, so an
+interrupted or outdated installation is never taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tomli
+
+from runners import resources
+from runners.matrix.model import Tool
+
+VERSION_DEADLINE_S = 5.0
+HEADER_FOLDERS = ("/usr/local/include", "/usr/include", "/opt/homebrew/include")
+CANNOT_RUN = (None, 126, 127)  # how sh and env say that there is no such program
+TOOL_DATA = Path(__file__).with_name("tools.toml")
+
+Privilege = Literal["root", "sudo", "none"]
+Way = Literal["package", "wheel", "unpack"]
+
+# Loads a library in a process of its own and prints which file that was.
+_LOAD_LIBRARY = """
+import ctypes, sys
+ctypes.CDLL(sys.argv[1])
+stem = sys.argv[1].split(".so")[0]
+print(next(line.split()[-1] for line in open("/proc/self/maps") if f"/{stem}." in line))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """Where tools are looked for, and what we may do there."""
+
+    path: str
+    cache: Path
+    requirements: Path
+    privilege: Privilege
+
+    def has(self, command: str) -> bool:
+        """Tell whether a command is on the PATH."""
+        return shutil.which(command, path=self.path) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolStatus:
+    """What is known of a tool here.
+
+    `version` is the line that the tool printed. `brings` is what a person types to get the tool, `reason` why
+    it is not there or could not be brought.
+    """
+
+    name: str
+    title: str
+    status: Literal["found", "installable", "missing"]
+    purpose: tuple[str, ...] = ()
+    source: Literal["system", "cache"] | None = None
+    path: str | None = None
+    version: str | None = None
+    brings: str | None = None
+    hint: str = ""
+    reason: str | None = None
+
+
+def cache_folder() -> Path:
+    """Return the user's folder for what can be made again: tools, built servers, the lock of a run."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "http-speedup"
+
+
+def this_host() -> Host:
+    """Return this machine as it is now; the only effects are a look at the environment and `sudo -n true`."""
+    path = os.environ.get("PATH", os.defpath)
+    return Host(
+        path=path,
+        cache=cache_folder(),
+        requirements=resources.root() / "requirements",
+        privilege=privilege(path),
+    )
+
+
+def privilege(path: str) -> Privilege:
+    """Tell whether packages may be installed: as root, with a sudo that asks nothing, or not."""
+    if os.geteuid() == 0:
+        return "root"
+    sudo = shutil.which("sudo", path=path)
+    return "sudo" if sudo and _output([sudo, "-n", "true"], path)[0] == 0 else "none"
+
+
+def known_tools() -> dict[str, Tool]:
+    """Return the tools that the project itself knows (runners/tools.toml)."""
+    tables = tomli.loads(TOOL_DATA.read_text(encoding="utf-8"))["tool"]
+    return {name: Tool.model_validate(table) for name, table in tables.items()}
+
+
+def serving(tools: Mapping[str, Tool], purposes: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the tools that serve any of the purposes; all tools if there is none given."""
+    wanted = set(purposes)
+    return tuple(name for name, tool in tools.items() if not wanted or wanted.intersection(tool.purpose))
+
+
+def find_tools(tools: Mapping[str, Tool], names: Iterable[str], host: Host) -> dict[str, ToolStatus]:
+    """Look for the named tools, several at a time; KeyError if a name is not among the tools."""
+    wanted = {name: tools[name] for name in names}
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        found = pool.map(lambda name: _find(name, wanted[name], host), wanted)
+    return dict(zip(wanted, found, strict=True))
+
+
+def tool_environment(statuses: Mapping[str, ToolStatus], host: Host) -> dict[str, str]:
+    """Return the variables under which commands find the tools: the cache comes behind the PATH."""
+    cached = [Path(status.path) for status in statuses.values() if status.source == "cache" and status.path]
+    libraries = [str(file.parent) for file in cached if ".so" in file.name]
+    inherited = [folder for folder in [os.environ.get("LD_LIBRARY_PATH")] if folder]
+    path = os.pathsep.join([host.path, str(launcher_folder(host))])
+    return {"PATH": path} | ({"LD_LIBRARY_PATH": os.pathsep.join(inherited + libraries)} if libraries else {})
+
+
+def short_version(line: str | None) -> str | None:
+    """Return the version number within a line such as "go version go1.27.3 linux/amd64"."""
+    match = re.search(r"\d+(?:\.\d+)+", line or "") or re.search(r"\d+", line or "")
+    return match[0] if match else None
+
+
+def is_older(line: str | None, oldest: str) -> bool:
+    """Return whether a line with a version tells of one before `oldest`; one that is not known is not older."""
+    version = short_version(line)
+    return version is not None and _numbers(version) < _numbers(oldest)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return a version's numbers without the zeros at its end: 1.26 and 1.26.0 are the same."""
+    return tuple(map(int, re.sub(r"(\.0+)+$", "", version).split(".")))
+
+
+def ways(tool: Tool, host: Host) -> tuple[Way, ...]:
+    """Return how the tool could be brought here, the way to try first in front."""
+    return tuple(_ways(tool, host))
+
+
+def brings(tool: Tool, host: Host) -> str | None:
+    """Return what a person types to get the tool, None if nothing known to us brings it."""
+    possible = ways(tool, host)
+    if possible and possible[0] != "package":
+        return f"{resources.command_line()} doctor --install"
+    if tool.debian and host.has("apt-get") and not tool.starts_service:
+        return shlex.join([*(["sudo"] if host.privilege != "root" else []), "apt-get", "install", *tool.debian])
+    if tool.brew and host.has("brew"):
+        return shlex.join(["brew", "install", tool.brew])
+    if tool.nimble and host.has("nimble"):
+        return shlex.join(["nimble", "install", tool.nimble])
+    return None
+
+
+def launcher_folder(host: Host) -> Path:
+    """Return the folder of the cache that goes on the PATH."""
+    return host.cache / "bin"
+
+
+def cached_folder(name: str, tool: Tool, host: Host) -> Path | None:
+    """Return where the cache keeps the tool's files; None if the tool cannot be kept there.
+
+    Wheels lie under the hash of their requirements, so that other versions are another folder.
+    """
+    if tool.wheel is not None:
+        file = host.requirements / f"{tool.wheel.requirements}.txt"
+        if not file.is_file():
+            return None
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        return host.cache / "wheels" / f"{tool.wheel.requirements}-{digest[:12]}"
+    return host.cache / "debian" / name if tool.debian and tool.relocatable else None
+
+
+def launchers(tool: Tool, folder: Path) -> dict[str, str]:
+    """Return the text of the little program behind each command of a tool whose files lie in `folder`."""
+    if tool.wheel is not None:
+        filled = {
+            command: [word.replace("{env}", str(folder)) for word in words]
+            for command, words in tool.wheel.commands.items()
+        }
+    else:
+        libraries = os.pathsep.join(map(str, library_folders(folder)))
+        filled = {
+            command: ["env", f"LD_LIBRARY_PATH={libraries}", str(_program(folder, command))]
+            for command in tool.commands
+        }
+    return {command: f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n' for command, words in filled.items()}
+
+
+def _program(folder: Path, command: str) -> Path:
+    """Return where unpacked Debian packages keep a program; some are for administrators."""
+    administrative = folder / "usr/sbin" / command
+    return administrative if administrative.is_file() else folder / "usr/bin" / command
+
+
+def library_folders(folder: Path) -> tuple[Path, ...]:
+    """Return where unpacked Debian packages keep their libraries."""
+    triplet = f"{platform.machine()}-linux-gnu"
+    return (folder / "usr/lib" / triplet, folder / "lib" / triplet, folder / "usr/lib")
+
+
+def _ways(tool: Tool, host: Host) -> Iterator[Way]:
+    debian = bool(tool.debian) and host.has("apt-get")
+    if debian and host.privilege != "none" and not tool.starts_service:
+        yield "package"
+    if tool.wheel is not None and (host.requirements / f"{tool.wheel.requirements}.txt").is_file():
+        yield "wheel"
+    elif debian and tool.relocatable and host.has("dpkg-deb"):
+        yield "unpack"
+
+
+def _find(name: str, tool: Tool, host: Host) -> ToolStatus:
+    return _on_system(name, tool, host) or _in_cache(name, tool, host) or _absent(name, tool, host)
+
+
+def _on_system(name: str, tool: Tool, host: Host) -> ToolStatus | None:
+    if tool.library is not None:
+        file = _loaded(tool.library, host, ())
+        return _found(name, tool, "system", file, Path(file).name) if file else None
+    if tool.header is not None:
+        return _first_file(name, tool, (Path(folder) / tool.header for folder in _include_folders()))
+    if tool.nimble is not None:
+        return _first_file(name, tool, _nimble_folder().glob(f"pkgs*/{tool.nimble}-*"))
+    for command in tool.commands:
+        if file := shutil.which(command, path=host.path):
+            return _found(name, tool, "system", file, version_line([file, *tool.version], host.path))
+    return None
+
+
+def _first_file(name: str, tool: Tool, places: Iterable[Path]) -> ToolStatus | None:
+    found = next((place for place in places if place.exists()), None)
+    return _found(name, tool, "system", str(found), found.name) if found else None
+
+
+def _include_folders() -> list[str]:
+    """Return where compilers look for headers."""
+    named = os.environ.get("CPLUS_INCLUDE_PATH", ""), os.environ.get("CPATH", "")
+    return [*(folder for path in named for folder in path.split(os.pathsep) if folder), *HEADER_FOLDERS]
+
+
+def _nimble_folder() -> Path:
+    return Path(os.environ.get("NIMBLE_DIR") or Path.home() / ".nimble")
+
+
+def _in_cache(name: str, tool: Tool, host: Host) -> ToolStatus | None:
+    folder = cached_folder(name, tool, host)
+    if folder is None or not folder.is_dir():
+        return None
+    if tool.library is not None:
+        loaded = _loaded(tool.library, host, library_folders(folder))
+        return _found(name, tool, "cache", loaded, Path(loaded).name) if loaded else None
+    path = os.pathsep.join([host.path, str(launcher_folder(host))])
+    for command, text in launchers(tool, folder).items():
+        file = launcher_folder(host) / command
+        if command in tool.commands and file.is_file() and file.read_text(encoding="utf-8") == text:
+            version = version_line([str(file), *tool.version], path)
+            return _found(name, tool, "cache", str(file), version) if version else None
+    return None
+
+
+def _found(name: str, tool: Tool, source: Literal["system", "cache"], path: str, version: str | None) -> ToolStatus:
+    return ToolStatus(
+        name=name,
+        title=tool.title or name,
+        status="found",
+        purpose=tool.purpose,
+        source=source,
+        path=path,
+        version=version,
+        hint=tool.hint,
+    )
+
+
+def _absent(name: str, tool: Tool, host: Host) -> ToolStatus:
+    return ToolStatus(
+        name=name,
+        title=tool.title or name,
+        status="installable" if ways(tool, host) else "missing",
+        purpose=tool.purpose,
+        brings=brings(tool, host),
+        hint=tool.hint,
+        reason=_why_absent(tool),
+    )
+
+
+def _why_absent(tool: Tool) -> str:
+    if tool.library:
+        return f"{tool.library} is not a library here"
+    if tool.header:
+        return f"{tool.header} is in no folder of headers"
+    if tool.nimble:
+        return f"{tool.nimble} is not in {_nimble_folder()}"
+    return f"{' or '.join(tool.commands)} is not on the PATH"
+
+
+def version_line(argv: list[str], path: str) -> str | None:
+    """Return the line with a version that a command prints within 5 s, whatever its exit status.
+
+    That is the first one with a number such as 1.6, else the first one with any digit.
+    """
+    status, text = _output(argv, path)
+    if status in CANNOT_RUN:
+        return None
+    lines = [line.strip()[:200] for line in text.splitlines()]
+    patterns = (r"\d\.\d", r"\d")
+    return next((line for pattern in patterns for line in lines if re.search(pattern, line)), None)
+
+
+def _loaded(library: str, host: Host, folders: tuple[Path, ...]) -> str | None:
+    """Return the file of a shared library that programs can load; `folders` are searched first."""
+    search = {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))} if folders else {}
+    status, text = _output([sys.executable, "-c", _LOAD_LIBRARY, library], host.path, search)
+    return text.strip() if status == 0 else None
+
+
+def _output(argv: list[str], path: str, variables: Mapping[str, str] | None = None) -> tuple[int | None, str]:
+    """Return exit status (None: not started, or over the deadline) and everything that a command prints."""
+    try:
+        ended = subprocess.run(
+            argv,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=VERSION_DEADLINE_S,
+            env=os.environ | {"PATH": path} | dict(variables or {}),
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None, ""
+    return ended.returncode, ended.stdout.decode(errors="replace")

@@ -1,0 +1,322 @@
+"""Brings missing tools: by the system's packages where that is allowed, else into the user's cache.
+
+Nothing here prompts or needs more rights than the caller has. Every command and all it prints goes to a log;
+what could not be brought is one sentence in the tool's status, never an exception. The cache gets its files
+by a rename at the end, so what is interrupted leaves nothing that looks whole.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from runners.matrix.model import Tool
+from runners.tools.find import Host, ToolStatus, Way, cached_folder, find_tools, launcher_folder, launchers, ways
+
+STEP_DEADLINE_S = 900.0
+STOP_DEADLINE_S = 10.0
+FRESH_LISTS_S = 24 * 3600.0
+ABANDONED_S = 24 * 3600.0
+APT_LISTS = Path("/var/lib/apt/lists")
+APT_OPTIONS = ("-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3")
+QUIET = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "NEEDRESTART_SUSPEND": "1",
+    "PIP_NO_INPUT": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "LC_ALL": "C.UTF-8",
+}
+
+OFFLINE = re.compile(
+    r"temporary failure|could not resolve|connection (broken|refused|timed out)|unreachable|proxyerror",
+    re.IGNORECASE,
+)
+
+WORDS: dict[Way, str] = {
+    "package": "installing Debian packages for {names}",
+    "wheel": "bringing {names} as Python wheels into {cache}",
+    "unpack": "unpacking Debian packages of {names} into {cache}",
+}
+
+
+class StepFailed(Exception):
+    """A command that brings something failed; its text is a sentence. It never leaves this module."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Runs the commands that bring tools, one after another, into one log."""
+
+    path: str
+    log: Path
+    deadline_s: float = STEP_DEADLINE_S
+
+    def run(self, what: str, argv: list[str]) -> None:
+        """Run one command to its end; StepFailed says in a sentence why `what` went wrong."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"\n$ {shlex.join(argv)}\n")
+            log.flush()
+            start = log.tell()
+            status = self._status(argv, log)
+        if status != 0:
+            ended = "took too long" if status is None else f"ended with exit status {status}"
+            raise StepFailed(f"{what} {ended}{self._why(start)} (all of it: {self.log})")
+
+    def _status(self, argv: list[str], log: IO[str]) -> int | None:
+        environment = os.environ | QUIET | {"PATH": self.path}
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StepFailed(f"{argv[0]} does not start: {error.strerror}") from error
+        try:
+            return process.wait(self.deadline_s)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            _end_group(process)
+
+    def _why(self, start: int) -> str:
+        with self.log.open("rb") as log:
+            log.seek(start)
+            return explanation(log.read().decode(errors="replace"))
+
+
+def explanation(output: str) -> str:
+    """Return what a failed command said about its failure, led by a colon; empty if it said nothing."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith(("e:", "error"))]
+    offline = "; the network seems out of reach" if OFFLINE.search(output) else ""
+    return f": {(errors or lines)[-1][:200]}{offline}" if lines else ""
+
+
+def install_tools(
+    tools: Mapping[str, Tool],
+    names: Iterable[str],
+    host: Host,
+    *,
+    log: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, ToolStatus]:
+    """Bring those of the named tools that are missing and return the status of all named ones afterwards.
+
+    `say` gets a line for people before each long step. What cannot be brought has a `reason`.
+    """
+    statuses = find_tools(tools, names, host)
+    steps = Steps(path=host.path, log=log or host.cache / "tools.log")
+    failures: dict[str, str] = {}
+    for way, bring in BRINGERS.items():
+        lacking = [name for name, status in statuses.items() if status.status != "found"]
+        wanted = {name: tools[name] for name in lacking if way in ways(tools[name], host)}
+        if wanted:
+            say(WORDS[way].format(names=", ".join(wanted), cache=host.cache))
+            failures |= dict.fromkeys(wanted, f"it was brought, but does not run (see {steps.log})")
+            failures |= _attempt(bring, wanted, host, steps)
+            statuses |= find_tools(tools, wanted, host)
+    return {name: _explained(status, failures.get(name)) for name, status in statuses.items()}
+
+
+def _attempt(bring: Bring, wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
+    try:
+        return bring(wanted, host, steps)
+    except OSError as error:
+        return dict.fromkeys(wanted, f"{error.strerror or error}: {error.filename or host.cache}")
+
+
+def _explained(status: ToolStatus, failure: str | None) -> ToolStatus:
+    return status if status.status == "found" or failure is None else replace(status, reason=failure)
+
+
+def bring_packages(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
+    """Install Debian packages, all at once, else tool by tool; return the failures."""
+    apt = [*_as_root(host), "apt-get", *APT_OPTIONS]
+    try:
+        if _are_stale(APT_LISTS):
+            steps.run("apt-get update", [*apt, "update"])
+    except StepFailed:
+        pass  # the packages may still be in reach; if not, what follows says why
+    install = [*apt, "install", "-y", "--no-install-recommends"]
+    try:
+        packages = [package for tool in wanted.values() for package in tool.debian]
+        steps.run("apt-get install", [*install, *packages])
+    except StepFailed as failed:
+        if len(wanted) == 1:
+            return dict.fromkeys(wanted, str(failed))
+    else:
+        return {}
+    return _each(wanted, lambda _, tool: steps.run("apt-get install", [*install, *tool.debian]))
+
+
+def bring_wheels(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
+    """Install hashed wheels, each set into an environment of its own in the cache; return the failures."""
+    built: dict[Path, str | None] = {}
+
+    def bring(name: str, tool: Tool) -> None:
+        folder = cached_folder(name, tool, host)
+        if folder is None or tool.wheel is None:
+            return
+        requirements = host.requirements / f"{tool.wheel.requirements}.txt"
+        if folder not in built:
+            built[folder] = _reason(lambda: _build_environment(folder, requirements, host, steps))
+        if reason := built[folder]:
+            raise StepFailed(reason)
+        _write_launchers(tool, folder, host)
+
+    return _each(wanted, bring)
+
+
+def bring_unpacked(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
+    """Download Debian packages with what they depend on and unpack them in the cache; return the failures."""
+    with tempfile.TemporaryDirectory(prefix="http-speedup-apt-") as scratch:
+        apt = ["apt-get", *APT_OPTIONS, *_private_apt(Path(scratch))]
+        if reason := _reason(lambda: _update(apt, Path(scratch) / "state/lists", steps)):
+            return dict.fromkeys(wanted, reason)
+
+        def bring(name: str, tool: Tool) -> None:
+            if folder := cached_folder(name, tool, host):
+                _unpack(tool, folder, apt, Path(scratch) / "cache/archives", steps)
+                _write_launchers(tool, folder, host)
+
+        return _each(wanted, bring)
+
+
+Bring = Callable[[Mapping[str, Tool], Host, Steps], dict[str, str]]
+BRINGERS: dict[Way, Bring] = {"package": bring_packages, "wheel": bring_wheels, "unpack": bring_unpacked}
+
+
+def _each(wanted: Mapping[str, Tool], bring: Callable[[str, Tool], None]) -> dict[str, str]:
+    """Bring tools one by one and return the reasons of those that failed."""
+    reasons = ((name, _reason(partial(bring, name, tool))) for name, tool in wanted.items())
+    return {name: reason for name, reason in reasons if reason}
+
+
+def _reason(step: Callable[[], None]) -> str | None:
+    try:
+        step()
+    except StepFailed as failed:
+        return str(failed)
+    return None
+
+
+def _build_environment(folder: Path, requirements: Path, host: Host, steps: Steps) -> None:
+    with _made(folder) as made:
+        steps.run("python -m venv", [sys.executable, "-m", "venv", "--without-pip", str(made)])
+        python = str(made / "bin/python")
+        hashed = ["--require-hashes", "-r", str(requirements)]
+        if importlib.util.find_spec("pip"):
+            steps.run("pip install", [sys.executable, "-m", "pip", "--python", python, "install", *hashed])
+        elif host.has("uv"):
+            steps.run("uv pip install", ["uv", "pip", "install", "--python", python, *hashed])
+        else:
+            steps.run("python -m ensurepip", [python, "-m", "ensurepip"])
+            steps.run("pip install", [python, "-m", "pip", "install", *hashed])
+
+
+def _update(apt: list[str], lists: Path, steps: Steps) -> None:
+    steps.run("apt-get update", [*apt, "update"])
+    if _are_stale(lists):  # apt-get calls it a success when it got nothing at all
+        raise StepFailed(f"apt-get update got no package lists; is the network in reach? (see {steps.log})")
+
+
+def _unpack(tool: Tool, folder: Path, apt: list[str], archives: Path, steps: Steps) -> None:
+    # Libraries that are installed already are not downloaded again.
+    get = ["install", "-y", "--no-install-recommends", "--download-only", "--reinstall"]
+    steps.run("apt-get install --download-only", [*apt, *get, *tool.debian])
+    with _made(folder) as made:
+        for archive in sorted(archives.glob("*.deb")):
+            steps.run("dpkg-deb", ["dpkg-deb", "-x", str(archive), str(made)])
+            archive.unlink()
+
+
+def _private_apt(scratch: Path) -> list[str]:
+    """Return the options under which apt-get needs no rights: its own lists and its own downloads."""
+    for folder in ("state/lists/partial", "cache/archives/partial"):
+        (scratch / folder).mkdir(parents=True)
+    options = {
+        "Dir::State": scratch / "state",
+        "Dir::State::status": "/var/lib/dpkg/status",
+        "Dir::Cache": scratch / "cache",
+        "Debug::NoLocking": "1",
+        "APT::Sandbox::User": "",
+    }
+    return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[Path]:
+    """Give a new folder beside `folder`, which takes its place if all goes well and vanishes otherwise."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder.parent)
+    made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+    try:
+        yield made
+        made.chmod(0o755)
+        if folder.exists():  # it was found wanting, or somebody was faster: either way this one is as good
+            folder.rename(Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent)))
+        made.rename(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+        for old in folder.parent.glob(".old-*"):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove what a killed installation left over a day ago."""
+    for left in parent.glob(".new-*"):
+        if time.time() - left.stat().st_ctime > ABANDONED_S:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _write_launchers(tool: Tool, folder: Path, host: Host) -> None:
+    launcher_folder(host).mkdir(parents=True, exist_ok=True)
+    for command, text in launchers(tool, folder).items():
+        file = launcher_folder(host) / command
+        new = file.with_name(f".{command}.{os.getpid()}")
+        new.write_text(text, encoding="utf-8")
+        new.chmod(0o755)
+        new.replace(file)
+
+
+def _as_root(host: Host) -> list[str]:
+    # sudo drops the environment, and with it what keeps packages from asking.
+    variables = [f"{key}={value}" for key, value in QUIET.items() if not key.startswith("PIP")]
+    return ["sudo", "-n", "env", *variables] if host.privilege == "sudo" else []
+
+
+def _are_stale(lists: Path) -> bool:
+    """Tell whether apt's package lists are missing or over a day old."""
+    times = [file.stat().st_mtime for file in lists.glob("*Packages*")] if lists.is_dir() else []
+    return not times or time.time() - max(times) > FRESH_LISTS_S
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all that it started, if it is not over: politely at first."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, sign)
+        try:
+            process.wait(STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            continue

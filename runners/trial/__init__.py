@@ -1,0 +1,1 @@
+"""One trial: load a server, watch it, gather evidence and judge it."""

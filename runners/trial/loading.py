@@ -1,0 +1,183 @@
+"""Loads one server, or two at the same moment, and watches both sides: CPU, memory, connections, who dies first."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from runners.loads import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
+from runners.records.trial import Check, Command
+from runners.server.process import Subject, TrialFailed, TrialInvalid, tail_of
+from runners.system.machine import Layout
+from runners.system.network import Network
+from runners.system.processes import describe_exit, start, stop, wait
+from runners.system.sampling import SAMPLE_S, Watch, Watched
+
+INTERRUPT_PATIENCE_S = 1.0  # wrk looks ten times a second whether it is to stop
+
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a measured phase gave: the generator's result and the kernel's counters around it."""
+
+    result: LoadResult
+    watched: Watched
+
+    @property
+    def served(self) -> int:
+        """Return how many requests the server answered between the two readings of the counters."""
+        return self.result.requests + self.result.uncounted
+
+    @property
+    def server_cpu_us_per_request(self) -> float | None:
+        """Return the server's CPU time for each request it answered."""
+        spent_us = self.watched.server_run_us
+        return None if spent_us is None else spent_us / self.served
+
+    @property
+    def client_cpu_us_per_request(self) -> float | None:
+        """Return the generator's CPU time for each request it counted."""
+        spent_us = self.result.client_cpu_us
+        return None if spent_us is None else spent_us / self.result.requests
+
+    @property
+    def machine_cpu_us_per_request(self) -> float | None:
+        """Return the machine's; None where the generator's own start would count as well."""
+        spent_us = self.watched.machine_busy_us
+        return None if spent_us is None or self.result.uncounted else spent_us / self.served
+
+    @property
+    def bytes_per_request(self) -> float | None:
+        """Return the bytes read for each request, headers included."""
+        return None if self.result.bytes_read is None else self.result.bytes_read / self.result.requests
+
+    def share(self, us_per_request: float | None, threads: int, cpus: tuple[int, ...]) -> float | None:
+        """Return which part of its CPU time a side used, with so many threads on so many CPUs."""
+        if us_per_request is None:
+            return None
+        return us_per_request * self.result.requests / (self.result.duration_us * min(threads, len(cpus)))
+
+
+@dataclass
+class Side:
+    """A server with the generator that loads it; a trial has one side, a duet two."""
+
+    subject: Subject
+    load: Load
+    job: LoadJob
+    layout: Layout
+    network: Network
+    env: Mapping[str, str]
+    commands: list[Command] = field(default_factory=list)
+    client: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        """Prepare the watch on the server."""
+        self.watch = Watch(self.subject.pid)
+
+    def start_client(self, phase: Phase) -> None:
+        """Start one command of the generator, in the server's network."""
+        logs = self.subject.logs
+        self.commands.append(logs.command(phase.purpose, phase.argv, self.layout.client))
+        self.network.enter()
+        with logs.file(phase.purpose).open("wb") as output:
+            try:
+                self.client = start(phase.argv, output=output, cpus=self.layout.client, env=self.env, cwd=phase.cwd)
+            except OSError as error:
+                raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.subject.cell) from error
+        self.watch.client = self.client.pid if self.layout.client else None  # a fleet's client is elsewhere
+
+    def interrupt_client(self, phase: Phase) -> None:
+        """Ask the generator to end, if it still runs; after a warm-up at once, as nothing that it says is needed."""
+        if self.client is not None and self.client.poll() is None:
+            self.client.send_signal(signal.SIGTERM if phase.purpose == "warm-up" else signal.SIGINT)
+
+    def stop_client(self) -> None:
+        """End the generator if it still runs, even if it does not heed an interrupt."""
+        if self.client is not None:
+            wait(self.client, INTERRUPT_PATIENCE_S)
+            stop(self.client)
+
+    def ended(self, patience_s: float) -> bool:
+        """Wait a little for the generator's end."""
+        return self.client is None or wait(self.client, patience_s)
+
+    def check_server(self, phase: Phase, began: float) -> None:
+        """Raise TrialFailed where the server has ended."""
+        self.subject.check_alive(f"{time.monotonic() - began:.1f} s into the {phase.purpose}")
+
+    def check_client(self, phase: Phase) -> None:
+        """Raise TrialFailed where the generator ended badly; one that was stopped early may end as it likes."""
+        code = self.client.poll() if self.client else None
+        if code and phase.stop_after_s is None:
+            words = tail_of(self.subject.logs.file(phase.purpose))
+            raise TrialFailed(f"{phase.argv[0]} ended with {describe_exit(code)}: {words}", self.subject.cell)
+
+    def result(self, phase: Phase) -> LoadResult:
+        """Read what the generator counted."""
+        output = self.subject.logs.file(phase.purpose).read_text(encoding="utf-8", errors="replace")
+        try:
+            result = self.load.parse(output, self.job)
+        except LoadInvalid as error:
+            check = Check(error.check, error.name, "fail", str(error), error.limit)
+            raise TrialInvalid(f"{check.id} {check.name}: {error}", self.subject.cell, check) from error
+        except LoadFailed as error:
+            raise TrialFailed(f"{error}: {output[-300:].strip()}", self.subject.cell) from error
+        if result.requests == 0:
+            raise TrialFailed("the server answered no request within the measured time", self.subject.cell)
+        return result
+
+
+def measure_sides(sides: Sequence[Side], tick: Tick) -> list[Measured]:
+    """Warm up, then measure, all sides at the same moment; TrialFailed where any breaks."""
+    *warmups, measured = zip(*(side.load.phases(side.job) for side in sides), strict=True)
+    for phases in warmups:
+        _run(sides, phases, tick)
+    for side in sides:
+        side.watch.begin()
+    _run(sides, measured, tick)
+    watched = [side.watch.end() for side in sides]
+    results = [side.result(phase) for side, phase in zip(sides, measured, strict=True)]
+    return [Measured(*pair) for pair in zip(results, watched, strict=True)]
+
+
+def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
+    """Run one phase on all sides to its end; none of the generators outlives it."""
+    began = time.monotonic()
+    try:
+        for side, phase in zip(sides, phases, strict=True):
+            side.start_client(phase)
+        _watch(sides, phases, began, tick)
+    finally:
+        for side, phase in zip(sides, phases, strict=True):  # all at once: none may go on alone while another ends
+            side.interrupt_client(phase)
+        for side in sides:
+            side.stop_client()
+    for side, phase in zip(sides, phases, strict=True):
+        side.check_server(phase, began)
+        side.check_client(phase)
+
+
+def _watch(sides: Sequence[Side], phases: Sequence[Phase], began: float, tick: Tick) -> None:
+    """Look at all sides ten times a second until every generator ended, or has to be ended."""
+    early_s, limit_s = phases[0].stop_after_s, phases[0].limit_s
+    ends = began + (limit_s if early_s is None else early_s)
+    following = time.monotonic() + SAMPLE_S
+    running = list(sides)
+    while running and time.monotonic() < ends:
+        patience_s = max(0.0, min(following, ends) - time.monotonic())
+        running = [side for side in running if not side.ended(patience_s / len(running))]
+        if time.monotonic() < following:
+            continue
+        following += SAMPLE_S
+        for side, phase in zip(sides, phases, strict=True):
+            side.check_server(phase, began)
+            side.watch.sample()
+        tick()
+    if running and early_s is None:
+        raise TrialFailed(f"{phases[0].argv[0]} did not end within {limit_s:g} s", running[0].subject.cell)

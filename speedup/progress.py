@@ -1,0 +1,180 @@
+"""Tells a person how far the run is: a live bar on a terminal, one plain line for each trial elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from runners.plan.order import Slot
+from runners.plan.scheduling import Schedule
+from runners.records.trial import Trial
+from runners.units import format_duration
+
+REFRESH_S = 0.5
+
+
+class Reporter(Protocol):
+    """Hears what happens during a run."""
+
+    def say(self, text: str) -> None:
+        """Something worth a line happened."""
+
+    def begin(self, pace: Pace) -> None:
+        """The trials begin; `pace` knows how many, and how long they will take."""
+
+    def trial(self, slot: Slot, trials: Sequence[Trial]) -> None:
+        """A trial, or a duet of two, ended and is recorded."""
+
+    def tick(self) -> None:
+        """Time passes inside a trial; called about ten times a second."""
+
+    def end(self) -> None:
+        """No more trials."""
+
+
+class Pace:
+    """How many trials the schedule holds at most, how many are done, and how long the rest takes at the pace so far."""
+
+    def __init__(self, schedule: Schedule, recorded: Sequence[Trial]) -> None:
+        self.item_s = {family: schedule.block_s[family] / len(blocks[0]) for family, blocks in schedule.order.items()}
+        items = {family: sum(map(len, blocks)) for family, blocks in schedule.order.items()}
+        found = [trial for trial in recorded if trial.verdict != "not run" and trial.role != "second"]
+        self.done = len(found)
+        self.total = sum(items.values())
+        self.left_planned_s = sum(self.item_s[family] * count for family, count in items.items())
+        self.left_planned_s -= sum(self.item_s.get(trial.family or "", 0.0) for trial in found)
+        self.budget_s = schedule.bounds.budget_s
+        self.spent_planned_s = 0.0
+        self.began = time.monotonic()
+
+    def add(self, slot: Slot) -> None:
+        """One more trial ended."""
+        self.done += 1
+        self.total = max(self.total, self.done)
+        self.spent_planned_s += self.item_s[slot.family]
+        self.left_planned_s = max(0.0, self.left_planned_s - self.item_s[slot.family])
+
+    def left_s(self) -> float:
+        """Return the seconds left at most, at the pace of the trials so far."""
+        passed_s = time.monotonic() - self.began
+        pace = passed_s / self.spent_planned_s if self.spent_planned_s else 1.0
+        left_s = self.left_planned_s * pace
+        left_s = left_s if left_s >= 1 else 0.0
+        return left_s if self.budget_s is None else min(left_s, max(0.0, self.budget_s - passed_s))
+
+
+def slug(slot: Slot) -> str:
+    """Return how people call what a slot measures."""
+    return " with ".join(cell.split("#")[0] for cell in slot.cells)
+
+
+def outcome(trials: Sequence[Trial]) -> str:
+    """Return what a trial gave in a few words: its rate, a duet's cost ratio, or why there is none."""
+    bad = next((trial for trial in trials if trial.verdict != "ok"), None)
+    if bad is not None:
+        return f"{bad.verdict}: {bad.reason}"
+    costs = [trial.server_cpu_us_per_request for trial in trials]
+    if len(costs) == 2 and costs[0] and costs[1]:
+        return f"{costs[0]:6.2f} and {costs[1]:6.2f} us CPU  ok"
+    cost = f"  {costs[0]:6.2f} us CPU" if costs[0] is not None else ""
+    return f"{trials[0].requests_per_s or 0:10,.0f} req/s{cost}  ok"
+
+
+class PlainReporter:
+    """One line for each trial, for logs."""
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self.stream = stream
+        self.pace: Pace | None = None
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print(text, file=self.stream, flush=True)
+
+    def begin(self, pace: Pace) -> None:
+        """Remember the pace."""
+        self.pace = pace
+
+    def trial(self, slot: Slot, trials: Sequence[Trial]) -> None:
+        """Print the trial's line with the time left."""
+        if self.pace is None:
+            return
+        width = len(str(self.pace.total))
+        left = format_duration(self.pace.left_s())
+        self.say(f"[{self.pace.done:{width}}/{self.pace.total}] {slug(slot):<48} {outcome(trials)}  ({left} left)")
+
+    def tick(self) -> None:
+        """Say nothing."""
+
+    def end(self) -> None:
+        """Say nothing."""
+
+
+class LiveReporter:
+    """A bar with the current trial and the time left; it redraws at most twice a second, from the run's own loop."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.pace: Pace | None = None
+        self.progress = Progress(
+            TextColumn("{task.completed}/{task.total}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[left]} left  {task.description}"),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self.drawn = 0.0
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(text, markup=False, highlight=False)
+
+    def begin(self, pace: Pace) -> None:
+        """Draw the bar."""
+        self.pace = pace
+        left = format_duration(pace.left_s())
+        self.task = self.progress.add_task("starting", total=pace.total, completed=pace.done, left=left)
+        self.progress.start()
+
+    def trial(self, slot: Slot, trials: Sequence[Trial]) -> None:
+        """Advance the bar; print a line where something is wrong."""
+        if self.pace is None:
+            return
+        text = f"{slug(slot)} {outcome(trials)}"
+        if any(trial.verdict != "ok" for trial in trials):
+            self.say(text)
+        self.progress.update(
+            self.task,
+            completed=self.pace.done,
+            total=self.pace.total,
+            left=format_duration(self.pace.left_s()),
+            description=text,
+        )
+        self._draw()
+
+    def tick(self) -> None:
+        """Redraw now and then."""
+        if time.monotonic() - self.drawn >= REFRESH_S:
+            self._draw()
+
+    def _draw(self) -> None:
+        self.drawn = time.monotonic()
+        self.progress.refresh()
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self.progress.stop()
+
+
+def reporter(stream: TextIO = sys.stderr) -> Reporter:
+    """Return the reporter that suits the stream; NO_COLOR and TERM=dumb are heeded."""
+    console = Console(file=stream)
+    if stream.isatty() and console.is_terminal and not console.is_dumb_terminal:  # FORCE_COLOR makes no terminal
+        return LiveReporter(console)
+    return PlainReporter(stream)

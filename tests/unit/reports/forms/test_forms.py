@@ -1,0 +1,221 @@
+"""One run in every form: the same folder gives the same bytes; the command line says where they went."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reports.forms.about import GENERATOR
+from reports.forms.index import index_entries, write_index
+from reports.forms.writing import FILES, render_as, write_as
+from runners.errors import BadInput
+from runners.records.folder import read_run, write_run
+from runners.revision import commit_of
+from speedup import entry
+from tests.support import ROOT
+from tests.support.example_run import HOSTILE, example_run, write_example, write_folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a synthetic run folder."""
+    return write_example(tmp_path_factory.mktemp("forms") / "run", 2)
+
+
+def silent(_line: str) -> None:
+    """Say nothing."""
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_the_same_folder_gives_the_same_bytes(form: str, run: Path, tmp_path: Path) -> None:
+    """In every form, wherever it lies and however often it is made."""
+    moved = tmp_path / "moved"
+    shutil.copytree(run, moved)
+    first = write_as([run], form).read_bytes()
+
+    assert write_as([run], form).read_bytes() == first
+    assert write_as([moved], form, tmp_path / "elsewhere").read_bytes() == first
+
+
+def test_an_index_is_the_same_when_made_again(run: Path, tmp_path: Path) -> None:
+    """Itself is not among what it lists."""
+    shutil.copytree(run, tmp_path / "a")
+    write_as([tmp_path / "a"], "html")
+    first = write_index(tmp_path, silent).read_bytes()
+
+    assert write_index(tmp_path, silent).read_bytes() == first
+    assert first.count(b'<tr><th scope="row"') == 1
+
+
+def many(run: Path, folder: Path) -> Path:
+    """Return a folder with a mailed report, a run with one, a newer run without one, and pages that are no reports."""
+    (folder / "mailed").mkdir()
+    write_as([run], "html", folder / "mailed" / "a & b #1.html")
+    for name, began in {"2026/old": "2026-01-02T03:04:05+00:00", "2026/new": "2027-01-02T03:04:05+00:00"}.items():
+        shutil.copytree(run, folder / name, ignore=shutil.ignore_patterns("report.*"))
+        head = dataclasses.replace(read_run(folder / name), started_at=began)
+        write_run(folder / name, dataclasses.replace(head, facts={**head.facts, "commit": "0123456789ab"}))
+    write_as([folder / "2026/old"], "html")
+    (folder / "page.html").write_text("<title>x</title><meta name=generator content=other>", encoding="utf-8")
+    return folder
+
+
+def test_an_index_lists_reports_and_runs_the_newest_first(run: Path, tmp_path: Path) -> None:
+    """With machine, time, commit and answer; a run without a report has no link, and is told of."""
+    said: list[str] = []
+    entries = index_entries(many(run, tmp_path))
+    text = write_index(tmp_path, said.append).read_text(encoding="utf-8")
+
+    assert [(entry.path, entry.link) for entry in entries] == [
+        ("2026/new", ""),
+        ("mailed/a & b #1.html", "./mailed/a%20%26%20b%20%231.html"),
+        ("2026/old/report.html", "./2026/old/report.html"),
+    ]
+    assert [entry.about.commit for entry in entries] == ["0123456789ab", "", "0123456789ab"]
+    assert entries[2].about.machine == "local (Example CPU @ 2.50GHz)"
+    assert entries[2].about.answer.startswith("Optimizing standard library: with --gc:markandsweep answered")
+    assert '<time datetime="2026-01-02T03:04:05+00:00">2026-01-02 03:04</time>' in text
+    assert "no report yet" in text
+    assert len(said) == 1
+    assert said[0].endswith(f"report {tmp_path / '2026/new'}")
+
+
+def test_an_index_loads_nothing_and_links_only_downwards(run: Path, tmp_path: Path) -> None:
+    """For any web space; without a script."""
+    text = write_index(many(run, tmp_path), silent).read_text(encoding="utf-8")
+    links = re.findall(r'(?:href|src)="([^"]*)"', text)
+
+    assert all(link.startswith(("./", "data:")) for link in links)
+    assert "<script" not in text
+    assert "default-src 'none'" in text
+
+
+def test_hostile_text_is_shown_as_text_in_an_index(tmp_path: Path) -> None:
+    """Of titles, machines, commits and folders' names."""
+    head, trials, logs = example_run(1)
+    named = dataclasses.replace(head, machine_title=HOSTILE, facts={"commit": HOSTILE})
+    write_as([write_folder(tmp_path / "<b>\"'&" / "run", named, trials, logs)], "html")
+    text = write_index(tmp_path, silent).read_text(encoding="utf-8")
+
+    assert "<script" not in text
+    assert "<b>" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", text)
+
+
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(run: Path, tmp_path: Path) -> None:
+    """It is listed, and that it cannot be read."""
+    many(run, tmp_path)
+    (tmp_path / "2026/new/run.json").write_text("{", encoding="utf-8")
+
+    broken = next(entry for entry in index_entries(tmp_path) if entry.path == "2026/new")
+
+    assert broken.about.answer == "run.json cannot be read"
+
+
+def test_a_report_outside_of_the_folder_is_not_listed(run: Path, tmp_path: Path) -> None:
+    """A link may lead anywhere; the web space has only what lies below."""
+    (tmp_path / "inside").mkdir()
+    page = write_as([run], "html", tmp_path / "outside.html")
+    (tmp_path / "inside" / "link.html").symlink_to(page)
+
+    with pytest.raises(BadInput, match="no report lies below"):
+        write_index(tmp_path / "inside", silent)
+
+
+def test_a_report_says_what_it_is_about(run: Path) -> None:
+    """In its head, above everything long."""
+    text = render_as([run], "html")
+
+    assert f'<meta name="generator" content="{GENERATOR}">' in text[: text.index("<style>")]
+
+
+def test_a_report_shows_whether_the_numbers_agree(run: Path) -> None:
+    """The run's own, and the published ones beside it."""
+    text = render_as([run], "html")
+    section = text[text.index('id="consistency"') : text.index('id="builds"')]
+
+    assert "<li>local (Example CPU @ 2.50GHz): nothing found.</li>" in section
+    assert "asynchttp: 13746 requests per second, persistent and non-persistent" in section
+    assert "wrk -c 400 -t 12 opens 396 connections" in section
+
+
+def report(capsys: pytest.CaptureFixture[str], *argv: object) -> tuple[int, str, str]:
+    """Return the exit code, and what was printed, of `speedup report`."""
+    code = entry.main(["report", *map(str, argv)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize(("form", "begins"), [("html", "<!DOCTYPE html>"), ("md", "# Nim"), ("txt", "# Nim")])
+def test_a_form_goes_into_the_run_folder(
+    form: str, begins: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its path is all that is printed."""
+    shutil.copytree(run, tmp_path / "run")
+    code, out, err = report(capsys, tmp_path / "run", "--format", form)
+
+    assert (code, err) == (0, "")
+    assert Path(out.strip()).resolve() == tmp_path / "run" / f"report.{form}"
+    assert Path(out.strip()).read_text(encoding="utf-8").startswith(begins)
+
+
+def test_a_file_s_name_chooses_the_form(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Unless --format says otherwise."""
+    report(capsys, run, "--output", tmp_path / "x.txt")
+    report(capsys, run, "--output", tmp_path / "y.txt", "--format", "md")
+
+    assert "    initial state " in (tmp_path / "x.txt").read_text(encoding="utf-8")
+    assert "| initial state |" in (tmp_path / "y.txt").read_text(encoding="utf-8")
+
+
+def test_a_report_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The document, from its own numbers."""
+    code, out, _ = report(capsys, *sorted((ROOT / "published").iterdir()), "--format", "txt", "--output", "-")
+
+    assert code == 0
+    assert "    epoll_parallel 145422 (8 threads)\n" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (["--index", "/nowhere"], "is not a folder"),
+        (["--index", ".", "--format", "md"], "leave out --format and --output"),
+        (["published/2015-xeon-e5-2680", "--output", "/nowhere/x.md"], "there is no folder /nowhere; create it first"),
+    ],
+)
+def test_what_cannot_be_written_is_said(argv: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With exit code 2."""
+    code, out, err = report(capsys, *argv)
+
+    assert (code, out) == (2, "")
+    assert reason in err
+
+
+@pytest.mark.parametrize("argv", [["report"], ["report", "x", "--index", "y"], ["report", "x", "--format", "pdf"]])
+def test_wrong_words_end_with_2(argv: list[str]) -> None:
+    """Runs or an index, one of them."""
+    with pytest.raises(SystemExit) as ended:
+        entry.main(argv)
+
+    assert ended.value.code == 2
+
+
+def test_the_commit_of_a_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As git says it; empty where it says nothing, or is not here."""
+    git = tmp_path / "git"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    git.write_text("#!/bin/sh\necho 0123456789ab-dirty\n", encoding="utf-8")
+    git.chmod(0o755)
+    assert commit_of(tmp_path) == "0123456789ab-dirty"
+
+    git.write_text("#!/bin/sh\necho fatal; exit 128\n", encoding="utf-8")
+    assert commit_of(tmp_path) == ""
+
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert commit_of(tmp_path) == ""

@@ -1,0 +1,131 @@
+"""What the report of a large run leaves out, and that it says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.report_scale import write_synthetic
+from reports.forms.folds import build_folds
+from reports.forms.html import render_report, write_report
+from reports.plots.bars import MOST_BARS, bars_note, drawn_rows
+from reports.tables.tables import build_tables
+from reports.view import limits
+from reports.view.limits import MOST_OUTPUTS, Limits, read_for_report
+from reports.view.rows import Row
+from reports.view.view import view_run
+from runners.errors import BadInput
+from runners.records.folder import read_folder
+from runners.records.run import RunFolder
+from tests.support.example_run import example_run, write_example
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the run folder of 100 cells with 10 trials each."""
+    folder = tmp_path_factory.mktemp("large") / "run"
+    write_synthetic(folder, 100, 10)
+    return folder
+
+
+def ratios(row: Row) -> tuple[object, ...]:
+    """Return what a table shows of a row's comparison."""
+    to = row.comparison
+    return (to.ratio, to.judgement, to.cost, to.cost_judgement) if to else ()
+
+
+def test_a_usual_run_is_shown_whole() -> None:
+    """Up to the limits, in words too."""
+    assert Limits(MOST_OUTPUTS).said == ""
+    assert "commands and output of some" in Limits(MOST_OUTPUTS + 1).said
+    assert Limits(limits.MOST_DETAILED).details
+    assert Limits(limits.MOST_FOLDED).folds
+    assert "left out" in Limits(limits.MOST_FOLDED + 1).said
+
+
+def test_a_large_run_has_short_rows_for_all_trials_and_says_so(large: Path) -> None:
+    """Every trial's rate is there; commands are those of the first trials."""
+    text = render_report([read_folder(large)])
+    folds = build_folds(view_run(read_folder(large)))
+
+    assert "1000 trials: of each, the page shows a short row" in text
+    assert sum(len(fold.trials) for fold in folds) == 1000
+    assert sum(1 for fold in folds for item in fold.trials if item.commands) == max(MOST_OUTPUTS, len(folds))
+    assert all(fold.trials[0].commands for fold in folds)
+    assert "over time</th>" not in text
+    assert len(text) < 1_400_000
+
+
+def test_what_does_not_count_keeps_its_output(large: Path) -> None:
+    """Before anything else."""
+    folder = read_folder(large)
+    bad = dataclasses.replace(folder.trials[-1], verdict="failed", reason="crashed")
+    folds = build_folds(view_run(dataclasses.replace(folder, trials=(*folder.trials[:-1], bad))))
+
+    assert next(item for fold in folds for item in fold.trials if item.trial.verdict == "failed").commands
+
+
+def test_a_very_large_run_has_its_tables_only(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same numbers as otherwise; no link leads to a cell that cannot be unfolded."""
+    full = build_tables(view_run(read_folder(large)))
+    monkeypatch.setattr(limits, "MOST_FOLDED", 500)
+    folder = read_for_report(large)
+    lean = build_tables(view_run(folder))
+    text = write_report(large).read_text(encoding="utf-8")
+
+    assert all(trial.evidence is None and trial.latency is None for trial in folder.trials)
+    assert [(row.label, row.rps, ratios(row)) for table in lean for row in table.measured] == [
+        (row.label, row.rps, ratios(row)) for table in full for row in table.measured
+    ]
+    assert [table.checks for table in lean] == [table.checks for table in full]
+    assert "1000 trials are too many for one page" in text
+    assert 'href="#cell-' not in text
+    assert 'id="latency"' not in text
+
+
+def test_a_trial_in_another_order_of_fields_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only lines as we write them are cut short; what is no trial is told with its line."""
+    monkeypatch.setattr(limits, "MOST_FOLDED", 1)
+    made = write_example(tmp_path / "run", 1)
+    file = made / "trials.jsonl"
+    first, second, *_ = file.read_text(encoding="utf-8").splitlines()
+    turned = json.dumps(dict(reversed(json.loads(second).items())))
+    file.write_text(f"{first}\n{turned}\n", encoding="utf-8")
+
+    assert [trial.cell for trial in read_for_report(made).trials] == [trial.cell for trial in example_run(1)[1][:2]]
+    for wrong in ("[]", '{"cell": 1}', "no JSON"):
+        file.write_text(f"{first}\n{wrong}\n", encoding="utf-8")
+        with pytest.raises(BadInput, match=r"trials\.jsonl:2: "):
+            read_for_report(made)
+
+
+def test_a_plot_draws_the_highest_of_many_rows(large: Path) -> None:
+    """And the page says how many there are."""
+    table = build_tables(view_run(read_folder(large)))[0]
+    rows = drawn_rows(table)
+    rates = sorted((row.rps.value for row in table.measured if row.rps), reverse=True)
+
+    assert sorted((row.rps.value for row in rows if row.rps), reverse=True) == rates[:MOST_BARS]
+    assert bars_note(table) == f"Drawn are the {MOST_BARS} highest of {len(rates)} rows."
+
+
+def test_a_small_plot_has_no_such_note() -> None:
+    """All rows are drawn."""
+    run, trials, _ = example_run(1)
+    assert bars_note(build_tables(view_run(RunFolder(Path("nowhere"), run, trials)))[0]) == ""
+
+
+def test_counters_over_time_are_shown_for_the_first_trial_of_each_cell() -> None:
+    """Those that were sampled all the time, with their range; CPU time as CPUs in use."""
+    run, trials, _ = example_run(2)
+    folds = build_folds(view_run(RunFolder(Path("nowhere"), run, trials)))
+    first, second, *_ = next(fold for fold in folds if fold.cell.server == "epoll").trials
+
+    assert [counter.name for counter in first.counters] == [
+        "connections open", "memory of the server", "CPU time of the server",
+    ]  # fmt: skip
+    assert (first.counters[2].low, first.counters[2].high) == pytest.approx((0.98, 0.98))
+    assert second.counters == ()

@@ -1,0 +1,283 @@
+"""From a matrix to cells: the whole product, each once, with an id that changes with all that matters."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runners.matrix.cells import (
+    Cell,
+    LoadSettings,
+    Locustfile,
+    Planned,
+    Program,
+    RowKey,
+    Selection,
+    expand,
+    matches,
+    parse_row,
+    programs,
+)
+from runners.matrix.model import Addition, Matrix, Rule, Server, Variant
+from tests.support import ROOT
+
+NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,5}", fullmatch=True)
+COUNTS = st.lists(st.integers(1, 16), min_size=1, max_size=3)
+GLOBS = st.sampled_from(["*", "a*", "*/t1", "*/t2/*", "*.*", "*/*/c8/persistent", "*/non-persistent", "zzz"])
+
+
+def program(server: str = "epoll", variant: str | None = None) -> Program:
+    """Return a program."""
+    return Program(
+        server=server, variant=variant, title="Epoll", language="Nim", class_="realistic", group="document",
+        needs=("nim",), dir="servers/epoll", build=("nim", "c"), run=("{out}",), config=None, flags=(), env={"A": "1"},
+        unavailable=None,
+    )  # fmt: skip
+
+
+def cell() -> Cell:
+    """Return a cell."""
+    return Cell(
+        program=program(), threads=2, connections=64, mode="persistent", machine="local",
+        load=LoadSettings("wrk", 0.3, 1.0, None), cpus=None, body="Hello World", path="/", source_hash="0123",
+    )  # fmt: skip
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> Matrix:
+    """Return any small matrix with exclude and include rules."""
+    servers = {
+        name: Server(
+            run=("x",),
+            threads=draw(st.none() | COUNTS.map(tuple)),
+            unavailable=draw(st.none() | st.just("why")),
+            variant={key: Variant(flags=(key,)) for key in draw(st.lists(NAMES, max_size=2))},
+        )
+        for name in draw(st.lists(NAMES, min_size=1, max_size=3))
+    }
+    base = Matrix.model_validate(
+        {
+            "suite": {
+                "title": "T",
+                "modes": draw(st.lists(st.sampled_from(["persistent", "non-persistent"]), min_size=1)),
+            },
+            "preset": {"quick": {"warmup": "0s", "duration": "1s"}},
+            "machine": {"local": {"threads": draw(COUNTS), "connections": draw(COUNTS)}},
+            "server": {"x": {"run": ["x"]}},
+        }
+    )
+    additions = tuple(
+        Addition(variants=draw(GLOBS), threads=tuple(draw(COUNTS)), connections=tuple(draw(COUNTS)))
+        for _ in range(draw(st.integers(0, 2)))
+    )
+    exclude = tuple(Rule(cells=glob) for glob in draw(st.lists(GLOBS, max_size=2)))
+    return base.model_copy(update={"server": servers, "include": additions, "exclude": exclude})
+
+
+def cells_of(matrix: Matrix) -> tuple[Planned, ...]:
+    """Return the expanded matrix."""
+    return expand(matrix, "local", matrix.preset["quick"], "wrk")
+
+
+@settings(max_examples=40)
+@given(matrices())
+def test_every_cell_stands_once_in_the_expansion(matrix: Matrix) -> None:
+    """Slugs and ids are unique, whatever is listed twice or added by rules."""
+    cells = [planned.cell for planned in cells_of(matrix)]
+    assert len({cell.slug for cell in cells}) == len(cells)
+    assert len({cell.id for cell in cells}) == len(cells)
+
+
+@settings(max_examples=40)
+@given(matrices())
+def test_what_is_excluded_is_never_planned_unless_it_was_added(matrix: Matrix) -> None:
+    """Excluded cells are kept with a reason; include rules win over exclude rules."""
+    for planned in cells_of(matrix):
+        added = any(
+            matches(planned.cell, [f"{rule.variants}/t{threads}/c{connections}"])
+            for rule in matrix.include
+            for threads in rule.threads
+            for connections in rule.connections or matrix.machine["local"].connections
+        )
+        barred = any(matches(planned.cell, [str(rule.cells)]) for rule in matrix.exclude)
+        if planned.cell.program.unavailable:
+            assert planned.status == "unavailable"
+        elif not added:
+            assert planned.status == ("excluded" if barred else "planned")
+        assert planned.reason if planned.status != "planned" else planned.reason is None
+
+
+@settings(max_examples=40)
+@given(matrices())
+def test_the_expansion_is_the_whole_product(matrix: Matrix) -> None:
+    """Every variant meets every thread count it can use, every connection count and every mode."""
+    slugs = {planned.cell.slug for planned in cells_of(matrix)}
+    machine = matrix.machine["local"]
+    for item, limits in programs(matrix):
+        for threads in machine.threads:
+            if limits is None or threads in limits:
+                for connections in machine.connections:
+                    for mode in matrix.suite.modes:
+                        assert f"{item.name}/t{threads}/c{connections}/{mode}" in slugs
+
+
+@settings(max_examples=30)
+@given(matrices())
+def test_the_same_matrix_gives_the_same_cells(matrix: Matrix) -> None:
+    """A run can be resumed by expanding again."""
+    assert [planned.cell.id for planned in cells_of(matrix)] == [planned.cell.id for planned in cells_of(matrix)]
+
+
+MATTERS = {
+    "threads": 3, "connections": 65, "mode": "non-persistent", "machine": "xeon", "cpus": ("0", "1"), "body": "x",
+    "path": "/x", "source_hash": "4567", "twin": True,
+}  # fmt: skip
+PROGRAM_MATTERS = {
+    "server": "other", "variant": "v", "needs": ("go",), "dir": "other", "build": ("go", "build"), "run": ("go",),
+    "config": "x.conf", "flags": ("-d:x",), "env": {"A": "2"},
+}  # fmt: skip
+LOAD_MATTERS = {
+    "kind": "locust", "warmup_s": 0.4, "duration_s": 2.0, "threads": 2, "duet": (0.1, 0.3), "clients": 2,
+    "locustfile": Locustfile("users.py", "0" * 64),
+}  # fmt: skip
+OLD_ID = "epoll/t2/c64/persistent#a5608547"
+SAID = {"title": "x", "language": "C", "class_": "stripped", "group": "other", "unavailable": "x",
+        "at_least": {"go": "1.26"}}  # fmt: skip
+
+
+def test_the_id_changes_with_everything_that_can_change_the_number() -> None:
+    """No two different measurements ever share an id."""
+    changed = [
+        *(replace(cell(), **{name: value}) for name, value in MATTERS.items()),  # type: ignore[arg-type]
+        *(replace(cell(), program=replace(program(), **{name: value})) for name, value in PROGRAM_MATTERS.items()),  # type: ignore[arg-type]
+        *(replace(cell(), load=replace(cell().load, **{name: value})) for name, value in LOAD_MATTERS.items()),  # type: ignore[arg-type]
+    ]
+    assert len({cell().id, *(other.id for other in changed)}) == 1 + len(changed)
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_the_id_does_not_change_with_what_is_only_said_about_a_server(name: str) -> None:
+    """Another title or group must not make a run that cannot be resumed."""
+    assert replace(cell(), program=replace(program(), **{name: SAID[name]})).id == cell().id  # type: ignore[arg-type]
+
+
+def test_every_part_of_a_cell_is_known_to_these_tests() -> None:
+    """Whoever adds a field decides whether it matters."""
+    assert set(MATTERS) == set(Cell.__dataclass_fields__) - {"program", "load"}
+    assert set(PROGRAM_MATTERS) | set(SAID) == set(Program.__dataclass_fields__)
+    assert set(LOAD_MATTERS) == set(LoadSettings.__dataclass_fields__)
+
+
+def test_users_of_one_s_own_are_told_apart_by_what_they_say_and_leave_other_ids_as_they_were() -> None:
+    """Older runs know their cells by ids from before there was such a file."""
+    load = cell().load
+    users = [replace(load, locustfile=Locustfile("users.py", digit * 64)) for digit in "01"]
+    assert len({replace(cell(), load=each).id for each in (load, *users)}) == 3
+    assert cell().id == OLD_ID
+
+
+def test_the_id_begins_with_the_readable_slug() -> None:
+    """People can tell cells apart without the hash."""
+    assert cell().id.startswith("epoll/t2/c64/persistent#")
+
+
+def test_a_family_holds_what_differs_only_in_the_variant() -> None:
+    """Cells of different servers are compared, cells of different threads are not."""
+    assert replace(cell(), program=program("go")).family == cell().family
+    assert replace(cell(), threads=3).family != cell().family
+
+
+def test_edited_sources_are_another_cell() -> None:
+    """The hash of the sources comes in by the folder."""
+    matrix = Matrix.model_validate(tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8")))
+    old = expand(matrix, "local", matrix.preset["quick"], "wrk", {"servers/nim": "1"})
+    new = expand(matrix, "local", matrix.preset["quick"], "wrk", {"servers/nim": "2"})
+    changed = {a.cell.program.server for a, b in zip(old, new, strict=True) if a.cell.id != b.cell.id}
+    assert changed == {name for name, server in matrix.server.items() if server.dir == "servers/nim"}
+
+
+def test_a_variant_adds_to_its_server_and_may_need_fewer_threads() -> None:
+    """Tools and environment are joined, flags and thread counts are the variant's own."""
+    server = Server(
+        run=("x",), needs=("nim",), env={"A": "1", "B": "1"}, threads=(1, 2),
+        variant={"v": Variant(needs=("libgc",), env={"A": "2"}, flags=("-x",), threads=(1,)), "w": Variant()},
+    )  # fmt: skip
+    matrix = Matrix.model_validate(tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8")))
+    plain, (first, limits), (second, inherited) = programs(matrix.model_copy(update={"server": {"s": server}}))
+    assert plain[0].flags == ()
+    assert (first.name, first.title, first.needs, first.flags) == ("s.v", "s v", ("nim", "libgc"), ("-x",))
+    assert first.env == {"A": "2", "B": "1"}
+    assert limits == (1,)
+    assert (second.name, inherited) == ("s.w", (1, 2))
+
+
+def test_the_machine_s_own_duration_wins_over_the_preset_s() -> None:
+    """The document's machines were measured for ten seconds."""
+    matrix = Matrix.model_validate(tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8")))
+    planned = expand(matrix, "xeon-e5-2680", matrix.preset["quick"], "wrk")[0]
+    assert planned.cell.load == LoadSettings("wrk", 0.3, 10.0, 20, (0.05, 0.2))
+
+
+def test_a_cell_has_the_lengths_of_a_duet_only_in_one() -> None:
+    """Duets are shorter; without lengths of their own they are as long as other trials."""
+    short = replace(cell(), load=LoadSettings("wrk", 0.3, 1.0, 2, (0.1, 0.4)))
+    assert short.in_duet.load == LoadSettings("wrk", 0.1, 0.4, 2, (0.1, 0.4))
+    assert cell().in_duet == cell()
+
+
+@given(server=NAMES, variant=st.none() | NAMES, threads=st.none() | st.integers(1, 999))
+def test_a_row_reads_back_as_it_was_written(server: str, variant: str | None, threads: int | None) -> None:
+    """Variant and threads may be left out."""
+    text = server + (f".{variant}" if variant else "") + (f"@{threads}" if threads else "")
+    assert parse_row(text) == RowKey(server, variant, threads or 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "@2", "a@", "a@0", "a@02", "a@-1", "a.", ".a", "a.b.c", "A", "a b", "a@2 ", "é", "a/t1"]
+)
+def test_what_is_no_row_is_refused(text: str) -> None:
+    """The message shows how rows are written."""
+    with pytest.raises(ValueError, match=r"write server, server\.variant or server\.variant@threads"):
+        parse_row(text)
+
+
+@given(st.text())
+def test_any_text_is_a_row_or_is_refused(text: str) -> None:
+    """Nothing else can happen."""
+    try:
+        key = parse_row(text)
+    except ValueError:
+        return
+    assert text.startswith(key.server)
+
+
+@pytest.mark.parametrize(
+    ("glob", "selected"),
+    [
+        ("epoll", True), ("ep*", True), ("epoll/t2", True), ("*/t2/*", True), ("epoll/t2/c64/persistent", True),
+        ("*/persistent", True), ("EPOLL", False), ("epoll/t", False), ("*/t1/*", False), ("poll", False), ("t2", False),
+    ],
+)  # fmt: skip
+def test_a_glob_selects_by_the_slug_or_its_leading_parts(glob: str, selected: bool) -> None:  # noqa: FBT001
+    """Whole parts count, not pieces of words."""
+    assert matches(cell(), [glob]) is selected
+
+
+def test_a_cell_can_be_selected_by_its_id() -> None:
+    """That is how a run is resumed."""
+    assert matches(cell(), [cell().id])
+    assert not matches(replace(cell(), body="x"), [cell().id])
+
+
+def test_a_selection_takes_only_and_leaves_skip() -> None:
+    """Skip wins over only; groups are globs too."""
+    assert Selection().admits(cell())
+    assert Selection(only=("epoll",)).admits(cell())
+    assert not Selection(only=("go",)).admits(cell())
+    assert not Selection(only=("epoll",), skip=("*/t2",)).admits(cell())
+    assert Selection(group=("doc*",)).has_group(cell().program.group)
+    assert not Selection(group=("other",)).has_group(cell().program.group)

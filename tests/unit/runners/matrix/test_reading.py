@@ -1,0 +1,273 @@
+"""Reading matrix.toml: every mistake at once, each where it stands, with what may have been meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runners.errors import BadInput
+from runners.matrix.reading import parse_matrix, read_matrix
+from runners.tools.find import TOOL_DATA
+from tests.support import ROOT
+
+TEXT = """\
+[suite]
+title = "T"
+
+[preset.quick]
+warmup = "300ms"
+duration = "1s"
+
+[machine.local]
+threads = [1, 2]
+connections = [64]
+
+[server.epoll]
+run = ["{out}"]
+
+[server.epoll.variant.edge-first]
+"""
+
+
+def mistakes(text: str) -> str:
+    """Return what is said about a text that is wrong."""
+    with pytest.raises(BadInput) as caught:
+        parse_matrix(text, "m.toml")
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def one(text: str) -> list[str]:
+    """Return the lines about the only mistake in a text."""
+    said = mistakes(text)
+    assert said.endswith("1 mistake in m.toml; nothing was run"), said
+    return said.splitlines()[:3]
+
+
+def test_the_project_s_matrix_is_right() -> None:
+    """The file that people start from has no mistake."""
+    matrix, text = read_matrix(ROOT / "matrix.toml", TOOL_DATA)
+    assert matrix.suite.title == "Nim HTTP Speedup"
+    assert text == (ROOT / "matrix.toml").read_text(encoding="utf-8")
+
+
+def test_a_small_matrix_gets_sensible_defaults() -> None:
+    """Modes, blocks, body and path need not be written."""
+    matrix = parse_matrix(TEXT)
+    assert matrix.suite.modes == ("persistent", "non-persistent")
+    assert matrix.preset["quick"].blocks.max == 6
+    assert (matrix.suite.body, matrix.suite.path) == ("Hello World", "/")
+
+
+def test_broken_toml_is_shown_with_line_column_and_caret() -> None:
+    """The line itself stands below the message, the caret under the place."""
+    assert mistakes(TEXT + "x = = 1\n").splitlines() == [
+        "m.toml:16:5: Invalid value",
+        "    x = = 1",
+        "        ^",
+    ]
+
+
+def test_an_unknown_key_is_shown_with_what_may_have_been_meant() -> None:
+    """The suggestion is a key that the table knows."""
+    assert one(TEXT + "falgs = []\n") == [
+        "m.toml:16:1: unknown key 'falgs' - did you mean 'flags'?",
+        "    falgs = []",
+        "    ^",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("[suit]\n", "suite"),
+        ("[preset.slow]\nwarmup = '1s'\nduration = '1s'\nblock = { min = 1 }\n", "blocks"),
+        ("[preset.slow]\nwarmup = '1s'\nduration = '1s'\nblocks = { most = 1, mim = 1 }\n", "min"),
+        ("[machine.m]\nthreads = [1]\nconnections = [1]\nwrk = { thread = 1 }\n", "threads"),
+        ("[server.x]\nrun = ['x']\nklass = 'realistic'\n", "class"),
+        ("[[exclude]]\ncells = '*'\nreasons = ''\n", "reason"),
+        ("[[table]]\ntitle = 't'\nmode = 'persistent'\nrows = ['epoll']\npublish = 'x'\n", "published"),
+        ("[[table]]\ntitle = 't'\nmode = 'persistent'\nrows = ['epoll']\ngroup = 'documnt'\n", "document"),
+        ("[[table]]\ntitle = 't'\nmode = 'persistent'\nrows = [{ row = 'epoll', nota = 'x' }]\n", "note"),
+    ],
+)
+def test_a_suggestion_is_given_in_every_table(written: str, meant: str) -> None:
+    """However deep the misspelt key stands."""
+    assert f"did you mean '{meant}'?" in mistakes(TEXT + written)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("run = 'x'", "'run' must be a list"),
+        ("run = ['x', 1]", "'run, item 2' must be text in quotes"),
+        ("run = ['x']\nthreads = 2", "'threads' must be a list"),
+        ("run = ['x']\nthreads = []", "'threads' must not be empty"),
+        ("run = ['x']\nthreads = [0]", "'threads, item 1' must be at least 1"),
+        ("run = ['x']\nthreads = [1, 1.5]", "'threads, item 2' must be a whole number"),
+        ("run = ['x']\nthreads = [true]", "'threads, item 1' must be a whole number"),
+        ("run = ['x']\nenv = 'A=1'", "'env' must be a table"),
+        ("run = ['x']\ntitle = 3", "'title' must be text in quotes"),
+        ("run = ['x']\nclass = 'fast'", "'fast' is not one of 'realistic', 'stripped' or 'historic'"),
+        ("run = ['x']\nneeds = ['go']\nat_least = { go = 1.26 }", "'go' must be text in quotes"),
+        ("title = 'no command'", 'give "run" (the start command), or "unavailable"'),
+    ],
+)
+def test_a_wrong_type_is_said_in_plain_words(written: str, said: str) -> None:
+    """No word of the validating library reaches a person."""
+    assert said in one(f"{TEXT}[server.wrong]\n{written}\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"300ms"', "3", "m.toml:5:1: write a number with its unit (us, ms, s, m, h), like '10s'"),
+        ('"1s"', '"1500ms"', "m.toml:6:1: 'duration' must be whole seconds, at least 1s: wrk counts in seconds"),
+        (
+            "[server.epoll]",
+            '[preset.quick.duet]\nwarmup = "0s"\nduration = "100ms"\n[server.epoll]',
+            "m.toml:14:1: 'duration' of a duet must be at least 200ms: wrk looks at its clock every 100 ms",
+        ),
+        ('"1s"', '"0s"', "m.toml:6:1: 'duration' must be whole seconds, at least 1s: wrk counts in seconds"),
+        ('title = "T"', "", "m.toml:1:2: 'title' is missing"),
+        ("[server.epoll]", "[server.epoll]\nat_least = { go = '1' }", "'go' is not among the server's needs"),
+        ('"T"', '"T"\npreset = "quik"', "m.toml:3:1: unknown preset 'quik' - did you mean 'quick'?"),
+        ('"T"', '"T"\ngroups = ["documnt"]', "m.toml:3:11: unknown group 'documnt' - did you mean 'document'?"),
+        ('"T"', '"T"\npath = "x"', "m.toml:3:1: 'path' may not be written like this"),
+        ("[server.epoll]", "[server.Epoll]", "m.toml:12:9: 'Epoll' may not be written like this"),
+    ],
+)
+def test_a_wrong_value_is_told_where_it_stands(old: str, new: str, said: str) -> None:
+    """File, line and column come first, so that editors can jump there."""
+    assert said in mistakes(TEXT.replace(old, new, 1))
+
+
+def test_several_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
+    """Nobody has to run the same command once for each mistake."""
+    text = TEXT.replace('"300ms"', "300").replace("[64]", '["64"]').replace('["{out}"]', '"{out}"') + "flaks = 1\n"
+    places = [line.partition(": ")[0] for line in mistakes(text).splitlines() if line.startswith("m.toml:")]
+    assert places == ["m.toml:5:1", "m.toml:10:16", "m.toml:13:1", "m.toml:16:1"]
+    assert mistakes(text).endswith("4 mistakes in m.toml; nothing was run")
+
+
+def test_wrk_threads_that_do_not_divide_the_connections_are_refused() -> None:
+    """Wrk would silently open fewer connections than the table says."""
+    said = one(TEXT + "[machine.xeon]\nthreads = [1]\nconnections = [480, 800]\nwrk = { threads = 24 }\n")[0]
+    assert said == (
+        "m.toml:16:10: 800 connections cannot be shared evenly by 24 wrk threads: wrk would open 792; choose a divisor"
+    )
+
+
+def test_more_blocks_at_least_than_at_most_are_refused() -> None:
+    """Min above max can never be met."""
+    said = one(TEXT + "[preset.odd]\nwarmup = '0s'\nduration = '1s'\nblocks = { min = 7, max = 6 }\n")
+    assert "max (6) is below min (7)" in said[0]
+
+
+def test_a_cpu_range_that_ends_before_it_begins_is_refused() -> None:
+    """It would stand for no CPU at all."""
+    said = one(TEXT + "[machine.m]\nthreads = [1]\nconnections = [1]\ncpus = { server = '0,3-1', client = '4' }\n")
+    assert said[0] == "m.toml:19:10: '3-1' ends before it begins"
+
+
+def rows(*entries: str) -> str:
+    """Return a matrix whose table has these rows."""
+    return (
+        f'{TEXT}[[table]]\ntitle = "t"\nmode = "persistent"\nrows = [\n' + "".join(f"  {x},\n" for x in entries) + "]\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ('"epol"', "m.toml:20:3: unknown server 'epol' - did you mean 'epoll'?"),
+        ('"zzz"', "m.toml:20:3: unknown server 'zzz' - known: epoll"),
+        ('"epoll.edge-fist"', "m.toml:20:3: unknown variant of epoll 'edge-fist' - did you mean 'edge-first'?"),
+        ('{ row = "epoll.x@2" }', "m.toml:20:3: unknown variant of epoll 'x' - known: edge-first"),
+        ('"epoll@0"', "m.toml:20:3: 'epoll@0' is not a row; write server, server.variant or server.variant@threads"),
+        ("3", "m.toml:20:3: 'rows, item 1' must be text in quotes"),
+        ('{ title = "x" }', "m.toml:20:3: 'row' is missing"),
+        ('{ heading = "x", row = "epoll" }', "m.toml:20:20: unknown key 'row'"),
+    ],
+)
+def test_a_wrong_row_is_told_once(entry: str, said: str) -> None:
+    """Not once for each way in which a row may be written."""
+    assert one(rows(entry))[0] == said
+
+
+def test_a_wrong_row_is_found_among_right_ones() -> None:
+    """Headings and good rows stand around it."""
+    text = rows('{ heading = "h" }', '"epoll@2"', '{ row = "epoll.edge-first", title = "x" }', '"nginx"')
+    assert one(text)[0].startswith("m.toml:23:3: unknown server 'nginx'")
+
+
+def test_unknown_tools_are_told_for_servers_and_variants() -> None:
+    """A server cannot need what nobody describes."""
+    said = mistakes(
+        f'{TEXT}needs = ["libgc"]\n[server.b]\nrun = ["b"]\nneeds = ["nim", "nimm"]\n[tool.nim]\ncommands = ["nim"]\n'
+    )
+    assert "m.toml:16:10: unknown tool 'libgc' - known: nim" in said
+    assert "m.toml:19:17: unknown tool 'nimm' - did you mean 'nim'?" in said
+
+
+def test_the_tools_of_the_project_are_known_without_being_written() -> None:
+    """A matrix need not describe nim; what it describes itself wins."""
+    matrix = parse_matrix(TEXT + '[tool.nim]\ncommands = ["my-nim"]\n', defaults=TOOL_DATA)
+    assert matrix.tool["nim"].commands == ("my-nim",)
+    assert "wrk" in matrix.tool
+
+
+def test_tools_that_are_no_table_are_a_mistake_like_others() -> None:
+    """Merging in the project's tools does not trip over it."""
+    with pytest.raises(BadInput, match="'tool' must be a table"):
+        parse_matrix("tool = 3\n" + TEXT, defaults=TOOL_DATA)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    """The option that names another file is in the message."""
+    with pytest.raises(BadInput, match="No such file or directory; name a matrix with --matrix FILE"):
+        read_matrix(tmp_path / "none.toml")
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    """TOML is UTF-8."""
+    file = tmp_path / "m.toml"
+    file.write_bytes(b'[suite]\ntitle = "\xff"\n')
+    with pytest.raises(BadInput, match=r"not UTF-8 text \(byte 17\)"):
+        read_matrix(file)
+
+
+def test_an_empty_file_names_what_every_matrix_has() -> None:
+    """The four tables without which nothing can be measured."""
+    said = mistakes("")
+    assert all(f"'{key}' is missing" in said for key in ("suite", "preset", "machine", "server"))
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_any_damage_is_either_harmless_or_told_with_its_place(data: st.DataObject) -> None:
+    """Whatever is cut out or put in, people meet a message with a place, never a traceback."""
+    lines = rows('"epoll@2"', '{ heading = "h" }').splitlines(keepends=True)
+    index = data.draw(st.integers(0, len(lines) - 1))
+    lines[index] = data.draw(
+        st.sampled_from(["", "x = 1\n", "[x]\n", "[[suite]]\n", '"', "}\n", "threads = 1\n", "\x00", "rows = 1\n"])
+        | st.text(max_size=12)
+    )
+    said = _said("".join(lines))
+    if said is not None:
+        name, line, column, *_ = said.split(":")
+        assert name == "m.toml"
+        assert 1 <= int(line) <= len("".join(lines).split("\n")) + 1
+        assert int(column) >= 1
+
+
+def _said(text: str) -> str | None:
+    """Return what is said about a text that may be wrong."""
+    try:
+        parse_matrix(text, "m.toml")
+    except BadInput as error:
+        return str(error)
+    return None

@@ -1,0 +1,168 @@
+"""Which block comes next, and when it is enough."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runners.plan.order import TOGETHER, Slot
+from runners.plan.scheduling import Bounds, Schedule
+from runners.records.trial import Check, Trial, Verdict
+from runners.stats.comparison import counting
+
+
+def schedule(
+    sizes: Sequence[int] = (2, 3),
+    least: int = 6,
+    most: int = 6,
+    precision: float | None = None,
+    budget_s: float | None = None,
+) -> Schedule:
+    """Return a schedule of families f0, f1, ... with cells f0c0, f0c1, ..."""
+    order = {
+        f"f{number}": tuple(tuple(f"f{number}c{cell}" for cell in range(size)) for _ in range(most))
+        for number, size in enumerate(sizes)
+    }
+    bases = {family: blocks[0][0] for family, blocks in order.items()}
+    return Schedule(order, bases, Bounds(least, precision, budget_s), 7, dict.fromkeys(order, 1.0))
+
+
+def ended(slot: Slot, verdict: Verdict = "ok", rate: float = 1000.0, check: str = "V14") -> list[Trial]:
+    """Return the records of a slot that was measured."""
+    checks = (Check(check, "a check", "fail", "seen"),) if verdict == "invalid" else ()
+    trial = Trial(
+        cell=slot.cells[0], server="s", variant=None, threads=1, connections=8, mode="persistent", machine="local",
+        verdict=verdict, family=slot.family, block=slot.block, attempt=slot.attempt, requests_per_s=rate, checks=checks,
+    )  # fmt: skip
+    if len(slot.cells) == 1:
+        return [trial]
+    pair = TOGETHER.join(sorted(slot.cells))
+    first, second = (replace(trial, cell=cell, pair=pair, server_cpu_us_per_request=10.0) for cell in slot.cells)
+    return [replace(first, role="first"), replace(second, role="second")]
+
+
+def play(plan: Schedule, verdicts: Sequence[Verdict] = (), noise: float = 0.0, seed: int = 1) -> list[Trial]:
+    """Measure until the schedule says that it is enough."""
+    chance = random.Random(seed)  # noqa: S311 - noise, not a secret
+    trials: list[Trial] = []
+    turn = 0
+    while slots := plan.following(trials, spent_s=float(turn)):
+        turn += 1
+        for slot in slots:
+            verdict = verdicts[len(trials)] if len(trials) < len(verdicts) else "ok"
+            trials += ended(slot, verdict, 1000.0 * chance.lognormvariate(0, noise))
+        assert turn < 1000, "the schedule never ends"
+    return trials
+
+
+def test_every_cell_is_measured_once_in_every_block() -> None:
+    """Nothing is left out and nothing is measured twice."""
+    trials = play(schedule())
+    assert len(trials) == 6 * 5
+    assert len({(trial.cell, trial.block) for trial in trials}) == 30
+
+
+def test_families_take_turns_until_each_has_its_least_number() -> None:
+    """A first report after one round holds every family."""
+    trials = play(schedule())
+    assert {trial.family for trial in trials[:5]} == {"f0", "f1"}
+    assert {trial.block for trial in trials[:5]} == {0}
+
+
+@given(st.integers(0, 29))
+@settings(max_examples=30)
+def test_a_run_that_was_cut_short_goes_on_where_it_stopped(cut: int) -> None:
+    """Whatever was recorded is not measured again, and the order stays the same."""
+    whole = play(schedule())
+    resumed = list(whole[:cut])
+    while slots := schedule().following(resumed, 0.0):
+        resumed += [trial for slot in slots for trial in ended(slot)]
+    assert [(trial.cell, trial.block) for trial in resumed] == [(trial.cell, trial.block) for trial in whole]
+
+
+def test_an_interrupted_trial_is_measured_again() -> None:
+    """`not run` is no result."""
+    whole = play(schedule())
+    cut = [*whole[:3], replace(whole[3], verdict="not run")]
+    slots = schedule().following(cut, 0.0)
+    assert slots[0].cells == (whole[3].cell,)
+
+
+def test_a_block_with_an_invalid_trial_is_repeated_whole_at_the_end() -> None:
+    """Pairing by block needs all of the block anew; the last attempt counts."""
+    trials = play(schedule(), verdicts=["invalid"])
+    again = [trial for trial in trials if trial.attempt == 1]
+    assert {trial.cell for trial in again} == {trial.cell for trial in trials if trial.family == again[0].family}
+    assert trials[-len(again) :] == again
+    assert all(trial.verdict == "ok" for trial in counting(trials))
+
+
+def test_at_most_a_quarter_of_the_blocks_is_repeated() -> None:
+    """A machine that is never calm does not keep the run from ending."""
+    trials = play(schedule(sizes=(2,), least=8, most=8), verdicts=["invalid"] * 1000)
+    assert len([trial for trial in trials if trial.attempt]) == 2 * 2
+
+
+def test_a_server_that_answers_wrongly_is_not_asked_again() -> None:
+    """Repeating cannot help where the server itself is at fault."""
+    plan = schedule(sizes=(1,))
+    trials: list[Trial] = []
+    while slots := plan.following(trials, 0.0):
+        trials += [trial for slot in slots for trial in ended(slot, "invalid", check="V0")]
+    assert len(trials) == 6
+
+
+def test_sampling_stops_on_precision_once_the_least_number_is_done() -> None:
+    """Calm cells are done early, noisy ones go on to the most blocks."""
+    calm = play(schedule(sizes=(2,), least=6, most=30, precision=0.01), noise=0.0001)
+    noisy = play(schedule(sizes=(2,), least=6, most=30, precision=0.01), noise=0.2)
+    assert (len(calm), len(noisy)) == (12, 60)
+
+
+def test_the_time_goes_where_the_interval_is_widest() -> None:
+    """With a budget, the family that is known best waits."""
+    plan = schedule(sizes=(2, 2), least=6, most=40, budget_s=30.0)
+    chance = random.Random(3)  # noqa: S311
+    trials: list[Trial] = []
+    turn = 0
+    while slots := plan.following(trials, float(turn)):
+        turn += 1
+        for slot in slots:
+            noise = 0.001 if slot.family == "f0" else 0.05
+            trials += ended(slot, rate=1000 * chance.lognormvariate(0, noise))
+    counts = {family: len({t.block for t in trials if t.family == family}) for family in ("f0", "f1")}
+    assert turn == 30
+    assert counts["f1"] > 2 * counts["f0"]
+    assert plan.ended_by(trials) == {"f0": "time budget", "f1": "time budget"}
+
+
+def test_a_duet_is_one_slot_of_two_cells() -> None:
+    """Both sides are measured at the same moment, and done together."""
+    order = {"f/duet": ((f"a{TOGETHER}b", f"c{TOGETHER}b"),) * 6}
+    plan = Schedule(order, {"f/duet": "b"}, Bounds(6, None, None), 1, {"f/duet": 2.0})
+    trials = play(plan)
+    assert len(trials) == 6 * 2 * 2
+    assert {trial.pair for trial in trials} == {"a + b", "b + c"}
+
+
+def test_duets_may_have_a_number_of_blocks_of_their_own_and_come_along_evenly() -> None:
+    """Short duets are many; they must not all wait for the end, where the machine may be another."""
+    order = {"f": (("a", "b"),) * 6, "f/duet": ((f"a{TOGETHER}b",),) * 20}
+    plan = Schedule(order, {"f": "b", "f/duet": "b"}, Bounds(6, None, None, least_duets=20), 1, {"f": 2, "f/duet": 1})
+    trials = play(plan)
+    assert plan.ended_by(trials) == {"f": "most blocks", "f/duet": "most blocks"}
+    assert {family: len({t.block for t in trials if t.family == family}) for family in order} == {"f": 6, "f/duet": 20}
+    half = trials[: len(trials) // 2]
+    assert 8 <= len({trial.block for trial in half if trial.family == "f/duet"}) <= 12
+
+
+def test_the_bound_that_ended_a_family_is_said() -> None:
+    """Most blocks, precision, or an interruption."""
+    assert set(schedule().ended_by(play(schedule())).values()) == {"most blocks"}
+    assert schedule(sizes=(1,)).ended_by([]) == {"f0": "interrupted"}
+    plan = schedule(sizes=(2,), least=6, most=30, precision=0.01)
+    assert plan.ended_by(play(plan, noise=0.0001)) == {"f0": "precision"}

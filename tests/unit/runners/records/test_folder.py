@@ -1,0 +1,214 @@
+"""The run folder: whole lines survive a kill and a full disk; what is damaged is told with its place."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runners.errors import BadInput, DiskFull
+from runners.records import folder
+from runners.records.folder import append_trial, read_folder, read_run, read_trials, replace_file, to_json, write_run
+from runners.records.run import BuildInfo, CellInfo, Published, Run, Source, ToolInfo
+from runners.records.trial import Check, Command, Errors, Trial
+
+
+def trial(cell: str = "epoll/t1/c64/persistent#1", reason: str | None = None) -> Trial:
+    """Return a trial with a value in every kind of field."""
+    return Trial(
+        cell=cell, server="epoll", variant=None, threads=1, connections=64, mode="persistent", machine="local",
+        verdict="ok", load="wrk", block=0, position=3, reason=reason, requests=10, duration_us=1_000_000,
+        requests_per_s=10.0, errors=Errors(read=1), checks=(Check("V1", "no errors", "pass", "none"),),
+        commands=(Command("load", ("wrk", "-c", "64"), "logs/x.txt", "0-1"),),
+    )  # fmt: skip
+
+
+def run() -> Run:
+    """Return the head of a run with everything in it."""
+    cell = CellInfo(
+        id="a#1", slug="a", server="a", variant=None, title="A", language=None, class_="realistic", group="document",
+        threads=1, connections=64, mode="persistent", load="wrk", family="f", status="planned",
+    )  # fmt: skip
+    published = Published(Run(kind="published", machine="old", source=Source("a page")), (trial(),))
+    return Run(
+        kind="measured", machine="local", facts={"cpu": "x"}, tools=(ToolInfo("wrk", "4.1", "/usr/bin/wrk"),),
+        builds=(BuildInfo("a", "built", ("cc",), 1.5),), cells=(cell,), order={"f": (("a#1",), ("a#1",))}, notes=("é",),
+        published=(published,),
+    )  # fmt: skip
+
+
+def test_a_run_folder_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    """Head and trials, with every nested record."""
+    write_run(tmp_path, run())
+    append_trial(tmp_path, trial())
+    append_trial(tmp_path, trial(reason="naïve\nserver\u2028said \x00"))
+    folder = read_folder(tmp_path)
+    assert folder.run == run()
+    assert folder.trials == (trial(), trial(reason="naïve\nserver\u2028said \x00"))
+
+
+def test_a_trial_is_one_line_in_which_the_unknown_is_null(tmp_path: Path) -> None:
+    """Never 0 or -1."""
+    append_trial(tmp_path, trial())
+    (line,) = (tmp_path / "trials.jsonl").read_text(encoding="utf-8").splitlines()
+    record = json.loads(line)
+    assert list(record) == [field.name for field in dataclasses.fields(Trial)]
+    assert record["rss_bytes"] is None
+    assert record["schema"] == "speedup.trial/1"
+
+
+def test_a_folder_without_trials_holds_none(tmp_path: Path) -> None:
+    """A run that was stopped before its first trial can be read."""
+    write_run(tmp_path, run())
+    assert read_folder(tmp_path).trials == ()
+
+
+def test_a_torn_last_line_is_ignored(tmp_path: Path) -> None:
+    """Wherever a kill has cut it."""
+    line = (to_json(trial()) + "\n").encode()
+    for length in (1, 20, len(line) - 1):
+        (tmp_path / "trials.jsonl").write_bytes(line + line[:length])
+        assert read_trials(tmp_path) == (trial(),)
+
+
+def test_a_torn_last_line_is_cut_off_before_the_next_is_appended(tmp_path: Path) -> None:
+    """Else the next one would be lost with it."""
+    line = (to_json(trial()) + "\n").encode()
+    (tmp_path / "trials.jsonl").write_bytes(line + line[:30])
+    append_trial(tmp_path, trial("b#2"))
+    assert read_trials(tmp_path) == (trial(), trial("b#2"))
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(whole=st.integers(0, 3), torn=st.integers(0, 200_000))
+def test_a_torn_line_of_any_length_is_cut_off(tmp_path: Path, whole: int, torn: int) -> None:
+    """Also one that is longer than what is read at once."""
+    line = (to_json(trial()) + "\n").encode()
+    (tmp_path / "trials.jsonl").write_bytes(line * whole + b"x" * torn)
+    append_trial(tmp_path, trial("b#2"))
+    assert read_trials(tmp_path) == (*[trial()] * whole, trial("b#2"))
+
+
+def test_a_damaged_line_is_bad_input_with_its_number(tmp_path: Path) -> None:
+    """Only the last line may be torn; anything else is not ours to guess."""
+    line = to_json(trial()) + "\n"
+    (tmp_path / "trials.jsonl").write_text(line + line[:40] + "\n" + line, encoding="utf-8")
+    with pytest.raises(BadInput, match=r"trials\.jsonl:2: Invalid JSON"):
+        read_trials(tmp_path)
+
+
+def test_an_unknown_verdict_is_bad_input_with_the_field(tmp_path: Path) -> None:
+    """Record of a later version, or edited by hand."""
+    (tmp_path / "trials.jsonl").write_text(to_json(trial()).replace('"ok"', '"great"') + "\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"trials\.jsonl:1: verdict: "):
+        read_trials(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", r"run\.json: Invalid JSON"),
+        ('{"kind": "measured"', r"run\.json: Invalid JSON"),
+        ('{"kind": "measured"}', r"run\.json: machine: Field required"),
+        ('{"kind": "guessed", "machine": "m"}', r"run\.json: kind: Input should be 'measured' or 'published'"),
+        ('{"kind": "measured", "machine": "m", "cells": [{"id": "a"}]}', r"run\.json: cells\.0\.slug: Field required"),
+    ],
+)
+def test_a_bad_head_is_bad_input_with_the_place(tmp_path: Path, text: str, said: str) -> None:
+    """The file and the field are named."""
+    (tmp_path / "run.json").write_text(text, encoding="utf-8")
+    with pytest.raises(BadInput, match=said) as caught:
+        read_run(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_folder_without_a_head_is_no_run_folder(tmp_path: Path) -> None:
+    """Neither is one that does not exist."""
+    with pytest.raises(BadInput, match=r"is not a run folder: run\.json: No such file"):
+        read_run(tmp_path)
+    with pytest.raises(BadInput, match="is not a run folder"):
+        read_run(tmp_path / "none")
+
+
+def test_replacing_a_file_never_shows_half_of_it(tmp_path: Path) -> None:
+    """Where writing fails, the old text stays and no partial file is left."""
+    file = tmp_path / "run.json"
+    replace_file(file, "old")
+    replace_file(file, "new")
+    assert file.read_text(encoding="utf-8") == "new"
+    with pytest.raises(DiskFull, match="what was recorded before is kept"):
+        replace_file(tmp_path / "none" / "run.json", "x")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
+
+
+FILL = """
+import sys
+from pathlib import Path
+from runners.errors import DiskFull
+from runners.records.folder import append_trial, read_trials
+path = Path(sys.argv[1])
+trial = read_trials(path)[0]
+try:
+    while True:
+        append_trial(path, trial)
+except DiskFull as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_keeps_whole_lines_and_says_how_to_go_on(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk; what does not fit is cut off again."""
+    append_trial(tmp_path, trial())
+    size = (tmp_path / "trials.jsonl").stat().st_size
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size * 7 // 2, size * 7 // 2))
+
+    said = subprocess.run(
+        [sys.executable, "-c", FILL, str(tmp_path)],
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert f"cannot append to {tmp_path}/trials.jsonl: File too large; free some space, then: " in said
+    assert said.strip().endswith(f"run --resume {tmp_path}")
+    assert (tmp_path / "trials.jsonl").stat().st_size == size * 3
+    assert read_trials(tmp_path) == (trial(),) * 3
+    append_trial(tmp_path, trial("b#2"))
+    assert len(read_trials(tmp_path)) == 4
+
+
+def test_what_broke_on_a_full_disk_is_not_laid_on_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its outputs found no room, so the generator seemed to print nothing: the run ends, and is resumed with space."""
+    broken = dataclasses.replace(trial(), verdict="failed", reason="wrk printed no result")
+    append_trial(tmp_path, broken)
+    monkeypatch.setattr(folder, "free_bytes", lambda _path: 4096)
+    append_trial(tmp_path, trial("b#2"))
+    with pytest.raises(DiskFull, match=r"No space left on device; free some space, then: .* --resume"):
+        append_trial(tmp_path, broken)
+    assert read_trials(tmp_path) == (broken, trial("b#2"))
+
+
+def test_a_vanished_folder_is_told_and_not_a_traceback(tmp_path: Path) -> None:
+    """Somebody removed it while the run went on."""
+    with pytest.raises(DiskFull, match=r"No such file or directory; free some space, then: .* --resume"):
+        append_trial(tmp_path / "gone", trial())
+
+
+def test_records_survive_a_change_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths are taken as they are given."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    append_trial(Path("run"), trial())
+    assert os.listdir("run") == ["trials.jsonl"]  # noqa: PTH208 - the name is all that is asked

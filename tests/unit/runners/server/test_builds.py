@@ -1,0 +1,215 @@
+"""Building: once for the same ingredients, again when one changes, and a failure is a result with its last words."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from runners.matrix.cells import Program
+from runners.records.run import BuildInfo
+from runners.server import builds
+from runners.server.builds import Workshop, build_all, program_path, source_hash
+
+COMPILER = """\
+#!/bin/sh
+echo "compiling with $*"
+echo called >> "$CALLS"
+cat "$1" > "$2"
+"""
+
+
+@pytest.fixture(name="shop")
+def workshop(tmp_path: Path) -> Workshop:
+    """Return a workshop with a compiler that copies its source, and counts its calls."""
+    for name in ("servers/a", "cache", "run/logs", "bin"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "servers/a/a.txt").write_text("source", encoding="utf-8")
+    script(tmp_path, COMPILER)
+    env = {"PATH": f"{tmp_path / 'bin'}:{os.defpath}", "CALLS": str(tmp_path / "calls")}
+    return Workshop(tmp_path, tmp_path / "cache", tmp_path / "run", env, {"comp": "1.0"})
+
+
+def script(base: Path, text: str) -> None:
+    """Write the compiler."""
+    compiler = base / "bin/comp"
+    compiler.write_text(text, encoding="utf-8")
+    compiler.chmod(0o755)
+
+
+def program(**changes: object) -> Program:
+    """Return a program that the compiler builds."""
+    plain = Program(
+        server="a", variant=None, title="a", language=None, class_="realistic", group="document", needs=("comp",),
+        dir="servers/a", build=("comp", "{dir}/a.txt", "{out}", "{flags}"), run=("{out}",), config=None,
+        flags=("-x",), env={}, unavailable=None,
+    )  # fmt: skip
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def build(shop: Workshop, item: Program) -> BuildInfo:
+    """Build one program."""
+    heard: list[BuildInfo] = []
+    infos = build_all([item], shop, heard.append)
+    assert heard == list(infos.values())
+    return infos[item.name]
+
+
+def calls(shop: Workshop) -> int:
+    """Return how often the compiler was called."""
+    file = shop.base / "calls"
+    return len(file.read_text(encoding="utf-8").splitlines()) if file.exists() else 0
+
+
+def test_a_program_is_built_once_and_then_comes_from_the_cache(shop: Workshop) -> None:
+    """The second time says so; the built file and its command are the same."""
+    first, second = build(shop, program()), build(shop, program())
+    assert (first.status, second.status, calls(shop)) == ("built", "cached", 1)
+    assert first.argv == second.argv
+    assert program_path(program(), shop).read_text(encoding="utf-8") == "source"
+
+
+def test_a_build_tells_its_command_and_keeps_its_output(shop: Workshop) -> None:
+    """With placeholders filled and flags as words."""
+    info = build(shop, program())
+    out = str(program_path(program(), shop))
+    assert info.argv == ("comp", str(shop.base / "servers/a/a.txt"), out, "-x")
+    assert info.log == "logs/build-a.txt"
+    log = (shop.folder / str(info.log)).read_text(encoding="utf-8")
+    assert log.startswith("compiling with ")
+    assert info.output_tail == log.strip()
+    assert info.duration_s is not None
+
+
+def test_a_changed_source_is_built_again(shop: Workshop) -> None:
+    """And going back finds the old program in the cache."""
+    source = shop.base / "servers/a/a.txt"
+    build(shop, program())
+    source.write_text("changed", encoding="utf-8")
+    assert build(shop, program()).status == "built"
+    assert program_path(program(), shop).read_text(encoding="utf-8") == "changed"
+    source.write_text("source", encoding="utf-8")
+    assert build(shop, program()).status == "cached"
+
+
+@pytest.mark.parametrize(
+    "change", [{"flags": ("-y",)}, {"env": {"A": "1"}}, {"build": ("comp", "{dir}/a.txt", "{out}")}], ids=str
+)
+def test_another_flag_variable_or_command_is_another_build(shop: Workshop, change: dict[str, object]) -> None:
+    """What goes in decides, nothing else."""
+    build(shop, program())
+    assert build(shop, program(**change)).status == "built"
+
+
+def test_another_compiler_version_is_another_build(shop: Workshop) -> None:
+    """An upgrade of the tools measures the upgraded program."""
+    build(shop, program())
+    assert build(replace(shop, tool_versions={"comp": "2.0"}), program()).status == "built"
+
+
+def test_what_does_not_go_in_does_not_build_again(shop: Workshop) -> None:
+    """Titles, start commands and compilers' own leavings."""
+    build(shop, program())
+    (shop.base / "servers/a/nimcache").mkdir()
+    (shop.base / "servers/a/nimcache/x.c").write_text("x", encoding="utf-8")
+    assert build(shop, program(title="b", run=("{out}", "-v"))).status == "cached"
+
+
+def test_the_hash_of_sources_sees_names_and_contents(tmp_path: Path) -> None:
+    """But not the order of the folder."""
+    (tmp_path / "x").mkdir()
+    empty = source_hash(tmp_path)
+    (tmp_path / "x/a").write_text("1", encoding="utf-8")
+    first = source_hash(tmp_path)
+    (tmp_path / "x/a").rename(tmp_path / "x/b")
+    second = source_hash(tmp_path)
+    (tmp_path / "x/b").write_text("2", encoding="utf-8")
+    assert len({empty, first, second, source_hash(tmp_path)}) == 4
+    assert source_hash(tmp_path / "none") == empty
+
+
+def test_nothing_to_build_is_no_failure(shop: Workshop) -> None:
+    """Scripts are started as they are."""
+    info = build(shop, program(build=()))
+    assert (info.status, info.argv, info.log) == ("none", (), None)
+
+
+def test_a_failing_build_keeps_its_last_lines(shop: Workshop) -> None:
+    """And says with which status it ended; nothing enters the cache."""
+    script(shop.base, '#!/bin/sh\nfor n in $(seq 40); do echo "line $n"; done\necho "a.nim(3) Error" >&2\nexit 7\n')
+    info = build(shop, program())
+    assert info.status == "failed"
+    lines = info.output_tail.splitlines()
+    assert lines[0] == "line 27"
+    assert lines[-2:] == ["a.nim(3) Error", "comp ended with exit status 7"]
+    assert list(shop.cache.iterdir()) == []
+
+
+def test_a_failed_build_is_tried_again(shop: Workshop) -> None:
+    """Only what worked is kept."""
+    script(shop.base, "#!/bin/sh\nexit 1\n")
+    assert build(shop, program()).status == "failed"
+    script(shop.base, COMPILER)
+    assert build(shop, program()).status == "built"
+
+
+def test_one_failure_does_not_stop_the_others(shop: Workshop) -> None:
+    """Each program has its own result."""
+    script(shop.base, f'{COMPILER}\n[ "$3" != -bad ]\n')
+    items = [program(), program(variant="bad", flags=("-bad",)), program(variant="good", flags=("-good",))]
+    infos = build_all(items, shop, lambda _: None)
+    assert {name: info.status for name, info in infos.items()} == {"a": "built", "a.bad": "failed", "a.good": "built"}
+
+
+def test_a_crash_of_the_compiler_is_told_by_its_signal(shop: Workshop) -> None:
+    """Out of memory looks like this."""
+    script(shop.base, "#!/bin/sh\nkill -KILL $$\n")
+    assert build(shop, program()).output_tail == "comp ended with SIGKILL"
+
+
+def test_a_build_that_writes_nothing_is_told(shop: Workshop) -> None:
+    """Status 0 is not enough."""
+    script(shop.base, "#!/bin/sh\n")
+    info = build(shop, program())
+    assert (info.status, info.output_tail) == ("failed", "comp ended with status 0, but wrote no {out}")
+
+
+def test_a_missing_compiler_is_told(shop: Workshop) -> None:
+    """With the system's reason."""
+    info = build(shop, program(build=("no-such-compiler", "{out}")))
+    assert (info.status, info.output_tail) == ("failed", "cannot run no-such-compiler: No such file or directory")
+
+
+def test_a_build_that_takes_too_long_is_ended_with_all_it_started(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compiler's children must not compete with the first trial."""
+    monkeypatch.setattr(builds, "BUILD_TIMEOUT_S", 1.0)
+    script(shop.base, '#!/bin/sh\necho started\nsleep 60 &\necho $! > "$CALLS"\nwait\n')
+    info = build(shop, program())
+    assert info.status == "failed"
+    assert info.output_tail.splitlines() == ["started", "comp did not end within 1 s"]
+    child = int((shop.base / "calls").read_text(encoding="ascii"))
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_build_sees_the_environment_of_its_program(shop: Workshop) -> None:
+    """Beside that of the workshop; placeholders in it are filled."""
+    script(shop.base, '#!/bin/sh\necho "$A $PWD"\ncat "$1" > "$2"\n')
+    info = build(shop, program(env={"A": "threads={threads}"}))
+    assert info.output_tail == f"threads=1 {shop.base / 'servers/a'}"
+
+
+def test_what_the_build_leaves_beside_the_program_is_not_kept(shop: Workshop) -> None:
+    """The scratch folder held it; the cache holds programs only."""
+    script(shop.base, f'{COMPILER}\nmkdir -p "$(dirname "$2")/nimcache"\ntouch "$(dirname "$2")/nimcache/x" "$2.o"\n')
+    build(shop, program())
+    (kept,) = shop.cache.iterdir()
+    assert [file.name for file in kept.iterdir()] == ["program"]

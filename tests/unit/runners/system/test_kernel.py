@@ -1,0 +1,176 @@
+"""The kernel's counters: what they say of this very process, and None for what is gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from runners.system import kernel
+
+WAIT = "print(flush=True); input()"
+
+
+def times() -> kernel.TreeTimes:
+    """Return this process's times."""
+    found = kernel.tree_times((os.getpid(),))
+    assert found is not None
+    return found
+
+
+def test_cpu_time_grows_with_work() -> None:
+    """Microseconds of this process, exact to the scheduler."""
+    before, until = times(), time.process_time() + 0.05
+    while time.process_time() < until:
+        pass
+    assert times().run_us - before.run_us >= 40_000
+
+
+def test_every_thread_is_seen_with_the_cpu_that_it_was_on() -> None:
+    """Also those that wait."""
+    end = threading.Event()
+    threads = [threading.Thread(target=end.wait) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    found = times().threads
+    end.set()
+    for thread in threads:
+        thread.join()
+        assert found[thread.native_id or 0].cpu in kernel.cpu_times()
+
+
+def test_ended_children_leave_their_time_to_their_parent() -> None:
+    """As the kernel counts it, in ticks."""
+    before = times()
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.1: pass"], check=True)
+    assert times().children_us - before.children_us >= 80_000
+
+
+def test_children_belong_to_their_parent_s_tree() -> None:
+    """Memory is that of the whole tree."""
+    with subprocess.Popen([sys.executable, "-c", WAIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        tree = kernel.tree(os.getpid())
+        assert tree[0] == os.getpid()
+        assert child.pid in tree
+        own, both = kernel.tree_rss_bytes((child.pid,)), kernel.tree_rss_bytes(tree)
+        child.communicate(b"\n")
+    assert own is not None
+    assert both is not None
+    assert 0 < own < both
+
+
+def test_what_is_gone_is_unknown_not_zero() -> None:
+    """A dead process has no counters."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    assert kernel.tree(child.pid) == ()
+    assert kernel.tree_times((child.pid,)) is None
+    assert kernel.tree_rss_bytes((child.pid,)) is None
+    assert kernel.tcp_counters(child.pid) == {}
+    assert kernel.time_wait_count(child.pid) is None
+
+
+def test_the_times_of_every_cpu_add_up() -> None:
+    """Busy and stolen time are parts of all time."""
+    cpus = kernel.cpu_times()
+    assert set(os.sched_getaffinity(0)) <= set(cpus)
+    for cpu in cpus.values():
+        assert 0 <= cpu.busy_us + cpu.steal_us <= cpu.total_us
+
+
+def test_every_accepted_connection_is_counted() -> None:
+    """By the kernel, whatever client or server say."""
+    before = kernel.tcp_counters()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for _ in range(5):
+            socket.create_connection(listener.getsockname()).close()
+    assert kernel.tcp_counters()["PassiveOpens"] - before["PassiveOpens"] >= 5
+
+
+def test_segments_with_data_are_counted() -> None:
+    """Two for an exchange: the question and the answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+        with client, server:
+            before = kernel.tcp_counters()
+            for _ in range(10):
+                client.sendall(b"?")
+                server.recv(1)
+                server.sendall(b"!")
+                client.recv(1)
+            after = kernel.tcp_counters()
+    assert after["TCPOrigDataSent"] - before["TCPOrigDataSent"] >= 20
+
+
+def test_what_the_machine_tells_grows_or_is_unknown() -> None:
+    """Pressure, swapping, heat, frequency: not every machine has them, none is negative."""
+    found = [kernel.throttled_us(), kernel.swapped_pages(), kernel.thermal_throttles(), kernel.time_wait_count()]
+    found += [*kernel.disk_busy_us().values(), *kernel.pressure_us().values(), *kernel.frequencies_khz().values()]
+    assert all(value is None or value >= 0 for value in found)
+
+
+def test_a_listening_process_is_told_from_others() -> None:
+    """The port alone is not enough; it may be another server's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert kernel.listens(os.getpid(), port)
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+            assert not kernel.listens(other.pid, port)
+            other.communicate(b"\n")
+    assert not kernel.listens(os.getpid(), port)
+
+
+def test_a_bound_socket_that_does_not_listen_does_not_count() -> None:
+    """Nor does a connection."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        assert not kernel.listens(os.getpid(), bound.getsockname()[1])
+
+
+def test_a_child_s_listening_socket_counts_for_the_tree() -> None:
+    """Servers with worker processes listen in their children."""
+    code = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        port = int(child.stdout.readline())
+        assert kernel.listens(child.pid, port)
+        assert kernel.listens(os.getpid(), port)
+        child.communicate(b"\n")
+
+
+def test_the_time_of_ended_threads_still_counts() -> None:
+    """They are in no file any more; servers with a thread for each connection have many."""
+
+    def work() -> None:
+        until = time.thread_time() + 0.05
+        while time.thread_time() < until:
+            pass
+
+    before = times()
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert times().run_us - before.run_us >= 50_000
+
+
+def test_a_process_that_has_ended_is_not_among_the_living() -> None:
+    """Even while nobody has waited for it; what it used is still told."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        found = kernel.tree_times((os.getpid(), child.pid))
+    assert found is not None
+    assert found.pids == (os.getpid(),)
+
+
+def test_the_cpus_that_threads_may_use_are_told() -> None:
+    """Those of ended processes are not."""
+    assert kernel.allowed_cpus((os.getpid(),)) == os.sched_getaffinity(0)
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    assert kernel.allowed_cpus((child.pid,)) == frozenset()

@@ -1,0 +1,239 @@
+"""Starting and stopping: whatever a process does, none is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from runners.system import processes
+from runners.system.processes import describe_exit, end_leftovers, leftovers, start, stop, sweep
+
+STUBBORN = """
+import signal, time
+for name in {ignored}:
+    signal.signal(getattr(signal, name), signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+ANSWERING = """
+import os, signal, sys, time
+signal.signal(signal.SIGINT, lambda *_: {action})
+print("ready", flush=True)
+time.sleep(60)
+"""
+QUICK = ((signal.SIGINT, 0.3), (signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0))
+
+
+@pytest.fixture(name="log")
+def output_file(tmp_path: Path) -> Iterator[Path]:
+    """Return a file for output; end what a failed test has left."""
+    yield tmp_path / "output.txt"
+    end_leftovers()
+
+
+def begin(log: Path, *argv: str, **options: object) -> subprocess.Popen[bytes]:
+    """Start a program whose output goes into the log."""
+    with log.open("wb") as output:
+        return start(argv, output=output, **options)  # type: ignore[arg-type]
+
+
+def begin_python(log: Path, code: str) -> subprocess.Popen[bytes]:
+    """Start Python and wait for its first line."""
+    process = begin(log, sys.executable, "-c", code)
+    wait_for(lambda: b"\n" in log.read_bytes())
+    return process
+
+
+def wait_for(happens: Callable[[], bool]) -> None:
+    """Wait until something happens, for ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended (a zombie that nobody has collected has ended too)."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("ignored", "ended_by", "sent"),
+    [
+        ((), "SIGINT", ("SIGINT",)),
+        (("SIGINT",), "SIGTERM", ("SIGINT", "SIGTERM")),
+        (("SIGINT", "SIGTERM"), "SIGKILL", ("SIGINT", "SIGTERM", "SIGKILL")),
+    ],
+    ids=["polite", "deaf to INT", "deaf to both"],
+)
+def test_stopping_goes_from_int_over_term_to_kill(
+    log: Path, ignored: tuple[str, ...], ended_by: str, sent: tuple[str, ...]
+) -> None:
+    """Each signal is only sent where the one before did not help."""
+    code = STUBBORN.format(ignored=ignored)
+    if not ignored:
+        code = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n" + code
+    stopped = stop(begin_python(log, code), QUICK)
+    assert (stopped.exit, stopped.sent) == (ended_by, sent)
+    assert stopped.clean is (ended_by != "SIGKILL")
+
+
+def test_a_process_that_ends_by_itself_gets_no_signal(log: Path) -> None:
+    """Its status is told."""
+    process = begin(log, sys.executable, "-c", "raise SystemExit(3)")
+    process.wait(10)
+    stopped = stop(process)
+    assert (stopped.exit, stopped.sent, stopped.clean) == ("exit status 3", (), False)
+
+
+def test_a_server_that_exits_with_0_when_asked_ended_cleanly(log: Path) -> None:
+    """As well-behaved servers do."""
+    code = ANSWERING.format(action="sys.exit(0)")
+    stopped = stop(begin_python(log, code))
+    assert (stopped.exit, stopped.sent, stopped.clean) == ("exit status 0", ("SIGINT",), True)
+
+
+def test_a_server_that_crashes_when_asked_did_not_end_cleanly(log: Path) -> None:
+    """Another signal than the one sent."""
+    code = ANSWERING.format(action="os.kill(os.getpid(), signal.SIGUSR1)")
+    stopped = stop(begin_python(log, code))
+    assert (stopped.exit, stopped.clean) == ("SIGUSR1", False)
+
+
+FORK = """
+import os, signal, sys, time
+if os.fork() == 0:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    {child}
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+    sys.exit()
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+time.sleep(60)
+"""
+
+
+def test_grandchildren_in_the_group_die_with_the_server(log: Path) -> None:
+    """Although they ignore INT and TERM and their parent is gone already."""
+    process = begin_python(log, FORK.format(child=""))
+    child = int(log.read_text(encoding="ascii"))
+    assert stop(process).exit == "SIGINT"
+    wait_for(lambda: is_gone(child))
+
+
+def test_a_process_that_left_the_group_is_found_by_its_mark(log: Path) -> None:
+    """A daemon of a server survives the group's end, but not end_leftovers."""
+    process = begin_python(log, FORK.format(child="os.setsid()"))
+    daemon = int(log.read_text(encoding="ascii"))
+    stop(process)
+    assert not is_gone(daemon)
+    assert leftovers() == [daemon]
+    assert end_leftovers() == [daemon]
+    assert is_gone(daemon)
+    assert leftovers() == []
+
+
+def test_without_leftovers_nothing_is_ended() -> None:
+    """Processes that others started are none of ours."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        assert end_leftovers() == []
+        assert other.poll() is None
+        other.communicate(b"\n")
+
+
+def test_both_outputs_go_into_one_file(log: Path) -> None:
+    """In the order in which they were written."""
+    process = begin(log, sys.executable, "-c", "import os; os.write(1, b'one\\n'); os.write(2, b'two\\n')")
+    process.wait(10)
+    assert log.read_text(encoding="ascii") == "one\ntwo\n"
+
+
+def test_a_process_gets_its_cpus_environment_folder_and_no_input(log: Path, tmp_path: Path) -> None:
+    """And the mark by which it is found."""
+    cpu = min(os.sched_getaffinity(0))
+    code = (
+        "import os, sys; print(sorted(os.sched_getaffinity(0)), os.environ['A'], os.getcwd(), repr(sys.stdin.read()),"
+        " os.getpgid(0) == os.getpid(), os.environ['HTTP_SPEEDUP_HARNESS'])"
+    )
+    begin(log, sys.executable, "-c", code, cpus=(cpu,), env={"A": "1"}, cwd=tmp_path).wait(10)
+    assert log.read_text(encoding="utf-8") == f"[{cpu}] 1 {tmp_path} '' True {processes.harness_mark()}\n"
+
+
+def test_a_program_that_is_not_there_cannot_be_started(log: Path) -> None:
+    """The caller hears it as an OSError."""
+    with pytest.raises(FileNotFoundError):
+        begin(log, "no-such-program-anywhere")
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(0, "exit status 0"), (3, "exit status 3"), (-9, "SIGKILL"), (-11, "SIGSEGV"), (-40, "signal 40")],
+)
+def test_exits_are_told_by_name(code: int, text: str) -> None:
+    """Nobody has to know that 11 is SIGSEGV."""
+    assert describe_exit(code) == text
+
+
+HARNESS = """
+import sys, time
+from runners.system.processes import start
+with open(sys.argv[1], "wb") as output:
+    process = start([sys.executable, "-c", sys.argv[2]], output=output)
+print(process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def begin_harness(log: Path, code: str) -> subprocess.Popen[bytes]:
+    """Start another harness, which starts a process."""
+    return subprocess.Popen([sys.executable, "-c", HARNESS, str(log), code], stdout=subprocess.PIPE)
+
+
+def test_a_killed_harness_leaves_nothing_behind(log: Path) -> None:
+    """The kernel ends what it started, although SIGKILL leaves it no time to do so."""
+    with begin_harness(log, "import time; print(flush=True); time.sleep(60)") as harness:
+        assert harness.stdout is not None
+        sleeper = int(harness.stdout.readline())
+        wait_for(lambda: b"\n" in log.read_bytes())
+        assert not is_gone(sleeper)
+        harness.kill()
+    wait_for(lambda: is_gone(sleeper))
+
+
+def test_sweep_ends_orphans_of_a_killed_harness_and_spares_those_of_a_living_one(log: Path) -> None:
+    """What a killed harness's server had started is found at the next run's start."""
+    other_log = log.with_name("other.txt")
+    fork = FORK.format(child="os.setsid()")
+    with begin_harness(log, fork) as killed, begin_harness(other_log, fork) as living:
+        wait_for(lambda: all(file.exists() and b"\n" in file.read_bytes() for file in (log, other_log)))
+        orphan, child = (int(file.read_text(encoding="ascii")) for file in (log, other_log))
+        killed.kill()
+        killed.wait(10)
+        assert not is_gone(orphan)
+        assert orphan in sweep()
+        wait_for(lambda: is_gone(orphan))
+        assert not is_gone(child)
+        living.kill()
+        living.wait(10)
+        assert child in sweep()
+    wait_for(lambda: is_gone(child))
+
+
+def test_sweep_spares_our_own_processes(log: Path) -> None:
+    """This harness lives."""
+    process = begin_python(log, "import time; print(flush=True); time.sleep(60)")
+    assert process.pid not in sweep()
+    assert process.poll() is None
+    stop(process)

@@ -1,0 +1,40 @@
+"""What is made of the kernel's counters before and after a trial."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from runners.system.sampling import Snapshot, Watched
+from runners.trial.evidence import pressure_shares
+
+BEFORE = Snapshot(
+    monotonic_us=0, wall_us=0, server=None, server_may_use=frozenset(), cpus={}, tcp={}, time_wait=None,
+    pressure_us={"cpu some": 0, "memory some": 0, "io some": 0, "io full": 0}, disk_busy_us={"vda": 1000, "loop0": 0},
+    throttled_us=None, swapped_pages=None, thermal_throttles=None, frequencies_khz={},
+)  # fmt: skip
+STALLED = {"cpu some": 900_000, "memory some": 20_000, "io some": 130_000, "io full": 120_000}
+
+
+def watched(disk_busy_us: dict[str, int]) -> Watched:
+    """Return a second in which tasks stalled, and disks were busy for so long."""
+    after = dataclasses.replace(BEFORE, monotonic_us=1_000_000, pressure_us=STALLED, disk_busy_us=disk_busy_us)
+    return Watched(BEFORE, after, (), 0.0)
+
+
+def test_time_stalled_for_a_disk_is_pressure() -> None:
+    """As the kernel tells it; that for a CPU is what a benchmark is for."""
+    shares = pressure_shares(watched({"vda": 501_000, "loop0": 0}))
+    assert shares == pytest.approx({"memory some": 0.02, "io some": 0.13, "io full": 0.12})
+
+
+def test_a_server_that_waits_for_its_io_uring_stalls_for_no_disk() -> None:
+    """The kernel counts that wait as input and output, though it is for the network."""
+    shares = pressure_shares(watched({"vda": 3_000, "loop0": 0}))
+    assert shares == pytest.approx({"memory some": 0.02, "io some": 0.002, "io full": 0.002})
+
+
+def test_where_disks_are_not_told_of_the_pressure_stands() -> None:
+    """Nothing is known better."""
+    assert pressure_shares(watched({}))["io some"] == pytest.approx(0.13)

@@ -1,0 +1,392 @@
+"""Validity checks: each at its threshold, from both sides, and unknown where nothing is known."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runners.matrix.model import Validity
+from runners.records.trial import Check, Errors, Evidence, Series
+from runners.trial.validity import CHECKS, bound, judge
+
+LIMITS = Validity()
+MORE = 0.001
+GOOD = Evidence(
+    mode="persistent", load="wrk", network="namespace", duet=False, connections=64, server_threads=1,
+    asked_us=1_000_000, duration_us=1_050_000, watched_us=1_200_000, requests=100_000, served=100_000,
+    errors=Errors(), shared_cpus=False, histogram_sum=100_000, least_count=1, mean_latency_us=660.0,
+    bytes_per_request=50.0, probed_bytes=50,
+    tcp={
+        "PassiveOpens": 65, "TCPOrigDataSent": 200_000, "OutSegs": 400_000, "RetransSegs": 0, "ListenDrops": 0,
+        "ListenOverflows": 0, "TCPSynRetrans": 0, "TCPTimeWaitOverflow": 0,
+    },
+    established_mid=128, time_wait_max=0, ports=45_000, port_reuse_s=1.0, server_share=0.97, client_share=0.6,
+    client_wait_share=0.01, client_thread_share=0.7, ceiling_per_s=200_000.0, steal_share=0.0, foreign_share=0.01,
+    sampler_share=0.01, pressure_share={"memory some": 0.0}, throttled_us=0, thermal_throttles=0, swapped_pages=0,
+    frequency_drift=0.0, clock_step_us=3, processes_before=1, processes_after=1, threads_after=1,
+    rss_growth_bytes=1000, rss_growth_share=0.01, server_exit="SIGINT",
+    series=Series(at_us=tuple(range(0, 3_000_000, 100_000)), segments=tuple(range(0, 300_000, 10_000))),
+)  # fmt: skip
+
+
+def check(name: str, **changes: object) -> Check:
+    """Return a check of a good trial's evidence with changes."""
+    found = {check.id: check for check in judge(replace(GOOD, **changes), LIMITS)}  # type: ignore[arg-type]
+    return found[name]
+
+
+def outcome(name: str, **changes: object) -> str:
+    """Return its outcome."""
+    return check(name, **changes).outcome
+
+
+def tcp(**changes: int) -> dict[str, int]:
+    """Return a good trial's TCP counters with changes."""
+    return {**GOOD.tcp, **changes}
+
+
+def test_a_good_trial_passes_every_check() -> None:
+    """In the order of their ids, each once."""
+    checks = judge(GOOD, LIMITS)
+    assert {check.id: check.outcome for check in checks if check.outcome != "pass"} == {}
+    numbers = [int(check.id[1:]) for check in checks]
+    assert numbers == sorted(set(numbers))
+    assert all(check.saw for check in checks)
+
+
+def test_without_any_knowledge_no_check_passes_by_luck_or_fails() -> None:
+    """What the kernel and the generator do not tell is unknown; only what is always known is judged."""
+    bare = {
+        field.name: getattr(GOOD, field.name)
+        for field in fields(Evidence)
+        if field.default is MISSING and field.default_factory is MISSING
+    }
+    found = {check.id: check.outcome for check in judge(Evidence(**bare), LIMITS)}
+    assert "fail" not in found.values()
+    judged = {name for name, result in found.items() if result != "unknown"}
+    assert judged <= {"V1", "V12", "V20", "V21", "V22"}
+
+
+@pytest.mark.parametrize("kind", ["connect", "read", "write", "status", "timeout"])
+def test_a_single_error_of_any_kind_fails_v1(kind: str) -> None:
+    """And is named with its count."""
+    failed = check("V1", errors=Errors(**{kind: 1}))
+    assert (failed.outcome, failed.saw) == ("fail", f"{kind} 1")
+
+
+def test_v2_wants_every_request_in_the_histogram() -> None:
+    """Timeouts are counted as requests, but not in the histogram."""
+    assert outcome("V2", histogram_sum=99_999) == "fail"
+    assert outcome("V2", histogram_sum=100_001) == "fail"
+    assert outcome("V2", histogram_sum=99_999, errors=Errors(timeout=1)) == "pass"
+    assert outcome("V2", histogram_sum=None) == "unknown"
+
+
+def test_v2_refuses_negative_counts() -> None:
+    """They show that wrk's correction was not what we undid."""
+    assert outcome("V2", least_count=0) == "pass"
+    assert outcome("V2", least_count=-1) == "fail"
+
+
+def test_v3_lets_the_kernel_count_the_exchanges() -> None:
+    """Within those under way: a server that answers unasked is found here."""
+    assert outcome("V3", tcp=tcp(TCPOrigDataSent=200_000 + 2 * 129)) == "pass"
+    assert outcome("V3", tcp=tcp(TCPOrigDataSent=200_000 + 2 * 130)) == "fail"
+    assert outcome("V3", tcp=tcp(TCPOrigDataSent=200_000 - 2 * 130)) == "fail"
+    assert outcome("V3", network="host", tcp=tcp(TCPOrigDataSent=900_000)) == "unknown"
+
+
+def test_users_of_one_s_own_may_wait_and_ask_what_they_want() -> None:
+    """What only holds for one question in a closed loop is not asked of them; errors and connections are."""
+    found = {each.id: each for each in judge(replace(GOOD, load="locust", locustfile="users.py", requests=9), LIMITS)}
+    assert found["V3"].outcome == "unknown"
+    assert found["V3"].saw == "the users of users.py ask what they want"
+    assert not {"V10", "V11", "V12"} & found.keys()
+    assert {"V1", "V2", "V4", "V5", "V6"} <= found.keys()
+
+
+def test_v4_allows_one_more_connection_in_a_hundred_requests_when_persistent() -> None:
+    """Beyond those asked for and the probe's."""
+    assert outcome("V4", tcp=tcp(PassiveOpens=65 + 1000)) == "pass"
+    assert outcome("V4", tcp=tcp(PassiveOpens=65 + 1001)) == "fail"
+
+
+def test_v4_wants_a_connection_for_each_request_when_not_persistent() -> None:
+    """99 % of them at least."""
+    assert outcome("V4", mode="non-persistent", tcp=tcp(PassiveOpens=100_064)) == "pass"
+    assert outcome("V4", mode="non-persistent", tcp=tcp(PassiveOpens=99_000)) == "pass"
+    assert outcome("V4", mode="non-persistent", tcp=tcp(PassiveOpens=98_999)) == "fail"
+
+
+def test_v4_counts_requests_outside_the_measured_time_too() -> None:
+    """The kernel counts their connections as well."""
+    assert outcome("V4", mode="non-persistent", tcp=tcp(PassiveOpens=100_000), served=130_000) == "fail"
+
+
+def test_v4_wants_all_connections_open_in_the_middle() -> None:
+    """Both ends are counted; a server that serves a part of them only is found here."""
+    assert outcome("V4", established_mid=127) == "fail"
+    assert outcome("V4", established_mid=None) == "pass"
+
+
+def test_v5_fails_with_a_single_drop_from_the_accept_queue() -> None:
+    """Unless the network is shared with others, who may have dropped it."""
+    assert outcome("V5", tcp=tcp(ListenDrops=1)) == "fail"
+    assert "ListenDrops 1" in check("V5", tcp=tcp(ListenDrops=1)).saw
+    assert outcome("V5", tcp=tcp(ListenDrops=1), network="host") == "unknown"
+
+
+def test_v6_warns_of_a_segment_sent_again_and_fails_above_a_share() -> None:
+    """One in ten thousand."""
+    assert outcome("V6", tcp=tcp(RetransSegs=1)) == "warn"
+    assert outcome("V6", tcp=tcp(RetransSegs=40)) == "warn"
+    assert outcome("V6", tcp=tcp(RetransSegs=41)) == "fail"
+
+
+def test_v7_looks_at_the_ports_that_wait() -> None:
+    """Half of them warn, four fifths fail, and so does an overflow of their table."""
+    opens = tcp(PassiveOpens=200_000)
+    assert outcome("V7", tcp=opens, time_wait_max=22_500) == "pass"
+    assert outcome("V7", tcp=opens, time_wait_max=22_501) == "warn"
+    assert outcome("V7", tcp=opens, time_wait_max=36_000) == "warn"
+    assert outcome("V7", tcp=opens, time_wait_max=36_001) == "fail"
+    assert outcome("V7", tcp=tcp(TCPTimeWaitOverflow=1)) == "fail"
+    assert outcome("V7", time_wait_max=36_001) == "pass"
+    assert outcome("V7", time_wait_max=36_001, errors=Errors(connect=1)) == "fail"
+    assert outcome("V7", ports=None) == "unknown"
+
+
+def test_v8_warns_of_a_client_without_cpu_time_to_spare() -> None:
+    """The busiest thread decides; a full client is a lower bound for the rate, not an invalid trial."""
+    assert outcome("V8", client_thread_share=0.94) == "pass"
+    assert outcome("V8", client_thread_share=0.96) == "warn"
+    assert outcome("V8", client_thread_share=None, client_share=0.96) == "warn"
+    assert outcome("V8", client_thread_share=None, client_share=None) == "unknown"
+
+
+def test_v8_and_v9_say_nothing_where_both_sides_share_cpus() -> None:
+    """There it is by design."""
+    for name in ("V8", "V9"):
+        assert outcome(name, shared_cpus=True, client_thread_share=1.0, client_wait_share=0.5) == "unknown"
+        assert outcome(name, duet=True, client_thread_share=1.0, client_wait_share=0.5) == "unknown"
+
+
+def test_v9_warns_of_a_client_that_waits_for_a_cpu() -> None:
+    """Five percent of the time."""
+    assert outcome("V9", client_wait_share=0.05) == "pass"
+    assert outcome("V9", client_wait_share=0.051) == "warn"
+
+
+def test_v10_wants_every_connection_at_work() -> None:
+    """Little's law, with nine tenths of them; connecting is not counted when not persistent."""
+    full_us = GOOD.duration_us * GOOD.connections / GOOD.requests
+    assert outcome("V10", mean_latency_us=full_us * 0.91) == "pass"
+    assert outcome("V10", mean_latency_us=full_us * 0.89) == "warn"
+    assert outcome("V10", mean_latency_us=full_us * 1.2) == "warn"
+    assert outcome("V10", mean_latency_us=full_us * 0.5, mode="non-persistent") == "pass"
+
+
+def test_v10_fails_where_most_connections_idle_and_nobody_is_busy() -> None:
+    """Then they are dead; where one side lacks CPU time, or where that is not known, it is a mark only."""
+    short = {"mean_latency_us": 0.49 * GOOD.duration_us * GOOD.connections / GOOD.requests}
+    idle = {**short, "server_share": 0.1, "client_thread_share": 0.1, "client_wait_share": 0.01}
+    assert outcome("V10", **idle) == "fail"
+    for busy in ({"server_share": 0.95}, {"client_thread_share": 0.95}, {"client_wait_share": 0.9}, {"duet": True}):
+        assert outcome("V10", **{**idle, **busy}) == "warn"
+    assert outcome("V10", **{**idle, "server_share": None}) == "warn"
+
+
+def test_v11_compares_with_the_generator_s_ceiling() -> None:
+    """Where one is known."""
+    rate = GOOD.requests / GOOD.duration_us * 1e6
+    assert outcome("V11", ceiling_per_s=rate / 0.79) == "pass"
+    assert outcome("V11", ceiling_per_s=rate / 0.81) == "warn"
+    assert outcome("V11", ceiling_per_s=None) == "unknown"
+
+
+def test_v12_wants_enough_requests_on_each_connection() -> None:
+    """A hundred; fewer than ten are no data."""
+    assert outcome("V12", requests=6400) == "pass"
+    assert outcome("V12", requests=6399) == "warn"
+    assert outcome("V12", requests=640) == "warn"
+    assert outcome("V12", requests=639) == "fail"
+
+
+def test_v12_refuses_overtime() -> None:
+    """A quarter of a second over what was asked."""
+    assert outcome("V12", duration_us=1_250_000) == "pass"
+    assert outcome("V12", duration_us=1_251_000) == "fail"
+
+
+def test_v12_refuses_a_generator_that_tells_of_less_time_than_it_was_given() -> None:
+    """A rate over half the time is twice the rate."""
+    assert outcome("V12", duration_us=750_000) == "pass"
+    assert outcome("V12", duration_us=749_000) == "fail"
+
+
+def series(rates: list[int]) -> Series:
+    """Return a series with so many segments in each 100 ms."""
+    at = tuple(range(0, 100_000 * (len(rates) + 1), 100_000))
+    return Series(at_us=at, segments=(0, *(sum(rates[:count]) for count in range(1, len(rates) + 1))))
+
+
+def test_v13_wants_both_halves_alike() -> None:
+    """Three percent apart warn, ten fail."""
+    assert outcome("V13", series=series([1000] * 15 + [1029] * 15)) == "pass"
+    assert outcome("V13", series=series([1000] * 15 + [1035] * 15)) == "warn"
+    assert outcome("V13", series=series([1000] * 15 + [1110] * 15)) == "fail"
+
+
+def test_v13_wants_no_hole_in_between() -> None:
+    """A stall of half a second in an otherwise even trial of three seconds."""
+    assert outcome("V13", series=series([1000] * 10 + [0] * 5 + [1000] * 15)) == "fail"
+
+
+def test_v13_is_unknown_for_short_trials() -> None:
+    """Under two seconds there are too few windows."""
+    assert outcome("V13", series=series([1000, 2000, 3000])) == "unknown"
+    assert outcome("V13", series=Series()) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "good", "warns", "fails"),
+    [
+        ("V14", "steal_share", LIMITS.steal_warn, LIMITS.steal_warn + MORE, LIMITS.steal_fail + MORE),
+        ("V15", "foreign_share", LIMITS.foreign_warn, LIMITS.foreign_warn + MORE, LIMITS.foreign_fail + MORE),
+        (
+            "V16",
+            "pressure_share",
+            {"io some": LIMITS.pressure_warn},
+            {"io some": LIMITS.pressure_warn + MORE, "memory some": 0.0},
+            {"memory full": LIMITS.pressure_fail + MORE},
+        ),
+        ("V17", "throttled_us", 0, None, 1),
+        ("V18", "swapped_pages", 0, None, 1),
+        ("V18", "thermal_throttles", 0, None, 1),
+        ("V18", "frequency_drift", LIMITS.frequency_drift, LIMITS.frequency_drift + MORE, None),
+    ],
+)
+def test_a_machine_that_is_not_calm_is_told(name: str, field: str, good: object, warns: object, fails: object) -> None:
+    """At most the limit passes, above it a mark, far above it no number."""
+    assert outcome(name, **{field: good}) == "pass"
+    if warns is not None:
+        assert outcome(name, **{field: warns}) == "warn"
+    if fails is not None:
+        assert outcome(name, **{field: fails}) == "fail"
+
+
+@pytest.mark.parametrize("step_us", [1_600, -1_600])
+def test_v19_allows_slewing_and_no_step(step_us: int) -> None:
+    """A millisecond and half a thousandth of the time, in either direction."""
+    assert outcome("V19", clock_step_us=step_us) == "pass"
+    assert outcome("V19", clock_step_us=step_us + (1 if step_us > 0 else -1)) == "fail"
+    assert outcome("V19", clock_step_us=None) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"processes_after": 2}, "1 processes became 2"),
+        ({"threads_after": 1, "server_threads": 2}, "1 threads, asked for 2"),
+        ({"rss_growth_bytes": 9 * 2**20, "rss_growth_share": 0.21}, "memory grew by 9 MiB (21.0%)"),
+        ({"answers_afterwards": "answers status 500, not 200"}, "afterwards it answers status 500, not 200"),
+    ],
+    ids=["processes", "threads", "memory", "answer"],
+)
+def test_v20_fails_a_server_that_is_no_longer_what_it_was(changes: dict[str, object], said: str) -> None:
+    """With what is wrong."""
+    failed = check("V20", **changes)
+    assert (failed.outcome, failed.saw) == ("fail", said)
+
+
+def test_v20_lets_memory_grow_a_little_or_by_a_small_share() -> None:
+    """Both limits must be exceeded."""
+    assert outcome("V20", rss_growth_bytes=7 * 2**20, rss_growth_share=3.0) == "pass"
+    assert outcome("V20", rss_growth_bytes=2**30, rss_growth_share=0.19) == "pass"
+
+
+def test_v20_warns_of_a_server_that_does_not_end_cleanly() -> None:
+    """And says how it ended."""
+    warned = check("V20", server_exit_clean=False, server_exit="SIGSEGV")
+    assert warned.outcome == "warn"
+    assert "SIGSEGV" in warned.saw
+
+
+def test_v21_fails_threads_on_other_cpus() -> None:
+    """They are named."""
+    failed = check("V21", strayed_cpus=(2, 3))
+    assert (failed.outcome, failed.saw) == ("fail", "threads on CPU 2, 3, or free to go there")
+
+
+def test_v24_wants_every_response_as_long_as_the_probed_one() -> None:
+    """But for answers that were under way at the end."""
+    allowed = 1 + 64 * 50 / 100_000
+    assert outcome("V24", bytes_per_request=50 + allowed - 0.001) == "pass"
+    assert outcome("V24", bytes_per_request=50 + allowed + 0.001) == "fail"
+    assert outcome("V24", bytes_per_request=50 - allowed - 0.001) == "fail"
+    assert outcome("V24", bytes_per_request=None) == "unknown"
+
+
+def test_limits_of_the_matrix_are_heeded() -> None:
+    """What warned by default may fail elsewhere."""
+    strict = Validity.model_validate({"steal_fail": "1%", "requests_per_connection_fail": 2000})
+    found = {check.id: check.outcome for check in judge(replace(GOOD, steal_share=0.011), strict)}
+    assert (found["V14"], found["V12"]) == ("fail", "fail")
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "changes", "what"),
+    [
+        (0.97, 0.60, {}, "server"),
+        (0.90, 0.89, {}, "server"),
+        (0.899, 0.95, {}, "client"),
+        (0.899, 0.949, {}, "neither"),
+        (0.97, 0.60, {"shared_cpus": True}, "shared"),
+        (0.97, 0.60, {"duet": True}, "shared"),
+        (None, None, {"shared_cpus": True}, "shared"),
+        (None, 0.97, {}, None),
+        (0.97, None, {}, None),
+    ],
+)
+def test_a_trial_is_bound_by_the_side_that_is_full(
+    server: float | None, client: float | None, changes: dict[str, bool], what: str | None
+) -> None:
+    """Unless both sit on the same CPUs, or the kernel does not tell."""
+    evidence = replace(GOOD, server_share=server, client_share=client, **changes)  # type: ignore[arg-type]
+    assert bound(evidence, LIMITS) == what
+
+
+SHARES = st.none() | st.floats(0, 3)
+COUNTS = st.none() | st.integers(0, 10**9)
+
+
+@given(
+    st.builds(
+        Evidence, mode=st.sampled_from(["persistent", "non-persistent"]), load=st.sampled_from(["wrk", "locust"]),
+        network=st.sampled_from(["namespace", "host"]), duet=st.booleans(), connections=st.integers(1, 1000),
+        server_threads=st.integers(1, 9), asked_us=st.integers(1, 10**8), duration_us=st.integers(1, 10**8),
+        watched_us=st.integers(1, 10**8), requests=st.integers(1, 10**9), served=st.integers(1, 10**9),
+        errors=st.builds(Errors, st.integers(0, 9)), shared_cpus=st.booleans(), histogram_sum=COUNTS,
+        least_count=st.none() | st.integers(-9, 9), mean_latency_us=SHARES, bytes_per_request=SHARES,
+        probed_bytes=COUNTS, tcp=st.dictionaries(st.sampled_from(sorted(GOOD.tcp)), st.integers(0, 10**9)),
+        established_mid=COUNTS, time_wait_max=COUNTS, ports=st.none() | st.integers(1, 65_535), port_reuse_s=SHARES,
+        server_share=SHARES, client_share=SHARES, client_wait_share=SHARES, client_thread_share=SHARES,
+        ceiling_per_s=st.none() | st.floats(1, 1e6), steal_share=SHARES, foreign_share=SHARES, throttled_us=COUNTS,
+        pressure_share=st.dictionaries(st.just("io some"), st.floats(0, 1)), thermal_throttles=COUNTS,
+        swapped_pages=COUNTS, frequency_drift=SHARES, clock_step_us=st.none() | st.integers(-9999, 9999),
+        processes_before=COUNTS, processes_after=COUNTS, threads_after=COUNTS, rss_growth_bytes=COUNTS,
+        rss_growth_share=SHARES,
+        series=st.lists(st.none() | st.integers(0, 10**6), max_size=40).map(
+            lambda sent: Series(at_us=tuple(range(len(sent))), segments=tuple(sent))
+        ),
+    )
+)  # fmt: skip
+def test_any_trial_can_be_judged(evidence: Evidence) -> None:
+    """Whatever is unknown or odd, every check has an outcome, and the trial a bound or none."""
+    checks = judge(evidence, LIMITS)
+    assert len(checks) == len(CHECKS)
+    assert all(check.outcome in {"pass", "warn", "fail", "unknown"} for check in checks)
+    assert bound(evidence, LIMITS) in {"server", "client", "shared", "neither", None}

@@ -1,0 +1,225 @@
+"""Progress: one line for each trial in logs, a bar on terminals, and an honest time left."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import select
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+import pytest
+
+from runners.plan.order import Slot
+from runners.plan.scheduling import Bounds, Schedule
+from runners.records.trial import Trial
+from speedup import progress
+from speedup.progress import LiveReporter, Pace, PlainReporter, Reporter, outcome, reporter
+
+CELL = "epoll/t1/c64/persistent#01234567"
+FAMILY = "local/t1/c64/persistent/wrk"
+
+
+def slot(*cells: str) -> Slot:
+    """Return a slot."""
+    return Slot(cells or (CELL,), FAMILY, 0, 0, 0)
+
+
+def trial(verdict: str = "ok", reason: str | None = None, **fields: object) -> Trial:
+    """Return a trial."""
+    return Trial(
+        cell=CELL, server="epoll", variant=None, threads=1, connections=64, mode="persistent", machine="local",
+        verdict=verdict, reason=reason, family=FAMILY, **fields,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def pace(blocks: int = 10, block_s: float = 2.0, *, recorded: int = 0, budget_s: float | None = None) -> Pace:
+    """Return the pace of a run of one cell in so many blocks, some of them recorded already."""
+    schedule = Schedule(
+        order={FAMILY: ((CELL,),) * blocks}, bases={FAMILY: CELL}, bounds=Bounds(blocks, None, budget_s),
+        seed=1, block_s={FAMILY: block_s},
+    )  # fmt: skip
+    return Pace(schedule, [trial(block=block) for block in range(recorded)])
+
+
+@dataclass
+class FakeClock:
+    """A clock that goes when it is told to."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        """Return the time in seconds."""
+        return self.now
+
+
+@pytest.fixture(name="clock")
+def fake_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """Give the module a clock of ours."""
+    clock = FakeClock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+@pytest.fixture(name="terminal")
+def pseudo_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[TextIO, int]]:
+    """Return a stream that is a terminal, and the descriptor from which its screen can be read."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    screen, keyboard = os.openpty()
+    with open(keyboard, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor, not a path
+        yield stream, screen
+    os.close(screen)
+
+
+def run_one(talk: Reporter) -> None:
+    """Report a run of one trial."""
+    begun = pace(1)
+    talk.begin(begun)
+    talk.tick()
+    begun.add(slot())
+    talk.trial(slot(), [trial(requests_per_s=1234.0)])
+    talk.end()
+
+
+def test_a_good_trial_is_told_by_its_rate_and_cost() -> None:
+    """CPU time only where it is known."""
+    assert outcome([trial(requests_per_s=88_400.4, server_cpu_us_per_request=7.514)]).split() == [
+        "88,400", "req/s", "7.51", "us", "CPU", "ok",
+    ]  # fmt: skip
+    assert "CPU" not in outcome([trial(requests_per_s=88_400.4)])
+
+
+def test_a_duet_is_told_by_both_costs_and_no_rate() -> None:
+    """Rates of a duet mean nothing."""
+    pair = [trial(requests_per_s=9.0, server_cpu_us_per_request=cost) for cost in (7.514, 8.25)]
+    assert outcome(pair).split() == ["7.51", "and", "8.25", "us", "CPU", "ok"]
+
+
+def test_a_bad_trial_is_told_by_its_verdict_and_reason() -> None:
+    """Never by a number."""
+    bad = trial("invalid", "V1 no errors: read 3", requests_per_s=9.0)
+    assert outcome([bad]) == "invalid: V1 no errors: read 3"
+    assert outcome([trial(), trial("failed", "the server died (SIGSEGV)")]) == "failed: the server died (SIGSEGV)"
+
+
+def test_a_log_gets_one_plain_line_for_each_trial(clock: FakeClock) -> None:
+    """With its number, the cell, what it gave and the time left."""
+    stream = io.StringIO()
+    talk, begun = PlainReporter(stream), pace(10)
+    talk.begin(begun)
+    for _ in range(2):
+        clock.now += 3
+        talk.tick()
+        begun.add(slot())
+        talk.trial(slot(), [trial(requests_per_s=1234.0)])
+    talk.end()
+    first, second = stream.getvalue().splitlines()
+    assert re.fullmatch(r"\[ 1/10\] epoll/t1/c64/persistent +1,234 req/s  ok  \(27s left\)", first)
+    assert second.startswith("[ 2/10] ")
+    assert "\x1b" not in stream.getvalue()
+    assert "\r" not in stream.getvalue()
+
+
+def test_a_duet_names_both_of_its_cells() -> None:
+    """Without their hashes."""
+    stream = io.StringIO()
+    talk = PlainReporter(stream)
+    talk.begin(pace())
+    talk.trial(slot("a/t1#1", "b/t1#2"), [trial(), trial()])
+    assert " a/t1 with b/t1 " in stream.getvalue()
+
+
+def test_the_time_left_follows_the_pace_so_far(clock: FakeClock) -> None:
+    """Twice as slow as planned means twice the planned rest."""
+    begun = pace(4, 10.0)
+    assert begun.left_s() == pytest.approx(40)
+    clock.now += 20
+    begun.add(slot())
+    assert begun.left_s() == pytest.approx(60)
+    clock.now += 5
+    begun.add(slot())
+    assert begun.left_s() == pytest.approx(25)
+
+
+def test_the_time_left_is_never_negative(clock: FakeClock) -> None:
+    """Even if blocks were repeated beyond the plan; the total grows with them."""
+    begun = pace(1, 10.0)
+    for _ in range(2):
+        clock.now += 10
+        begun.add(slot())
+    assert begun.left_s() == 0
+    assert (begun.done, begun.total) == (2, 2)
+
+
+def test_what_is_recorded_already_is_done(clock: FakeClock) -> None:
+    """A resumed run begins where it stopped; half of a duet is no trial of its own."""
+    assert clock.now
+    begun = pace(10, 2.0, recorded=4)
+    assert (begun.done, begun.total) == (4, 10)
+    assert begun.left_s() == pytest.approx(12)
+
+
+def test_a_time_budget_bounds_the_time_left(clock: FakeClock) -> None:
+    """Whatever the plan would still hold."""
+    begun = pace(10, 2.0, budget_s=5.0)
+    assert begun.left_s() == pytest.approx(5)
+    clock.now += 3
+    begun.add(slot())
+    assert begun.left_s() == pytest.approx(2)
+    clock.now += 30
+    assert begun.left_s() == 0
+
+
+def test_what_is_no_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where colour is forced, as on build servers."""
+    assert isinstance(reporter(io.StringIO()), PlainReporter)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert isinstance(reporter(io.StringIO()), PlainReporter)
+
+
+def read_all(screen: int) -> str:
+    """Return all that was written to a terminal; it may come in pieces."""
+    shown = b""
+    while select.select([screen], [], [], 0.5)[0]:
+        shown += os.read(screen, 65536)
+    return shown.decode()
+
+
+def test_a_terminal_gets_a_bar(terminal: tuple[TextIO, int]) -> None:
+    """With the number of trials and the time left, and it is taken away at the end."""
+    stream, screen = terminal
+    talk = reporter(stream)
+    assert isinstance(talk, LiveReporter)
+    run_one(talk)
+    shown = read_all(screen)
+    assert "1/1" in shown
+    assert "left" in shown
+
+
+def test_a_dumb_terminal_gets_plain_lines(terminal: tuple[TextIO, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot move its cursor."""
+    monkeypatch.setenv("TERM", "dumb")
+    assert isinstance(reporter(terminal[0]), PlainReporter)
+
+
+def test_no_color_means_no_colour(terminal: tuple[TextIO, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on the screen sets a colour."""
+    stream, screen = terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    run_one(reporter(stream))
+    shown = read_all(screen)
+    assert not re.search(r"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-7])m", shown)
+
+
+def test_a_bad_trial_stays_on_the_terminal(terminal: tuple[TextIO, int]) -> None:
+    """Its line is printed above the bar; markup in it is text."""
+    stream, screen = terminal
+    talk = reporter(stream)
+    talk.begin(pace(2))
+    talk.trial(slot(), [trial("failed", "its last words: [red] oh")])
+    talk.end()
+    assert "epoll/t1/c64/persistent failed: its last words: [red] oh" in read_all(screen)
