@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from runners.matrix.cells import Selection
-from runners.plan.planning import Plan, Wishes, layouts, make_plan
-from runners.run.preparing import build, programs_of, workshop
+from runners.plan.planning import Options, Plan, layouts, make_plan
+from runners.run.preparing import build, build_context, programs_of
 from runners.system.network import Kind, enter_user_namespace
-from runners.trial.trial import Workplace
+from runners.trial.trial import Rig
 
 MOODS = {"foreign_fail": 1e9, "spread_fail": 1e9, "drift_fail": 1e9}  # of the machine: no reason to drop a trial here
 
 
-def built_servers(folder: Path, selection: Selection) -> tuple[Plan, Workplace]:
+def built_servers(folder: Path, selection: Selection) -> tuple[Plan, Rig]:
     """Build the selected servers, from the cache where they are there; logs go into the folder."""
-    plan = make_plan(Wishes(selection=selection))
-    shop = workshop(plan, folder)
-    build(plan, shop, print)
+    plan = make_plan(Options(selection=selection))
+    context = build_context(plan, folder)
+    build(plan, context, print)
     kind: Kind = "namespace" if enter_user_namespace() else "host"
     limits = plan.matrix.validity.model_copy(update=MOODS)
-    return plan, Workplace(folder, programs_of(plan, shop), layouts(plan), kind, limits)
+    return plan, Rig(folder, programs_of(plan, context), layouts(plan), kind, limits)

@@ -26,7 +26,7 @@ from pathlib import Path
 from benchmarks.hosts import Host, Hosts, apart, hosts, reason_without
 from runners.loads import LoadJob, LoadResult
 from runners.loads.fleet.load import Fleet
-from runners.loads.fleet.master.session import FleetWishes, fleet
+from runners.loads.fleet.master.session import FleetOptions, fleet
 from runners.loads.fleet.wire.clock import now_us
 from runners.loads.fleet.wire.seal import make_token
 from runners.loads.fleet.worker.loading import STARTING
@@ -121,8 +121,8 @@ def by_hand(job: LoadJob, clients: Sequence[Host], env: Mapping[str, str]) -> fl
 def compare(address: str, clients: Sequence[Host], folder: Path, blocks: int, seconds: int) -> Iterator[Pair]:
     """Yield pairs of measurements, the two in alternating order; run on the server's host."""
     env = environment()
-    wishes = FleetWishes(len(clients), address, token_file=folder / "fleet.token")
-    with fleet(wishes, env, folder / "fleet.txt", print, lambda: None) as ready:
+    options = FleetOptions(len(clients), address, token_file=folder / "fleet.token")
+    with fleet(options, env, folder / "fleet.txt", print, lambda: None) as ready:
         job = LoadJob(address, PORT, "/", "persistent", CONNECTIONS, 0, 0, seconds, fleet=ready.socket)
         for block in range(blocks):
             hand_per_s = 0.0

@@ -23,7 +23,7 @@ from runners.matrix.cells import Cell, Selection
 from runners.plan.order import Offer, Slot
 from runners.plan.planning import Plan
 from runners.records.trial import Trial
-from runners.trial.trial import Workplace, measure
+from runners.trial.trial import Rig, measure
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Study:
     """The built servers, and ways to measure two of them."""
 
     plan: Plan
-    place: Workplace
+    rig: Rig
     rate_per_s: float
     count: int = 0
 
@@ -40,21 +40,21 @@ class Study:
         offer = Offer("paced", self.rate_per_s, self.rate_per_s, 1.0) if paced else None
         return Slot(tuple(cell.id for cell in cells), "study", block, 0, self.count, offer)
 
-    def duet(self, row: Cell, base: Cell, block: int, *, paced: bool) -> float | None:
+    def duet(self, row: Cell, baseline: Cell, block: int, *, paced: bool) -> float | None:
         """Return the log cost ratio of both at the same moment; who starts first alternates."""
-        cells = (row, base) if block % 2 else (base, row)
-        trials = measure(cells, self._slot(cells, block, paced=paced), self.place)
+        cells = (row, baseline) if block % 2 else (baseline, row)
+        trials = measure(cells, self._slot(cells, block, paced=paced), self.rig)
         return next(trial.cost_log_ratio for trial in trials if trial.cell == row.id)
 
-    def apart(self, row: Cell, base: Cell, block: int, *, paced: bool) -> float | None:
+    def apart(self, row: Cell, baseline: Cell, block: int, *, paced: bool) -> float | None:
         """Return the log cost ratio of one after the other."""
-        cells = (row, base) if block % 2 else (base, row)
+        cells = (row, baseline) if block % 2 else (baseline, row)
         costs = {trial.cell: _cost(trial) for cell in cells for trial in self._alone(cell, block, paced=paced)}
-        mine, theirs = costs[row.id], costs[base.id]
+        mine, theirs = costs[row.id], costs[baseline.id]
         return math.log(mine / theirs) if mine and theirs else None
 
     def _alone(self, cell: Cell, block: int, *, paced: bool) -> tuple[Trial, ...]:
-        return measure((cell,), self._slot((cell,), block, paced=paced), self.place)
+        return measure((cell,), self._slot((cell,), block, paced=paced), self.rig)
 
 
 def _cost(trial: Trial) -> float | None:
@@ -70,11 +70,11 @@ def cell_of(plan: Plan, name: str) -> Cell:
     )
 
 
-def ways(study: Study, row: Cell, base: Cell, blocks: int) -> Iterator[tuple[str, list[float]]]:
+def ways(study: Study, row: Cell, baseline: Cell, blocks: int) -> Iterator[tuple[str, list[float]]]:
     """Yield each way with the log ratios of its blocks."""
     for paced in (False, True):
         for name, way in (("in a duet", study.duet), ("alone", study.apart)):
-            found = [way(row, base, block, paced=paced) for block in range(blocks)]
+            found = [way(row, baseline, block, paced=paced) for block in range(blocks)]
             pace = f"at {study.rate_per_s:,.0f}/s" if paced else "flat out"
             yield f"{name}, {pace}", [value for value in found if value is not None]
 
@@ -89,8 +89,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         study = Study(*built_servers(Path(name), Selection()), options.rate)
         for pair in options.pairs:
-            row, base = (cell_of(study.plan, part) for part in pair.split(":"))
-            for way, logs in ways(study, row, base, options.blocks):
+            row, baseline = (cell_of(study.plan, part) for part in pair.split(":"))
+            for way, logs in ways(study, row, baseline, options.blocks):
                 spread = statistics.stdev(logs) if len(logs) > 1 else math.nan
                 ratio = math.exp(statistics.median(logs)) if logs else math.nan
                 print(f"{pair:28}{way:26}{ratio:8.3f}  sd {spread:6.2%}  n {len(logs)}", flush=True)

@@ -40,7 +40,7 @@ from runners.stats.comparison import SERVER_COST, log_ratios
 from runners.stats.statistics import Estimate, Judgement, family_level, judge_cost, judge_duet, ratio
 from runners.system.machine import available_cores, share_cpus
 from runners.system.network import Kind, enter_user_namespace
-from runners.trial.trial import Workplace, measure
+from runners.trial.trial import Rig, measure
 
 SOURCE = Path(__file__).with_name("spin_server.c")
 SHARES = (0.0, 0.005, 0.01, 0.03)
@@ -89,7 +89,7 @@ run = [{program}, "{{port}}", "{units}"]
 class Bench:
     """Two servers, A and B, of a known difference, and ways to load them."""
 
-    def __init__(self, program: Path, units: int, place_of: Callable[[], Workplace]) -> None:
+    def __init__(self, program: Path, units: int, where: Callable[[], Rig]) -> None:
         text = MATRIX + "".join(
             SERVER.format(name=name, program=json.dumps(str(program)), units=count)
             for name, count in (("a", 0), ("b", units))
@@ -97,7 +97,7 @@ class Bench:
         matrix = parse_matrix(text)
         planned = expand(matrix, "local", matrix.preset["quick"], "wrk")
         self.a, self.b = (item.cell for item in planned)
-        self.place = replace(place_of(), limits=matrix.validity)
+        self.rig = replace(where(), limits=matrix.validity)
         self.count = 0
         self.load_s = 0.0
         self.costs_us: list[float] = []
@@ -111,7 +111,7 @@ class Bench:
         """Measure one server alone."""
         timed = replace(cell, load=replace(cell.load, duration_s=duration_s, warmup_s=warmup_s))
         self.load_s += warmup_s + duration_s
-        (trial,) = measure([timed], self._slot([timed], block), self.place)
+        (trial,) = measure([timed], self._slot([timed], block), self.rig)
         if cell is self.a:
             self._note_cost(trial)
         return replace(trial, cell=cell.id)
@@ -121,7 +121,7 @@ class Bench:
         in_duet = self.a.in_duet.load
         for block, cells in enumerate(starts((self.a, self.b), blocks, CHANCE)):
             self.load_s += in_duet.warmup_s + in_duet.duration_s
-            first, second = measure(cells, self._slot(cells, block), self.place)
+            first, second = measure(cells, self._slot(cells, block), self.rig)
             a, b = (first, second) if first.cell == self.a.id else (second, first)
             self._note_cost(a)
             yield a, b
@@ -180,8 +180,8 @@ def solo_blocks(blocks: int, duration_s: float, warmup_s: float) -> Callable[[Be
         trials: list[Trial] = []
         for block in range(blocks):
             trials += [bench.solo(cell, duration_s, block, warmup_s) for cell in CHANCE.sample((bench.a, bench.b), 2)]
-        rows, bases = ([trial for trial in trials if trial.cell == cell.id] for cell in (bench.b, bench.a))
-        bench.log_ratios = log_ratios(rows, bases, SERVER_COST)
+        rows, baselines = ([trial for trial in trials if trial.cell == cell.id] for cell in (bench.b, bench.a))
+        bench.log_ratios = log_ratios(rows, baselines, SERVER_COST)
         return judged(bench.log_ratios, judge_cost)
 
     return protocol
@@ -262,11 +262,11 @@ def build(folder: Path) -> Path:
     return program
 
 
-def place(folder: Path) -> Workplace:
-    """Return a workplace with server and client on CPUs of their own."""
+def rig(folder: Path) -> Rig:
+    """Return a rig with server and client on CPUs of their own."""
     matrix = parse_matrix(MATRIX + SERVER.format(name="a", program='"a"', units=0))
     layouts = {1: share_cpus(available_cores(), 1)}
-    return Workplace(folder, Programs(folder, {}, dict(os.environ)), layouts, NETWORK, matrix.validity)
+    return Rig(folder, Programs(folder, {}, dict(os.environ)), layouts, NETWORK, matrix.validity)
 
 
 def spin_ns(program: Path, units: int) -> float:
@@ -299,7 +299,7 @@ class Calibration:
 
     def bench(self, units: int) -> Bench:
         """Return two servers that differ by so many spins per request."""
-        return Bench(self.program, units, lambda: place(self.folder))
+        return Bench(self.program, units, lambda: rig(self.folder))
 
     def learn(self, design: str, bench: Bench) -> None:
         """Take note of what requests cost in a try."""

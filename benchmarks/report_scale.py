@@ -76,7 +76,7 @@ def write_synthetic(folder: Path, cells: int, trials: int) -> int:
     order = {family: tuple(tuple(ids) for _ in range(trials)) for family, ids in families.items()}
     matrix = _matrix(servers)
     head = Run("measured", "local", matrix=matrix, cells=planned, order=order, blocks=trials, preset="quick",
-               bases={family: ids[0] for family, ids in families.items()},
+               baselines={family: ids[0] for family, ids in families.items()},
                ended_by=dict.fromkeys(families, "most blocks"))  # fmt: skip
     write_run(folder, head)
     model = next(trial for trial in example if trial.server == "epoll" and trial.pair is None)

@@ -20,13 +20,13 @@ from benchmarks.built import built_servers
 from runners.matrix.cells import Cell, Selection
 from runners.plan.order import Slot
 from runners.records.trial import Trial
-from runners.trial.trial import Workplace, measure
+from runners.trial.trial import Rig, measure
 
 
-def soaked(cell: Cell, place: Workplace, number: int) -> Trial:
+def soaked(cell: Cell, rig: Rig, number: int) -> Trial:
     """Load one server once."""
     slot = Slot((cell.id,), "soak", 0, 0, number)
-    (trial,) = measure([cell], slot, place)
+    (trial,) = measure([cell], slot, rig)
     return trial
 
 
@@ -61,9 +61,9 @@ def main() -> int:
     options = parser.parse_args()
     died = False
     with tempfile.TemporaryDirectory() as name:
-        plan, place = built_servers(Path(name), Selection(only=tuple(options.only), group=("*",)))
+        plan, rig = built_servers(Path(name), Selection(only=tuple(options.only), group=("*",)))
         for number, cell in enumerate(cells_of(plan.measurable, options)):
-            trial = soaked(cell, place, number)
+            trial = soaked(cell, rig, number)
             died |= trial.verdict == "failed"
             print(line_of(trial, cell), flush=True)
     return 1 if died else 0

@@ -36,7 +36,7 @@ PLACE = re.compile(r"(<!-- table: (?P<kind>\w+)(?: (?P<name>\w+))? -->\n).*?(<!-
 SECTIONS = {  # model -> how matrix.toml calls its table, where another table links to it
     "Blocks": "blocks", "Match": "match", "WrkSettings": "wrk", "CpuLayout": "cpus", "Variant": "variant",
     "DuetPreset": "duet",
-    "Row": "rows", "Heading": "rows", "Wheel": "wheel",
+    "TableRow": "rows", "Heading": "rows", "Wheel": "wheel",
 }  # fmt: skip
 
 RECORDS = vars(trial) | vars(run)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class SpeedupError(Exception):
-    """An error with a message for people; the base of all others."""
+    """An error with a message for people; the parent of all others."""
 
     exit_code = 1
 

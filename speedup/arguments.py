@@ -80,13 +80,13 @@ def build_parser() -> Parser:
 
 def _add_plan(commands: Any) -> None:
     plan = commands.add_parser("plan", help="list the cells, their families, and the time they will take")
-    _add_wishes(plan)
+    _add_options(plan)
     plan.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_run(commands: Any) -> None:
     run = commands.add_parser("run", help="measure, and write the report, again and again as it goes")
-    _add_wishes(run)
+    _add_options(run)
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where run folders go")
     run.add_argument("--resume", type=Path, metavar="DIR", help="measure only what this run folder still lacks")
     run.add_argument("--install", action="store_true", help="install missing tools first, as far as that is allowed")
@@ -181,7 +181,7 @@ def _add_schema(commands: Any) -> None:
     commands.add_parser("schema", help="print the JSON Schema of matrix.toml")
 
 
-def _add_wishes(parser: argparse.ArgumentParser) -> None:
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--matrix", type=Path, metavar="FILE", help="default: ./matrix.toml, else the packaged one")
     parser.add_argument("--preset", metavar="NAME", help="how long to measure (quick, thorough, ...)")
     parser.add_argument("--machine", metavar="NAME", help="machine profile, instead of the one that matches")

@@ -24,7 +24,7 @@ from runners.honesty.gates import Target
 from runners.loads import LOADS
 from runners.plan.planning import Plan, layouts
 from runners.records.run import BuildInfo, Gate, Honesty
-from runners.run.preparing import build, programs_of, workshop
+from runners.run.preparing import build, build_context, programs_of
 
 Say = Callable[[str], None]
 
@@ -82,9 +82,11 @@ def check_servers(plan: Plan, say: Say) -> tuple[Honesty, ...]:
     """Build and start each variant of a plan, and ask it."""
     plan = _without_load(plan)
     with tempfile.TemporaryDirectory(prefix="speedup-check-") as name:
-        shop = workshop(plan, Path(name))
-        broken = {name: info for name, info in build(plan, shop, say).items() if info.status == "failed"}
-        examiner = Examiner(programs_of(plan, shop), layouts(plan), shop.folder, shop.tool_versions, cache=None)
+        context = build_context(plan, Path(name))
+        broken = {name: info for name, info in build(plan, context, say).items() if info.status == "failed"}
+        examiner = Examiner(
+            programs_of(plan, context), layouts(plan), context.folder, context.tool_versions, cache=None
+        )
         cells = [cell for cell in plan.measurable if cell.program.name not in broken]
         asked = examiner.examine(cells, lambda honesty: say(line_of(honesty)))
     classes = {cell.program.name: cell.program.class_ for cell in plan.measurable}

@@ -17,7 +17,7 @@ from pathlib import Path
 from runners import resources
 from runners.errors import BadInput, Interrupted, NothingSelected, SpeedupError
 from runners.loads.fleet.master.session import TOOLS as FLEET_TOOLS
-from runners.loads.fleet.master.session import FleetWishes, parse_address
+from runners.loads.fleet.master.session import FleetOptions, parse_address
 from runners.matrix.cells import Selection
 from runners.matrix.reading import parse_matrix
 from runners.matrix.schema import json_schema
@@ -30,8 +30,8 @@ from speedup.arguments import build_parser
 from speedup.progress import reporter
 
 
-def _wishes(arguments: argparse.Namespace) -> planning.Wishes:
-    return planning.Wishes(
+def _options(arguments: argparse.Namespace) -> planning.Options:
+    return planning.Options(
         matrix=arguments.matrix,
         preset=arguments.preset,
         machine=arguments.machine,
@@ -44,7 +44,7 @@ def _wishes(arguments: argparse.Namespace) -> planning.Wishes:
     )
 
 
-def _fleet_wishes(arguments: argparse.Namespace, plan: planning.Plan, run: Run | None = None) -> FleetWishes | None:
+def _fleet_options(arguments: argparse.Namespace, plan: planning.Plan, run: Run | None = None) -> FleetOptions | None:
     """Return the fleet that is asked for, or that a run to resume was loaded by; None where there is none."""
     if not plan.clients:
         if arguments.bind:
@@ -59,7 +59,7 @@ def _fleet_wishes(arguments: argparse.Namespace, plan: planning.Plan, run: Run |
     remotes = plan.matrix.client[: plan.clients]
     versions = {name: plan.tools[name].version for name in FLEET_TOOLS}
     tools = {name: version for name, version in versions.items() if version}
-    return FleetWishes(
+    return FleetOptions(
         plan.clients, *address, arguments.token_file, arguments.workers_wait, remotes, tools, plan.locustfile
     )
 
@@ -68,7 +68,7 @@ def do_plan(arguments: argparse.Namespace) -> int:
     """List what would be measured."""
     from speedup.listing import plan_json, print_plan  # noqa: PLC0415 - not needed by other commands
 
-    plan = planning.make_plan(_wishes(arguments))
+    plan = planning.make_plan(_options(arguments))
     if arguments.json:
         print(json.dumps(plan_json(plan), indent=1))
     else:
@@ -96,11 +96,11 @@ def do_run(arguments: argparse.Namespace) -> int:
 
 
 def _new(arguments: argparse.Namespace, say: Callable[[str], None]) -> running.Job:
-    wishes = _wishes(arguments)
+    options = _options(arguments)
     if arguments.install:
-        planning.install_missing(wishes, say)
-    plan = planning.make_plan(wishes)
-    return running.new_job(plan, arguments.results, arguments.network, _fleet_wishes(arguments, plan))
+        planning.install_missing(options, say)
+    plan = planning.make_plan(options)
+    return running.new_job(plan, arguments.results, arguments.network, _fleet_options(arguments, plan))
 
 
 def _resumed(arguments: argparse.Namespace) -> running.Job:
@@ -109,10 +109,10 @@ def _resumed(arguments: argparse.Namespace) -> running.Job:
     if run.kind != "measured":
         raise BadInput(f"{arguments.resume} holds published numbers; there is nothing to resume")
     matrix = parse_matrix(run.matrix, str(arguments.resume / "run.json"), TOOL_DATA)
-    wishes = planning.resuming(run)
+    options = planning.resuming(run)
     path = arguments.resume / run.matrix_path
-    plan = planning.plan_matrix(matrix, run.matrix, path, wishes)
-    return running.resumed_job(plan, arguments.resume, arguments.network, _fleet_wishes(arguments, plan, run))
+    plan = planning.plan_matrix(matrix, run.matrix, path, options)
+    return running.resumed_job(plan, arguments.resume, arguments.network, _fleet_options(arguments, plan, run))
 
 
 class RareReport:
@@ -179,8 +179,8 @@ def do_check(arguments: argparse.Namespace) -> int:
     names = tuple(checking.cell_glob(word) for word in arguments.servers if not checking.is_url(word))
     found = [checking.check_url(url, arguments.class_, arguments.body, remote=arguments.allow_remote) for url in urls]
     if names or arguments.group or not urls:
-        wishes = planning.Wishes(arguments.matrix, selection=Selection(names, group=tuple(arguments.group)))
-        plan = planning.make_plan(wishes)
+        options = planning.Options(arguments.matrix, selection=Selection(names, group=tuple(arguments.group)))
+        plan = planning.make_plan(options)
         found += checking.check_servers(plan, lambda line: print(line, file=sys.stderr))
     if not found:
         raise NothingSelected("none of these servers can be started here; speedup plan says why")
@@ -211,8 +211,8 @@ def do_init(arguments: argparse.Namespace) -> int:
     from runners.matrix import starter  # noqa: PLC0415 - not needed by other commands
 
     name = arguments.name or starter.default_name(arguments.folder)
-    wishes = starter.Starter(name, arguments.run, arguments.body, arguments.path)
-    for made in starter.write_starter(arguments.folder, wishes):
+    options = starter.Starter(name, arguments.run, arguments.body, arguments.path)
+    for made in starter.write_starter(arguments.folder, options):
         print(os.path.relpath(made))
     first = f"fill in how '{name}' is started in {starter.MATRIX}" if arguments.run is None else "look at it"
     print(f"next: {first}, then in that folder: speedup plan, speedup run", file=sys.stderr)
@@ -224,11 +224,11 @@ def do_worker(arguments: argparse.Namespace) -> int:
     from runners.loads.fleet.worker import joining  # noqa: PLC0415 - not needed by other commands
 
     host, port = parse_address(arguments.master)
-    wishes = joining.WorkerWishes(
+    options = joining.WorkerOptions(
         host, port, arguments.token_file, arguments.name, tuple(arguments.target), arguments.install,
         arguments.locustfile,
     )  # fmt: skip
-    joining.work(wishes, lambda line: print(line, file=sys.stderr, flush=True))
+    joining.work(options, lambda line: print(line, file=sys.stderr, flush=True))
     return 0
 
 

@@ -57,7 +57,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             for planned in plan.cells
         ],
         "duets": [
-            {"cell": duet.row.id, "base": duet.base.id, "family": duet.family, "trial_s": duet_s(duet)}
+            {"cell": duet.row.id, "baseline": duet.baseline.id, "family": duet.family, "trial_s": duet_s(duet)}
             for duet in plan.duets
         ],
     }
@@ -75,7 +75,7 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
         spent = format_duration(sum(map(duet_s, duets)) * plan.preset.duet_blocks.max)
         console.print(Text(f"family {family}: {plural(len(duets), 'duet')}, {spent}", style="bold"))
         for duet in duets:
-            console.print(Text(f"  {duet.row.slug} with {duet.base.slug}"))
+            console.print(Text(f"  {duet.row.slug} with {duet.baseline.slug}"))
     for slugs, (status, reason) in _reasons(plan).items():
         console.print(Text(f"{status}: {slugs} - {reason}", style="dim"))
     if plan.goals:

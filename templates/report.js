@@ -1,4 +1,4 @@
-// Sorting, filtering, another base, hidden columns. Everything can be read without it; what it changes stands in the
+// Sorting, filtering, another baseline, hidden columns. Everything can be read without it; what it changes stands in the
 // URL's fragment, so that a link shows the same view. Nothing is loaded, nothing is stored, no markup is made of text.
 (() => {
   "use strict";
@@ -6,7 +6,7 @@
   const TRAITS = ["language", "class", "group"];
   const names = new Intl.Collator("en", { numeric: true });
   const tables = new Map(); // name -> what `read` found in a table
-  const view = { filters: {}, sort: {}, base: {}, hide: {} };
+  const view = { filters: {}, sort: {}, baseline: {}, hide: {} };
   let bar, status;
 
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -41,7 +41,7 @@
       if (row.classList.contains("heading")) heading = row.textContent.trim();
       else row.under = heading;
     }
-    return { name: table.dataset.name, base: table.dataset.base, table, body, columns, rows };
+    return { name: table.dataset.name, baseline: table.dataset.baseline, table, body, columns, rows };
   }
 
   function titleOf(head, table) {
@@ -123,14 +123,14 @@
     }
   }
 
-  function rebase({ base, rows, choice, said }) {
-    if (!base) return;
-    const wanted = view.base[base];
+  function rebase({ baseline, rows, choice, said }) {
+    if (!baseline) return;
+    const wanted = view.baseline[baseline];
     const to = rows.find((row) => row.dataset.row && row.dataset.row === wanted && !("isBase" in row.dataset));
     for (const row of rows) {
       const changed = to && [to.dataset.like, undefined].includes(row.dataset.like); // a row without has published numbers
       for (const cell of all("[data-of]", row)) put(cell, changed ? ratioText(cell, row, to) : null);
-      for (const cell of all("[data-says]", row)) put(cell, changed ? (row === to ? "base" : "no verdict") : null);
+      for (const cell of all("[data-says]", row)) put(cell, changed ? (row === to ? "baseline" : "no verdict") : null);
     }
     if (choice) choice.value = to ? wanted : "";
     if (said) {
@@ -164,7 +164,7 @@
     const parts = new URLSearchParams();
     for (const [trait, values] of Object.entries(view.filters)) for (const value of values) parts.append(trait, value);
     for (const [name, value] of Object.entries(view.sort)) parts.set(`sort.${name}`, value);
-    for (const [name, value] of Object.entries(view.base)) parts.set(`base.${name}`, value);
+    for (const [name, value] of Object.entries(view.baseline)) parts.set(`baseline.${name}`, value);
     for (const [name, ids] of Object.entries(view.hide)) if (ids.size) parts.set(`hide.${name}`, [...ids].join(" "));
     const anchor = location.hash.slice(1).split("&")[0];
     const fragment = `#${anchor}${parts.size ? `&${parts}` : ""}`;
@@ -174,12 +174,12 @@
   function parse() {
     const [anchor, ...rest] = location.hash.slice(1).split("&");
     if (rest.length) {
-      Object.assign(view, { filters: {}, sort: {}, base: {}, hide: {} });
+      Object.assign(view, { filters: {}, sort: {}, baseline: {}, hide: {} });
       for (const [key, value] of new URLSearchParams(rest.join("&"))) {
         const [kind, name] = [key.split(".")[0], key.slice(key.indexOf(".") + 1)];
         if (TRAITS.includes(key)) (view.filters[key] ??= new Set()).add(value);
         else if (kind === "hide") view.hide[name] = new Set(value.split(" "));
-        else if (kind === "sort" || kind === "base") view[kind][name] = value;
+        else if (kind === "sort" || kind === "baseline") view[kind][name] = value;
       }
     }
     show();
@@ -221,10 +221,10 @@
     }
     const reset = make("button", { type: "button", textContent: "Reset the view" });
     reset.onclick = () => {
-      Object.assign(view, { filters: {}, sort: {}, base: {}, hide: {} });
+      Object.assign(view, { filters: {}, sort: {}, baseline: {}, hide: {} });
       changed("Everything is shown as in the report");
     };
-    const words = " Filters, order, columns and base stand in this page's address: a link shows the same view.";
+    const words = " Filters, order, columns and baseline stand in this page's address: a link shows the same view.";
     bar.append(make("p", {}, reset, words), status);
     document.querySelector("table[data-name]").closest("section").before(bar);
   }
@@ -259,7 +259,7 @@
     });
     const columns = make("details", {}, make("summary", { textContent: "Columns" }), make("div", {}, ...boxes));
     const few = boxes.length < 4; // nobody needs to hide one of so few
-    const tools = [...(of.base === of.name ? addBase(of) : []), ...(few ? [] : [columns]), of.note];
+    const tools = [...(of.baseline === of.name ? addBase(of) : []), ...(few ? [] : [columns]), of.note];
     const place = of.table.closest(".scroll");
     place.before(make("div", { className: "tools" }, ...tools));
     if (of.said) place.after(of.said);
@@ -273,8 +273,8 @@
     of.choice = make("select", {}, make("option", { value: "", textContent: usual }), ...options);
     of.said = make("p", { className: "footnote recomputed", hidden: true });
     of.choice.onchange = () => {
-      if (of.choice.value) view.base[of.name] = of.choice.value;
-      else delete view.base[of.name];
+      if (of.choice.value) view.baseline[of.name] = of.choice.value;
+      else delete view.baseline[of.name];
       changed(of.choice.value ? "Ratios are computed anew, without intervals" : "Ratios as in the report");
     };
     return [make("label", {}, "Base ", of.choice)];

@@ -46,16 +46,16 @@ class Ranking:
         return places
 
 
-def compare(row: Row, base: Row, comparisons: int, families: Families, *, whole: bool = True) -> Comparison:
+def compare(row: Row, baseline: Row, comparisons: int, families: Families, *, whole: bool = True) -> Comparison:
     """Return the ratios of two measured rows, as one of so many comparisons of a table.
 
     Unless `whole`, those of the CPU time of the load generator and of the machine are left out.
     """
-    estimate = paired(row, base, "rate", comparisons) or _of_medians(row, base)
-    cost = paired(row, base, "cost", comparisons)
+    estimate = paired(row, baseline, "rate", comparisons) or _of_medians(row, baseline)
+    cost = paired(row, baseline, "cost", comparisons)
     judgement = judge(estimate)
-    unranked = _unranked(row, base, judgement) or _gate((row, base), "rate", families)
-    no_cost = _unlike(row, base) or _gate((row, base), "cost", families)
+    unranked = _unranked(row, baseline, judgement) or _gate((row, baseline), "rate", families)
+    no_cost = _unlike(row, baseline) or _gate((row, baseline), "cost", families)
     return Comparison(
         ratio=estimate,
         judgement=None if unranked else judgement,
@@ -63,57 +63,57 @@ def compare(row: Row, base: Row, comparisons: int, families: Families, *, whole:
         cost=cost,
         cost_judgement=judge_cost(cost) if cost and not no_cost else None,
         cost_unranked=no_cost,
-        client=paired(row, base, "client", comparisons) if whole else None,
-        machine=paired(row, base, "machine", comparisons) if whole else None,
+        client=paired(row, baseline, "client", comparisons) if whole else None,
+        machine=paired(row, baseline, "machine", comparisons) if whole else None,
     )
 
 
-def paired(row: Row, base: Row, value: str, comparisons: int) -> Estimate | None:
+def paired(row: Row, baseline: Row, value: str, comparisons: int) -> Estimate | None:
     """Return the ratio over the blocks that both have; None without such blocks."""
-    mine, theirs = row.by_block[VALUES[value]], base.by_block[VALUES[value]]
+    mine, theirs = row.by_block[VALUES[value]], baseline.by_block[VALUES[value]]
     logs = [math.log(mine[block] / theirs[block]) for block in mine if block in theirs]
     return ratio(logs, attainable_level(len(logs), family_level(comparisons))) if logs else None
 
 
-def _of_medians(row: Row, base: Row) -> Estimate:
+def _of_medians(row: Row, baseline: Row) -> Estimate:
     """Without a block in common, only the medians can be set against each other."""
-    return Estimate(row.rps.value / base.rps.value if row.rps and base.rps else math.nan, 0)
+    return Estimate(row.rps.value / baseline.rps.value if row.rps and baseline.rps else math.nan, 0)
 
 
 def _gate(rows: Sequence[Row], measure: Measure, families: Families) -> str:
     return gate([families.get(row.cell.family) for row in rows if row.cell], measure)
 
 
-def _unlike(row: Row, base: Row) -> str:
+def _unlike(row: Row, baseline: Row) -> str:
     """Return why two rows are never compared, whatever their numbers; empty where they are."""
-    if "historic" in row.tags or "historic" in base.tags:
+    if "historic" in row.tags or "historic" in baseline.tags:
         return "historic: shown, never ranked"
-    if row.shared != base.shared:
+    if row.shared != baseline.shared:
         return "only one of the two shared CPUs with the load generator"
     return ""
 
 
-def _unranked(row: Row, base: Row, judgement: Judgement) -> str:
+def _unranked(row: Row, baseline: Row, judgement: Judgement) -> str:
     """Return why no verdict follows from a ratio of rates, in the row's words; empty where one does."""
-    if unlike := _unlike(row, base):
+    if unlike := _unlike(row, baseline):
         return unlike
-    if row.client_bound and base.client_bound:
+    if row.client_bound and baseline.client_bound:
         return "the load generator was the limit of both"
     if row.client_bound and judgement.answer != "faster":
         return "the load generator was the limit: a lower bound"
-    if base.client_bound and judgement.answer != "slower":
-        return "the load generator was the base's limit: an upper bound"
+    if baseline.client_bound and judgement.answer != "slower":
+        return "the load generator was the baseline's limit: an upper bound"
     return ""
 
 
 def rank_rows(rows: Sequence[Row], families: Families) -> Ranking:
-    """Rank the measured rows that can be compared with the table's base, by rate or by the server's CPU cost."""
-    base = next((row for row in rows if row.base), None)
-    pool = [row for row in rows if base and row.group == base.group and not _unlike(row, base)]
-    if base is None or len(pool) < 2:
+    """Rank the measured rows that can be compared with the table's baseline, by rate or by the server's CPU cost."""
+    baseline = next((row for row in rows if row.baseline), None)
+    pool = [row for row in rows if baseline and row.group == baseline.group and not _unlike(row, baseline)]
+    if baseline is None or len(pool) < 2:
         return Ranking(refused="alone")
-    by: Measure = "cost" if base.shared or any(row.client_bound for row in pool) else "rate"
-    if refused := _gate([base], by, families):
+    by: Measure = "cost" if baseline.shared or any(row.client_bound for row in pool) else "rate"
+    if refused := _gate([baseline], by, families):
         return Ranking(by, refused=refused)
     ranked = [row for row in pool if _figure(row, by).interval and not _gate([row], by, families)]
     if len(ranked) < 2:

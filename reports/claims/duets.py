@@ -31,16 +31,16 @@ from runners.stats.statistics import (
 
 
 @dataclass(frozen=True)
-class Duet:
-    """One pair: what a request cost on both sides, and the ratio row / base with what may be said from it.
+class DuetRow:
+    """One pair: what a request cost on both sides, and the ratio row / baseline with what may be said from it.
 
     `first` counts in how many blocks the row started first; `unranked` says why the twin forbids a verdict.
     """
 
     row: CellInfo
-    base: CellInfo
+    baseline: CellInfo
     row_cost: Estimate | None = None
-    base_cost: Estimate | None = None
+    baseline_cost: Estimate | None = None
     ratio: Estimate | None = None
     judgement: Judgement | None = None
     first: int = 0
@@ -50,14 +50,14 @@ class Duet:
     @property
     def twin(self) -> bool:
         """Return whether this pair is a cell against itself."""
-        return self.row.twin_of == self.base.id
+        return self.row.twin_of == self.baseline.id
 
 
 @dataclass(frozen=True)
 class DuetCell:
-    """A table row's part in duets: the pair, or that the others are compared with it; `to` names an unusual base."""
+    """A table row's part in duets: its pair, or that others are compared with it; `to` names an unusual baseline."""
 
-    duet: Duet | None
+    duet: DuetRow | None
     to: str = ""
 
 
@@ -65,31 +65,31 @@ class DuetCell:
 class DuetTable:
     """All pairs of a run, the twins last, with the answer in a sentence and the families that they are in."""
 
-    duets: tuple[Duet, ...]
+    duets: tuple[DuetRow, ...]
     headline: str
     families: tuple[Family, ...]
     checks: CheckLine
 
 
-def duets_of(view: RunView) -> tuple[Duet, ...]:
+def duets_of(view: RunView) -> tuple[DuetRow, ...]:
     """Return every pair that was measured, in the order of the plan, twins last."""
     cells = {cell.id: cell for cell in view.cells}
     members = [(trials, *_sides(pair, trials, view)) for pair, trials in view.together.items()]
     counts = _comparisons((trials[0].family or "", cells[row]) for trials, row, _ in members)
-    found = [_duet(trials, cells[row], cells[base], counts, view) for trials, row, base in members]
+    found = [_duet(trials, cells[row], cells[baseline], counts, view) for trials, row, baseline in members]
     order = {cell.id: number for number, cell in enumerate(view.cells)}
-    return tuple(sorted(found, key=lambda duet: (duet.twin, order[duet.base.id], order[duet.row.id])))
+    return tuple(sorted(found, key=lambda duet: (duet.twin, order[duet.baseline.id], order[duet.row.id])))
 
 
 def _sides(pair: str, trials: Sequence[Trial], view: RunView) -> tuple[str, str]:
-    """Return the compared cell of a pair and its base: a twin's original, else the family's base."""
+    """Return the compared cell of a pair and its baseline: a twin's original, else the family's baseline."""
     twins = {cell.id: cell.twin_of for cell in view.cells if cell.twin_of}
     ids = pair.split(TOGETHER)
-    base = next((twins[cell] for cell in ids if twins.get(cell) in ids), None)
-    base = base or view.run.bases.get(trials[0].family or "", "")
-    if base not in ids:
-        base = ids[-1]
-    return duet_row(pair, base), base
+    baseline = next((twins[cell] for cell in ids if twins.get(cell) in ids), None)
+    baseline = baseline or view.run.baselines.get(trials[0].family or "", "")
+    if baseline not in ids:
+        baseline = ids[-1]
+    return duet_row(pair, baseline), baseline
 
 
 def _comparisons(members: Iterable[tuple[str, CellInfo]]) -> dict[str, int]:
@@ -100,17 +100,17 @@ def _comparisons(members: Iterable[tuple[str, CellInfo]]) -> dict[str, int]:
     return counts
 
 
-def _duet(trials: Sequence[Trial], row: CellInfo, base: CellInfo, counts: dict[str, int], view: RunView) -> Duet:
+def _duet(trials: Sequence[Trial], row: CellInfo, baseline: CellInfo, counts: dict[str, int], view: RunView) -> DuetRow:
     family = trials[0].family or ""
-    sides = [[trial for trial in trials if trial.cell == cell.id] for cell in (row, base)]
+    sides = [[trial for trial in trials if trial.cell == cell.id] for cell in (row, baseline)]
     logs = log_ratios(sides[0], sides[1], COST)
     level = attainable_level(len(logs), family_level(counts[family]))
     valid = [trial for trial in sides[0] if trial.verdict == "ok"]
-    duet = Duet(
+    duet = DuetRow(
         row=row,
-        base=base,
+        baseline=baseline,
         row_cost=_cost(sides[0]),
-        base_cost=_cost(sides[1]),
+        baseline_cost=_cost(sides[1]),
         ratio=ratio(logs, level) if logs else None,
         first=sum(1 for trial in valid if trial.role == "first"),
         invalid=len(sides[0]) - len(valid),
@@ -126,7 +126,7 @@ def _cost(trials: Sequence[Trial]) -> Estimate | None:
     return median(values) if values else None
 
 
-def turned(duet: Duet) -> Duet:
+def turned(duet: DuetRow) -> DuetRow:
     """Return a pair seen from its other side."""
     estimate = duet.ratio
     if estimate is not None:
@@ -136,28 +136,29 @@ def turned(duet: Duet) -> Duet:
     judged = judge_duet(estimate) if estimate and duet.judgement else None
     first = (duet.ratio.count if duet.ratio else 0) - duet.first
     return replace(
-        duet, row=duet.base, base=duet.row, row_cost=duet.base_cost, base_cost=duet.row_cost, ratio=estimate,
+        duet, row=duet.baseline, baseline=duet.row, row_cost=duet.baseline_cost, baseline_cost=duet.row_cost,
+        ratio=estimate,
         judgement=judged, first=first,
     )  # fmt: skip
 
 
-def duet_cells(rows: Sequence[Row], duets: Sequence[Duet]) -> dict[str, DuetCell]:
-    """Return each row's part in duets by its cell: a pair with an earlier row of the table, or being the base."""
-    pairs = {(duet.row.id, duet.base.id): duet for duet in duets if not duet.twin}
-    pairs |= {(base, row): turned(duet) for (row, base), duet in pairs.items()}
+def duet_cells(rows: Sequence[Row], duets: Sequence[DuetRow]) -> dict[str, DuetCell]:
+    """Return each row's part in duets by its cell: a pair with an earlier row of the table, or being the baseline."""
+    pairs = {(duet.row.id, duet.baseline.id): duet for duet in duets if not duet.twin}
+    pairs |= {(baseline, row): turned(duet) for (row, baseline), duet in pairs.items()}
     names = {row.cell.id: named(row) for row in rows if row.cell}
     order = {cell: number for number, cell in enumerate(names)}
     known = [pair for pair in pairs if pair[0] in order and pair[1] in order and order[pair[1]] < order[pair[0]]]
     found: dict[str, DuetCell] = {}
-    for cell, base in sorted(known, key=lambda pair: (order[pair[0]], order[pair[1]])):
+    for cell, baseline in sorted(known, key=lambda pair: (order[pair[0]], order[pair[1]])):
         if cell not in found:
-            first = next(iter(found), base)
-            found.setdefault(base, DuetCell(None))
-            found[cell] = DuetCell(pairs[cell, base], "" if base == first else names[base])
+            first = next(iter(found), baseline)
+            found.setdefault(baseline, DuetCell(None))
+            found[cell] = DuetCell(pairs[cell, baseline], "" if baseline == first else names[baseline])
     return found
 
 
-def duet_table(view: RunView, duets: Sequence[Duet]) -> DuetTable | None:
+def duet_table(view: RunView, duets: Sequence[DuetRow]) -> DuetTable | None:
     """Return the table of all pairs; None where there are none."""
     if not duets:
         return None
@@ -166,7 +167,7 @@ def duet_table(view: RunView, duets: Sequence[Duet]) -> DuetTable | None:
     return DuetTable(tuple(duets), duet_headline(duets), families, check_line(trials, families))
 
 
-def duet_headline(duets: Sequence[Duet]) -> str:
+def duet_headline(duets: Sequence[DuetRow]) -> str:
     """Return one careful sentence about the pairs; with several of them, about the cheapest row."""
     pairs = [duet for duet in duets if not duet.twin and duet.ratio]
     if not pairs:
@@ -180,8 +181,8 @@ def _others(count: int) -> str:
     return f"; the least of {count} pairs." if count > 1 else "."
 
 
-def _said(duet: Duet) -> str:
-    names = cell_name(duet.row), cell_name(duet.base)
+def _said(duet: DuetRow) -> str:
+    names = cell_name(duet.row), cell_name(duet.baseline)
     if duet.ratio is None or duet.ratio.interval is None:
         value = duet.ratio.value if duet.ratio else math.nan
         return f"{names[0]} took {value:.3f} times the CPU of {names[1]} per request (no interval: too few blocks)"

@@ -19,43 +19,42 @@ def headline(measured: Sequence[Row], ranking: Ranking) -> str:
         only = measured[0]
         cost = f", {only.costs.server.value:.1f} µs of server CPU each" if only.costs.server else ""
         return f"only {named(only)} measured: {_rate(only)} requests per second{cost}{_at_least(only)}."
-    base = next(row for row in measured if row.base)
+    baseline = next(row for row in measured if row.baseline)
     if ranking.groups:
-        return (
-            f"{_winner(ranking, base)}{_runner_up(ranking)}{_basis(ranking, base)}{_left_out(measured, base, ranking)}."
-        )
+        said = f"{_winner(ranking, baseline)}{_runner_up(ranking)}{_basis(ranking, baseline)}"
+        return f"{said}{_left_out(measured, baseline, ranking)}."
     if ranking.refused == "few":
-        return _unresolved(measured, base, ranking)
+        return _unresolved(measured, baseline, ranking)
     if ranking.refused == "alone":
-        return f"nothing to rank: {_apart(measured, base)}."
-    return f"nothing is ranked: {ranking.refused}, seen between the family's base and its own twin."
+        return f"nothing to rank: {_apart(measured, baseline)}."
+    return f"nothing is ranked: {ranking.refused}, seen between the family's baseline and its own twin."
 
 
-def _apart(measured: Sequence[Row], base: Row) -> str:
-    others = [row for row in measured if row.group == base.group and row.shared != base.shared]
+def _apart(measured: Sequence[Row], baseline: Row) -> str:
+    others = [row for row in measured if row.group == baseline.group and row.shared != baseline.shared]
     if not others:
-        return f"no other row can be compared with {named(base)}"
+        return f"no other row can be compared with {named(baseline)}"
     shared = sum(1 for row in measured if row.shared)
     return f"{shared} of {plural(len(measured), 'measured row')} shared CPUs with the load generator"
 
 
-def _winner(ranking: Ranking, base: Row) -> str:
-    """Return what the best row has over the base, with the interval or the doubt."""
+def _winner(ranking: Ranking, baseline: Row) -> str:
+    """Return what the best row has over the baseline, with the interval or the doubt."""
     first = ranking.groups[0]
     best = first[0]
-    if best.base:
+    if best.baseline:
         return f"{named(best)} {_led(best, ranking)}"
     ratio = _ratio(best, ranking)
-    if ratio is None or any(row.base for row in first):
-        return f"{named(best)} and {named(base)} cannot be told apart{_as(ratio)}"
+    if ratio is None or any(row.baseline for row in first):
+        return f"{named(best)} and {named(baseline)} cannot be told apart{_as(ratio)}"
     if ranking.by == "cost":
-        times = f"{_number(ratio)} times that of {named(base)}{_in(ratio)}"
+        times = f"{_number(ratio)} times that of {named(baseline)}{_in(ratio)}"
         return f"{named(best)} took least server CPU per request, {times}"
-    return f"{named(best)} answered {_number(ratio)} times as many requests as {named(base)}{_in(ratio)}"
+    return f"{named(best)} answered {_number(ratio)} times as many requests as {named(baseline)}{_in(ratio)}"
 
 
 def _led(best: Row, ranking: Ranking) -> str:
-    """Return what a base that leads did."""
+    """Return what a baseline that leads did."""
     if ranking.by == "cost" and best.costs.server:
         return f"took least server CPU per request, {best.costs.server.value:.1f} µs"
     return f"answered most requests, {_rate(best)} per second{_at_least(best)}"
@@ -85,11 +84,11 @@ def _number(ratio: Estimate) -> str:
 def _runner_up(ranking: Ranking) -> str:
     """Return whether the best row is really ahead of the next one, where that is not said already."""
     first, best = ranking.groups[0], ranking.groups[0][0]
-    ties = [row for row in first[1:] if not row.base]
+    ties = [row for row in first[1:] if not row.baseline]
     if ties:
         more = f" and {plural(len(ties) - 1, 'other')}" if len(ties) > 1 else ""
         return f"; it cannot be told from {named(ties[0])}{more}"
-    if len(ranking.groups) < 2 or (ranking.groups[1][0].base and not best.base):
+    if len(ranking.groups) < 2 or (ranking.groups[1][0].baseline and not best.baseline):
         return ""
     second = ranking.groups[1][0]
     ahead = lead(best, second, ranking.by, sum(map(len, ranking.groups)) - 1)
@@ -97,32 +96,32 @@ def _runner_up(ranking: Ranking) -> str:
     return f"; the next, {named(second)}, {word} by a factor of {_number(ahead)}{_in(ahead)}" if ahead else ""
 
 
-def _basis(ranking: Ranking, base: Row) -> str:
+def _basis(ranking: Ranking, baseline: Row) -> str:
     if ranking.by == "rate":
         return ""
-    why = "server and load generator shared CPUs" if base.shared else "the load generator was the limit"
+    why = "server and load generator shared CPUs" if baseline.shared else "the load generator was the limit"
     return f"; ranked by CPU cost, because {why}"
 
 
-def _left_out(measured: Sequence[Row], base: Row, ranking: Ranking) -> str:
+def _left_out(measured: Sequence[Row], baseline: Row, ranking: Ranking) -> str:
     """Return that rows which could be compared are not ranked, as trials of theirs were invalid: they may be better."""
     ranked = sum(map(len, ranking.groups))
-    comparable = sum(1 for row in measured if row.group == base.group and row.shared == base.shared)
+    comparable = sum(1 for row in measured if row.group == baseline.group and row.shared == baseline.shared)
     if ranked >= comparable:
         return ""
     return f"; of {plural(comparable, 'row')} only {ranked} could be ranked, and the others may be better"
 
 
-def _unresolved(measured: Sequence[Row], base: Row, ranking: Ranking) -> str:
+def _unresolved(measured: Sequence[Row], baseline: Row, ranking: Ranking) -> str:
     """Return the highest rate, or least cost, without an interval to prove it."""
-    rows = [row for row in measured if row.group == base.group and row.shared == base.shared]
+    rows = [row for row in measured if row.group == baseline.group and row.shared == baseline.shared]
     if ranking.by == "cost":
         known = [row for row in rows if row.costs.server]
-        best = min(known, key=lambda row: row.costs.server.value if row.costs.server else 0, default=base)
+        best = min(known, key=lambda row: row.costs.server.value if row.costs.server else 0, default=baseline)
     else:
         best = max(rows, key=lambda row: row.rps.value if row.rps else 0)
-    said = _winner(Ranking(ranking.by, ((best,),)), base)
-    return f"{said}{_basis(ranking, base)}; fewer than six blocks prove nothing."
+    said = _winner(Ranking(ranking.by, ((best,),)), baseline)
+    return f"{said}{_basis(ranking, baseline)}; fewer than six blocks prove nothing."
 
 
 def _rate(row: Row) -> str:

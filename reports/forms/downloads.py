@@ -110,7 +110,7 @@ def _compared(row: Row, table: TableModel) -> dict[str, Value]:
     judged = to.judgement.answer if to and to.judgement else None
     return {
         **_estimate("ratio_to_base", to.ratio if to else None),
-        "verdict": "base" if row.base else judged or (f"not ranked: {to.unranked}" if to else None),
+        "verdict": "baseline" if row.baseline else judged or (f"not ranked: {to.unranked}" if to else None),
         "rank": table.places.get(row.cell.id) if row.cell else None,
     }
 

@@ -25,7 +25,7 @@ HEAD_BYTES = 65_536  # what is read of a page; a report's head begins with what 
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """One report, or a run that has none yet: where it lies below the index, as text and as link ("": no report)."""
 
     about: About
@@ -49,7 +49,7 @@ def write_index(folder: Path, say: Callable[[str], None]) -> Path:
     return file
 
 
-def index_entries(folder: Path) -> tuple[Entry, ...]:
+def index_entries(folder: Path) -> tuple[IndexEntry, ...]:
     """Return all reports below a folder and all runs without one, the newest first."""
     reports = tuple(_reports(folder))
     told = {file.parent for file, _ in reports}
@@ -59,9 +59,9 @@ def index_entries(folder: Path) -> tuple[Entry, ...]:
     return tuple(sorted(by_place, key=lambda entry: entry.about.started_at, reverse=True))
 
 
-def _entry(folder: Path, place: Path, about: About, *, report: bool) -> Entry:
+def _entry(folder: Path, place: Path, about: About, *, report: bool) -> IndexEntry:
     path = place.relative_to(folder).as_posix()
-    return Entry(about, path, quote(f"./{path}") if report else "")
+    return IndexEntry(about, path, quote(f"./{path}") if report else "")
 
 
 def _reports(folder: Path) -> Iterator[tuple[Path, About]]:

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from reports.claims.duets import Duet, DuetTable, cell_name
+from reports.claims.duets import DuetRow, DuetTable, cell_name
 from reports.claims.paced import PERCENTILES, PacedTable
 from reports.forms.summary import Summary, summaries
 from reports.tables.tables import TableModel
@@ -128,9 +128,9 @@ def _measured(row: Row, table: TableModel) -> Cells:
         table.places.get(row.cell.id, "") if row.cell else "",
         f"**{_whole(row.rps.value if row.rps else None)}**",
         _spread(row),
-        "1.00" if row.base else _ratio(to.ratio if to else None),
+        "1.00" if row.baseline else _ratio(to.ratio if to else None),
         _between(to.ratio if to else None),
-        "base" if row.base else _verdict(to.judgement, to.unranked, to.needs) if to else "",
+        "baseline" if row.baseline else _verdict(to.judgement, to.unranked, to.needs) if to else "",
         _decimals(cost.value, 1) if cost else UNKNOWN,
         _decimals(row.costs.rss_bytes / 2**20, 1) if row.costs.rss_bytes is not None else UNKNOWN,
     )
@@ -150,10 +150,10 @@ def _verdict(judgement: Judgement | None, unranked: str, needs: str = "") -> str
 
 
 def _under(table: TableModel) -> Iterator[str]:
-    """Yield what must be said below a table: its base, what the intervals promise, and how it was loaded."""
-    base = [escaped(named(row)) for row in table.measured if row.base]
-    if base:
-        yield from ("", f"Base: {', '.join(base)}. {escaped(table.level_note)}".rstrip())
+    """Yield what must be said below a table: its baseline, what the intervals promise, and how it was loaded."""
+    baseline = [escaped(named(row)) for row in table.measured if row.baseline]
+    if baseline:
+        yield from ("", f"Baseline: {', '.join(baseline)}. {escaped(table.level_note)}".rstrip())
     notes = [f"{escaped(row.label)}: {escaped(row.trials_note)}" for row in table.measured if row.trials_note]
     yield from (line for note in notes for line in ("", note))
     for command in dict.fromkeys(line.command for line in table.load_lines):
@@ -167,11 +167,11 @@ def _duets(table: DuetTable) -> Iterator[str]:
     yield from _grid(columns, [_duet(duet) for duet in table.duets])
 
 
-def _duet(duet: Duet) -> Cells:
-    costs = (_decimals(cost.value, 2) if cost else UNKNOWN for cost in (duet.row_cost, duet.base_cost))
+def _duet(duet: DuetRow) -> Cells:
+    costs = (_decimals(cost.value, 2) if cost else UNKNOWN for cost in (duet.row_cost, duet.baseline_cost))
     verdict = "noise floor" if duet.twin else _verdict(duet.judgement, duet.unranked)
     count = str(duet.ratio.count if duet.ratio else 0)
-    names = escaped(cell_name(duet.row)), escaped(cell_name(duet.base))
+    names = escaped(cell_name(duet.row)), escaped(cell_name(duet.baseline))
     return (*names, *costs, _ratio(duet.ratio, 3), _between(duet.ratio, 3), verdict, count)
 
 

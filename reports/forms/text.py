@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
-from reports.claims.duets import Duet, DuetTable, cell_name
+from reports.claims.duets import DuetRow, DuetTable, cell_name
 from reports.forms.summary import Summary, summaries
 from reports.tables.tables import TableModel
 from reports.trust.lint import Lint
@@ -92,9 +92,9 @@ def text_measured(
 
 
 def _duet_lines(table: DuetTable) -> Iterator[str]:
-    """Yield the pairs: the row, what it costs in times its base, and what may be said from that."""
+    """Yield the pairs: the row, what it costs in times its baseline, and what may be said from that."""
     yield from ("", "## Duets", "", "Server CPU per request, both at the same moment:", "")
-    names = [f"{cell_name(duet.row)} / {cell_name(duet.base)}" for duet in table.duets]
+    names = [f"{cell_name(duet.row)} / {cell_name(duet.baseline)}" for duet in table.duets]
     width = max(LABEL_WIDTH, *map(len, map(one_line, names)))
     for name, duet in zip(names, table.duets, strict=True):
         value = f"{duet.ratio.value:.3f}" if duet.ratio else "-"
@@ -102,7 +102,7 @@ def _duet_lines(table: DuetTable) -> Iterator[str]:
     yield ""
 
 
-def _duet_bracket(duet: Duet) -> str:
+def _duet_bracket(duet: DuetRow) -> str:
     interval = duet.ratio.interval if duet.ratio else None
     between = [f"{interval.low:.3f}-{interval.high:.3f}"] if interval else []
     answer = "noise floor" if duet.twin else duet.unranked or (duet.judgement.answer if duet.judgement else "")

@@ -1,6 +1,6 @@
 """The same tables on several machines: a column for each run, and one for published numbers. Pure.
 
-Rates of different machines are not compared with each other; what can be compared is what a row is to its base on
+Rates of different machines are not compared with each other; what can be compared is what a row is to its baseline on
 each of them, so every column holds both.
 """
 
@@ -27,8 +27,8 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A row on one machine: the measured row, or a published rate, and its ratio to the base there."""
+class MachineEntry:
+    """A row on one machine: the measured row, or a published rate, and its ratio to the baseline there."""
 
     row: Row | None = None
     rate: float | None = None
@@ -40,7 +40,7 @@ class MachineRow:
     """One row with an entry for each column; None: no such row there. `row` is the first that has a cell or number."""
 
     row: Row
-    entries: tuple[Entry | None, ...]
+    entries: tuple[MachineEntry | None, ...]
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,13 @@ def _row(name: Name, shown: Sequence[Mapping[Name, Row]], published: PublishedNu
     known = [row for row in found if row]
     if published:
         before = next((row for row in known if row.published is not None), None)
-        entries.append(Entry(rate=before.published, ratio=before.published_ratio) if before else None)
+        entries.append(MachineEntry(rate=before.published, ratio=before.published_ratio) if before else None)
     return MachineRow(next((row for row in known if row.cell), known[0]), tuple(entries))
 
 
-def _entry(row: Row) -> Entry:
-    ratio = 1.0 if row.base else row.comparison.ratio.value if row.comparison else None
-    return Entry(row, row.rps.value if row.rps else None, ratio)
+def _entry(row: Row) -> MachineEntry:
+    ratio = 1.0 if row.baseline else row.comparison.ratio.value if row.comparison else None
+    return MachineEntry(row, row.rps.value if row.rps else None, ratio)
 
 
 def _without_empty(rows: Iterable[MachineRow | HeadingRow]) -> Iterator[MachineRow | HeadingRow]:

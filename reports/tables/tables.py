@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reports.claims.comparing import Ranking, compare, rank_rows
-from reports.claims.duets import Duet, DuetCell, duet_cells, duets_of
+from reports.claims.duets import DuetCell, DuetRow, duet_cells, duets_of
 from reports.claims.headlines import headline
 from reports.trust.checks import CheckLine, check_line
 from reports.view.families import Family, Measure
@@ -91,7 +91,7 @@ def _is_asked_for(table: Table, model: TableModel) -> bool:
     return any(row.published or row.reason != NOT_SELECTED for row in model.measurable)
 
 
-def _table(table: Table, view: RunView, duets: Sequence[Duet], anchor: str) -> TableModel:
+def _table(table: Table, view: RunView, duets: Sequence[DuetRow], anchor: str) -> TableModel:
     published = view.published.get(table.published) if table.published else None
     rows: list[Row | HeadingRow] = []
     for entry in table.rows:
@@ -126,7 +126,9 @@ def _unique(models: Iterable[TableModel]) -> Iterator[TableModel]:
         yield dataclasses.replace(model, id=anchor)
 
 
-def _other_tables(view: RunView, duets: Sequence[Duet], tables: Sequence[Table], prefix: str) -> Iterator[TableModel]:
+def _other_tables(
+    view: RunView, duets: Sequence[DuetRow], tables: Sequence[Table], prefix: str
+) -> Iterator[TableModel]:
     """Yield, for each mode, the cells that were to be measured and that no table names."""
     named = set(_named_keys(tables))
     rest: dict[str, list[CellInfo]] = {}
@@ -167,7 +169,7 @@ def _cell_note(cell: CellInfo, cells: Sequence[CellInfo]) -> str:
     return ", ".join(parts)
 
 
-def _finish(model: TableModel, view: RunView, duets: Sequence[Duet]) -> TableModel:
+def _finish(model: TableModel, view: RunView, duets: Sequence[DuetRow]) -> TableModel:
     """Add what needs all rows: ratios, ranks, duets, command lines, the headline and what the intervals promise."""
     rows, level_note = _compare(model.rows, view)
     measurable = [row for row in rows if isinstance(row, Row)]
@@ -208,26 +210,26 @@ def _groups(measured: Iterable[Row]) -> list[list[Row]]:
 
 def _compare(rows: Sequence[Row | HeadingRow], view: RunView) -> tuple[tuple[Row | HeadingRow, ...], str]:
     """Compare each measured row with the first one that has its connections and load generator."""
-    bases: dict[Group, Row] = {}
+    baselines: dict[Group, Row] = {}
     for row in rows:
         if isinstance(row, Row) and row.status == "measured":
-            bases.setdefault(row.group, row)
-    count = sum(1 for row in rows if isinstance(row, Row) and row.status == "measured") - len(bases)
-    compared = tuple(_compared(row, bases, count, view) if isinstance(row, Row) else row for row in rows)
+            baselines.setdefault(row.group, row)
+    count = sum(1 for row in rows if isinstance(row, Row) and row.status == "measured") - len(baselines)
+    compared = tuple(_compared(row, baselines, count, view) if isinstance(row, Row) else row for row in rows)
     ratios = [row.comparison.ratio for row in compared if isinstance(row, Row) and row.comparison]
     return compared, level_note(ratios, count)
 
 
-def _compared(row: Row, bases: dict[Group, Row], comparisons: int, view: RunView) -> Row:
-    base = bases.get(row.group) or next(iter(bases.values()), None)
+def _compared(row: Row, baselines: dict[Group, Row], comparisons: int, view: RunView) -> Row:
+    baseline = baselines.get(row.group) or next(iter(baselines.values()), None)
     before = None
-    if base is not None and row is not base and row.published and base.published:
-        before = row.published / base.published
-    if base is None or row.status != "measured":
+    if baseline is not None and row is not baseline and row.published and baseline.published:
+        before = row.published / baseline.published
+    if baseline is None or row.status != "measured":
         return dataclasses.replace(row, published_ratio=before)
-    if row is base:
-        return dataclasses.replace(row, base=True, published_ratio=1.0 if row.published else None)
-    comparison = compare(row, base, comparisons, view.families, whole=view.limits.folds)
+    if row is baseline:
+        return dataclasses.replace(row, baseline=True, published_ratio=1.0 if row.published else None)
+    comparison = compare(row, baseline, comparisons, view.families, whole=view.limits.folds)
     return dataclasses.replace(row, published_ratio=before, comparison=comparison)
 
 

@@ -90,7 +90,7 @@ def _trials(view: RunView) -> Iterator[Notice]:
 
 
 def _noise(view: RunView) -> Iterator[Notice]:
-    """Yield the families in which nothing is ranked, since their base differs from its own twin."""
+    """Yield the families in which nothing is ranked, since their baseline differs from its own twin."""
     for family in view.families.values():
         floors = {"rate": family.rate, "CPU cost": family.cost}
         refused = [f"by {by} ({floor_text(floor)})" for by, floor in floors.items() if floor and not floor.ranks]
@@ -109,7 +109,9 @@ def _noise_floor(view: RunView) -> Iterator[Notice]:
     }
     parts = [f"{between} {how}" for how, floors in said.items() if (between := _between(floors))]
     if parts:
-        yield Notice("note", f"Noise floor, bases against their own twins: {', '.join(parts)}. Each table has its own.")
+        yield Notice(
+            "note", f"Noise floor, baselines against their own twins: {', '.join(parts)}. Each table has its own."
+        )
 
 
 def _between(floors: Iterable[Floor | None]) -> str:

@@ -1,4 +1,4 @@
-"""Comparison families: how many blocks each got, which bound ended it, and what its base showed against its twin.
+"""Comparison families: how many blocks each got, which bound ended it, and what its baseline showed against its twin.
 
 Pure. The twin is the gate (check V23): where a server differs from itself, or its noise is too wide, no row of the
 family is called faster or slower, and the report prints the noise floor instead.
@@ -23,11 +23,11 @@ Measure = Literal["rate", "cost"]
 
 @dataclass(frozen=True)
 class Family:
-    """One family: its base's name, the blocks that count, and the floors of its noise; `rate` is None for duets."""
+    """One family: its baseline's name, the blocks that count, and the floors of its noise; `rate` is None for duets."""
 
     name: str
     design: Literal["solo", "duet"]
-    base: str
+    baseline: str
     blocks: int
     repeated: int
     ended: str
@@ -58,24 +58,24 @@ def _family(
     limit: float,
 ) -> Family:
     counted, duet = counting(trials), is_duet_family(name)
-    base = run.bases.get(name) or ""
-    cell = cells.get(base)
+    baseline = run.baselines.get(name) or ""
+    cell = cells.get(baseline)
     return Family(
         name=name,
         design="duet" if duet else "solo",
-        base=variant_name(cell.server, cell.variant) if cell else "",
+        baseline=variant_name(cell.server, cell.variant) if cell else "",
         blocks=len({trial.block for trial in counted}),
         repeated=len({(trial.block, trial.attempt) for trial in trials if trial.attempt}),
         ended=_ended(run.ended_by.get(name), run, len(run.order.get(name, ()))),
-        rate=None if duet else twin_floor(_twin_logs(counted, base, twins, RATE), limit),
-        cost=twin_floor(_twin_logs(counted, base, twins, COST), limit),
+        rate=None if duet else twin_floor(_twin_logs(counted, baseline, twins, RATE), limit),
+        cost=twin_floor(_twin_logs(counted, baseline, twins, COST), limit),
     )
 
 
-def _twin_logs(trials: Sequence[Trial], base: str, twins: Mapping[str, str], value: str) -> list[float]:
-    """Return the log ratios of the twin to its original; of the family's base where it has one, else of any."""
+def _twin_logs(trials: Sequence[Trial], baseline: str, twins: Mapping[str, str], value: str) -> list[float]:
+    """Return the log ratios of the twin to its original; of the family's baseline where it has one, else of any."""
     present = [trial.cell for trial in trials if trial.cell in twins]
-    twin = next((cell for cell in present if twins[cell] == base), next(iter(present), None))
+    twin = next((cell for cell in present if twins[cell] == baseline), next(iter(present), None))
     if twin is None:
         return []
     pairs = {trial.pair for trial in trials if trial.cell == twin}
@@ -109,14 +109,14 @@ def floor_text(floor: Floor) -> str:
 
 
 def noise_line(families: Sequence[Family]) -> str:
-    """Return what each base showed against its twin: "epoll +-3 % by rate, +-2 % by CPU cost, +-1 % in duets"."""
+    """Return what each baseline showed against its twin: "epoll +-3 % by rate, +-2 % by CPU cost, +-1 % in duets"."""
     found: dict[str, list[str]] = {}
     for family in families:
         short = "/".join(family.name.split("/")[1:3])
-        of = found.setdefault(f"{family.base or 'the base'}{f' ({short})' if len(families) > 2 else ''}", [])
+        of = found.setdefault(f"{family.baseline or 'the baseline'}{f' ({short})' if len(families) > 2 else ''}", [])
         floors = {"in duets": family.cost} if family.rate is None else {"by rate": family.rate, "by CPU": family.cost}
         of += [f"{_floor(floor)} {how}" for how, floor in floors.items()]
-    return "; ".join(f"{base} {', '.join(floors)}" for base, floors in found.items())
+    return "; ".join(f"{baseline} {', '.join(floors)}" for baseline, floors in found.items())
 
 
 def _floor(floor: Floor) -> str:

@@ -16,7 +16,7 @@ from typing import Literal
 from reports.view.clean import clipped
 from reports.view.view import PublishedNumbers, RunView, ok_trials
 from runners.matrix.cells import RowKey, parse_row
-from runners.matrix.model import Row as MatrixRow
+from runners.matrix.model import TableRow
 from runners.records.run import CellInfo
 from runners.records.trial import Trial
 from runners.stats.statistics import Estimate, Judgement, median
@@ -56,7 +56,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row against the table's base row: the ratio of requests per second and what may be said from it.
+    """A row against the table's baseline row: the ratio of requests per second and what may be said from it.
 
     `cost` is the ratio of the server's CPU time per request, `client` and `machine` those of the load generator and of
     the whole machine. Without a judgement, `unranked` says why.
@@ -102,7 +102,7 @@ class Row:
 
     `tags` are words that limit what the number means: "shared", "client-bound", "stripped", "historic".
     `linked` says whether the cell can be unfolded, `trials_note` which trials do not count and why; `published_ratio`
-    is to the published number of the base.
+    is to the published number of the baseline.
     """
 
     label: str
@@ -118,7 +118,7 @@ class Row:
     rps: Estimate | None = None
     extremes: tuple[float, float] | None = None
     costs: Costs = Costs()
-    base: bool = False
+    baseline: bool = False
     comparison: Comparison | None = None
     published: float | None = None
     published_ratio: float | None = None
@@ -157,7 +157,7 @@ class Row:
         return (self.cell.connections, self.cell.load) if self.cell else None
 
 
-def rows_of(entry: str | MatrixRow, mode: str, view: RunView, published: PublishedNumbers | None) -> Iterator[Row]:
+def rows_of(entry: str | TableRow, mode: str, view: RunView, published: PublishedNumbers | None) -> Iterator[Row]:
     """Yield the rows that one entry of a table's list stands for."""
     text = entry if isinstance(entry, str) else entry.row
     try:
@@ -256,11 +256,11 @@ def _reason(trial: Trial) -> str:
     return clipped(one_line(trial.reason or trial.verdict), REASON_CHARACTERS)
 
 
-def _label(entry: str | MatrixRow, key: RowKey, view: RunView) -> tuple[str, str]:
+def _label(entry: str | TableRow, key: RowKey, view: RunView) -> tuple[str, str]:
     """Return a row's name and the words behind its number."""
     program, _ = view.programs.get((key.server, key.variant), (None, None))
     title = program.title if program else key.server
-    if isinstance(entry, MatrixRow):
+    if isinstance(entry, TableRow):
         return entry.title or title, entry.note or ("" if entry.title else _threads_note(key.threads))
     return title, _threads_note(key.threads)
 

@@ -22,7 +22,7 @@ from runners.records.folder import LOGS, replace_file, to_json
 from runners.records.run import Gate, Honesty
 from runners.server.builds import source_hash
 from runners.server.probe import wait_until_listening
-from runners.server.process import HOST, READY_TIMEOUT_S, Logs, Programs, Subject, TrialFailed, free_port, tail_of
+from runners.server.process import HOST, READY_TIMEOUT_S, Logs, Programs, ServerProcess, TrialFailed, free_port, tail_of
 from runners.system.machine import Layout
 from runners.system.processes import describe_exit, start, stop, wait
 
@@ -115,24 +115,24 @@ class Examination:
 
     def __init__(self, cell: Cell, port: int, logs: Logs) -> None:
         self.cell, self.port, self.logs = cell, port, logs
-        self.subject: Subject | None = None
+        self.server: ServerProcess | None = None
         self.asker: subprocess.Popen[bytes] | None = None
         self.why_not = ""
 
     def start(self, layout: Layout, programs: Programs) -> None:
         """Start the server."""
         try:
-            self.subject = Subject(self.cell, layout, programs, self.logs, self.port)
+            self.server = ServerProcess(self.cell, layout, programs, self.logs, self.port)
         except TrialFailed as failure:
             self.why_not = str(failure)
 
     def ask(self) -> None:
         """Wait until the server listens, and start asking."""
-        if self.subject is None:
+        if self.server is None:
             return
-        process, cell = self.subject.process, self.cell
+        process, cell = self.server.process, self.cell
         if not wait_until_listening(HOST, self.port, lambda: process.poll() is None, READY_TIMEOUT_S):
-            self.why_not = self.subject.why_silent()
+            self.why_not = self.server.why_silent()
             return
         target = Target(HOST, self.port, cell.path, cell.body.encode(), process.pid, keeps=cell.mode == "persistent")
         argv = [sys.executable, "-m", "runners.honesty.gates", words(target, cell.program.class_)]
@@ -144,10 +144,10 @@ class Examination:
         return Honesty(self.cell.program.name, self.cell.threads, self.cell.program.class_, self._gates())
 
     def _gates(self) -> tuple[Gate, ...]:
-        if self.subject is None or self.asker is None:
+        if self.server is None or self.asker is None:
             return (Gate("start", "It starts and listens.", required=True, outcome="fail", saw=self.why_not),)
         wait(self.asker, PATIENCE_S)
-        found, code = self._read(), self.subject.process.poll()
+        found, code = self._read(), self.server.process.poll()
         return found if code is None else (*found, _died(code))
 
     def _read(self) -> tuple[Gate, ...]:
@@ -163,8 +163,8 @@ class Examination:
         """End both processes."""
         if self.asker is not None:
             stop(self.asker)
-        if self.subject is not None:
-            self.subject.stop()
+        if self.server is not None:
+            self.server.stop()
 
 
 def chosen(cells: Iterable[Cell]) -> tuple[Cell, ...]:

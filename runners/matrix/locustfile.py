@@ -10,9 +10,9 @@ from runners.errors import BadInput
 from runners.matrix.cells import Locustfile
 
 
-def read_locustfile(name: str, base: Path = Path()) -> Locustfile:
-    """Return the locustfile `name` in the folder `base` as it is now; BadInput where there is none, or no Python."""
-    path = base / name
+def read_locustfile(name: str, root: Path = Path()) -> Locustfile:
+    """Return the locustfile `name` in the folder `root` as it is now; BadInput where there is none, or no Python."""
+    path = root / name
     try:
         text = path.read_bytes()
     except OSError as error:

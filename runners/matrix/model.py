@@ -103,7 +103,7 @@ class Preset(Section):
     blocks: Blocks = Field(default_factory=Blocks, description="Repetitions.")
     duet: DuetPreset | None = Field(None, description="Lengths and repetitions of duets; default: as above.")
     twin: bool = Field(
-        default=True, description="Measure each family's base twice under two names: what differs then is noise."
+        default=True, description="Measure each family's baseline twice under two names: what differs then is noise."
     )
 
     @property
@@ -233,7 +233,7 @@ class Addition(Section):
     modes: tuple[Mode, ...] = Field(MODES, min_length=1)
 
 
-class Row(Section):
+class TableRow(Section):
     """One row of a table; in short form the string "server.variant@threads"."""
 
     row: str = Field(description='"server", "server.variant" or "server.variant@threads".')
@@ -251,11 +251,11 @@ def _entry_kind(value: object) -> str:
     """Return which kind of row an entry is meant to be, so that its mistakes are told once."""
     if isinstance(value, Heading) or (isinstance(value, dict) and "heading" in value):
         return "Heading"
-    return "Row" if isinstance(value, Row | dict) else "str"
+    return "TableRow" if isinstance(value, TableRow | dict) else "str"
 
 
 RowEntry = Annotated[
-    Annotated[str, Tag("str")] | Annotated[Row, Tag("Row")] | Annotated[Heading, Tag("Heading")],
+    Annotated[str, Tag("str")] | Annotated[TableRow, Tag("TableRow")] | Annotated[Heading, Tag("Heading")],
     Discriminator(_entry_kind),
 ]
 
@@ -274,7 +274,7 @@ class Table(Section):
         description='How connections are used; "latency" also offers rates over persistent ones and times the answers.'
     )
     design: Design = Field(
-        "solo", description='"duet" also measures every row at the same moment as the base, to compare CPU cost.'
+        "solo", description='"duet" also measures every row at the same moment as the baseline, to compare CPU cost.'
     )
     fractions: tuple[Fraction, ...] = Field(
         (), description='Rates to offer, of a row\'s capacity; only with mode "latency". Default: 50%, 70%, 90%.'
@@ -377,7 +377,7 @@ class Validity(Section):
     start_skew_warn: Duration = Field(0.005, description="V28: the same, for a mark.")
     window_fail: Share = Field(0.10, description="V29: a fleet's rate while all load, against that of the whole.")
     window_warn: Share = Field(0.02, description="V29: the same, for a mark.")
-    twin: Share = Field(0.10, description="V23: half-width of the base against its twin; wider: nothing is ranked.")
+    twin: Share = Field(0.10, description="V23: half-width of the baseline against its twin; wider: nothing is ranked.")
 
 
 class Matrix(Section):

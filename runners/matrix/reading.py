@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from runners.errors import BadInput
 from runners.matrix.cells import parse_row, programs
 from runners.matrix.locate import locate
-from runners.matrix.model import Heading, Matrix, Row, Server
+from runners.matrix.model import Heading, Matrix, Server, TableRow
 
 Path_ = tuple[str | int, ...]
 
@@ -108,7 +108,7 @@ def _needless_versions(name: str, server: Server) -> Iterator[Problem]:
             yield Problem(("server", name, "at_least", tool), f"'{tool}' is not among the server's needs")
 
 
-def _row_problems(path: Path_, entry: str | Row, matrix: Matrix) -> Iterator[Problem]:
+def _row_problems(path: Path_, entry: str | TableRow, matrix: Matrix) -> Iterator[Problem]:
     text = entry if isinstance(entry, str) else entry.row
     try:
         key = parse_row(text)
@@ -159,10 +159,10 @@ def _name(path: Path_) -> str:
     return str(path[-1]) if path else "matrix"
 
 
-_INNER = {"str", "Row", "Heading", "tuple[str, ...]", "[key]"}  # parts of pydantic's paths that no document has
+_INNER = {"str", "TableRow", "Heading", "tuple[str, ...]", "[key]"}  # parts of pydantic's paths that no document has
 
 
-ENTRIES = {model.__name__: model for model in (Row, Heading)}
+ENTRIES = {model.__name__: model for model in (TableRow, Heading)}
 
 
 def _siblings(path: Path_) -> list[str]:

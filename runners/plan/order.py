@@ -54,17 +54,17 @@ class Duet:
     """Two cells that are measured at the same moment: a row, and the cell that it is compared with."""
 
     row: Cell
-    base: Cell
+    baseline: Cell
 
     @property
     def pair(self) -> str:
         """Return the pair's name, whichever starts first."""
-        return TOGETHER.join((self.row.id, self.base.id))
+        return TOGETHER.join((self.row.id, self.baseline.id))
 
     @property
     def family(self) -> str:
         """Return the family of all duets against the same cell."""
-        return f"{self.base.family}{DUETS}"
+        return f"{self.baseline.family}{DUETS}"
 
 
 def is_duet_family(name: str) -> bool:
@@ -101,7 +101,7 @@ def _squares(ids: Sequence[str], blocks: int, chance: random.Random) -> tuple[Bl
 
 
 def _duet_blocks(duets: Sequence[Duet], blocks: int, chance: random.Random) -> tuple[Block, ...]:
-    orders = {duet.pair: starts((duet.row.id, duet.base.id), blocks, chance) for duet in duets}
+    orders = {duet.pair: starts((duet.row.id, duet.baseline.id), blocks, chance) for duet in duets}
     return tuple(
         tuple(TOGETHER.join(orders[duet.pair][block]) for duet in chance.sample(duets, len(duets)))
         for block in range(blocks)

@@ -1,4 +1,4 @@
-"""Turns a matrix, a machine and a person's wishes into a plan: which cells, in which order, for how long."""
+"""Turns a matrix, a machine and a person's options into a plan: which cells, in which order, for how long."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FLEET_LOADS = (FLEET, LOCUST)
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Options:
     """What a person asked for on the command line."""
 
     matrix: Path | None = None
@@ -46,12 +46,12 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is decided before anything runs. `base` is the folder that the matrix's paths are relative to."""
+    """All that is decided before anything runs. `root` is the folder that the matrix's paths are relative to."""
 
     matrix: Matrix
     text: str
     path: Path
-    base: Path
+    root: Path
     preset_name: str
     preset: Preset
     machine: str
@@ -62,7 +62,7 @@ class Plan:
     host: Host
     seed: int
     duets: tuple[Duet, ...]
-    bases: Mapping[str, str]
+    baselines: Mapping[str, str]
     budget_s: float | None
     clients: int = 0
     locustfile: Locustfile | None = None
@@ -80,7 +80,7 @@ class Plan:
     @property
     def duet_only(self) -> bool:
         """Return whether a person asked for duets of two variants and nothing else."""
-        return all(is_duet_family(base) for base in self.bases)
+        return all(is_duet_family(baseline) for baseline in self.baselines)
 
     @property
     def trial_count(self) -> int:
@@ -121,37 +121,37 @@ class Plan:
         return latency.estimated_s(self.goals, self.preset)
 
 
-def make_plan(wishes: Wishes) -> Plan:
+def make_plan(options: Options) -> Plan:
     """Read the matrix, look at the machine and its tools, expand and select; BadInput and NothingSelected."""
-    path = wishes.matrix or default_matrix()
+    path = options.matrix or default_matrix()
     matrix, text = read_matrix(path, TOOL_DATA)
-    return plan_matrix(matrix, text, path, wishes)
+    return plan_matrix(matrix, text, path, options)
 
 
-def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
+def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options) -> Plan:
     """Make the plan for a matrix that is already read."""
-    preset_name = _known("preset", wishes.preset or matrix.suite.preset, matrix.preset)
+    preset_name = _known("preset", options.preset or matrix.suite.preset, matrix.preset)
     facts = machine_facts()
-    machine = choose_profile(matrix.machine, wishes.machine, facts)
+    machine = choose_profile(matrix.machine, options.machine, facts)
     host = this_host()
     tools = find_tools(matrix.tool, needed_tools(matrix), host)
-    wishes = replace(wishes, clients=wishes.clients or (len(matrix.client) if wishes.load == FLEET else 0))
-    load = _load(wishes, tools)
-    base = path.resolve().parent
-    hashes = {program_dir: source_hash(base / program_dir) for program_dir in _folders(matrix)}
+    options = replace(options, clients=options.clients or (len(matrix.client) if options.load == FLEET else 0))
+    load = _load(options, tools)
+    root = path.resolve().parent
+    hashes = {program_dir: source_hash(root / program_dir) for program_dir in _folders(matrix)}
     preset = matrix.preset[preset_name]
-    selection = wishes.selection if wishes.duet else wishes.selection.within(matrix.suite.groups)
-    locustfile = read_locustfile(matrix.suite.locustfile, base) if matrix.suite.locustfile and load == LOCUST else None
-    expanded = expand(matrix, machine, preset, load, hashes, wishes.clients, locustfile)
+    selection = options.selection if options.duet else options.selection.within(matrix.suite.groups)
+    locustfile = read_locustfile(matrix.suite.locustfile, root) if matrix.suite.locustfile and load == LOCUST else None
+    expanded = expand(matrix, machine, preset, load, hashes, options.clients, locustfile)
     cells = select(expanded, selection, matrix.table)
     cells = tuple(_with_tools(planned, tools, load) for planned in cells)
-    tables = _solo(matrix) if wishes.clients else matrix
-    pairing = pair_up(tables, cells, twin=preset.twin, duet=wishes.duet)
+    tables = _solo(matrix) if options.clients else matrix
+    pairing = pair_up(tables, cells, twin=preset.twin, duet=options.duet)
     return Plan(
         matrix=matrix,
         text=text,
         path=path,
-        base=base,
+        root=root,
         preset_name=preset_name,
         preset=preset,
         machine=machine,
@@ -161,21 +161,21 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, wishes: Wishes) -> Plan:
         tools=tools,
         host=host,
         duets=pairing.duets,
-        bases=pairing.bases,
-        budget_s=wishes.budget_s,
-        clients=wishes.clients,
+        baselines=pairing.baselines,
+        budget_s=options.budget_s,
+        clients=options.clients,
         locustfile=locustfile,
-        seed=random.SystemRandom().randrange(2**32) if wishes.seed is None else wishes.seed,
+        seed=random.SystemRandom().randrange(2**32) if options.seed is None else options.seed,
     )
 
 
-def resuming(run: Run) -> Wishes:
-    """Return the wishes that lead to a recorded run's own cells again."""
+def resuming(run: Run) -> Options:
+    """Return the options that lead to a recorded run's own cells again."""
     cells = tuple(cell.slug for cell in run.cells if cell.status in {"planned", "failed"} and not cell.twin_of)
     if not cells:
         raise BadInput("the run has no cells yet, so there is nothing to resume; start a new one")
     loads = {cell.load for cell in run.cells}
-    return Wishes(
+    return Options(
         preset=run.preset,
         machine=run.machine,
         load=loads.pop(),
@@ -189,22 +189,22 @@ def resuming(run: Run) -> Wishes:
 
 def _recorded_duet(run: Run) -> tuple[str, str] | None:
     """Return the two slugs of a run that held duets of one pair and nothing else."""
-    if not run.bases or any(not is_duet_family(family) for family in run.order):
+    if not run.baselines or any(not is_duet_family(family) for family in run.order):
         return None
     names = {cell.id: cell.slug for cell in run.cells}
-    base = next(iter(run.bases.values()))
-    others = [cell.slug for cell in run.cells if cell.id != base and not cell.twin_of]
-    return (others[0], names[base]) if others else None
+    baseline = next(iter(run.baselines.values()))
+    others = [cell.slug for cell in run.cells if cell.id != baseline and not cell.twin_of]
+    return (others[0], names[baseline]) if others else None
 
 
-def install_missing(wishes: Wishes, say: Callable[[str], None]) -> None:
+def install_missing(options: Options, say: Callable[[str], None]) -> None:
     """Bring the tools that the wished cells lack, as far as that is allowed; what stays missing is in the plan."""
-    path = wishes.matrix or default_matrix()
+    path = options.matrix or default_matrix()
     matrix, text = read_matrix(path, TOOL_DATA)
-    plan = plan_matrix(matrix, text, path, wishes)
+    plan = plan_matrix(matrix, text, path, options)
     wanted = [name for planned in plan.cells if planned.lacks for name in planned.lacks]
     wanted += [LOADS[PACED_LOAD].tool] if plan.unpaced else []
-    loads = [wishes.load] if wishes.load else list(PREFERRED_LOADS)
+    loads = [options.load] if options.load else list(PREFERRED_LOADS)
     statuses = install_tools(matrix.tool, dict.fromkeys(wanted), plan.host, say=say)
     for kind in loads:
         if is_here(install_tools(matrix.tool, [LOADS[kind].tool], plan.host, say=say)[LOADS[kind].tool]):
@@ -276,18 +276,18 @@ def _available_load(tools: Mapping[str, ToolStatus]) -> str:
     return next((kind for kind in PREFERRED_LOADS if is_here(tools[LOADS[kind].tool])), PREFERRED_LOADS[0])
 
 
-def _load(wishes: Wishes, tools: Mapping[str, ToolStatus]) -> str:
+def _load(options: Options, tools: Mapping[str, ToolStatus]) -> str:
     """Return the load generator that is asked for; BadInput where it cannot be what is meant."""
-    if wishes.clients:
-        load = wishes.load or FLEET
+    if options.clients:
+        load = options.load or FLEET
         if load not in FLEET_LOADS:
             raise BadInput(f"{load} loads from this machine only; a fleet runs {' or '.join(FLEET_LOADS)}")
-        if wishes.duet:
+        if options.duet:
             raise BadInput("a duet is loaded from this machine only; leave out --duet, or --expect-workers")
         return load
-    if wishes.load == FLEET:
+    if options.load == FLEET:
         raise BadInput("say how many client hosts there are and where they reach this one: --expect-workers N --bind A")
-    return _known("load", wishes.load, LOADS) if wishes.load else _available_load(tools)
+    return _known("load", options.load, LOADS) if options.load else _available_load(tools)
 
 
 def _solo(matrix: Matrix) -> Matrix:

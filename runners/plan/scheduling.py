@@ -52,7 +52,7 @@ class Schedule:
     """A run's families with their blocks, the cell that each is compared with, and when to stop."""
 
     order: Mapping[str, Sequence[Block]]
-    bases: Mapping[str, str]
+    baselines: Mapping[str, str]
     bounds: Bounds
     seed: int
     block_s: Mapping[str, float]
@@ -99,7 +99,7 @@ class Schedule:
             return math.inf
         counted = counting(trials)
         compare = compare_duets if is_duet_family(family) else compare_family
-        return widest(compare(counted, self.bases[family]))
+        return widest(compare(counted, self.baselines[family]))
 
     def _least(self, progress: Sequence[Progress]) -> tuple[str, int, int] | None:
         """Return the next block on the way to every family's least number; all come along evenly, in random order."""

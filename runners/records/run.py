@@ -114,7 +114,7 @@ class Run:
     """The head of a run folder: what was planned, on which machine, with which tools.
 
     `order` maps each family to its blocks, each a list of cell ids ("A + B" for a duet in which A starts first);
-    `bases` maps each family to the cell that its others are compared with; `ended_by` says which bound ended it.
+    `baselines` maps each family to the cell that its others are compared with; `ended_by` says which bound ended it.
     """
 
     kind: Literal["measured", "published"]
@@ -136,7 +136,7 @@ class Run:
     honesty: tuple[Honesty, ...] = ()
     cells: tuple[CellInfo, ...] = ()
     order: dict[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
-    bases: dict[str, str] = field(default_factory=dict)
+    baselines: dict[str, str] = field(default_factory=dict)
     blocks_min: int = 0
     duet_blocks_min: int | None = None
     duet_duration_s: float | None = None

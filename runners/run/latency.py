@@ -23,7 +23,7 @@ from runners.records.run import Run
 from runners.records.trial import Trial
 from runners.stats.comparison import counting
 from runners.stats.histogram import decode, percentile_us
-from runners.trial.trial import Workplace, blanks, measure
+from runners.trial.trial import Rig, blanks, measure
 
 DESIGNS = frozenset({"paced", "search", "confirm"})
 START_SHARE = 1 / 16  # of the capacity, where the search begins
@@ -107,7 +107,7 @@ def _key(trial: Trial) -> Key:
 class Bench:
     """Measures what is not recorded yet, and tells it."""
 
-    place: Workplace
+    rig: Rig
     say: Callable[[str], None]
     recorded: list[Trial]
     done: dict[Key, Trial] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class Bench:
         if (found := self.done.get(_key(blank))) is not None:
             return found
         try:
-            (trial,) = measure((cell,), slot, self.place)
+            (trial,) = measure((cell,), slot, self.rig)
         except Interrupted as error:
             self.record(replace(blank, reason=str(error)))
             raise
@@ -142,7 +142,7 @@ class Bench:
 
     def record(self, trial: Trial) -> None:
         """Write a trial down."""
-        folder.append_trial(self.place.folder, trial)
+        folder.append_trial(self.rig.folder, trial)
         self.recorded.append(trial)
         self.done[_key(trial)] = trial
 
@@ -161,7 +161,7 @@ def measure_goals(
     goals: Sequence[Goal],
     run: Run,
     trials: Sequence[Trial],
-    place: Workplace,
+    rig: Rig,
     say: Callable[[str], None],
     after_block: Callable[[], object],
 ) -> tuple[Trial, ...]:
@@ -169,7 +169,7 @@ def measure_goals(
 
     In each block every cell meets every share of its capacity once, in a random order.
     """
-    bench = Bench(place, say, list(trials))
+    bench = Bench(rig, say, list(trials))
     known = [(goal, capacity) for goal in goals if (capacity := capacity_per_s(trials, goal.cell)) is not None]
     for goal in goals:
         if capacity_per_s(trials, goal.cell) is None:

@@ -15,7 +15,7 @@ from runners.plan.planning import Plan, layouts
 from runners.records import folder
 from runners.records.run import BuildInfo, CellInfo, Honesty, Run
 from runners.server import builds
-from runners.server.builds import Workshop
+from runners.server.builds import BuildContext
 from runners.server.process import Programs
 from runners.system.machine import Layout, format_cpus
 from runners.tools import find as tools
@@ -24,11 +24,11 @@ from runners.trial.trial import load_command
 Say = Callable[[str], None]
 
 
-def workshop(plan: Plan, path: Path) -> Workshop:
+def build_context(plan: Plan, path: Path) -> BuildContext:
     """Return where a plan's servers are built; logs go into the run folder `path`."""
     (path / folder.LOGS).mkdir(parents=True, exist_ok=True)
-    return Workshop(
-        base=plan.base,
+    return BuildContext(
+        root=plan.root,
         cache=plan.host.cache / "builds",
         folder=path,
         env={**os.environ, **tools.tool_environment(plan.tools, plan.host)},
@@ -36,18 +36,18 @@ def workshop(plan: Plan, path: Path) -> Workshop:
     )
 
 
-def programs_of(plan: Plan, shop: Workshop) -> Programs:
+def programs_of(plan: Plan, context: BuildContext) -> Programs:
     """Return where a plan's built servers lie."""
     variants = {cell.program.name: cell.program for cell in plan.measurable}
-    outputs = {name: builds.program_path(program, shop) for name, program in variants.items() if program.build}
-    return Programs(plan.base, outputs, shop.env)
+    outputs = {name: builds.program_path(program, context) for name, program in variants.items() if program.build}
+    return Programs(plan.root, outputs, context.env)
 
 
-def build(plan: Plan, shop: Workshop, say: Say) -> dict[str, BuildInfo]:
+def build(plan: Plan, context: BuildContext, say: Say) -> dict[str, BuildInfo]:
     """Build what can be measured, and say what became of it."""
     programs = {cell.program.name: cell.program for cell in plan.measurable}
     say(f"building {len(programs)} variants (kept in the cache once built)")
-    return builds.build_all(programs.values(), shop, lambda info: _say_built(info, say))
+    return builds.build_all(programs.values(), context, lambda info: _say_built(info, say))
 
 
 SKIPPED = "The honesty gates were skipped: whether these servers answer honestly was not examined before timing them."
@@ -58,19 +58,24 @@ def prepare(plan: Plan, run: Run, path: Path, say: Say, *, skip_gates: bool = Fa
 
     Return the run's new head, and where its servers lie: found once, so that whoever edits them meanwhile does no harm.
     """
-    shop = workshop(plan, path)
-    infos = build(plan, shop, say)
+    context = build_context(plan, path)
+    infos = build(plan, context, say)
     reasons = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
-    programs = programs_of(plan, shop)
-    honesty = run.honesty or (() if skip_gates else _examined(plan, shop, programs, reasons, say))
+    programs = programs_of(plan, context)
+    honesty = run.honesty or (() if skip_gates else _examined(plan, context, programs, reasons, say))
     reasons |= {each.variant: honesty_reason(each) for each in honesty if each.failed and each.class_ != "historic"}
     cells = _cell_infos(plan, reasons)
     solos = [cell for cell in plan.solos if cell.program.name not in reasons]
-    duets = [duet for duet in plan.duets if not {duet.row.program.name, duet.base.program.name} & reasons.keys()]
+    duets = [duet for duet in plan.duets if not {duet.row.program.name, duet.baseline.program.name} & reasons.keys()]
     preset = plan.preset
     planned = run.order or order.family_blocks(solos, duets, preset.blocks.max, plan.seed, preset.duet_blocks.max)
     run = replace(
-        run, builds=tuple(infos.values()), honesty=honesty, cells=cells, order=planned, bases=_bases(plan, planned)
+        run,
+        builds=tuple(infos.values()),
+        honesty=honesty,
+        cells=cells,
+        order=planned,
+        baselines=_baselines(plan, planned),
     )
     if skip_gates and not honesty and SKIPPED not in run.notes:
         run = replace(run, notes=(*run.notes, SKIPPED))
@@ -79,11 +84,11 @@ def prepare(plan: Plan, run: Run, path: Path, say: Say, *, skip_gates: bool = Fa
 
 
 def _examined(
-    plan: Plan, shop: Workshop, programs: Programs, broken: Mapping[str, str], say: Say
+    plan: Plan, context: BuildContext, programs: Programs, broken: Mapping[str, str], say: Say
 ) -> tuple[Honesty, ...]:
     """Let the gates ask each server once; what passed is remembered as long as nothing of it changes."""
     cells = [cell for cell in plan.measurable if cell.program.name not in broken]
-    examiner = Examiner(programs, layouts(plan), shop.folder, shop.tool_versions, plan.host.cache / "honesty")
+    examiner = Examiner(programs, layouts(plan), context.folder, context.tool_versions, plan.host.cache / "honesty")
     say("asking each server from outside whether it is honest (remembered once it has passed)")
     return examiner.examine(cells, lambda honesty: _say_examined(honesty, say))
 
@@ -100,13 +105,13 @@ def honesty_reason(honesty: Honesty) -> str:
     return f"fails the honesty gate '{first.id}': {first.saw}{more}"
 
 
-def _bases(plan: Plan, planned: Mapping[str, Sequence[order.Block]]) -> dict[str, str]:
-    """Return each family's base; the first cell of its first block where the base could not be built."""
-    bases = {}
+def _baselines(plan: Plan, planned: Mapping[str, Sequence[order.Block]]) -> dict[str, str]:
+    """Return each family's baseline; the first cell of its first block where the baseline could not be built."""
+    baselines = {}
     for family, blocks in planned.items():
         ids = [cell for item in blocks[0] for cell in item.split(TOGETHER)]
-        bases[family] = plan.bases[family] if plan.bases[family] in ids else ids[0]
-    return bases
+        baselines[family] = plan.baselines[family] if plan.baselines[family] in ids else ids[0]
+    return baselines
 
 
 def _say_built(info: BuildInfo, say: Say) -> None:

@@ -19,7 +19,7 @@ from typing import Literal
 
 from runners.errors import BadInput, Interrupted, NothingSelected, UnfitMachine
 from runners.loads import LOADS
-from runners.loads.fleet.master.session import FleetWishes, fleet
+from runners.loads.fleet.master.session import FleetOptions, fleet
 from runners.matrix.cells import Cell
 from runners.plan import order
 from runners.plan.order import TOGETHER
@@ -37,7 +37,7 @@ from runners.system.network import Kind, enter_user_namespace
 from runners.system.processes import end_leftovers, sweep
 from runners.system.tuning import Change, tuned
 from runners.tools import find as tools
-from runners.trial.trial import PACED_LOAD, Workplace, blanks, measure
+from runners.trial.trial import PACED_LOAD, Rig, blanks, measure
 from runners.units import format_duration
 from runners.version import VERSION
 from speedup.listing import what
@@ -58,10 +58,10 @@ class Job:
     recorded: tuple[Trial, ...] = ()
     tune: bool = False
     skip_gates: bool = False
-    fleet: FleetWishes | None = None
+    fleet: FleetOptions | None = None
 
 
-def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", wishes: FleetWishes | None = None) -> Job:
+def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
     """Make the run folder and return the job; nothing is measured yet."""
     began = dt.datetime.now(dt.UTC)
     path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
@@ -83,7 +83,7 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", wishes: Fl
         duet_duration_s=plan.preset.duet.duration if plan.preset.duet else None,
         precision=blocks.precision,
         budget_s=plan.budget_s,
-        bases=dict(plan.bases),
+        baselines=dict(plan.baselines),
         seed=plan.seed,
         version=VERSION,
         arguments=tuple(sys.argv[1:]),
@@ -91,9 +91,9 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", wishes: Fl
         tools=_tool_infos(plan),
         published=_published(plan),
         notes=_notes(plan),
-        fleet=FleetInfo(wishes.clients, wishes.bind, wishes.port) if wishes else None,
+        fleet=FleetInfo(options.clients, options.bind, options.port) if options else None,
     )
-    return Job(plan, path, run, network, fleet=wishes)
+    return Job(plan, path, run, network, fleet=options)
 
 
 def _facts(plan: Plan) -> dict[str, str]:
@@ -102,7 +102,7 @@ def _facts(plan: Plan) -> dict[str, str]:
     return {**plan.facts, **({"commit": commit} if commit else {})}
 
 
-def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", wishes: FleetWishes | None = None) -> Job:
+def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
     """Return the job that finishes a run folder; BadInput where its cells can no longer be measured as they were."""
     run = folder.read_run(path)
     now = {cell.id for cell in plan.measurable}
@@ -115,7 +115,7 @@ def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", wishes: F
         )
     if _versions(run.tools) != _versions(_tool_infos(plan)):
         raise BadInput(f"{path}: a tool's version changed since this run began; start a new run")
-    return Job(plan, path, run, network, folder.read_trials(path), fleet=wishes)
+    return Job(plan, path, run, network, folder.read_trials(path), fleet=options)
 
 
 def summary(job: Job) -> str:
@@ -164,9 +164,9 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
         job = replace(job, run=run)
         try:
             with tuned(job.plan.host.cache, reporter.say, wanted=job.tune) as changes:
-                place = _workplace(job, programs, reporter, interruption)
-                with _loaded_from(job, place, reporter) as (job, place):
-                    return _measure_all(_noting(job, changes), place, reporter, after_block)
+                rig = _rig(job, programs, reporter, interruption)
+                with _loaded_from(job, rig, reporter) as (job, rig):
+                    return _measure_all(_noting(job, changes), rig, reporter, after_block)
         except Interrupted as error:
             resume = f"{command_line()} run --resume {os.path.relpath(job.folder)}"
             raise Interrupted(f"{error}; to go on: {resume}") from error
@@ -176,22 +176,22 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
 
 
 @contextmanager
-def _loaded_from(job: Job, place: Workplace, reporter: Reporter) -> Iterator[tuple[Job, Workplace]]:
+def _loaded_from(job: Job, rig: Rig, reporter: Reporter) -> Iterator[tuple[Job, Rig]]:
     """Hold the fleet together for the run, if one loads it, and record who it is."""
     if job.fleet is None:
-        yield job, place
+        yield job, rig
         return
-    wishes, log = job.fleet, job.folder / folder.LOGS / "fleet.txt"
-    with fleet(wishes, place.programs.env, log, reporter.say, place.tick) as ready:
-        info = FleetInfo(wishes.clients, wishes.bind, wishes.port, tuple(map(dict, ready.clients)))
+    options, log = job.fleet, job.folder / folder.LOGS / "fleet.txt"
+    with fleet(options, rig.programs.env, log, reporter.say, rig.tick) as ready:
+        info = FleetInfo(options.clients, options.bind, options.port, tuple(map(dict, ready.clients)))
         job = replace(job, run=replace(job.run, fleet=info))
         folder.write_run(job.folder, job.run)
 
         def tick() -> None:
-            place.tick()
+            rig.tick()
             ready.tend()
 
-        yield job, replace(place, host=wishes.bind, fleet=ready.socket, tick=tick)
+        yield job, replace(rig, host=options.bind, fleet=ready.socket, tick=tick)
 
 
 def _noting(job: Job, changes: Sequence[Change]) -> Job:
@@ -204,7 +204,7 @@ def _noting(job: Job, changes: Sequence[Change]) -> Job:
     return replace(job, run=run)
 
 
-def _measure_all(job: Job, place: Workplace, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
+def _measure_all(job: Job, rig: Rig, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
     """Measure block after block until the schedule says that it is enough."""
     schedule = _schedule(job)
     cells = {cell.id: cell for cell in job.plan.measurable}
@@ -213,7 +213,7 @@ def _measure_all(job: Job, place: Workplace, reporter: Reporter, after_block: Af
     reporter.begin(pace)
     while slots := schedule.following(trials, spent_s(trials)):
         for slot in slots:
-            records = _measured([cells[cell] for cell in slot.cells], slot, place)
+            records = _measured([cells[cell] for cell in slot.cells], slot, rig)
             for record in records:
                 folder.append_trial(job.folder, record)
             trials += records
@@ -222,7 +222,7 @@ def _measure_all(job: Job, place: Workplace, reporter: Reporter, after_block: Af
         after_block(job.folder)
     folder.write_run(job.folder, replace(job.run, ended_by=schedule.ended_by(trials)))
     return latency.measure_goals(
-        job.plan.goals, job.run, [*trials, *paced], place, reporter.say, lambda: after_block(job.folder)
+        job.plan.goals, job.run, [*trials, *paced], rig, reporter.say, lambda: after_block(job.folder)
     )
 
 
@@ -231,7 +231,7 @@ def _schedule(job: Job) -> Schedule:
     block_s = {family: sum(_item_s(item, cells) for item in blocks[0]) for family, blocks in job.run.order.items()}
     run, budget_s = job.run, job.plan.closed_budget_s
     bounds = Bounds(run.blocks_min, run.precision, budget_s, least_duets=run.duet_blocks_min)
-    return Schedule(run.order, run.bases, bounds, run.seed or 0, block_s)
+    return Schedule(run.order, run.baselines, bounds, run.seed or 0, block_s)
 
 
 def _item_s(item: str, cells: Mapping[str, Cell]) -> float:
@@ -246,22 +246,22 @@ def spent_s(trials: Sequence[Trial]) -> float:
     return sum((trial.duration_us or 0) / 1e6 for trial in trials if trial.role != "second")
 
 
-def _measured(cells: Sequence[Cell], slot: order.Slot, place: Workplace) -> tuple[Trial, ...]:
+def _measured(cells: Sequence[Cell], slot: order.Slot, rig: Rig) -> tuple[Trial, ...]:
     """Measure; an interruption is recorded as `not run` before it goes on."""
     try:
-        return measure(cells, slot, place)
+        return measure(cells, slot, rig)
     except Interrupted as error:
         for blank in blanks(cells, slot):
-            folder.append_trial(place.folder, replace(blank, reason=str(error)))
+            folder.append_trial(rig.folder, replace(blank, reason=str(error)))
         raise
 
 
-def _workplace(job: Job, programs: Programs, reporter: Reporter, interruption: Interruption) -> Workplace:
+def _rig(job: Job, programs: Programs, reporter: Reporter, interruption: Interruption) -> Rig:
     def tick() -> None:
         interruption.check()
         reporter.tick()
 
-    return Workplace(
+    return Rig(
         folder=job.folder,
         programs=programs,
         layouts=layouts(job.plan),
@@ -305,7 +305,7 @@ def _hash(path: str | None) -> str | None:
 
 def _published(plan: Plan) -> tuple[Published, ...]:
     """Read the published runs that the matrix names, to be kept inside the run."""
-    folders = [folder.read_folder(plan.base / name) for name in plan.matrix.suite.published]
+    folders = [folder.read_folder(plan.root / name) for name in plan.matrix.suite.published]
     return tuple(Published(item.run, item.trials) for item in folders)
 
 

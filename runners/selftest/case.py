@@ -91,7 +91,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Result:
+class CaseResult:
     """What was reported of a case. `retried` says for each earlier attempt which noise of the machine spoilt it."""
 
     name: str

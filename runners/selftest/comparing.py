@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from runners.matrix.cells import LoadSettings
 from runners.plan.order import Slot, starts
 from runners.records.trial import Trial
-from runners.selftest.case import Need, Result
-from runners.selftest.measuring import Bench, Say
+from runners.selftest.case import CaseResult, Need
+from runners.selftest.measuring import CaseRunner, Say
 from runners.stats.comparison import SERVER_COST, log_ratios
 from runners.stats.statistics import Estimate, judge_cost, ratio
 from runners.trial.trial import measure
@@ -26,7 +26,7 @@ from runners.trial.trial import measure
 WANTED = 10
 MOST = 14
 SLOWDOWN = 0.03
-BASE_SPIN_NS = 2000  # both servers spin: how far a loop that watches a clock overshoots is then the same in both
+BASELINE_SPIN_NS = 2000  # both servers spin: how far a loop that watches a clock overshoots is then the same in both
 FACTOR = 3  # how far from the spin alone the reported share may be
 LOAD = LoadSettings("wrk", 0.2, 1.0, None)
 NEEDS: tuple[Need, ...] = ("wrk", "namespace")
@@ -36,30 +36,30 @@ NAMES = (SAME, SLOWED)
 
 
 @dataclass(frozen=True)
-class Series:
-    """The trials of one pair's duets: those of the row, those of the base, and how many noise spoilt."""
+class PairTrials:
+    """The trials of one pair's duets: those of the row, those of the baseline, and how many noise spoilt."""
 
     rows: tuple[Trial, ...]
-    bases: tuple[Trial, ...]
+    baselines: tuple[Trial, ...]
 
     @property
     def estimate(self) -> Estimate | None:
-        """Return the ratio of the row's CPU time per request to the base's."""
-        logs = log_ratios(self.rows, self.bases, SERVER_COST)
+        """Return the ratio of the row's CPU time per request to the baseline's."""
+        logs = log_ratios(self.rows, self.baselines, SERVER_COST)
         return ratio(logs) if logs else None
 
     @property
     def base_cost_us(self) -> float:
-        """Return the base's CPU time per request in microseconds, the median over the duets."""
-        return statistics.median(t.server_cpu_us_per_request or math.nan for t in self.bases if t.verdict == "ok")
+        """Return the baseline's CPU time per request in microseconds, the median over the duets."""
+        return statistics.median(t.server_cpu_us_per_request or math.nan for t in self.baselines if t.verdict == "ok")
 
     @property
     def spoilt(self) -> tuple[Trial, ...]:
         """Return the trials that do not count."""
-        return tuple(trial for trial in (*self.rows, *self.bases) if trial.verdict != "ok")
+        return tuple(trial for trial in (*self.rows, *self.baselines) if trial.verdict != "ok")
 
 
-def run_comparisons(names: Sequence[str], bench: Bench, say: Say) -> list[Result]:
+def run_comparisons(names: Sequence[str], bench: CaseRunner, say: Say) -> list[CaseResult]:
     """Return the results of the chosen statistical cases."""
     missing = tuple(bench.lacks[need] for need in NEEDS if need in bench.lacks)
     if missing or not names:
@@ -67,7 +67,7 @@ def run_comparisons(names: Sequence[str], bench: Bench, say: Say) -> list[Result
     began = time.monotonic()
     same = measure_pair(bench, more_ns=0, say=say)
     results = [replace(judge_same(same), seconds=time.monotonic() - began)] if SAME in names else []
-    if SLOWED in names and len(same.bases) > len(same.spoilt):
+    if SLOWED in names and len(same.baselines) > len(same.spoilt):
         began = time.monotonic()
         more_ns = round(SLOWDOWN * same.base_cost_us * 1000)
         slowed = measure_pair(bench, more_ns=more_ns, say=say)
@@ -75,16 +75,16 @@ def run_comparisons(names: Sequence[str], bench: Bench, say: Say) -> list[Result
     return [replace(result, seconds=round(result.seconds, 1)) for result in results]
 
 
-def measure_pair(bench: Bench, more_ns: int, say: Say) -> Series:
+def measure_pair(bench: CaseRunner, more_ns: int, say: Say) -> PairTrials:
     """Measure duets of a server with one that spins longer, until enough are valid."""
-    base = bench.cell("plain", ("server.py", f"--spin-ns={BASE_SPIN_NS}"), LOAD)
-    row = bench.cell("spinning", ("server.py", f"--spin-ns={BASE_SPIN_NS + more_ns}"), LOAD)
-    series = Series((), ())
+    baseline = bench.cell("plain", ("server.py", f"--spin-ns={BASELINE_SPIN_NS}"), LOAD)
+    row = bench.cell("spinning", ("server.py", f"--spin-ns={BASELINE_SPIN_NS + more_ns}"), LOAD)
+    series = PairTrials((), ())
     chance = random.Random(more_ns)  # noqa: S311 - an order, not a secret
-    for block, cells in enumerate(starts((row, base), MOST, chance)):
-        slot = Slot(tuple(cell.id for cell in cells), f"{base.family}/duet", block, 0, block)
-        records = {trial.cell: trial for trial in measure(cells, slot, bench.workplace())}
-        series = Series((*series.rows, records[row.id]), (*series.bases, records[base.id]))
+    for block, cells in enumerate(starts((row, baseline), MOST, chance)):
+        slot = Slot(tuple(cell.id for cell in cells), f"{baseline.family}/duet", block, 0, block)
+        records = {trial.cell: trial for trial in measure(cells, slot, bench.rig())}
+        series = PairTrials((*series.rows, records[row.id]), (*series.baselines, records[baseline.id]))
         if series.spoilt and series.spoilt[-1].block == block:
             say(f"  a duet does not count: {series.spoilt[-1].reason}")
         if block + 1 - len({trial.block for trial in series.spoilt}) >= WANTED:
@@ -92,7 +92,7 @@ def measure_pair(bench: Bench, more_ns: int, say: Say) -> Series:
     return series
 
 
-def judge_same(series: Series) -> Result:
+def judge_same(series: PairTrials) -> CaseResult:
     """Return whether identical servers were left unresolved or called equivalent."""
     blank = _blank(SAME)
     estimate = series.estimate
@@ -103,7 +103,7 @@ def judge_same(series: Series) -> Result:
     return _result(blank, series, estimate, why)
 
 
-def judge_slowed(series: Series, more_ns: int) -> Result:
+def judge_slowed(series: PairTrials, more_ns: int) -> CaseResult:
     """Return whether the slower server was called costlier, by about as much as it is."""
     estimate = series.estimate
     if estimate is None:
@@ -118,13 +118,13 @@ def judge_slowed(series: Series, more_ns: int) -> Result:
     return _result(blank, series, estimate, tuple(why))
 
 
-def _blank(name: str) -> Result:
+def _blank(name: str) -> CaseResult:
     wanted = "not different" if name == SAME else "costlier"
     truth = "ratio 1" if name == SAME else "3 % more CPU time for each request"
-    return Result(name, truth, "duets", wanted, "not run")
+    return CaseResult(name, truth, "duets", wanted, "not run")
 
 
-def _result(blank: Result, series: Series, estimate: Estimate, why: tuple[str, ...]) -> Result:
+def _result(blank: CaseResult, series: PairTrials, estimate: Estimate, why: tuple[str, ...]) -> CaseResult:
     interval = estimate.interval
     between = f", {interval.low:.3f} to {interval.high:.3f}" if interval else ""
     answer = judge_cost(estimate).answer
@@ -138,6 +138,6 @@ def _result(blank: Result, series: Series, estimate: Estimate, why: tuple[str, .
     )
 
 
-def _nothing(series: Series) -> tuple[str, ...]:
+def _nothing(series: PairTrials) -> tuple[str, ...]:
     reasons = {trial.reason or "" for trial in series.spoilt}
     return (f"no duet was valid: {'; '.join(sorted(reasons))}",)

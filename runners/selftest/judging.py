@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runners.records.trial import Check, Trial, Verdict
-from runners.selftest.case import Case, Result
+from runners.selftest.case import Case, CaseResult
 
 NOISE_CHECKS = frozenset({"V12", "V13", "V14", "V15", "V16"})  # V12 for a generator that stopped too late
 TELLING = frozenset({*NOISE_CHECKS, "V9"})  # noise shows here as well, if only as a warning
@@ -71,7 +71,7 @@ def deviations(heard: Heard) -> Iterator[str]:
         yield f"bound by {trial.bound}, not by {case.bound}"
 
 
-def judge(case: Case, trial: Trial, busy: str | None) -> Result:
+def judge(case: Case, trial: Trial, busy: str | None) -> CaseResult:
     """Return the result of a case; `busy` says what the machine did while nothing of ours ran, None: nothing."""
     heard = Heard(case, trial)
     why = list(deviations(heard))
@@ -79,7 +79,7 @@ def judge(case: Case, trial: Trial, busy: str | None) -> Result:
     excused = bool(off and busy and not why)
     why += [f"{told}; {busy}" for told in off] if busy else off
     why += [] if busy else idle_noise(case, trial)
-    return Result(
+    return CaseResult(
         name=case.name,
         truth=case.truth,
         named_by=case.named_by,
@@ -97,7 +97,7 @@ def idle_noise(case: Case, trial: Trial) -> list[str]:
     return [f"{check.id} fails on an idle machine: {check.saw}" for check in Heard(case, trial).noise]
 
 
-def spoilt_by(case: Case, trial: Trial, result: Result) -> str | None:
+def spoilt_by(case: Case, trial: Trial, result: CaseResult) -> str | None:
     """Return the noise for which a case is worth measuring again, and what it may have done; None without noise."""
     heard = Heard(case, trial)
     checks = heard.noise or (heard.restless if result.status == "failed" else [])

@@ -12,13 +12,13 @@ from runners.matrix.cells import Cell, LoadSettings, Program
 from runners.matrix.model import Validity
 from runners.plan.order import Slot
 from runners.records.trial import Trial
-from runners.selftest.case import Case, Need, Result
+from runners.selftest.case import Case, CaseResult, Need
 from runners.selftest.generator import known
 from runners.selftest.judging import judge, spoilt_by
 from runners.server.process import Programs
 from runners.system import kernel, network
 from runners.system.machine import Layout
-from runners.trial.trial import Workplace, measure
+from runners.trial.trial import Rig, measure
 
 FAKES = Path(__file__).with_name("fakes")
 ATTEMPTS = 3
@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Bench:
+class CaseRunner:
     """Where the cases run: a folder, the network, the CPUs, the environment, and what is missing here, and why."""
 
     folder: Path
@@ -39,9 +39,9 @@ class Bench:
     lacks: Mapping[Need, str]
     python: str
 
-    def workplace(self, tick: Callable[[], None] = lambda: None, ceiling_per_s: float | None = None) -> Workplace:
-        """Return the place of a trial."""
-        return Workplace(
+    def rig(self, tick: Callable[[], None] = lambda: None, ceiling_per_s: float | None = None) -> Rig:
+        """Return the rig of a trial."""
+        return Rig(
             folder=self.folder,
             programs=Programs(FAKES, {}, self.env),
             layouts={1: self.layout},
@@ -74,7 +74,7 @@ class Bench:
         return Cell(program=program, load=load, body="Hello World", path="/", **facts)
 
 
-def run_case(case: Case, bench: Bench, position: int, say: Say, *, patient: bool = True) -> Result:
+def run_case(case: Case, bench: CaseRunner, position: int, say: Say, *, patient: bool = True) -> CaseResult:
     """Return what was reported of a case; measure it again, twice at most, where noise spoilt it.
 
     Behind each such attempt the machine is looked at while nothing of ours runs. Without patience a busy machine
@@ -82,7 +82,7 @@ def run_case(case: Case, bench: Bench, position: int, say: Say, *, patient: bool
     """
     missing = [bench.lacks[need] for need in case.needs if need in bench.lacks]
     if missing:
-        return Result(case.name, case.truth, case.named_by, case.verdict, "not run", why=tuple(missing))
+        return CaseResult(case.name, case.truth, case.named_by, case.verdict, "not run", why=tuple(missing))
     began, busy = time.monotonic(), None
     retried: list[str] = []
     while True:
@@ -100,14 +100,14 @@ def run_case(case: Case, bench: Bench, position: int, say: Say, *, patient: bool
     return replace(result, retried=tuple(retried), seconds=round(time.monotonic() - began, 1))
 
 
-def measure_case(case: Case, bench: Bench, position: int, attempt: int) -> Trial:
-    """Measure one trial of a case with its injection in place."""
+def measure_case(case: Case, bench: CaseRunner, position: int, attempt: int) -> Trial:
+    """Measure one trial of a case with its injection in rig."""
     load = LoadSettings(case.load, case.warmup_s, case.duration_s, None)
     name = "".join(letter if letter.isalnum() else "-" for letter in case.name)
     cell = bench.cell(name, case.server, load, connections=case.connections, mode=case.mode)
     slot = Slot((cell.id,), cell.family, 0, attempt, position)
     with known(case.load), case.inject(bench.layout) as tick:
-        (trial,) = measure((cell,), slot, bench.workplace(tick, case.ceiling_per_s))
+        (trial,) = measure((cell,), slot, bench.rig(tick, case.ceiling_per_s))
     return trial
 
 

@@ -21,10 +21,10 @@ from rich.text import Text
 
 from runners.errors import NothingSelected
 from runners.plan.planning import is_here, remedy
-from runners.selftest.case import Need, Result, Status
+from runners.selftest.case import CaseResult, Need, Status
 from runners.selftest.cases import CASES
 from runners.selftest.comparing import NAMES, run_comparisons
-from runners.selftest.measuring import Bench, Say, run_case
+from runners.selftest.measuring import CaseRunner, Say, run_case
 from runners.system.machine import available_cores, share_cpus
 from runners.system.network import enter_user_namespace
 from runners.system.processes import end_leftovers, sweep
@@ -37,14 +37,14 @@ PATIENCE_S = 30.0  # spent on measuring again what noise spoilt; then only where
 COLOURS: dict[Status, str] = {"passed": "green", "failed": "red", "not run": "yellow"}
 
 
-def run_selftest(only: Sequence[str], keep: Path | None, say: Say) -> tuple[Result, ...]:
+def run_selftest(only: Sequence[str], keep: Path | None, say: Say) -> tuple[CaseResult, ...]:
     """Run the cases whose names match a glob (all without one); NothingSelected where none does."""
     cases = [case for case in CASES if _chosen(case.name, only)]
     names = [name for name in NAMES if _chosen(name, only)]
     if not cases and not names:
         raise NothingSelected(f"no case matches; there are: {', '.join((*(case.name for case in CASES), *NAMES))}")
     sweep()
-    results: list[Result] = []
+    results: list[CaseResult] = []
     with _folder(keep) as folder:
         bench = make_bench(folder)
         try:
@@ -59,7 +59,7 @@ def run_selftest(only: Sequence[str], keep: Path | None, say: Say) -> tuple[Resu
     return tuple(results)
 
 
-def _retried_s(results: Sequence[Result]) -> float:
+def _retried_s(results: Sequence[CaseResult]) -> float:
     """Return about how many seconds went into measuring again."""
     return sum(r.seconds * len(r.retried) / (len(r.retried) + 1) for r in results)
 
@@ -82,7 +82,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_bench(folder: Path) -> Bench:
+def make_bench(folder: Path) -> CaseRunner:
     """Look at what this machine allows."""
     host = this_host()
     tools = find_tools(known_tools(), ["wrk"], host)
@@ -96,23 +96,23 @@ def make_bench(folder: Path) -> Bench:
     if layout.shared:
         lacks["two CPUs"] = "there is one CPU only"
     env = {**os.environ, **tool_environment(tools, host)}
-    return Bench(folder, kind, layout, env, lacks, sys.executable)  # type: ignore[arg-type]
+    return CaseRunner(folder, kind, layout, env, lacks, sys.executable)  # type: ignore[arg-type]
 
 
-def line(result: Result) -> str:
+def line(result: CaseResult) -> str:
     """Return a result as a line of progress."""
     told = "; ".join(result.reported if result.status == "passed" else result.why) or "nothing was said"
     return f"{result.status:<7} {result.seconds:5.1f} s  {result.name}: {told}"
 
 
-def passed(results: Sequence[Result]) -> bool:
+def passed(results: Sequence[CaseResult]) -> bool:
     """Return whether every injected fault was named, and a healthy server, where one was chosen, was clean."""
     healthy = [result.status for result in results if result.name.startswith(HEALTHY)]
     statuses = [result.status for result in results]
     return "passed" in statuses and "failed" not in statuses and (not healthy or "passed" in healthy)
 
 
-def as_json(results: Sequence[Result], seconds: float) -> Mapping[str, Any]:
+def as_json(results: Sequence[CaseResult], seconds: float) -> Mapping[str, Any]:
     """Return the results as plain data; times in seconds."""
     counts = Counter(result.status for result in results)
     return {
@@ -125,7 +125,7 @@ def as_json(results: Sequence[Result], seconds: float) -> Mapping[str, Any]:
     }
 
 
-def print_table(results: Sequence[Result], seconds: float, console: Console | None = None) -> None:
+def print_table(results: Sequence[CaseResult], seconds: float, console: Console | None = None) -> None:
     """Print what was injected, who must name it, what was reported, and whether that is right."""
     console = console or PlainPipeConsole(highlight=False, width=None if sys.stdout.isatty() else 160)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
@@ -139,7 +139,7 @@ def print_table(results: Sequence[Result], seconds: float, console: Console | No
     console.print(f"{told} in {seconds:.0f} s")
 
 
-def _cells(result: Result) -> Iterator[str]:
+def _cells(result: CaseResult) -> Iterator[str]:
     yield from (result.name, result.truth, result.named_by)
     yield result.verdict or "-"
     lines = [*result.reported, *(f"! {why}" for why in result.why)]

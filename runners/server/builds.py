@@ -29,10 +29,10 @@ Done = Callable[[BuildInfo], None]
 
 
 @dataclass(frozen=True)
-class Workshop:
+class BuildContext:
     """Where sources, built programs and logs lie, and the environment that finds the compilers."""
 
-    base: Path
+    root: Path
     cache: Path
     folder: Path
     env: Mapping[str, str]
@@ -57,25 +57,25 @@ def _sources(folder: Path) -> Iterator[Path]:
         yield from (file for name in files if not name.startswith(".") and (file := Path(parent, name)).is_file())
 
 
-def program_path(program: Program, shop: Workshop) -> Path:
+def program_path(program: Program, context: BuildContext) -> Path:
     """Return where the built program lies, or will lie."""
     ingredients = {
-        "sources": source_hash(shop.base / program.dir),
+        "sources": source_hash(context.root / program.dir),
         "build": program.build,
         "flags": program.flags,
         "env": dict(program.env),
-        "tools": {name: shop.tool_versions.get(name) for name in program.needs},
+        "tools": {name: context.tool_versions.get(name) for name in program.needs},
     }
     digest = hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
-    return shop.cache / f"{program.name}-{digest[:16]}" / PROGRAM
+    return context.cache / f"{program.name}-{digest[:16]}" / PROGRAM
 
 
-def build_all(programs: Iterable[Program], shop: Workshop, done: Done) -> dict[str, BuildInfo]:
+def build_all(programs: Iterable[Program], context: BuildContext, done: Done) -> dict[str, BuildInfo]:
     """Build programs, as many at once as there are CPUs; `done` hears of each. A failure is a result, not an error."""
     infos: dict[str, BuildInfo] = {}
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
     try:
-        for info in pool.map(lambda program: _build(program, shop), programs):
+        for info in pool.map(lambda program: _build(program, context), programs):
             done(info)
             infos[info.variant] = info
     except BaseException:
@@ -87,19 +87,19 @@ def build_all(programs: Iterable[Program], shop: Workshop, done: Done) -> dict[s
     return infos
 
 
-def _build(program: Program, shop: Workshop) -> BuildInfo:
+def _build(program: Program, context: BuildContext) -> BuildInfo:
     if not program.build:
         return BuildInfo(program.name, "none")
-    out = program_path(program, shop)
-    argv = _argv(program, shop, out.parent)
-    log = shop.folder / "logs" / f"build-{program.name}.txt"
+    out = program_path(program, context)
+    argv = _argv(program, context, out.parent)
+    log = context.folder / "logs" / f"build-{program.name}.txt"
     if out.exists():
         return BuildInfo(program.name, "cached", argv)
     scratch = out.parent.with_name(f".{out.parent.name}.{os.getpid()}")
     scratch.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     try:
-        problem = _compile(program, shop, scratch, log)
+        problem = _compile(program, context, scratch, log)
         if problem is None:
             _keep(scratch, out.parent)
     finally:
@@ -111,18 +111,18 @@ def _build(program: Program, shop: Workshop) -> BuildInfo:
         status="built" if problem is None else "failed",
         argv=argv,
         duration_s=round(time.monotonic() - began, 2),
-        log=str(log.relative_to(shop.folder)),
+        log=str(log.relative_to(context.folder)),
         output_tail=tail,
     )
 
 
-def _argv(program: Program, shop: Workshop, work: Path) -> tuple[str, ...]:
-    return fill(program.build, _words(program, shop, work))
+def _argv(program: Program, context: BuildContext, work: Path) -> tuple[str, ...]:
+    return fill(program.build, _words(program, context, work))
 
 
-def _words(program: Program, shop: Workshop, work: Path) -> Words:
+def _words(program: Program, context: BuildContext, work: Path) -> Words:
     return Words(
-        dir=shop.base / program.dir,
+        dir=context.root / program.dir,
         out=work / PROGRAM,
         work=work,
         config=work / "config",
@@ -133,16 +133,16 @@ def _words(program: Program, shop: Workshop, work: Path) -> Words:
     )
 
 
-def _compile(program: Program, shop: Workshop, scratch: Path, log: Path) -> str | None:
+def _compile(program: Program, context: BuildContext, scratch: Path, log: Path) -> str | None:
     """Run the build command in the scratch folder; return what went wrong, or None."""
-    words = _words(program, shop, scratch)
+    words = _words(program, context, scratch)
     argv = fill(program.build, words)
-    env = marked({**shop.env, **{name: fill_text(text, words) for name, text in program.env.items()}})
+    env = marked({**context.env, **{name: fill_text(text, words) for name, text in program.env.items()}})
     try:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 argv,
-                cwd=shop.base / program.dir,
+                cwd=context.root / program.dir,
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

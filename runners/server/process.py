@@ -49,7 +49,7 @@ class TrialInvalid(TrialFailed):
 class Programs:
     """Where the servers of a run are: the matrix's folder, built programs by variant, and their environment."""
 
-    base: Path
+    root: Path
     outputs: Mapping[str, Path]
     env: Mapping[str, str]
 
@@ -72,7 +72,7 @@ class Logs:
         return Command(purpose, argv, where, format_cpus(cpus))  # type: ignore[arg-type]
 
 
-class Subject:
+class ServerProcess:
     """A running server and all that a trial may ask of it."""
 
     def __init__(self, cell: Cell, layout: Layout, programs: Programs, logs: Logs, port: int, host: str = HOST) -> None:
@@ -149,7 +149,7 @@ class Subject:
 
 
 def _words(cell: Cell, programs: Programs, logs: Logs, port: int, host: str) -> Words:
-    folder = programs.base / cell.program.dir
+    folder = programs.root / cell.program.dir
     return Words(
         dir=folder.resolve(),
         out=programs.outputs.get(cell.program.name, folder),

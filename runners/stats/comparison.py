@@ -1,8 +1,8 @@
-"""What the trials so far say: which of them count, and how cells compare with their family's base. Pure.
+"""What the trials so far say: which of them count, and how cells compare with their family's baseline. Pure.
 
 A block in which a trial is invalid is repeated whole, so that pairing by block holds; of each block only the last
 attempt counts. Solo trials are compared by rate, duets by the server's CPU time per request. Check V23 compares each
-family's base with its twin, the same cell under another name: what differs there is noise.
+family's baseline with its twin, the same cell under another name: what differs there is noise.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def counting(trials: Iterable[Trial]) -> tuple[Trial, ...]:
     return tuple(trial for trial in trials if trial.attempt == last[trial.family, trial.block])
 
 
-def log_ratios(row: Iterable[Trial], base: Iterable[Trial], value: str) -> list[float]:
-    """Return the natural log of row / base for each block in which both are valid; `value` names the figure.
+def log_ratios(row: Iterable[Trial], baseline: Iterable[Trial], value: str) -> list[float]:
+    """Return the natural log of row / baseline for each block in which both are valid; `value` names the figure.
 
     For the server's cost in a duet that is the figure which `runners.trial.duets` made of the two trials.
     """
-    bases = {trial.block: trial for trial in base if trial.verdict == "ok"}
-    pairs = ((trial, bases[trial.block]) for trial in row if trial.verdict == "ok" and trial.block in bases)
+    baselines = {trial.block: trial for trial in baseline if trial.verdict == "ok"}
+    pairs = ((trial, baselines[trial.block]) for trial in row if trial.verdict == "ok" and trial.block in baselines)
     found = (_log_ratio(mine, theirs, value) for mine, theirs in pairs)
     return [log_ratio for log_ratio in found if log_ratio is not None]
 
@@ -49,10 +49,10 @@ def _log_ratio(mine: Trial, theirs: Trial, value: str) -> float | None:
 
 @dataclass(frozen=True)
 class Compared:
-    """One cell against its base: by which figure, and the ratio's estimate (None without a common block)."""
+    """One cell against its baseline: by which figure, and the ratio's estimate (None without a common block)."""
 
     cell: str
-    base: str
+    baseline: str
     value: str
     estimate: Estimate | None
 
@@ -65,36 +65,38 @@ class Compared:
         return math.log(interval.high / interval.low) / 2
 
 
-def compare_family(trials: Sequence[Trial], base: str) -> tuple[Compared, ...]:
-    """Compare every cell of a solo family with its base, at the family's joint level."""
+def compare_family(trials: Sequence[Trial], baseline: str) -> tuple[Compared, ...]:
+    """Compare every cell of a solo family with its baseline, at the family's joint level."""
     by_cell: dict[str, list[Trial]] = {}
     for trial in trials:
         by_cell.setdefault(trial.cell, []).append(trial)
-    rows = [cell for cell in by_cell if cell != base]
+    rows = [cell for cell in by_cell if cell != baseline]
     value = "requests_per_s"
     return tuple(
-        Compared(cell, base, value, _estimate(log_ratios(by_cell[cell], by_cell.get(base, ()), value), len(rows)))
+        Compared(
+            cell, baseline, value, _estimate(log_ratios(by_cell[cell], by_cell.get(baseline, ()), value), len(rows))
+        )
         for cell in rows
     )
 
 
-def compare_duets(trials: Sequence[Trial], base: str) -> tuple[Compared, ...]:
+def compare_duets(trials: Sequence[Trial], baseline: str) -> tuple[Compared, ...]:
     """Compare the CPU time per request within every pair of a duet family, at the family's joint level."""
     pairs: dict[str, list[Trial]] = {}
     for trial in trials:
         pairs.setdefault(trial.pair or "", []).append(trial)
     value = "server_cpu_us_per_request"
     return tuple(
-        Compared(row, base, value, _estimate(_duet_ratios(members, row, value), len(pairs)))
+        Compared(row, baseline, value, _estimate(_duet_ratios(members, row, value), len(pairs)))
         for pair, members in pairs.items()
-        if (row := duet_row(pair, base))
+        if (row := duet_row(pair, baseline))
     )
 
 
-def duet_row(pair: str, base: str) -> str:
-    """Return the cell of a pair that is compared with `base`."""
+def duet_row(pair: str, baseline: str) -> str:
+    """Return the cell of a pair that is compared with `baseline`."""
     first, _, second = pair.partition(" + ")
-    return second if first == base else first
+    return second if first == baseline else first
 
 
 def _duet_ratios(members: Sequence[Trial], row: str, value: str) -> list[float]:
@@ -108,7 +110,7 @@ def _estimate(logs: Sequence[float], comparisons: int) -> Estimate | None:
 
 @dataclass(frozen=True)
 class Floor:
-    """What a base showed against its own twin; where check V23 fails, nothing in the family may be ranked."""
+    """What a baseline showed against its own twin; where check V23 fails, nothing in the family may be ranked."""
 
     estimate: Estimate | None
     check: Check
@@ -126,7 +128,7 @@ class Floor:
 
 
 def twin_floor(logs: Sequence[float], limit: float) -> Floor:
-    """Return check V23 over the log ratios of twin / base; `limit` is the widest half-width that still ranks."""
+    """Return check V23 over the log ratios of twin / baseline; `limit` is the widest half-width that still ranks."""
     if not logs:
         return Floor(None, Check("V23", "twin", "unknown", "no twin was measured", _twin_limit(limit)))
     estimate = ratio(logs, attainable_level(len(logs), LEVEL))

@@ -48,12 +48,12 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Watched:
+class Samples:
     """A whole watch: what the counters did between `before` and `after`."""
 
     before: Snapshot
     after: Snapshot
-    samples: tuple[Sample, ...]
+    points: tuple[Sample, ...]
     cost_us: float
 
     @property
@@ -84,7 +84,7 @@ class Watched:
     @property
     def rss_bytes(self) -> int | None:
         """Return the server's largest resident memory seen."""
-        return max((sample.rss_bytes for sample in self.samples if sample.rss_bytes is not None), default=None)
+        return max((sample.rss_bytes for sample in self.points if sample.rss_bytes is not None), default=None)
 
 
 def snapshot(pids: tuple[int, ...]) -> Snapshot:
@@ -141,9 +141,9 @@ class Watch:
         )
         self.cost_us += (time.thread_time_ns() - began) / 1000
 
-    def end(self) -> Watched:
+    def end(self) -> Samples:
         """Take the last snapshot, also of processes that the server started meanwhile."""
         if self.before is None:
             raise RuntimeError("a watch ends that never began")
         pids = tuple(dict.fromkeys((*self.pids, *kernel.tree(self.server))))
-        return Watched(self.before, snapshot(pids), tuple(self.samples), self.cost_us)
+        return Samples(self.before, snapshot(pids), tuple(self.samples), self.cost_us)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from runners.records.trial import Evidence, Series, Trial
 from runners.stats.histogram import mean_us
 from runners.system.processes import Stopped
-from runners.system.sampling import Sample, Watched
+from runners.system.sampling import Sample, Samples
 from runners.trial.loading import Measured, Side
 
 
@@ -21,9 +21,9 @@ def gather(
     ceiling_per_s: float | None,
 ) -> Evidence:
     """Return the evidence of one side of a trial."""
-    result, watched, cell = measured.result, measured.watched, side.subject.cell
+    result, samples, cell = measured.result, measured.samples, side.server.cell
     latency = result.latency
-    growth = _rss_growth(watched.samples)
+    growth = _rss_growth(samples.points)
     return Evidence(
         mode=cell.mode,
         load=cell.load.kind,
@@ -33,7 +33,7 @@ def gather(
         server_threads=cell.threads,
         asked_us=round(cell.load.duration_s * 1e6),
         duration_us=result.duration_us,
-        watched_us=watched.wall_us,
+        watched_us=samples.wall_us,
         requests=result.requests,
         served=measured.served,
         errors=result.errors,
@@ -43,9 +43,9 @@ def gather(
         mean_latency_us=None if latency is None else mean_us(latency),
         bytes_per_request=measured.bytes_per_request,
         probed_bytes=probed_bytes,
-        tcp={name: grown for name in watched.after.tcp if (grown := watched.tcp(name)) is not None},
-        established_mid=_middle([sample.established for sample in watched.samples]),
-        time_wait_max=max((s.time_wait for s in watched.samples if s.time_wait is not None), default=None),
+        tcp={name: grown for name in samples.after.tcp if (grown := samples.tcp(name)) is not None},
+        established_mid=_middle([sample.established for sample in samples.points]),
+        time_wait_max=max((s.time_wait for s in samples.points if s.time_wait is not None), default=None),
         ports=_ports(side),
         port_reuse_s=_port_reuse_s(side),
         server_share=measured.share(measured.server_cpu_us_per_request, cell.threads, side.layout.server),
@@ -53,19 +53,19 @@ def gather(
         client_wait_share=_client_wait_share(measured),
         client_thread_share=_client_thread_share(measured),
         ceiling_per_s=ceiling_per_s,
-        steal_share=_steal_share(watched, side),
+        steal_share=_steal_share(samples, side),
         foreign_share=_foreign_share(measured, side, record),
-        sampler_share=watched.cost_us / watched.wall_us,
-        pressure_share=pressure_shares(watched),
-        throttled_us=_grown(watched.before.throttled_us, watched.after.throttled_us),
-        thermal_throttles=_grown(watched.before.thermal_throttles, watched.after.thermal_throttles),
-        swapped_pages=_grown(watched.before.swapped_pages, watched.after.swapped_pages),
-        frequency_drift=_frequency_drift(watched, side),
-        clock_step_us=(watched.after.wall_us - watched.before.wall_us) - watched.wall_us,
-        processes_before=len(watched.before.server.pids) if watched.before.server else None,
-        processes_after=len(watched.after.server.pids) if watched.after.server else None,
-        threads_after=len(watched.after.server.threads) if watched.after.server else None,
-        strayed_cpus=_strayed(watched, side),
+        sampler_share=samples.cost_us / samples.wall_us,
+        pressure_share=pressure_shares(samples),
+        throttled_us=_grown(samples.before.throttled_us, samples.after.throttled_us),
+        thermal_throttles=_grown(samples.before.thermal_throttles, samples.after.thermal_throttles),
+        swapped_pages=_grown(samples.before.swapped_pages, samples.after.swapped_pages),
+        frequency_drift=_frequency_drift(samples, side),
+        clock_step_us=(samples.after.wall_us - samples.before.wall_us) - samples.wall_us,
+        processes_before=len(samples.before.server.pids) if samples.before.server else None,
+        processes_after=len(samples.after.server.pids) if samples.after.server else None,
+        threads_after=len(samples.after.server.threads) if samples.after.server else None,
+        strayed_cpus=_strayed(samples, side),
         rss_growth_bytes=growth[0] if growth else None,
         rss_growth_share=growth[1] if growth else None,
         answers_afterwards=afterwards,
@@ -79,13 +79,13 @@ def gather(
         late_max_us=result.pacing.late_max_us if result.pacing else None,
         bunching=result.pacing.bunching if result.pacing else None,
         locustfile=cell.load.locustfile.path if cell.load.locustfile else None,
-        series=_series(watched),
+        series=_series(samples),
     )
 
 
 def _window_us(measured: Measured) -> tuple[int, int] | None:
     """Return when all clients of a fleet loaded, after the first reading of the counters, as the series counts."""
-    window, begin_us = measured.result.window_us, measured.watched.before.monotonic_us
+    window, begin_us = measured.result.window_us, measured.samples.before.monotonic_us
     return None if window is None else (window[0] - begin_us, window[1] - begin_us)
 
 
@@ -123,28 +123,28 @@ def _client_wait_share(measured: Measured) -> float | None:
     hosts = measured.result.clients
     if hosts:
         return max((host.wait_share for host in hosts if host.wait_share is not None), default=None)
-    return client_share(measured.watched, lambda sample: sample.client.wait_us if sample.client else None)
+    return client_share(measured.samples, lambda sample: sample.client.wait_us if sample.client else None)
 
 
 def _client_thread_share(measured: Measured) -> float | None:
     hosts = measured.result.clients
     if hosts:
         return max((host.thread_share for host in hosts if host.thread_share is not None), default=None)
-    return busiest_thread_share(measured.watched)
+    return busiest_thread_share(measured.samples)
 
 
-def client_share(watched: Watched, value: Callable[[Sample], float | None]) -> float | None:
+def client_share(samples: Samples, value: Callable[[Sample], float | None]) -> float | None:
     """Return by how much a figure of the client grew between first and last sample, as a share of that time."""
-    points = [(sample.at_us, found) for sample in watched.samples if (found := value(sample)) is not None]
+    points = [(sample.at_us, found) for sample in samples.points if (found := value(sample)) is not None]
     if len(points) < 2:
         return None
     (begin, low), (end, high) = points[0], points[-1]
     return (high - low) / (end - begin)
 
 
-def busiest_thread_share(watched: Watched) -> float | None:
+def busiest_thread_share(samples: Samples) -> float | None:
     """Return the CPU share of the generator's busiest thread between first and last sample."""
-    seen = [sample for sample in watched.samples if sample.client is not None]
+    seen = [sample for sample in samples.points if sample.client is not None]
     if len(seen) < 2 or seen[0].client is None or seen[-1].client is None:
         return None
     first, last = seen[0].client.threads, seen[-1].client.threads
@@ -152,9 +152,9 @@ def busiest_thread_share(watched: Watched) -> float | None:
     return max(spent, default=0.0) / (seen[-1].at_us - seen[0].at_us)
 
 
-def _steal_share(watched: Watched, side: Side) -> float | None:
+def _steal_share(samples: Samples, side: Side) -> float | None:
     used = set(side.layout.server) | set(side.layout.client)
-    before, after = watched.before.cpus, watched.after.cpus
+    before, after = samples.before.cpus, samples.after.cpus
     cpus = [cpu for cpu in used if cpu in before and cpu in after]
     total = sum(after[cpu].total_us - before[cpu].total_us for cpu in cpus)
     return sum(after[cpu].steal_us - before[cpu].steal_us for cpu in cpus) / total if total > 0 else None
@@ -162,45 +162,45 @@ def _steal_share(watched: Watched, side: Side) -> float | None:
 
 def _foreign_share(measured: Measured, side: Side, record: Trial) -> float | None:
     """Return the CPU time that neither side nor the harness used, as a share of one CPU; unknown for duets."""
-    watched, elsewhere = measured.watched, bool(measured.result.clients)
+    samples, elsewhere = measured.samples, bool(measured.result.clients)
     client_us = 0.0 if elsewhere else measured.result.client_cpu_us
-    known = (watched.machine_busy_us, watched.server_run_us, client_us)
+    known = (samples.machine_busy_us, samples.server_run_us, client_us)
     if record.pair is not None or measured.result.uncounted or None in known or not (elsewhere or side.layout.client):
         return None
     busy_us, server_us, client_us = (float(value or 0.0) for value in known)
-    return max(0.0, busy_us - server_us - client_us - watched.cost_us) / watched.wall_us
+    return max(0.0, busy_us - server_us - client_us - samples.cost_us) / samples.wall_us
 
 
-def pressure_shares(watched: Watched) -> dict[str, float]:
+def pressure_shares(samples: Samples) -> dict[str, float]:
     """Return the share of the time in which tasks stalled for memory or disk.
 
     A task that waits for its io_uring counts as stalled for input and output, also where that is a network: so nobody
     stalls longer than some disk was busy.
     """
-    before, after = watched.before.pressure_us, watched.after.pressure_us
+    before, after = samples.before.pressure_us, samples.after.pressure_us
     kinds = [kind for kind in after if kind in before and not kind.startswith("cpu")]
-    shares = {kind: (after[kind] - before[kind]) / watched.wall_us for kind in kinds}
-    busy = _disk_share(watched)
+    shares = {kind: (after[kind] - before[kind]) / samples.wall_us for kind in kinds}
+    busy = _disk_share(samples)
     return {kind: min(share, busy) if kind.startswith("io") else share for kind, share in shares.items()}
 
 
-def _disk_share(watched: Watched) -> float:
+def _disk_share(samples: Samples) -> float:
     """Return which share of the time the busiest disk had requests under way; 1 where the kernel does not tell."""
-    before, after = watched.before.disk_busy_us, watched.after.disk_busy_us
+    before, after = samples.before.disk_busy_us, samples.after.disk_busy_us
     grown = [after[disk] - before[disk] for disk in after if disk in before]
-    return max(grown) / watched.wall_us if grown else 1.0
+    return max(grown) / samples.wall_us if grown else 1.0
 
 
-def _frequency_drift(watched: Watched, side: Side) -> float | None:
-    before, after = watched.before.frequencies_khz, watched.after.frequencies_khz
+def _frequency_drift(samples: Samples, side: Side) -> float | None:
+    before, after = samples.before.frequencies_khz, samples.after.frequencies_khz
     used = {*side.layout.server, *side.layout.client} & before.keys() & after.keys()
     return max((abs(after[cpu] / before[cpu] - 1) for cpu in used), default=None)
 
 
-def _strayed(watched: Watched, side: Side) -> tuple[int, ...]:
+def _strayed(samples: Samples, side: Side) -> tuple[int, ...]:
     """Return CPUs on which a thread of either side was seen, or the server's may run, although it was not to."""
-    seen = set(watched.after.server_may_use) - set(side.layout.server)
-    for sample in watched.samples:
+    seen = set(samples.after.server_may_use) - set(side.layout.server)
+    for sample in samples.points:
         for times, allowed in ((sample.server, side.layout.server), (sample.client, side.layout.client)):
             threads = times.threads.values() if times else ()
             seen |= {thread.cpu for thread in threads if thread.cpu is not None and thread.run_us > 0} - set(allowed)
@@ -213,14 +213,14 @@ def _rss_growth(samples: Sequence[Sample]) -> tuple[int, float] | None:
     return (sizes[-1] - sizes[0], sizes[-1] / sizes[0] - 1) if len(sizes) > 1 else None
 
 
-def _series(watched: Watched) -> Series:
-    begin, samples = watched.before.monotonic_us, watched.samples
+def _series(samples: Samples) -> Series:
+    begin, points = samples.before.monotonic_us, samples.points
     return Series(
-        at_us=tuple(sample.at_us - begin for sample in samples),
-        segments=tuple(sample.segments for sample in samples),
-        established=tuple(sample.established for sample in samples),
-        time_wait=tuple(sample.time_wait for sample in samples),
-        rss_bytes=tuple(sample.rss_bytes for sample in samples),
-        server_run_us=tuple(sample.server.run_us if sample.server else None for sample in samples),
-        client_run_us=tuple(sample.client.run_us if sample.client else None for sample in samples),
+        at_us=tuple(sample.at_us - begin for sample in points),
+        segments=tuple(sample.segments for sample in points),
+        established=tuple(sample.established for sample in points),
+        time_wait=tuple(sample.time_wait for sample in points),
+        rss_bytes=tuple(sample.rss_bytes for sample in points),
+        server_run_us=tuple(sample.server.run_us if sample.server else None for sample in points),
+        client_run_us=tuple(sample.client.run_us if sample.client else None for sample in points),
     )

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from runners.loads import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
 from runners.records.trial import Check, Command
-from runners.server.process import Subject, TrialFailed, TrialInvalid, tail_of
+from runners.server.process import ServerProcess, TrialFailed, TrialInvalid, tail_of
 from runners.system.machine import Layout
 from runners.system.network import Network
 from runners.system.processes import describe_exit, start, stop, wait
-from runners.system.sampling import SAMPLE_S, Watch, Watched
+from runners.system.sampling import SAMPLE_S, Samples, Watch
 
 INTERRUPT_PATIENCE_S = 1.0  # wrk looks ten times a second whether it is to stop
 
@@ -26,7 +26,7 @@ class Measured:
     """What a measured phase gave: the generator's result and the kernel's counters around it."""
 
     result: LoadResult
-    watched: Watched
+    samples: Samples
 
     @property
     def served(self) -> int:
@@ -36,7 +36,7 @@ class Measured:
     @property
     def server_cpu_us_per_request(self) -> float | None:
         """Return the server's CPU time for each request it answered."""
-        spent_us = self.watched.server_run_us
+        spent_us = self.samples.server_run_us
         return None if spent_us is None else spent_us / self.served
 
     @property
@@ -48,7 +48,7 @@ class Measured:
     @property
     def machine_cpu_us_per_request(self) -> float | None:
         """Return the machine's; None where the generator's own start would count as well."""
-        spent_us = self.watched.machine_busy_us
+        spent_us = self.samples.machine_busy_us
         return None if spent_us is None or self.result.uncounted else spent_us / self.served
 
     @property
@@ -67,7 +67,7 @@ class Measured:
 class Side:
     """A server with the generator that loads it; a trial has one side, a duet two."""
 
-    subject: Subject
+    server: ServerProcess
     load: Load
     job: LoadJob
     layout: Layout
@@ -78,18 +78,18 @@ class Side:
 
     def __post_init__(self) -> None:
         """Prepare the watch on the server."""
-        self.watch = Watch(self.subject.pid)
+        self.watch = Watch(self.server.pid)
 
     def start_client(self, phase: Phase) -> None:
         """Start one command of the generator, in the server's network."""
-        logs = self.subject.logs
+        logs = self.server.logs
         self.commands.append(logs.command(phase.purpose, phase.argv, self.layout.client))
         self.network.enter()
         with logs.file(phase.purpose).open("wb") as output:
             try:
                 self.client = start(phase.argv, output=output, cpus=self.layout.client, env=self.env, cwd=phase.cwd)
             except OSError as error:
-                raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.subject.cell) from error
+                raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.server.cell) from error
         self.watch.client = self.client.pid if self.layout.client else None  # a fleet's client is elsewhere
 
     def interrupt_client(self, phase: Phase) -> None:
@@ -109,27 +109,27 @@ class Side:
 
     def check_server(self, phase: Phase, began: float) -> None:
         """Raise TrialFailed where the server has ended."""
-        self.subject.check_alive(f"{time.monotonic() - began:.1f} s into the {phase.purpose}")
+        self.server.check_alive(f"{time.monotonic() - began:.1f} s into the {phase.purpose}")
 
     def check_client(self, phase: Phase) -> None:
         """Raise TrialFailed where the generator ended badly; one that was stopped early may end as it likes."""
         code = self.client.poll() if self.client else None
         if code and phase.stop_after_s is None:
-            words = tail_of(self.subject.logs.file(phase.purpose))
-            raise TrialFailed(f"{phase.argv[0]} ended with {describe_exit(code)}: {words}", self.subject.cell)
+            words = tail_of(self.server.logs.file(phase.purpose))
+            raise TrialFailed(f"{phase.argv[0]} ended with {describe_exit(code)}: {words}", self.server.cell)
 
     def result(self, phase: Phase) -> LoadResult:
         """Read what the generator counted."""
-        output = self.subject.logs.file(phase.purpose).read_text(encoding="utf-8", errors="replace")
+        output = self.server.logs.file(phase.purpose).read_text(encoding="utf-8", errors="replace")
         try:
             result = self.load.parse(output, self.job)
         except LoadInvalid as error:
             check = Check(error.check, error.name, "fail", str(error), error.limit)
-            raise TrialInvalid(f"{check.id} {check.name}: {error}", self.subject.cell, check) from error
+            raise TrialInvalid(f"{check.id} {check.name}: {error}", self.server.cell, check) from error
         except LoadFailed as error:
-            raise TrialFailed(f"{error}: {output[-300:].strip()}", self.subject.cell) from error
+            raise TrialFailed(f"{error}: {output[-300:].strip()}", self.server.cell) from error
         if result.requests == 0:
-            raise TrialFailed("the server answered no request within the measured time", self.subject.cell)
+            raise TrialFailed("the server answered no request within the measured time", self.server.cell)
         return result
 
 
@@ -141,9 +141,9 @@ def measure_sides(sides: Sequence[Side], tick: Tick) -> list[Measured]:
     for side in sides:
         side.watch.begin()
     _run(sides, measured, tick)
-    watched = [side.watch.end() for side in sides]
+    samples = [side.watch.end() for side in sides]
     results = [side.result(phase) for side, phase in zip(sides, measured, strict=True)]
-    return [Measured(*pair) for pair in zip(results, watched, strict=True)]
+    return [Measured(*pair) for pair in zip(results, samples, strict=True)]
 
 
 def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
@@ -180,4 +180,4 @@ def _watch(sides: Sequence[Side], phases: Sequence[Phase], began: float, tick: T
             side.watch.sample()
         tick()
     if running and early_s is None:
-        raise TrialFailed(f"{phases[0].argv[0]} did not end within {limit_s:g} s", running[0].subject.cell)
+        raise TrialFailed(f"{phases[0].argv[0]} did not end within {limit_s:g} s", running[0].server.cell)

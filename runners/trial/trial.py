@@ -1,4 +1,4 @@
-"""One trial: a fresh server, asked once, warmed up, loaded, watched, stopped and judged. A duet: two at a time."""
+"""One trial: a fresh server, asked once, warmed up, loaded, samples, stopped and judged. A duet: two at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runners.matrix.model import Validity
 from runners.plan.order import TOGETHER, Offer, Slot
 from runners.records.trial import Trial
 from runners.server.probe import Answer
-from runners.server.process import HOST, Logs, Programs, Subject, TrialFailed, TrialInvalid, free_port
+from runners.server.process import HOST, Logs, Programs, ServerProcess, TrialFailed, TrialInvalid, free_port
 from runners.stats.histogram import encode
 from runners.system import network
 from runners.system.machine import Layout
@@ -27,7 +27,7 @@ PACED_LOAD = "h2load"
 
 
 @dataclass(frozen=True)
-class Workplace:
+class Rig:
     """Where the trials of a run happen: its folder, the servers' programs, the CPUs, and a call while waiting.
 
     Servers listen on `host`; a fleet's master listens on the socket `fleet`, where there is one.
@@ -46,13 +46,13 @@ class Workplace:
 
 def blanks(cells: Sequence[Cell], slot: Slot) -> tuple[Trial, ...]:
     """Return the records of a slot whose trials have not begun."""
-    base = [_blank(cell, slot) for cell in cells]
+    made = [_blank(cell, slot) for cell in cells]
     if slot.offer:
-        base = [_offered(blank, slot.offer) for blank in base]
-    if len(base) == 1:
-        return tuple(base)
+        made = [_offered(blank, slot.offer) for blank in made]
+    if len(made) == 1:
+        return tuple(made)
     pair = TOGETHER.join(sorted(cell.id for cell in cells))
-    first, second = base
+    first, second = made
     return (
         replace(first, design="duet", pair=pair, role="first"),
         replace(second, design="duet", pair=pair, role="second"),
@@ -101,20 +101,20 @@ def _as_loaded(cell: Cell, slot: Slot) -> Cell:
     return cell.in_duet if len(slot.cells) > 1 else cell
 
 
-def measure(cells: Sequence[Cell], slot: Slot, place: Workplace) -> tuple[Trial, ...]:
+def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
     """Measure one cell, or two at the same moment; whatever happens, the records say it and nothing is left running."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    records = [replace(record, started_at=now, network=place.network) for record in blanks(cells, slot)]
+    records = [replace(record, started_at=now, network=rig.network) for record in blanks(cells, slot)]
     cells = [_as_loaded(cell, slot) for cell in cells]
     try:
-        with network.fresh_networks(place.network, len(cells)) as networks:
-            return _measure(cells, records, networks, place)
+        with network.fresh_networks(rig.network, len(cells)) as networks:
+            return _measure(cells, records, networks, rig)
     finally:
         end_leftovers()
 
 
 def _measure(
-    cells: Sequence[Cell], records: Sequence[Trial], networks: Sequence[network.Network], place: Workplace
+    cells: Sequence[Cell], records: Sequence[Trial], networks: Sequence[network.Network], rig: Rig
 ) -> tuple[Trial, ...]:
     """Start the servers, load them and stop them; return the judged records."""
     sides: list[Side] = []
@@ -123,21 +123,21 @@ def _measure(
     failure: TrialFailed | None = None
     afterwards: list[str | None] = [None] * len(cells)
     try:
-        for cell, record, place_of in zip(cells, records, networks, strict=True):
-            place_of.enter()
-            sides.append(_side(cell, record, place_of, place))
-            answers.append(_first_answer(sides[-1].subject))
-        measured = measure_sides(sides, place.tick)
+        for cell, record, where in zip(cells, records, networks, strict=True):
+            where.enter()
+            sides.append(_side(cell, record, where, rig))
+            answers.append(_first_answer(sides[-1].server))
+        measured = measure_sides(sides, rig.tick)
         afterwards = [_ask_again(side) for side in sides]
     except TrialFailed as error:
         failure = error
     finally:
-        ends = [side.subject.stop() for side in sides]
+        ends = [side.server.stop() for side in sides]
     if failure is not None:
         outcomes = [_broken(record, cell, failure) for record, cell in zip(records, cells, strict=True)]
     else:
         outcomes = [
-            judged(record, side, answer, each, after, end, place)
+            judged(record, side, answer, each, after, end, rig)
             for record, side, answer, each, after, end in zip(
                 records, sides, answers, measured, afterwards, ends, strict=True
             )
@@ -146,50 +146,50 @@ def _measure(
     return tuple(
         replace(
             outcome,
-            commands=(sides[at].subject.command, *sides[at].commands) if at < len(sides) else (),
+            commands=(sides[at].server.command, *sides[at].commands) if at < len(sides) else (),
             server_exit=ends[at].exit if at < len(ends) else None,
         )
         for at, outcome in enumerate(outcomes)
     )
 
 
-def _side(cell: Cell, record: Trial, where: network.Network, place: Workplace) -> Side:
-    layout = place.layouts[cell.threads]
-    port = free_port(2 * (record.position or 0) + (record.role == "second"), place.host)
-    logs = _logs(record, place)
-    subject = Subject(cell, layout, place.programs, logs, port, place.host)
+def _side(cell: Cell, record: Trial, where: network.Network, rig: Rig) -> Side:
+    layout = rig.layouts[cell.threads]
+    port = free_port(2 * (record.position or 0) + (record.role == "second"), rig.host)
+    logs = _logs(record, rig)
+    server = ServerProcess(cell, layout, rig.programs, logs, port, rig.host)
     return Side(
-        subject=subject,
+        server=server,
         load=LOADS[cell.load.kind],
-        job=_there(_job(cell, layout, port, record.offered_per_s, logs), place),
+        job=_there(_job(cell, layout, port, record.offered_per_s, logs), rig),
         layout=layout,
         network=where,
-        env=place.programs.env,
+        env=rig.programs.env,
     )
 
 
-def _there(job: LoadJob, place: Workplace) -> LoadJob:
-    """Return a job with the addresses and paths of a workplace."""
-    own = job.locustfile and replace(job.locustfile, path=str(place.programs.base.resolve() / job.locustfile.path))
-    return replace(job, host=place.host, fleet=place.fleet, locustfile=own)
+def _there(job: LoadJob, rig: Rig) -> LoadJob:
+    """Return a job with the addresses and paths of a rig."""
+    own = job.locustfile and replace(job.locustfile, path=str(rig.programs.root.resolve() / job.locustfile.path))
+    return replace(job, host=rig.host, fleet=rig.fleet, locustfile=own)
 
 
-def _first_answer(subject: Subject) -> Answer | TrialInvalid:
+def _first_answer(server: ServerProcess) -> Answer | TrialInvalid:
     """Return what the server answers before it is loaded.
 
     A historic exhibit is loaded whatever it answers, as that is what it is shown for; its trials never count.
     """
     try:
-        return subject.wait_until_ready()
+        return server.wait_until_ready()
     except TrialInvalid as refusal:
-        if subject.cell.program.class_ != "historic":
+        if server.cell.program.class_ != "historic":
             raise
         return refusal
 
 
 def _ask_again(side: Side) -> str | None:
     side.network.enter()
-    return side.subject.fault_afterwards()
+    return side.server.fault_afterwards()
 
 
 def _broken(record: Trial, cell: Cell, failure: TrialFailed) -> Trial:
@@ -213,12 +213,12 @@ def _together(outcomes: Sequence[Trial]) -> list[Trial]:
     return [replace(each, verdict="invalid", reason=why) if each.verdict == "ok" else each for each in outcomes]
 
 
-def _logs(record: Trial, place: Workplace) -> Logs:
-    folder = place.folder / "logs" / record.cell.replace("/", "-").replace("#", "-")
+def _logs(record: Trial, rig: Rig) -> Logs:
+    folder = rig.folder / "logs" / record.cell.replace("/", "-").replace("#", "-")
     folder.mkdir(parents=True, exist_ok=True)
     again = f"-again{record.attempt}" if record.attempt else ""
     beside = f".{record.design}-{record.position}" if record.design != "solo" else ""
-    return Logs(place.folder, folder, f"block{record.block}{again}{beside}")
+    return Logs(rig.folder, folder, f"block{record.block}{again}{beside}")
 
 
 def _job(cell: Cell, layout: Layout, port: int, rate_per_s: float | None = None, logs: Logs | None = None) -> LoadJob:
@@ -253,13 +253,13 @@ def judged(
     measured: Measured,
     afterwards: str | None,
     ended: Stopped,
-    place: Workplace,
+    rig: Rig,
 ) -> Trial:
     """Return the record with all that was measured, its evidence, checks and verdict."""
     refusal = answer if isinstance(answer, TrialInvalid) else None
     size_bytes = None if isinstance(answer, TrialInvalid) else answer.size_bytes
-    evidence = gather(record, side, size_bytes, measured, afterwards, ended, place.ceiling_per_s)
-    checks = ((refusal.check,) if refusal else ()) + validity.judge(evidence, place.limits)
+    evidence = gather(record, side, size_bytes, measured, afterwards, ended, rig.ceiling_per_s)
+    checks = ((refusal.check,) if refusal else ()) + validity.judge(evidence, rig.limits)
     failed = [check for check in checks if check.outcome == "fail"]
     result = measured.result
     whole = result.latency and min(result.latency.values()) > 0
@@ -267,7 +267,7 @@ def judged(
         record,
         verdict="invalid" if failed else "ok",
         reason="; ".join(f"{check.id} {check.name}: {check.saw}" for check in failed) or None,
-        bound=validity.bound(evidence, place.limits),
+        bound=validity.bound(evidence, rig.limits),
         requests=result.requests,
         duration_us=result.duration_us,
         requests_per_s=result.requests_per_s,
@@ -279,7 +279,7 @@ def judged(
         machine_cpu_us_per_request=None if record.pair else measured.machine_cpu_us_per_request,
         server_cpu_share=evidence.server_share,
         client_cpu_share=evidence.client_share,
-        rss_bytes=measured.watched.rss_bytes,
+        rss_bytes=measured.samples.rss_bytes,
         latency=encode(result.latency) if result.latency and whole else None,
         checks=checks,
         evidence=evidence,

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from runners.loads.fleet.wire.messages import Message, Result  # noqa: E402
+from runners.loads.fleet.wire.messages import HostResult, Message  # noqa: E402
 from runners.loads.fleet.worker import joining, worker  # noqa: E402
 from speedup import entry  # noqa: E402
 
@@ -49,7 +49,7 @@ class Liar(worker.Worker):
     results = 0
 
     def _say(self, message: Message) -> None:
-        if not isinstance(message, Result):
+        if not isinstance(message, HostResult):
             super()._say(message)
             return
         self.results += 1

@@ -20,8 +20,8 @@ from tests.integration.wire import (
     HELLO,
     HELLO_AND_CLOSE,
     NIM,
+    ServerUnderTest,
     Started,
-    Subject,
     Wire,
     descriptors,
     running,
@@ -50,13 +50,13 @@ def flags(build: str) -> list[str]:
     return [f"-d:server={step}", *more]
 
 
-SUBJECTS = [replace(ASYNCHTTP, name=build, build=[]) for build in BUILDS]
-SUBJECTS.append(with_two_threads(SUBJECTS[BUILDS.index("last")]))
+PROGRAMS = [replace(ASYNCHTTP, name=build, build=[]) for build in BUILDS]
+PROGRAMS.append(with_two_threads(PROGRAMS[BUILDS.index("last")]))
 
 
-def label(subject: Subject) -> str:
+def label(program: ServerUnderTest) -> str:
     """How the test report names it."""
-    return f"{subject.name}/t{subject.threads}"
+    return f"{program.name}/t{program.threads}"
 
 
 def compiled(folder: Path, build: str, source: Path) -> Path:
@@ -71,7 +71,7 @@ def compiled(folder: Path, build: str, source: Path) -> Path:
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """All builds of the server and of the awaiting program, made at the same time, by name."""
-    jobs = {subject.name: SOURCE for subject in SUBJECTS}
+    jobs = {program.name: SOURCE for program in PROGRAMS}
     jobs |= {f"awaiting {build}": AWAITING for build in AWAITING_BUILDS}
     folders = {name: tmp_path_factory.mktemp("build") for name in jobs}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -82,13 +82,13 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: job.result() for name, job in made.items()} | {"": tmp_path_factory.mktemp("servers")}
 
 
-@pytest.fixture(scope="module", params=SUBJECTS, ids=label)
+@pytest.fixture(scope="module", params=PROGRAMS, ids=label)
 def server(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Iterator[Started]:
     """Each build in turn, running. At the end of its tests it must still be alive."""
-    subject: Subject = request.param
-    if "boehm" in subject.name and ctypes.util.find_library("gc") is None:
+    program: ServerUnderTest = request.param
+    if "boehm" in program.name and ctypes.util.find_library("gc") is None:
         pytest.skip("libgc is not installed")
-    with running(subject, programs) as started:
+    with running(program, programs) as started:
         yield started
         assert started.process.poll() is None
 
@@ -97,7 +97,7 @@ def server(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Iterato
 def awaiting(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Iterator[Started]:
     """The program whose handler takes its time, on each step."""
     name = f"awaiting {request.param}"
-    with running(Subject(name, "nim", run=["{out}", "{port}"]), programs) as started:
+    with running(ServerUnderTest(name, "nim", run=["{out}", "{port}"]), programs) as started:
         yield started
         assert started.process.poll() is None
 

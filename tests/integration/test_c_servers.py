@@ -18,8 +18,8 @@ from runners.tools.find import find_tools, known_tools, this_host, tool_environm
 from tests.integration.wire import (
     HELLO,
     HELLO_AND_CLOSE,
+    ServerUnderTest,
     Started,
-    Subject,
     Wire,
     all_of_1100_answers,
     built,
@@ -41,35 +41,35 @@ pytestmark = pytest.mark.integration
 
 ARGUMENTS = ["{out}", "127.0.0.1", "{port}", "{threads}"]
 C = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-pthread", "-o", "{out}"]
-FLOOR = Subject("floor", "cc", build=[*C, "{dir}/floor.c"], run=ARGUMENTS)
-FLOOR_URING = Subject(
+FLOOR = ServerUnderTest("floor", "cc", build=[*C, "{dir}/floor.c"], run=ARGUMENTS)
+FLOOR_URING = ServerUnderTest(
     "floor_uring", "cc liburing", build=[*C, "{dir}/floor_uring.c", "-luring"], run=ARGUMENTS, sources="floor"
 )
-BEAST = Subject(
+BEAST = ServerUnderTest(
     "beast",
     "cxx boost",
     build=["g++", "-std=c++17", "-O2", "-DNDEBUG", "-pthread", "-o", "{out}", "{dir}/beast.cpp"],
     run=ARGUMENTS,
 )
-NGINX = Subject("nginx", "nginx", run=["nginx", "-e", "stderr", "-c", "{config}"])
+NGINX = ServerUnderTest("nginx", "nginx", run=["nginx", "-e", "stderr", "-c", "{config}"])
 
 
-def with_both_counts(*subjects: Subject) -> list[Subject]:
+def with_both_counts(*programs: ServerUnderTest) -> list[ServerUnderTest]:
     """Each server with one thread and with two."""
-    return [*subjects, *map(with_two_threads, subjects)]
+    return [*programs, *map(with_two_threads, programs)]
 
 
-def label(subject: Subject) -> str:
+def label(program: ServerUnderTest) -> str:
     """How the test report names it."""
-    return f"{subject.name}/t{subject.threads}"
+    return f"{program.name}/t{program.threads}"
 
 
 # The rulers answer every request alike, which is why their class is "stripped"; they close on what has a body.
-realistic = pytest.mark.parametrize("subject", with_both_counts(BEAST, NGINX), indirect=True, ids=label)
-rulers = pytest.mark.parametrize("subject", [FLOOR, FLOOR_URING], indirect=True, ids=label)
+realistic = pytest.mark.parametrize("program", with_both_counts(BEAST, NGINX), indirect=True, ids=label)
+rulers = pytest.mark.parametrize("program", [FLOOR, FLOOR_URING], indirect=True, ids=label)
 # nginx shares a taken port, since another nginx's sockets have SO_REUSEPORT too.
 guarding = with_both_counts(FLOOR, FLOOR_URING, BEAST)
-port_guarding = pytest.mark.parametrize("subject", guarding, indirect=True, ids=label)
+port_guarding = pytest.mark.parametrize("program", guarding, indirect=True, ids=label)
 
 
 @pytest.fixture(scope="session")
@@ -79,21 +79,21 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module", params=with_both_counts(FLOOR, FLOOR_URING, BEAST, NGINX), ids=label)
-def subject(request: pytest.FixtureRequest) -> Subject:
+def program(request: pytest.FixtureRequest) -> ServerUnderTest:
     """Each server in turn, unless what it takes is not on this machine."""
-    subject: Subject = request.param
+    program: ServerUnderTest = request.param
     host = this_host()
-    statuses = find_tools(known_tools(), subject.tool.split(), host)
+    statuses = find_tools(known_tools(), program.tool.split(), host)
     for status in statuses.values():
         if status.status != "found":
             pytest.skip(f"{status.title}: {status.reason}")
-    return replace(subject, environment=tool_environment(statuses, host))
+    return replace(program, environment=tool_environment(statuses, host))
 
 
 @pytest.fixture(scope="module")
-def server(subject: Subject, builds: dict[str, Path]) -> Iterator[Started]:
+def server(program: ServerUnderTest, builds: dict[str, Path]) -> Iterator[Started]:
     """Each server in turn, running. At the end of its tests it must still be alive."""
-    with running(subject, builds) as started:
+    with running(program, builds) as started:
         try:
             yield started
             assert started.process.poll() is None
@@ -116,7 +116,7 @@ def test_says_exactly_hello_world(wire: Wire, server: Started) -> None:
 
     assert (answer.status, answer.body) == (200, b"Hello World")
     assert answer.headers["content-type"] == "text/plain"
-    assert answer.headers["server"].startswith(server.subject.name)
+    assert answer.headers["server"].startswith(server.program.name)
     assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()) < 3
     assert wire.unasked() == b""
 
@@ -223,7 +223,7 @@ def test_refuses_garbage_and_lives(server: Started, garbage: str) -> None:
 @port_guarding
 def test_says_in_one_line_that_its_port_is_taken(server: Started, builds: dict[str, Path]) -> None:
     """A second server on the port ends at once, tells why, and does not take a share of the load."""
-    process = start(server.subject, built(server.subject, builds), server.port)
+    process = start(server.program, built(server.program, builds), server.port)
     try:
         _, errors = process.communicate(timeout=10)
     finally:
@@ -238,21 +238,23 @@ def test_says_in_one_line_that_its_port_is_taken(server: Started, builds: dict[s
 @rulers
 @pytest.mark.parametrize("threads", [0, -1, 1_000_000])
 def test_says_in_one_line_how_many_threads_there_can_be(
-    subject: Subject, builds: dict[str, Path], threads: int
+    program: ServerUnderTest, builds: dict[str, Path], threads: int
 ) -> None:
     """A number of threads that cannot be ends the server before it listens."""
-    status, errors = end_of(replace(subject, threads=threads), builds)
+    status, errors = end_of(replace(program, threads=threads), builds)
 
     assert status == 2
-    assert errors.startswith(f"usage: {subject.name} HOST PORT THREADS")
+    assert errors.startswith(f"usage: {program.name} HOST PORT THREADS")
     assert len(errors.splitlines()) == 1
 
 
-@pytest.mark.parametrize("subject", [FLOOR_URING], indirect=True, ids=label)
+@pytest.mark.parametrize("program", [FLOOR_URING], indirect=True, ids=label)
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=errno.errorcode.get)
-def test_says_in_one_line_that_there_is_no_io_uring(subject: Subject, builds: dict[str, Path], error: int) -> None:
+def test_says_in_one_line_that_there_is_no_io_uring(
+    program: ServerUnderTest, builds: dict[str, Path], error: int
+) -> None:
     """Where a sandbox forbids io_uring, or the kernel has none, it ends and tells that."""
-    status, errors = end_of(replace(subject, run=[*without_io_uring(error), *subject.run]), builds)
+    status, errors = end_of(replace(program, run=[*without_io_uring(error), *program.run]), builds)
 
     assert status == 1
     assert errors.startswith(f"floor_uring: cannot use io_uring: {os.strerror(error)}.")
@@ -300,10 +302,10 @@ LEAVING = (
 @rulers
 @pytest.mark.parametrize("leave", LEAVING, ids=[leave.__name__ for leave in LEAVING])
 def test_can_use_again_what_a_client_leaves(
-    subject: Subject, builds: dict[str, Path], leave: Callable[[Wire], None]
+    program: ServerUnderTest, builds: dict[str, Path], leave: Callable[[Wire], None]
 ) -> None:
     """More clients than there can be at once are served in turn; a ring's sockets are not in /proc to be counted."""
-    limited = replace(subject, run=["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *subject.run])
+    limited = replace(program, run=["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *program.run])
     with running(limited, builds) as started:
         for _ in range(150):
             with Wire(started.port) as wire:
@@ -312,9 +314,9 @@ def test_can_use_again_what_a_client_leaves(
             assert wire.ask().body == b"Hello World"
 
 
-def end_of(subject: Subject, builds: dict[str, Path]) -> tuple[int, str]:
+def end_of(program: ServerUnderTest, builds: dict[str, Path]) -> tuple[int, str]:
     """The exit status of a server that ends by itself, and what it says."""
-    process = start(subject, built(subject, builds), free_port())
+    process = start(program, built(program, builds), free_port())
     try:
         _, errors = process.communicate(timeout=10)
     finally:
@@ -342,9 +344,9 @@ def without_io_uring(error: int) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ends_at_once_when_told_to(subject: Subject, builds: dict[str, Path], number: signal.Signals) -> None:
+def test_ends_at_once_when_told_to(program: ServerUnderTest, builds: dict[str, Path], number: signal.Signals) -> None:
     """With a client still connected, a signal ends the server within a third of a second."""
-    with running(subject, builds) as started, Wire(started.port) as wire:
+    with running(program, builds) as started, Wire(started.port) as wire:
         wire.ask()
         started.process.send_signal(number)
         before = time.monotonic()

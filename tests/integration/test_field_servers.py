@@ -12,7 +12,7 @@ import pytest
 import tomli
 
 from runners.matrix.cells import Selection
-from runners.plan.planning import Wishes, make_plan
+from runners.plan.planning import Options, make_plan
 from tests.support import ROOT
 
 MATRIX = tomli.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))
@@ -46,7 +46,7 @@ def server(name: str) -> Any:
 @pytest.mark.parametrize("name", [server(name) for name in FIELD])
 def test_a_server_of_the_field_is_honest(name: str) -> None:
     """It passes every gate that its class demands, but for flaws that are known and shown."""
-    plan = make_plan(Wishes(ROOT / "matrix.toml", selection=Selection(only=(name,))))
+    plan = make_plan(Options(ROOT / "matrix.toml", selection=Selection(only=(name,))))
     if reasons := {planned.reason for planned in plan.cells if planned.status == "unavailable"}:
         pytest.skip("; ".join(map(str, reasons)))
     checked = subprocess.run(

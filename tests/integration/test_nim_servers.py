@@ -15,8 +15,8 @@ from tests.integration.wire import (
     HELLO_AND_CLOSE,
     NIM,
     OPTIONS,
+    ServerUnderTest,
     Started,
-    Subject,
     Wire,
     all_of_1100_answers,
     built,
@@ -36,11 +36,11 @@ pytestmark = [
 ]
 
 
-def nim(name: str, source: str, *flags: str, threads: int = 1) -> Subject:
+def nim(name: str, source: str, *flags: str, threads: int = 1) -> ServerUnderTest:
     """A server as matrix.toml builds it; behind a dot stands the variant."""
     server = name.partition(".")[0]
     build = [*NIM, f"-d:server={server}", *flags, f"{{dir}}/{source}.nim"]
-    return Subject(name, "nim", build=build, run=["{out}", *OPTIONS], threads=threads, sources="nim")
+    return ServerUnderTest(name, "nim", build=build, run=["{out}", *OPTIONS], threads=threads, sources="nim")
 
 
 KEEPING = [
@@ -56,9 +56,9 @@ HONEST = [nim("rawsockets", "rawsockets"), *KEEPING]
 HISTORIC = [nim(f"{way}-2015", "historic") for way in ("asyncnet", "selectors", "epoll")]
 
 
-def label(subject: Subject) -> str:
+def label(program: ServerUnderTest) -> str:
     """How the test report names it."""
-    return subject.name
+    return program.name
 
 
 honest = pytest.mark.parametrize("server", HONEST, indirect=True, ids=label)
@@ -71,7 +71,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Where the programs are, all built at once."""
     builds = {"": tmp_path_factory.mktemp("nim")}
     with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(lambda subject: built(subject, builds), [*HONEST, *HISTORIC]))
+        list(pool.map(lambda program: built(program, builds), [*HONEST, *HISTORIC]))
     return builds
 
 
@@ -97,7 +97,7 @@ def test_says_exactly_hello_world(wire: Wire, server: Started) -> None:
 
     assert (answer.status, answer.body) == (200, b"Hello World")
     assert answer.headers["content-type"] == "text/plain"
-    assert answer.headers["server"] == server.subject.name.partition(".")[0]
+    assert answer.headers["server"] == server.program.name.partition(".")[0]
     assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()) < 3
     assert wire.unasked() == b""
 

@@ -132,7 +132,7 @@ def test_without_a_script_everything_is_there_but_the_controls(browser: Chromium
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 def test_axe_finds_no_barrier(browser: Chromium, url: str, scheme: str, width: int) -> None:
-    """With folds open, another base, rows filtered, a column sorted; of the cells, which are alike, two."""
+    """With folds open, another baseline, rows filtered, a column sorted; of the cells, which are alike, two."""
     page = browser.open(f"{url}#&language=Nim&sort.table-persistent=rate+down", width=width, scheme=scheme)
     page.evaluate("[...document.querySelectorAll('.cell')].slice(2).forEach(each => each.remove())")
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")

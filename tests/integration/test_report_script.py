@@ -1,4 +1,4 @@
-"""What the report's script does: sort, filter, another base, hidden columns, and the view in the URL's fragment."""
+"""What the report's script does: sort, filter, another baseline, hidden columns, and the view in the URL's fragment."""
 
 from __future__ import annotations
 
@@ -125,17 +125,17 @@ def test_filters_leave_the_rows_of_the_languages_that_are_chosen(page: Page) -> 
 
 
 def test_another_base_gives_ratios_without_intervals_and_says_so(page: Page) -> None:
-    """Of the rows that can be compared with it; no verdict follows; the base in the matrix brings all back."""
+    """Of the rows that can be compared with it; no verdict follows; the baseline in the matrix brings all back."""
     before = page.evaluate("[column('ratio'), column('verdict')]")
     page.evaluate("var choice = tools().querySelector('select'); choice.selectedIndex = 1; choice.onchange()")
     rows = page.evaluate("lines().filter(row => row.dataset.row).map(row => "
                          "[row.dataset.row, cell(row, 'rate').dataset.v, cell(row, 'ratio').innerText])")  # fmt: skip
     chosen = page.evaluate("choice.value")
-    base = next(float(rate) for row, rate, _ in rows if row == chosen)
+    baseline = next(float(rate) for row, rate, _ in rows if row == chosen)
 
     for _, rate, ratio in rows:
         shown = float(ratio.strip("*\n "))
-        assert shown == pytest.approx(float(rate) / base, rel=0.01)
+        assert shown == pytest.approx(float(rate) / baseline, rel=0.01)
         assert "\u2013" not in ratio
     published = page.evaluate("lines().filter(row => cell(row, 'then')?.dataset.v).map(row => "
                               "[cell(row, 'then').dataset.v, cell(row, 'then-ratio').innerText])")  # fmt: skip
@@ -144,7 +144,7 @@ def test_another_base_gives_ratios_without_intervals_and_says_so(page: Page) -> 
     assert len(published) > 4
     for value, ratio in published:
         assert float(ratio.strip("*\n ")) == pytest.approx(float(value) / float(then), rel=0.02)
-    assert set(page.evaluate("column('verdict').filter(text => text)")) == {"base", "no verdict"}
+    assert set(page.evaluate("column('verdict').filter(text => text)")) == {"baseline", "no verdict"}
     assert "they have no intervals and give no verdicts" in page.evaluate("table().closest('section').innerText")
     page.evaluate("choice.selectedIndex = 0; choice.onchange()")
     assert page.evaluate("[column('ratio'), column('verdict')]") == before
@@ -166,7 +166,7 @@ def test_a_hidden_column_is_gone_from_all_rows_and_heads(page: Page) -> None:
 
 
 def test_a_link_shows_the_same_view(browser: Chromium, page: Page, url: str) -> None:
-    """Order, filter, base and hidden columns stand in the fragment, behind the anchor."""
+    """Order, filter, baseline and hidden columns stand in the fragment, behind the anchor."""
     page.evaluate("location.hash = '#table-persistent'")
     page.evaluate("""
         box('Nim').click(); box('C').click();
@@ -178,7 +178,7 @@ def test_a_link_shows_the_same_view(browser: Chromium, page: Page, url: str) -> 
     seen, fragment = page.evaluate(view), page.evaluate("location.hash")
     other = opened(browser, url + fragment)
 
-    assert fragment.startswith("#table-persistent&language=Nim&language=C&sort.table-persistent=rate+down&base.")
+    assert fragment.startswith("#table-persistent&language=Nim&language=C&sort.table-persistent=rate+down&baseline.")
     assert other.evaluate(view) == seen
     assert other.evaluate("Math.abs(document.querySelector('#table-persistent').getBoundingClientRect().top) < 60")
     assert other.complaints == []
@@ -197,7 +197,7 @@ def test_a_link_within_the_page_keeps_the_view(page: Page) -> None:
 
 def test_a_view_of_things_that_do_not_exist_shows_the_report(browser: Chromium, page: Page, url: str) -> None:
     """Whatever a link claims, nothing breaks and nothing of it gets into the page."""
-    evil = "&sort.table-persistent=%22%5D+down&sort.x=y&base.table-persistent=%3Cimg%3E&hide.table-persistent=z&a=b"
+    evil = "&sort.table-persistent=%22%5D+down&sort.x=y&baseline.table-persistent=%3Cimg%3E&hide.table-persistent=z&a=b"
     other = opened(browser, f"{url}#%E0%A4%A{evil}")
 
     assert names(other) == names(page)

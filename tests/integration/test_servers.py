@@ -19,8 +19,8 @@ from tests.integration.wire import (
     HELLO,
     HELLO_AND_CLOSE,
     PYTHON,
+    ServerUnderTest,
     Started,
-    Subject,
     Wire,
     accepts_connections,
     all_of_1100_answers,
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-SUBJECTS = [ASYNCHTTP, EPOLL, PYTHON, GO, H2O]
-SUBJECTS += [with_two_threads(subject) for subject in (ASYNCHTTP, EPOLL, GO, H2O)]
+PROGRAMS = [ASYNCHTTP, EPOLL, PYTHON, GO, H2O]
+PROGRAMS += [with_two_threads(program) for program in (ASYNCHTTP, EPOLL, GO, H2O)]
 
 
-def label(subject: Subject) -> str:
+def label(program: ServerUnderTest) -> str:
     """How the test report names it."""
-    return f"{subject.name}/t{subject.threads}"
+    return f"{program.name}/t{program.threads}"
 
 
 # Where libraries may decide for themselves, the servers that parse by themselves are held to more.
-of_our_own = pytest.mark.parametrize("subject", [EPOLL, PYTHON, with_two_threads(EPOLL)], indirect=True, ids=label)
+of_our_own = pytest.mark.parametrize("program", [EPOLL, PYTHON, with_two_threads(EPOLL)], indirect=True, ids=label)
 
 
 @pytest.fixture(scope="session")
@@ -58,19 +58,19 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"": tmp_path_factory.mktemp("servers")}
 
 
-@pytest.fixture(scope="module", params=SUBJECTS, ids=label)
-def subject(request: pytest.FixtureRequest) -> Subject:
+@pytest.fixture(scope="module", params=PROGRAMS, ids=label)
+def program(request: pytest.FixtureRequest) -> ServerUnderTest:
     """Each server in turn, unless what it takes is not on this machine."""
-    subject: Subject = request.param
-    if shutil.which(subject.tool) is None:
-        pytest.skip(f"{subject.tool} is not installed")
-    return subject
+    program: ServerUnderTest = request.param
+    if shutil.which(program.tool) is None:
+        pytest.skip(f"{program.tool} is not installed")
+    return program
 
 
 @pytest.fixture(scope="module")
-def server(subject: Subject, builds: dict[str, Path]) -> Iterator[Started]:
+def server(program: ServerUnderTest, builds: dict[str, Path]) -> Iterator[Started]:
     """Each server in turn, running. At the end of its tests it must still be alive."""
-    with running(subject, builds) as started:
+    with running(program, builds) as started:
         yield started
         assert started.process.poll() is None
 
@@ -95,7 +95,7 @@ def test_names_and_dates_its_answers(wire: Wire, server: Started) -> None:
     """Server and Date are there and the date is now's."""
     headers = wire.ask().headers
 
-    assert headers["server"].startswith(server.subject.name)
+    assert headers["server"].startswith(server.program.name)
     assert abs(parsedate_to_datetime(headers["date"]).timestamp() - time.time()) < 3
 
 
@@ -203,7 +203,7 @@ def test_consumes_a_body_of_known_length(wire: Wire, server: Started, size: int)
     """What is posted is not taken for the next request."""
     request = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % size
 
-    assert wire.ask(request + b"G" * size).status == server.subject.post
+    assert wire.ask(request + b"G" * size).status == server.program.post
     assert wire.ask().body == b"Hello World"
 
 
@@ -214,7 +214,7 @@ def test_consumes_a_body_in_chunks(wire: Wire, server: Started) -> None:
     for cut in range(1, len(chunks)):
         wire.send(head + chunks[:cut])
         time.sleep(0.001)
-        assert wire.ask(chunks[cut:]).status == server.subject.post
+        assert wire.ask(chunks[cut:]).status == server.program.post
     assert wire.ask().body == b"Hello World"
 
 
@@ -307,8 +307,8 @@ def test_refuses_garbage_and_lives(server: Started, garbage: str) -> None:
         with contextlib.suppress(ConnectionError):
             wire.send(GARBAGE[garbage])
         with contextlib.suppress(EOFError, ConnectionError):
-            assert 400 <= wire.answer().status < 600 or garbage in server.subject.lenient
-            if not server.subject.continues_after_garbage:
+            assert 400 <= wire.answer().status < 600 or garbage in server.program.lenient
+            if not server.program.continues_after_garbage:
                 wire.rest()
     with Wire(server.port) as wire:
         assert wire.ask().body == b"Hello World"
@@ -348,7 +348,7 @@ def test_a_refusal_survives_unread_input(server: Started) -> None:
 
 def test_says_in_one_line_that_its_port_is_taken(server: Started, builds: dict[str, Path]) -> None:
     """A second server on the port ends at once, tells why, and does not take a share of the load."""
-    process = start(server.subject, built(server.subject, builds), server.port)
+    process = start(server.program, built(server.program, builds), server.port)
     try:
         _, errors = process.communicate(timeout=10)
     finally:
@@ -361,11 +361,11 @@ def test_says_in_one_line_that_its_port_is_taken(server: Started, builds: dict[s
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ends_at_once_when_told_to(subject: Subject, builds: dict[str, Path], number: signal.Signals) -> None:
+def test_ends_at_once_when_told_to(program: ServerUnderTest, builds: dict[str, Path], number: signal.Signals) -> None:
     """With a client still connected, a signal ends the server within a tenth of a second."""
-    if number != subject.stop != signal.SIGTERM:
+    if number != program.stop != signal.SIGTERM:
         pytest.skip("after SIGTERM it waits for its clients")
-    with running(subject, builds) as started, Wire(started.port) as wire:
+    with running(program, builds) as started, Wire(started.port) as wire:
         wire.ask()
         started.process.send_signal(number)
         before = time.monotonic()
@@ -373,13 +373,13 @@ def test_ends_at_once_when_told_to(subject: Subject, builds: dict[str, Path], nu
         assert time.monotonic() - before < 0.3
 
 
-def test_prints_nothing_about_requests(subject: Subject, builds: dict[str, Path]) -> None:
+def test_prints_nothing_about_requests(program: ServerUnderTest, builds: dict[str, Path]) -> None:
     """Standard output stays empty."""
-    with running(subject, builds) as started:
+    with running(program, builds) as started:
         with Wire(started.port) as wire:
             wire.ask()
             wire.ask(HELLO.replace(b"GET /", b"GET /other"))
-        started.process.send_signal(subject.stop)
+        started.process.send_signal(program.stop)
         output, _ = started.process.communicate(timeout=10)
 
     assert output == b""

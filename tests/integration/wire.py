@@ -167,7 +167,7 @@ NIM = ["nim", "c", "--hints:off", "-d:danger", "--threads:on", "--nimcache:{out}
 
 
 @dataclass(frozen=True)
-class Subject:
+class ServerUnderTest:
     """A server under test: how to build and start it, and what is known to be different about it."""
 
     name: str
@@ -192,13 +192,13 @@ class Subject:
 class Started:
     """A running server."""
 
-    subject: Subject
+    program: ServerUnderTest
     process: subprocess.Popen[bytes]
     port: int
 
 
 OPTIONS = ["--host=127.0.0.1", "--port={port}", "--threads={threads}"]
-ASYNCHTTP = Subject(
+ASYNCHTTP = ServerUnderTest(
     "asynchttp",
     "nim",
     build=[*NIM, "{dir}/asynchttp.nim"],
@@ -206,16 +206,16 @@ ASYNCHTTP = Subject(
     lenient=frozenset({"no version"}),  # It answers 200 and closes.
     continues_after_garbage=True,  # It answers 400 and goes on with the next line.
 )
-EPOLL = Subject("epoll", "nim", build=[*NIM, "{dir}/epoll.nim"], run=["{out}", *OPTIONS], sources="nim")
-PYTHON = Subject("python_epoll", sys.executable, run=[sys.executable, "{dir}/server.py", *OPTIONS])
-GO = Subject(
+EPOLL = ServerUnderTest("epoll", "nim", build=[*NIM, "{dir}/epoll.nim"], run=["{out}", *OPTIONS], sources="nim")
+PYTHON = ServerUnderTest("python_epoll", sys.executable, run=[sys.executable, "{dir}/server.py", *OPTIONS])
+GO = ServerUnderTest(
     "go",
     "go",
     build=["go", "build", "-buildvcs=false", "-o", "{out}", "."],
     run=["{out}", "-host=127.0.0.1", "-port={port}"],
     environment={"GOTOOLCHAIN": "local", "GOMAXPROCS": "{threads}"},
 )
-H2O = Subject(
+H2O = ServerUnderTest(
     "h2o",
     "h2o",
     run=["h2o", "-c", "{config}"],
@@ -224,9 +224,9 @@ H2O = Subject(
 )
 
 
-def with_two_threads(subject: Subject) -> Subject:
+def with_two_threads(program: ServerUnderTest) -> ServerUnderTest:
     """The same server with two threads."""
-    return Subject(**{**vars(subject), "threads": 2})
+    return ServerUnderTest(**{**vars(program), "threads": 2})
 
 
 def filled(template: str, names: dict[str, str]) -> str:
@@ -236,30 +236,30 @@ def filled(template: str, names: dict[str, str]) -> str:
     return template
 
 
-def built(subject: Subject, builds: dict[str, Path]) -> Path:
+def built(program: ServerUnderTest, builds: dict[str, Path]) -> Path:
     """Builds the server unless that has been done."""
-    if subject.name not in builds:
-        out = builds[""] / subject.name
-        names = {"out": str(out), "dir": str(subject.folder)}
-        command = [filled(part, names) for part in subject.build]
+    if program.name not in builds:
+        out = builds[""] / program.name
+        names = {"out": str(out), "dir": str(program.folder)}
+        command = [filled(part, names) for part in program.build]
         if command:
-            environment = os.environ | subject.environment
-            subprocess.run(command, cwd=subject.folder, check=True, env=environment, timeout=300)
-        builds[subject.name] = out
-    return builds[subject.name]
+            environment = os.environ | program.environment
+            subprocess.run(command, cwd=program.folder, check=True, env=environment, timeout=300)
+        builds[program.name] = out
+    return builds[program.name]
 
 
-def start(subject: Subject, out: Path, port: int) -> subprocess.Popen[bytes]:
+def start(program: ServerUnderTest, out: Path, port: int) -> subprocess.Popen[bytes]:
     """Starts the server on the port, without waiting for it."""
     config = out.with_suffix(f".{port}.conf")
-    names = {"out": str(out), "dir": str(subject.folder), "host": "127.0.0.1", "port": str(port)}
-    names |= {"threads": str(subject.threads), "config": str(config)}
-    if (template := subject.folder / f"{subject.name}.conf").exists():
+    names = {"out": str(out), "dir": str(program.folder), "host": "127.0.0.1", "port": str(port)}
+    names |= {"threads": str(program.threads), "config": str(config)}
+    if (template := program.folder / f"{program.name}.conf").exists():
         as_root = "\n" if os.geteuid() == 0 else ""
         config.write_text(filled(template.read_text(), names | {"as_root": as_root}))
     return subprocess.Popen(
-        [filled(part, names) for part in subject.run],
-        env=os.environ | {key: filled(value, names) for key, value in subject.environment.items()},
+        [filled(part, names) for part in program.run],
+        env=os.environ | {key: filled(value, names) for key, value in program.environment.items()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -273,12 +273,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def running(subject: Subject, builds: dict[str, Path]) -> Iterator[Started]:
+def running(program: ServerUnderTest, builds: dict[str, Path]) -> Iterator[Started]:
     """Runs the server for as long as the block lasts."""
     port = free_port()
-    process = start(subject, built(subject, builds), port)
+    process = start(program, built(program, builds), port)
     try:
         assert within(10, lambda: accepts_connections(port))
-        yield Started(subject, process, port)
+        yield Started(program, process, port)
     finally:
         stop(process)

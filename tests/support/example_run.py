@@ -50,7 +50,7 @@ def example_run(blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> tuple[Ru
     cells = tuple(_cell(item) for item in pairing.cells)
     chosen = {cell.id: cell for cell in cells if cell.status == "planned"}
     solos = [item.cell for item in pairing.cells if item.cell.id in chosen]
-    duets = [duet for duet in pairing.duets if {duet.row.id, duet.base.id} <= chosen.keys()]
+    duets = [duet for duet in pairing.duets if {duet.row.id, duet.baseline.id} <= chosen.keys()]
     order = family_blocks(solos, duets, blocks, 1)
     example = Example({"build-boehm.log": BUILD_FAILURE})
     trials = tuple(
@@ -61,7 +61,7 @@ def example_run(blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> tuple[Ru
         for trial in example.trials([chosen[name] for name in item.split(TOGETHER)], family, block)
     )
     run = _head(text, cells, order, blocks)
-    return dataclasses.replace(run, bases=dict(pairing.bases)), trials, example.logs
+    return dataclasses.replace(run, baselines=dict(pairing.baselines)), trials, example.logs
 
 
 def of_the_document(run: Run) -> Run:
@@ -247,7 +247,7 @@ HOSTILE = "<script>alert(1)</script>\"'&amp;\x1b[31mred\u202e $\\frac$ {{ 7*7 }}
 KEPT = {  # words of a fixed vocabulary, keys that join records, and text in a syntax of its own
     "kind", "status", "verdict", "outcome", "purpose", "schema", "bound", "latency", "matrix", "cell", "id",
     "machine", "server", "variant", "mode", "load", "log", "started_at", "preset", "design", "role", "network",
-    "family", "pair", "bases", "twin_of", "order",
+    "family", "pair", "baselines", "twin_of", "order",
 }  # fmt: skip
 
 

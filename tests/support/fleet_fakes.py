@@ -14,13 +14,13 @@ from runners.loads.fleet.wire.messages import (
     PROTOCOL,
     Facts,
     Hello,
+    HostResult,
+    HostSample,
     Message,
     Order,
     Ping,
     Pong,
     Ready,
-    Result,
-    Sample,
     Welcome,
     from_master,
 )
@@ -60,16 +60,16 @@ def order(**changes: Any) -> Order:
     return Order(**{**kept, **changes})
 
 
-def result(of: Order, **changes: Any) -> Result:
+def result(of: Order, **changes: Any) -> HostResult:
     """Return what a healthy worker says of an order: it sent 1000 segments in a second."""
     begin = of.start_us
     kept: dict[str, Any] = {
         "trial": of.trial, "started_us": begin, "ended_us": begin + 1_000_000, "failure": None,
         "output": wrk_output({80: 900, 120: 100}), "threads": 2, "tcp": {"TCPOrigDataSent": 1000, "RetransSegs": 0},
-        "samples": (Sample(at_us=begin - 100_000, segments=5), Sample(at_us=begin + 1_000_000, segments=1005)),
+        "samples": (HostSample(at_us=begin - 100_000, segments=5), HostSample(at_us=begin + 1_000_000, segments=1005)),
         "thread_share": 0.5, "wait_share": 0.0, "host_share": 0.4,
     }  # fmt: skip
-    return Result(**{**kept, **changes})
+    return HostResult(**{**kept, **changes})
 
 
 class FakeLink:

@@ -1,4 +1,4 @@
-"""Synthetic families of known truth: servers whose rates, costs and noise are given, with a twin of the base."""
+"""Synthetic families of known truth: servers whose rates, costs and noise are given, with a twin of the baseline."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ def small_run(
     bound: Bound = "server",
     shared: bool = False,
 ) -> RunFolder:
-    """Return a run of servers with these relative speeds, the first being the base; `twin` is its twin's speed.
+    """Return a run of servers with these relative speeds, the first being the baseline; `twin` is its twin's speed.
 
     A request costs the server's CPU time in inverse proportion to its speed. `noise` is the standard deviation of the
     logarithm of each trial's rate; costs have a tenth of it.
     """
     chance = random.Random(7)  # noqa: S311 - invented numbers, the same every time
-    base = next(iter(speeds))
-    known = dict(speeds) | ({f"{base}~twin": twin * speeds[base]} if twin else {})
-    cells = tuple(_cell(name, base, shared=shared) for name in known)
+    baseline = next(iter(speeds))
+    known = dict(speeds) | ({f"{baseline}~twin": twin * speeds[baseline]} if twin else {})
+    cells = tuple(_cell(name, baseline, shared=shared) for name in known)
     trials = tuple(
         _trial(cell, block, known[cell.slug.partition("/")[0]], chance.gauss(0, noise), bound)
         for block in range(blocks)
         for cell in cells
     )
     order = {FAMILY: tuple(tuple(cell.id for cell in cells) for _ in range(blocks))}
-    return _folder(speeds, cells, trials, Run("measured", "local", order=order, bases={FAMILY: cells[0].id}))
+    return _folder(speeds, cells, trials, Run("measured", "local", order=order, baselines={FAMILY: cells[0].id}))
 
 
 def duet_run(
@@ -62,18 +62,18 @@ def duet_run(
 ) -> RunFolder:
     """Return a run of duets only: each server's cost against the first's, which meets the same weather."""
     chance = random.Random(7)  # noqa: S311 - invented numbers, the same every time
-    base, *others = costs
-    known = dict(costs) | {f"{base}~twin": twin * costs[base]}
-    cells = {name: _cell(name, base, shared=False) for name in known}
+    baseline, *others = costs
+    known = dict(costs) | {f"{baseline}~twin": twin * costs[baseline]}
+    cells = {name: _cell(name, baseline, shared=False) for name in known}
     trials = []
     for block in range(blocks):
-        for name in (*others, f"{base}~twin"):
+        for name in (*others, f"{baseline}~twin"):
             common = chance.gauss(0, weather)
-            pair = [cells[name], cells[base]] if block % 2 else [cells[base], cells[name]]
+            pair = [cells[name], cells[baseline]] if block % 2 else [cells[baseline], cells[name]]
             for cell in pair:
                 cost = known[cell.slug.partition("/")[0]]
                 trials.append(_beside(cell, block, cost, common + chance.gauss(0, noise), pair))
-    run = Run("measured", "local", bases={f"{FAMILY}/duet": cells[base].id}, order={f"{FAMILY}/duet": ()})
+    run = Run("measured", "local", baselines={f"{FAMILY}/duet": cells[baseline].id}, order={f"{FAMILY}/duet": ()})
     return _folder(costs, tuple(cells.values()), tuple(trials), run)
 
 
@@ -88,13 +88,13 @@ def _folder(
     return RunFolder(Path("nowhere"), Run(**kept), trials)
 
 
-def _cell(name: str, base: str, *, shared: bool) -> CellInfo:
+def _cell(name: str, baseline: str, *, shared: bool) -> CellInfo:
     server, _, twin = name.partition("~")
     return CellInfo(
         id=cell_id(name), slug=cell_id(name).partition("#")[0], server=server, variant=None,
         title=f"{server} (twin)" if twin else server, language=None, class_="realistic", group="document", threads=1,
         connections=64, mode="persistent", load="wrk", family=FAMILY, status="planned", shared=shared,
-        twin_of=cell_id(base) if twin else None,
+        twin_of=cell_id(baseline) if twin else None,
     )  # fmt: skip
 
 

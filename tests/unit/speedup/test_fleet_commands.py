@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runners.errors import BadInput
-from runners.loads.fleet.master.session import PORT, FleetWishes, parse_address
+from runners.loads.fleet.master.session import PORT, FleetOptions, parse_address
 from runners.matrix.model import Client
 from runners.plan import planning
 from runners.records.folder import write_run
@@ -89,8 +89,8 @@ def test_a_run_of_a_fleet_is_resumed_with_as_many(
     matrix: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its numbers would else be of two fleets."""
-    plan = planning.make_plan(planning.Wishes(matrix=matrix, machine="local", load="fleet", clients=2))
-    job = running.new_job(plan, tmp_path, "host", FleetWishes(2, "192.0.2.1"))
+    plan = planning.make_plan(planning.Options(matrix=matrix, machine="local", load="fleet", clients=2))
+    job = running.new_job(plan, tmp_path, "host", FleetOptions(2, "192.0.2.1"))
     cells = (replace(_cell("a", "other", shared=False), load="fleet"),)
     write_run(job.folder, replace(job.run, cells=cells))
     assert job.run.fleet == FleetInfo(2, "192.0.2.1", PORT)
@@ -100,11 +100,11 @@ def test_a_run_of_a_fleet_is_resumed_with_as_many(
 
 def test_a_run_that_is_resumed_knows_where_its_clients_reach_it(matrix: Path) -> None:
     """Unless another address is given."""
-    plan = planning.make_plan(planning.Wishes(matrix=matrix, machine="local", load="fleet", clients=2))
+    plan = planning.make_plan(planning.Options(matrix=matrix, machine="local", load="fleet", clients=2))
     run = Run("measured", "local", fleet=FleetInfo(2, "192.0.2.1", 6000))
     parser = build_parser()
-    same = entry._fleet_wishes(parser.parse_args(["run"]), plan, run)
-    other = entry._fleet_wishes(parser.parse_args(["run", "--bind", "192.0.2.9"]), plan, run)
+    same = entry._fleet_options(parser.parse_args(["run"]), plan, run)
+    other = entry._fleet_options(parser.parse_args(["run", "--bind", "192.0.2.9"]), plan, run)
     assert same is not None
     assert (same.clients, same.bind, same.port) == (2, "192.0.2.1", 6000)
     assert other is not None
@@ -114,17 +114,17 @@ def test_a_run_that_is_resumed_knows_where_its_clients_reach_it(matrix: Path) ->
 def test_the_matrix_may_name_the_clients(matrix: Path) -> None:
     """Then their number need not be said; the master then listens on loopback, where the tunnels end."""
     matrix.write_text(MATRIX + '[[client]]\nssh = "one"\n[[client]]\nssh = "two"\n', encoding="utf-8")
-    plan = planning.make_plan(planning.Wishes(matrix=matrix, machine="local", load="fleet"))
-    wishes = entry._fleet_wishes(build_parser().parse_args(["run", "--bind", "192.0.2.1"]), plan)
-    assert wishes is not None
-    assert (wishes.clients, wishes.by_hand, wishes.master) == (2, 0, "127.0.0.1")
-    assert replace(wishes, clients=3).master == "192.0.2.1"
+    plan = planning.make_plan(planning.Options(matrix=matrix, machine="local", load="fleet"))
+    options = entry._fleet_options(build_parser().parse_args(["run", "--bind", "192.0.2.1"]), plan)
+    assert options is not None
+    assert (options.clients, options.by_hand, options.master) == (2, 0, "127.0.0.1")
+    assert replace(options, clients=3).master == "192.0.2.1"
 
 
 def test_clients_of_people_reach_the_master_where_the_server_is() -> None:
     """Nowhere else is it bound to."""
-    wishes = FleetWishes(2, "192.0.2.1", remotes=(Client(ssh="one"),))
-    assert (wishes.by_hand, wishes.master) == (1, "192.0.2.1")
+    options = FleetOptions(2, "192.0.2.1", remotes=(Client(ssh="one"),))
+    assert (options.by_hand, options.master) == (1, "192.0.2.1")
 
 
 @pytest.mark.parametrize("command", ["run", "worker"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from runners.plan.planning import Plan, Wishes, make_plan
+from runners.plan.planning import Options, Plan, make_plan
 from runners.units import format_duration
 from speedup.listing import plan_json, print_plan
 
@@ -43,7 +43,7 @@ def small_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     file = tmp_path / "matrix.toml"
     file.write_text(MATRIX, encoding="utf-8")
-    return make_plan(Wishes(file, machine="local", seed=1))
+    return make_plan(Options(file, machine="local", seed=1))
 
 
 def printed(plan: Plan) -> str:

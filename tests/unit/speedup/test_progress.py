@@ -38,7 +38,7 @@ def trial(verdict: str = "ok", reason: str | None = None, **fields: object) -> T
 def pace(blocks: int = 10, block_s: float = 2.0, *, recorded: int = 0, budget_s: float | None = None) -> Pace:
     """Return the pace of a run of one cell in so many blocks, some of them recorded already."""
     schedule = Schedule(
-        order={FAMILY: ((CELL,),) * blocks}, bases={FAMILY: CELL}, bounds=Bounds(blocks, None, budget_s),
+        order={FAMILY: ((CELL,),) * blocks}, baselines={FAMILY: CELL}, bounds=Bounds(blocks, None, budget_s),
         seed=1, block_s={FAMILY: block_s},
     )  # fmt: skip
     return Pace(schedule, [trial(block=block) for block in range(recorded)])

@@ -23,7 +23,7 @@ from runners.loads.fleet.master.members import Member, Members
 from runners.loads.fleet.wire import clock
 from runners.loads.fleet.wire.clock import Offset
 from runners.loads.fleet.wire.link import Link, LocustLink, master_arguments
-from runners.loads.fleet.wire.messages import Facts, Malformed, Message, Order, Ready, Result, Stop, order_of
+from runners.loads.fleet.wire.messages import Facts, HostResult, Malformed, Message, Order, Ready, Stop, order_of
 from runners.loads.fleet.wire.seal import read_token
 
 LEAD_S = {"wrk": 1.0, "locust": 6.0}  # from the order to its moment: the workers start Python meanwhile
@@ -44,7 +44,7 @@ class OrderFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Part:
+class Assignment:
     """A member's part of an order."""
 
     member: Member
@@ -157,11 +157,11 @@ class Master:
         for member in members:
             self.members.send(member, Stop())
 
-    def _answers(self, parts: Sequence[Part], here: Here) -> dict[str, Result]:
+    def _answers(self, parts: Sequence[Assignment], here: Here) -> dict[str, HostResult]:
         """Return every member's result, by name."""
         missing = {part.member.name: part for part in parts}
         ready: set[str] = set()
-        results: dict[str, Result] = {}
+        results: dict[str, HostResult] = {}
         order = parts[0].order
         begin_us = parts[0].offset.of_master(order.start_us)
         deadline_us = begin_us + round((order.warmup_s + order.duration_s + PATIENCE_S) * 1e6)
@@ -180,7 +180,7 @@ class Master:
                 del missing[name]
         return results
 
-    def _check(self, missing: dict[str, Part], ready: set[str], begin_us: int, deadline_us: int) -> None:
+    def _check(self, missing: dict[str, Assignment], ready: set[str], begin_us: int, deadline_us: int) -> None:
         """Raise OrderFailed for a client that is gone, was not ready in time, or takes too long."""
         now_us = clock.now_us()
         since_s = max(0.0, (now_us - begin_us) / 1e6)
@@ -195,7 +195,7 @@ class Master:
             if now_us > deadline_us:
                 raise OrderFailed(f"sent no result within {since_s:.1f} s", name)
 
-    def _heard(self, missing: dict[str, Part]) -> tuple[str, Ready | Result] | None:
+    def _heard(self, missing: dict[str, Assignment]) -> tuple[str, Ready | HostResult] | None:
         """Return the next message about this order; OrderFailed where a client says something else."""
         try:
             said = self.turn(TURN_S)
@@ -204,16 +204,16 @@ class Master:
         if said is None or said[0].name not in missing:
             return None
         member, message = said
-        if not isinstance(message, Ready | Result):
+        if not isinstance(message, Ready | HostResult):
             return None
         if message.trial != missing[member.name].order.trial:
             raise OrderFailed("answered for another trial than the one it was told to load", member.name)
-        if isinstance(message, Result) and message.failure:
+        if isinstance(message, HostResult) and message.failure:
             raise OrderFailed(f"{message.failure}: {message.output[-300:].strip()}", member.name)
         return member.name, message
 
 
-def _parts(members: Sequence[Member], wanted: dict[str, Any], start_us: int) -> list[Part]:
+def _parts(members: Sequence[Member], wanted: dict[str, Any], start_us: int) -> list[Assignment]:
     """Return who does what: the connections shared as evenly as can be."""
     trial = secrets.token_hex(16)
     each, more = divmod(int(wanted["connections"]), len(members))
@@ -228,7 +228,7 @@ def _parts(members: Sequence[Member], wanted: dict[str, Any], start_us: int) -> 
             order = order_of({**settings, **own})
         except Malformed as error:
             raise OrderFailed(f"no client can be told so: {error}") from error
-        parts.append(Part(member, order, offset))
+        parts.append(Assignment(member, order, offset))
     return parts
 
 
@@ -236,7 +236,7 @@ SETTINGS = ("generator", "host", "port", "path", "mode", "threads", "warmup_s", 
             "locustfile")  # fmt: skip
 
 
-def _told(part: Part, result: Result) -> dict[str, Any]:
+def _told(part: Assignment, result: HostResult) -> dict[str, Any]:
     """Return a member's answer with its times on the master's clock."""
     before, after = part.offset, part.member.offset
     told = result.model_dump(mode="json")

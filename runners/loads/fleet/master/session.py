@@ -31,7 +31,7 @@ TOOLS = ("wrk", "locust")  # what a client needs, all of one version
 
 
 @dataclass(frozen=True)
-class FleetWishes:
+class FleetOptions:
     """What a person wants of a fleet: how many clients, where the server and the master are reached, and the token."""
 
     clients: int
@@ -70,32 +70,32 @@ class FleetReady:
 
 @contextmanager
 def fleet(
-    wishes: FleetWishes, env: Mapping[str, str], log: Path, say: Callable[[str], None], tick: Callable[[], None]
+    options: FleetOptions, env: Mapping[str, str], log: Path, say: Callable[[str], None], tick: Callable[[], None]
 ) -> Iterator[FleetReady]:
     """Hold a fleet together; UnfitMachine where clients are missing at the deadline, or the master does not run."""
-    if make_token(wishes.token_file):
-        say(f"made a token: copy {wishes.token_file} to the clients")
-    token = read_token(wishes.token_file)
+    if make_token(options.token_file):
+        say(f"made a token: copy {options.token_file} to the clients")
+    token = read_token(options.token_file)
     with tempfile.TemporaryDirectory(prefix="speedup-fleet-") as folder, log.open("wb") as output:
         socket = Path(folder, "master")
-        process = start(_argv(wishes, socket), output=output, env=env, cwd=resources.code(), lasting=True)
+        process = start(_argv(options, socket), output=output, env=env, cwd=resources.code(), lasting=True)
         try:
             _wait_for_master(process, socket, log, tick)
-            with _remotes(wishes, token, log.parent, say) as tend:
+            with _remotes(options, token, log.parent, say) as tend:
                 tell = Teller(log, say)
-                clients = _gathered(wishes, socket, log, say, _each(tick, tend, tell))
+                clients = _gathered(options, socket, log, say, _each(tick, tend, tell))
                 yield FleetReady(socket, clients, _each(tend, tell))
         finally:
             stop(process)
 
 
 @contextmanager
-def _remotes(wishes: FleetWishes, token: str, logs: Path, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+def _remotes(options: FleetOptions, token: str, logs: Path, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
     """Hold the workers that OpenSSH starts; what is yielded starts those again that ended."""
-    names, users = client_names(wishes.remotes), wishes.locustfile.path if wishes.locustfile else None
+    names, users = client_names(options.remotes), options.locustfile.path if options.locustfile else None
     remotes = [
-        Remote(name, command(client, name, wishes.bind, wishes.port, users), token, logs / f"client-{name}.txt")
-        for name, client in zip(names, wishes.remotes, strict=True)
+        Remote(name, command(client, name, options.bind, options.port, users), token, logs / f"client-{name}.txt")
+        for name, client in zip(names, options.remotes, strict=True)
     ]
 
     def tend() -> None:
@@ -119,19 +119,19 @@ def _each(*calls: Callable[[], None]) -> Callable[[], None]:
     return each
 
 
-def _argv(wishes: FleetWishes, socket: Path) -> tuple[str, ...]:
+def _argv(options: FleetOptions, socket: Path) -> tuple[str, ...]:
     return (
         *(
             sys.executable,
             "-m",
             "runners.loads.fleet.master.master",
             "--bind",
-            wishes.master,
+            options.master,
             "--port",
-            str(wishes.port),
+            str(options.port),
         ),
-        *("--token-file", str(wishes.token_file.resolve()), "--socket", str(socket)),
-        *("--expected", str(wishes.clients), "--tools", json.dumps(wishes.expected)),
+        *("--token-file", str(options.token_file.resolve()), "--socket", str(socket)),
+        *("--expected", str(options.clients), "--tools", json.dumps(options.expected)),
     )
 
 
@@ -145,16 +145,16 @@ def _wait_for_master(process: subprocess.Popen[bytes], socket: Path, log: Path, 
 
 
 def _gathered(
-    wishes: FleetWishes, socket: Path, log: Path, say: Callable[[str], None], tick: Callable[[], None]
+    options: FleetOptions, socket: Path, log: Path, say: Callable[[str], None], tick: Callable[[], None]
 ) -> tuple[Mapping[str, Any], ...]:
     """Wait for the clients, saying who comes."""
-    say(f"waiting for {wishes.clients} clients on {wishes.master}:{wishes.port}, at most {wishes.wait_s:g} s")
-    if wishes.by_hand:
-        where = f"{wishes.bind}:{wishes.port}"
-        users = f" --locustfile {wishes.locustfile.path}" if wishes.locustfile else ""
-        token = wishes.token_file.name
-        say(f"  on {wishes.by_hand} of them: speedup worker --master {where} --token-file {token}{users}")
-    deadline = time.monotonic() + wishes.wait_s
+    say(f"waiting for {options.clients} clients on {options.master}:{options.port}, at most {options.wait_s:g} s")
+    if options.by_hand:
+        where = f"{options.bind}:{options.port}"
+        users = f" --locustfile {options.locustfile.path}" if options.locustfile else ""
+        token = options.token_file.name
+        say(f"  on {options.by_hand} of them: speedup worker --master {where} --token-file {token}{users}")
+    deadline = time.monotonic() + options.wait_s
     while True:
         answer = json.loads(_asked(socket, log))
         tick()

@@ -120,14 +120,14 @@ class Stop(Message):
     kind: Literal["stop"] = "stop"
 
 
-class Sample(Message):
+class HostSample(Message):
     """Segments with data that the client host has sent so far, at a time of its clock."""
 
     at_us: int
     segments: Count
 
 
-class Result(Message):
+class HostResult(Message):
     """What became of an order: when the generator was started and ended, what it printed, what the host saw."""
 
     kind: Literal["result"] = "result"
@@ -137,14 +137,14 @@ class Result(Message):
     failure: Line | None
     output: Text
     threads: Annotated[int, Field(ge=0, le=4096)]
-    samples: tuple[Sample, ...] = Field(max_length=100_000)
+    samples: tuple[HostSample, ...] = Field(max_length=100_000)
     tcp: dict[Name, Count]
     thread_share: Annotated[float, Field(ge=0, le=2)] | None
     wait_share: Annotated[float, Field(ge=0)] | None
     host_share: Annotated[float, Field(ge=0, le=1.1)] | None
 
 
-FromWorker = Hello | Pong | Ready | Result
+FromWorker = Hello | Pong | Ready | HostResult
 FromMaster = Welcome | Refusal | Ping | Order | Stop
 
 _from_worker: TypeAdapter[FromWorker] = TypeAdapter(Annotated[FromWorker, Field(discriminator="kind")])

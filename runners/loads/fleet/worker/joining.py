@@ -31,7 +31,7 @@ from runners.version import VERSION
 
 
 @dataclass(frozen=True)
-class WorkerWishes:
+class WorkerOptions:
     """What a person asked for: the master, the token, this client's name, and which hosts it may load."""
 
     host: str
@@ -43,26 +43,26 @@ class WorkerWishes:
     locustfile: Path | None = None
 
 
-def work(wishes: WorkerWishes, say: Callable[[str], None]) -> None:
+def work(options: WorkerOptions, say: Callable[[str], None]) -> None:
     """Be a client of a fleet until ended; BadInput and UnfitMachine where that cannot begin."""
-    token = read_token(wishes.token_file)
-    if wishes.locustfile:
-        read_locustfile(str(wishes.locustfile))
+    token = read_token(options.token_file)
+    if options.locustfile:
+        read_locustfile(str(options.locustfile))
     host = this_host()
     known = known_tools()
-    tools = install_tools(known, TOOLS, host, say=say) if wishes.install else find_tools(known, TOOLS, host)
+    tools = install_tools(known, TOOLS, host, say=say) if options.install else find_tools(known, TOOLS, host)
     for tool in tools.values():
         if not is_here(tool):
             raise UnfitMachine(f"{tool.title} is missing here; {remedy(tool)}")
     env = {**os.environ, **tool_environment(tools, host)}
-    name = wishes.name or name_of(socket.gethostname())
-    targets = frozenset({wishes.host, *_addresses(wishes.host), *wishes.targets})
-    tick = end_with_input if str(wishes.token_file) == "-" else lambda: None
-    member = Membership(name, token, targets, lambda: facts_of(tools, wishes.locustfile))
-    say(f"{name}: joining {wishes.host}:{wishes.port}; may load {', '.join(sorted(targets))}")
+    name = options.name or name_of(socket.gethostname())
+    targets = frozenset({options.host, *_addresses(options.host), *options.targets})
+    tick = end_with_input if str(options.token_file) == "-" else lambda: None
+    member = Membership(name, token, targets, lambda: facts_of(tools, options.locustfile))
+    say(f"{name}: joining {options.host}:{options.port}; may load {', '.join(sorted(targets))}")
     with tempfile.TemporaryDirectory(prefix="speedup-worker-") as folder:
-        place = Place(env, Path(folder), len(os.sched_getaffinity(0)), wishes.locustfile)
-        arguments = worker_arguments(wishes.host, wishes.port)
+        place = Place(env, Path(folder), len(os.sched_getaffinity(0)), options.locustfile)
+        arguments = worker_arguments(options.host, options.port)
         with suppress(KeyboardInterrupt):  # the usual end of a worker
             serve(
                 lambda: LocustLink(arguments, env, sys.stderr.buffer),

@@ -14,10 +14,10 @@ from pathlib import Path
 from runners.loads import LOADS, LoadJob, Phase
 from runners.loads.fleet.merging import edge_us
 from runners.loads.fleet.wire.clock import now_us
-from runners.loads.fleet.wire.messages import Order, Result, Sample
+from runners.loads.fleet.wire.messages import HostResult, HostSample, Order
 from runners.matrix.cells import Locustfile
 from runners.system.processes import describe_exit, start, stop
-from runners.system.sampling import Watch, Watched
+from runners.system.sampling import Samples, Watch
 from runners.trial.evidence import busiest_thread_share, client_share
 
 STARTING = Path(__file__).with_name("starting.py")
@@ -102,7 +102,7 @@ class Running:
         ends_us, now = self.order.start_us + round(lasts_s * 1e6), now_us()
         return ENDING_S if now >= ends_us else max(0, min([*self.looks_us, ends_us]) - now) / 1e6
 
-    def look(self) -> Result | None:
+    def look(self) -> HostResult | None:
         """Look at it; return the result once it has ended, or is ended because it did not end in time."""
         self._end_early()
         code = self.process.poll()
@@ -134,23 +134,23 @@ class Running:
         stop(self.process)
         self.file.unlink(missing_ok=True)
 
-    def _result(self, ended_us: int, failure: str | None) -> Result:
-        watched = self.watch.end()
+    def _result(self, ended_us: int, failure: str | None) -> HostResult:
+        samples = self.watch.end()
         output = self._output()
         self.stop()
         started = _STARTED.match(output)
-        return Result(
+        return HostResult(
             trial=self.order.trial,
             started_us=self._started_us(started) or ended_us,
             ended_us=ended_us,
             failure=failure or (None if self._started_us(started) else "the generator was not started"),
             output=output[started.end() :] if started else output,
             threads=self.job.threads,
-            samples=_samples(watched),
-            tcp={name: max(0, watched.tcp(name) or 0) for name in watched.after.tcp},
-            thread_share=busiest_thread_share(watched),
-            wait_share=_wait_share(watched),
-            host_share=_host_share(watched, self.place.cpus),
+            samples=_samples(samples),
+            tcp={name: max(0, samples.tcp(name) or 0) for name in samples.after.tcp},
+            thread_share=busiest_thread_share(samples),
+            wait_share=_wait_share(samples),
+            host_share=_host_share(samples, self.place.cpus),
         )
 
     def _started_us(self, started: re.Match[str] | None) -> int | None:
@@ -164,21 +164,21 @@ class Running:
             return stream.read(MOST_OUTPUT_BYTES).decode("utf-8", errors="replace")
 
 
-def _samples(watched: Watched) -> tuple[Sample, ...]:
+def _samples(samples: Samples) -> tuple[HostSample, ...]:
     """Return the host's counter of segments from before the load to after it; none where it is not known."""
-    before, after = ((each.monotonic_us, each.tcp.get("TCPOrigDataSent")) for each in (watched.before, watched.after))
-    looks = [(look.at_us, look.segments) for look in watched.samples]
+    before, after = ((each.monotonic_us, each.tcp.get("TCPOrigDataSent")) for each in (samples.before, samples.after))
+    looks = [(look.at_us, look.segments) for look in samples.points]
     known = [(at_us, sent) for at_us, sent in (before, *looks, after) if sent is not None]
-    return tuple(Sample(at_us=at_us, segments=sent) for at_us, sent in known)
+    return tuple(HostSample(at_us=at_us, segments=sent) for at_us, sent in known)
 
 
-def _wait_share(watched: Watched) -> float | None:
+def _wait_share(samples: Samples) -> float | None:
     """Return the generator's time on run queues; the threads that have ended at the last look took theirs along."""
-    share = client_share(watched, lambda look: look.client.wait_us if look.client else None)
+    share = client_share(samples, lambda look: look.client.wait_us if look.client else None)
     return None if share is None else max(0.0, share)
 
 
-def _host_share(watched: Watched, cpus: int) -> float | None:
-    """Return how busy all CPUs of the host were while it was watched."""
-    busy_us = watched.machine_busy_us
-    return None if busy_us is None else min(1.1, max(0.0, busy_us / (watched.wall_us * cpus)))
+def _host_share(samples: Samples, cpus: int) -> float | None:
+    """Return how busy all CPUs of the host were while it was samples."""
+    busy_us = samples.machine_busy_us
+    return None if busy_us is None else min(1.1, max(0.0, busy_us / (samples.wall_us * cpus)))

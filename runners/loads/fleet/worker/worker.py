@@ -17,6 +17,7 @@ from runners.loads.fleet.wire.link import Link, LinkBroken
 from runners.loads.fleet.wire.messages import (
     Facts,
     Hello,
+    HostResult,
     Malformed,
     Message,
     Order,
@@ -24,7 +25,6 @@ from runners.loads.fleet.wire.messages import (
     Pong,
     Ready,
     Refusal,
-    Result,
     Stop,
     Welcome,
     from_master,
@@ -158,9 +158,9 @@ class Worker:
             self.link.send(self.seal.wrap(message.model_dump_json()))
 
 
-def _refused(order: Order, why: str) -> Result:
+def _refused(order: Order, why: str) -> HostResult:
     now = clock.now_us()
-    return Result(
+    return HostResult(
         trial=order.trial, started_us=now, ended_us=now, failure=why[:2000], output="", threads=0, samples=(), tcp={},
         thread_share=None, wait_share=None, host_share=None,
     )  # fmt: skip

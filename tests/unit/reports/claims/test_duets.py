@@ -23,7 +23,7 @@ def both(costs: dict[str, float]) -> RunFolder:
     run = dataclasses.replace(
         solo.run,
         order={**solo.run.order, **beside.run.order},
-        bases={**solo.run.bases, **beside.run.bases},
+        baselines={**solo.run.baselines, **beside.run.baselines},
     )
     return dataclasses.replace(solo, run=run, trials=solo.trials + beside.trials)
 
@@ -32,7 +32,7 @@ def test_a_known_ratio_of_costs_comes_out_of_heavy_weather() -> None:
     """What disturbs both by 30 % cancels; 20 % less is found within 1 %, in its interval, and called cheaper."""
     lean = duets_of(view_run(duet_run(COSTS)))[0]
 
-    assert (lean.row.server, lean.base.server) == ("lean", "plain")
+    assert (lean.row.server, lean.baseline.server) == ("lean", "plain")
     assert lean.ratio is not None
     assert lean.ratio.value == pytest.approx(0.8, rel=0.01)
     assert lean.ratio.interval is not None
@@ -98,7 +98,7 @@ def test_a_run_of_duets_alone_has_one_table() -> None:
 
 
 def test_duets_stand_in_a_column_beside_the_rates() -> None:
-    """Each row against the table's base; the base says so."""
+    """Each row against the table's baseline; the baseline says so."""
     folder = both(COSTS)
     table = build_tables(view_run(folder))[0]
 

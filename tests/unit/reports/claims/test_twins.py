@@ -41,9 +41,9 @@ def test_a_calm_family_is_ranked_and_its_noise_floor_is_said() -> None:
     assert answers(folder) == ["faster"]
     assert family.rate is not None
     assert family.rate.check.outcome == "pass"
-    assert "Noise floor</b>, a base against its own twin (V23): slow ±0." in render_report([folder])
+    assert "Noise floor</b>, a baseline against its own twin (V23): slow ±0." in render_report([folder])
     (note,) = (notice.text for notice in notices(view_run(folder)) if notice.text.startswith("Noise floor"))
-    assert note.startswith("Noise floor, bases against their own twins: ±0.")
+    assert note.startswith("Noise floor, baselines against their own twins: ±0.")
     assert note.endswith("Each table has its own.")
 
 
@@ -55,7 +55,7 @@ def test_a_twin_that_differs_from_itself_stops_all_ranking() -> None:
     assert answers(folder) == ["noise floor ±5.1 %"]
     assert table(folder).places == {}
     assert table(folder).headline == (
-        "nothing is ranked: noise floor ±5.1 %, seen between the family's base and its own twin."
+        "nothing is ranked: noise floor ±5.1 %, seen between the family's baseline and its own twin."
     )
     assert "▲ faster" not in page
     assert f"Nothing in {FAMILY} is ranked by rate (noise floor ±5.1 %)" in page

@@ -201,7 +201,7 @@ def test_a_trial_that_was_cut_short_vanishes_once_measured_again() -> None:
 
 
 def test_published_numbers_stand_beside_every_row() -> None:
-    """Matched by server, variant, threads and mode, with the ratio to the published base."""
+    """Matched by server, variant, threads and mode, with the ratio to the published baseline."""
     standard = example_tables()[0]
 
     first, last = standard.measurable[0], standard.measurable[-1]
@@ -256,7 +256,7 @@ def test_several_connection_counts_are_rows_of_their_own_with_bases_of_their_own
         ("fast", "64 connections"),
         ("fast", "10 connections"),
     ]
-    assert [one.base for one in table.measured] == [True, True, False, False]
+    assert [one.baseline for one in table.measured] == [True, True, False, False]
 
 
 def test_cells_in_no_table_come_last() -> None:
@@ -335,7 +335,7 @@ def test_what_is_not_resolved_says_how_much_more_it_needs(wobble: float, words: 
 
 
 def test_a_headline_never_names_a_winner_that_is_not_resolved() -> None:
-    """Two like servers cannot be told apart; a base that leads is compared with the next."""
+    """Two like servers cannot be told apart; a baseline that leads is compared with the next."""
     noise = [0.97, 1.04, 0.96, 1.05, 0.99, 1.02]
     like = [dataclasses.replace(one, requests_per_s=RATES[one.block or 0] * noise[one.block or 0]) for one in TWICE[6:]]
     slower = [dataclasses.replace(one, requests_per_s=RATES[one.block or 0] / 2) for one in TWICE[6:]]

@@ -42,17 +42,17 @@ def test_any_body_comes_through(body: str, title: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "complaint"),
+    ("options", "complaint"),
     [
         (Starter("My Server", COMMAND, "x", "/"), "'My Server' is no name"),
         (Starter("mine", "./hello", "x", "/"), "has no {port}"),
         (Starter("mine", "./hello 'oops", "x", "/"), "No closing quotation"),
     ],
 )
-def test_what_cannot_be_used_is_said(wishes: Starter, complaint: str) -> None:
+def test_what_cannot_be_used_is_said(options: Starter, complaint: str) -> None:
     """Before anything is written."""
     with pytest.raises(BadInput, match=complaint.replace("{", r"\{")):
-        starter_matrix(wishes, RULER)
+        starter_matrix(options, RULER)
 
 
 def test_init_writes_a_matrix_that_plans(

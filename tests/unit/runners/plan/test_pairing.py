@@ -8,7 +8,7 @@ from runners.errors import BadInput, NothingSelected
 from runners.matrix.cells import Cell, Planned, expand
 from runners.matrix.model import Matrix
 from runners.matrix.reading import parse_matrix
-from runners.plan.pairing import family_bases, pair_up
+from runners.plan.pairing import family_baselines, pair_up
 
 TEXT = """
 [suite]
@@ -56,8 +56,8 @@ MATRIX = parse_matrix(TEXT)
 
 def test_a_familys_base_is_the_first_row_of_a_table() -> None:
     """Tables decide before the order of the servers does."""
-    bases = family_bases(MATRIX, planned_cells(MATRIX))
-    assert {base.slug for base in bases.values()} == {"c/t1/c8/persistent", "b/t2/c8/persistent"}
+    baselines = family_baselines(MATRIX, planned_cells(MATRIX))
+    assert {baseline.slug for baseline in baselines.values()} == {"c/t1/c8/persistent", "b/t2/c8/persistent"}
 
 
 def test_every_base_is_measured_again_as_its_own_twin() -> None:
@@ -71,7 +71,7 @@ def test_every_base_is_measured_again_as_its_own_twin() -> None:
 def test_a_duet_table_pairs_each_row_with_the_first_of_its_family_and_the_twin() -> None:
     """Rows of other families are not paired: their CPUs differ."""
     pairing = pair_up(MATRIX, cells_of(MATRIX), twin=True, duet=None)
-    pairs = [(duet.row.name, duet.base.name, duet.row.threads) for duet in pairing.duets]
+    pairs = [(duet.row.name, duet.baseline.name, duet.row.threads) for duet in pairing.duets]
     assert pairs == [("a", "c", 1), ("c~twin", "c", 1), ("a", "b", 2), ("b~twin", "b", 2)]
 
 
@@ -91,16 +91,16 @@ def test_a_family_of_one_has_no_twin() -> None:
 def test_one_duet_holds_the_pair_and_the_bases_twin() -> None:
     """`--duet A B` compares A with B, and B with itself, in every family they share."""
     pairing = pair_up(MATRIX, cells_of(MATRIX), twin=True, duet=("a", "b"))
-    assert [(duet.row.name, duet.base.name) for duet in pairing.duets] == [
+    assert [(duet.row.name, duet.baseline.name) for duet in pairing.duets] == [
         ("a", "b"), ("a", "b"), ("b~twin", "b"), ("b~twin", "b"),
     ]  # fmt: skip
-    assert all(family.endswith("/duet") for family in pairing.bases)
+    assert all(family.endswith("/duet") for family in pairing.baselines)
 
 
 def test_a_variant_can_be_paired_with_itself() -> None:
     """That is the noise floor alone."""
     pairing = pair_up(MATRIX, cells_of(MATRIX), twin=True, duet=("c", "c"))
-    assert [(duet.row.name, duet.base.name) for duet in pairing.duets] == [("c~twin", "c")]
+    assert [(duet.row.name, duet.baseline.name) for duet in pairing.duets] == [("c~twin", "c")]
 
 
 def test_a_duet_of_unknown_variants_selects_nothing() -> None:

@@ -1,4 +1,4 @@
-"""From a person's wishes to a plan, on a machine whose only tools are small fakes."""
+"""From a person's options to a plan, on a machine whose only tools are small fakes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from runners.errors import BadInput, NothingSelected
 from runners.matrix.cells import Selection
 from runners.plan import planning
-from runners.plan.planning import Wishes, default_matrix, layouts, make_plan, resuming, tools_of
+from runners.plan.planning import Options, default_matrix, layouts, make_plan, resuming, tools_of
 from runners.records.run import CellInfo, Run
 from tests.support import ROOT
 
@@ -81,9 +81,9 @@ def matrix_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def add_tool(base: Path, name: str, version: str) -> None:
+def add_tool(baseline: Path, name: str, version: str) -> None:
     """Put a program into the machine's PATH that prints its version."""
-    tool = base / "bin" / name
+    tool = baseline / "bin" / name
     tool.parent.mkdir(exist_ok=True)
     tool.write_text(f"#!/bin/sh\necho '{version}'\n", encoding="utf-8")
     tool.chmod(0o755)
@@ -91,7 +91,7 @@ def add_tool(base: Path, name: str, version: str) -> None:
 
 def test_a_plan_holds_every_cell_with_what_becomes_of_it(matrix: Path) -> None:
     """Planned, excluded or unavailable, the last two with the reason."""
-    plan = make_plan(Wishes(matrix))
+    plan = make_plan(Options(matrix))
     status = {planned.cell.slug: (planned.status, planned.reason) for planned in plan.cells}
     assert status["a/t1/c64/persistent"] == ("planned", None)
     assert status["b/t2/c64/persistent"] == ("excluded", "b has one thread")
@@ -105,16 +105,16 @@ def test_a_plan_holds_every_cell_with_what_becomes_of_it(matrix: Path) -> None:
 
 def test_a_plan_says_preset_machine_load_and_time(matrix: Path) -> None:
     """Everything that was decided."""
-    plan = make_plan(Wishes(matrix, seed=7))
+    plan = make_plan(Options(matrix, seed=7))
     assert (plan.preset_name, plan.machine, plan.load, plan.seed) == ("quick", "local", "wrk", 7)
-    assert plan.base == matrix.parent
+    assert plan.root == matrix.parent
     assert plan.text == MATRIX
     assert 6 * 3 * 1.3 < plan.estimated_s < 6 * 3 * 2.5
 
 
 def test_wishes_win_over_the_matrix(matrix: Path) -> None:
     """Preset, machine and load generator."""
-    plan = make_plan(Wishes(matrix, preset="long", machine="other", load="locust"))
+    plan = make_plan(Options(matrix, preset="long", machine="other", load="locust"))
     assert (plan.preset_name, plan.machine, plan.load) == ("long", "other", "locust")
     assert {planned.cell.threads for planned in plan.cells} == {4}
     assert {planned.cell.load.duration_s for planned in plan.cells} == {9.0}
@@ -123,7 +123,7 @@ def test_wishes_win_over_the_matrix(matrix: Path) -> None:
 def test_the_cell_that_others_are_compared_with_is_measured_twice(matrix: Path) -> None:
     """Under another name, as a cell of the same family, where there is anything to compare."""
     matrix.write_text(MATRIX.replace("twin = false\n", ""), encoding="utf-8")
-    plan = make_plan(Wishes(matrix))
+    plan = make_plan(Options(matrix))
     twins = [cell for cell in plan.measurable if cell.twin]
     assert {cell.slug for cell in twins} == {"a~twin/t1/c64/persistent", "a~twin/t1/c64/non-persistent"}
     assert {cell.family for cell in twins} <= {cell.family for cell in plan.measurable if not cell.twin}
@@ -131,13 +131,13 @@ def test_the_cell_that_others_are_compared_with_is_measured_twice(matrix: Path) 
 
 def test_without_a_seed_every_plan_has_another(matrix: Path) -> None:
     """And it is recorded, so that the order can be told again."""
-    assert make_plan(Wishes(matrix)).seed != make_plan(Wishes(matrix)).seed
+    assert make_plan(Options(matrix)).seed != make_plan(Options(matrix)).seed
 
 
 def test_a_missing_load_generator_makes_every_cell_unavailable(matrix: Path) -> None:
     """The plan is made all the same, and names what is missing."""
     (matrix.parent / "bin/wrk").unlink()
-    plan = make_plan(Wishes(matrix, selection=Selection(only=("a",))))
+    plan = make_plan(Options(matrix, selection=Selection(only=("a",))))
     assert plan.load == "wrk"
     assert plan.measurable == ()
     assert all("wrk is missing" in str(planned.reason) for planned in plan.cells)
@@ -148,7 +148,7 @@ def test_locust_takes_the_place_of_a_missing_wrk(matrix: Path) -> None:
     """A slow load generator is better than none."""
     (matrix.parent / "bin/wrk").unlink()
     add_tool(matrix.parent, "locust", "locust 2.40")
-    plan = make_plan(Wishes(matrix))
+    plan = make_plan(Options(matrix))
     assert plan.load == "locust"
     assert plan.measurable
 
@@ -168,13 +168,13 @@ def with_users(matrix: Path, text: str | bytes | None, name: str = "users.py") -
 def test_the_matrix_s_own_users_load_with_locust_and_with_nothing_else(matrix: Path) -> None:
     """Whoever edits them has other cells, so that a run is never completed with other users."""
     with_users(matrix, USERS)
-    before = make_plan(Wishes(matrix, load="locust"))
+    before = make_plan(Options(matrix, load="locust"))
     assert before.locustfile is not None
     assert {planned.cell.load.locustfile for planned in before.cells} == {before.locustfile}
     assert (before.locustfile.path, len(before.locustfile.sha256)) == ("users.py", 64)
-    assert make_plan(Wishes(matrix, load="wrk")).locustfile is None
+    assert make_plan(Options(matrix, load="wrk")).locustfile is None
     (matrix.parent / "users.py").write_text(USERS + "# edited\n")
-    after = make_plan(Wishes(matrix, load="locust"))
+    after = make_plan(Options(matrix, load="locust"))
     assert not {planned.cell.id for planned in before.cells} & {planned.cell.id for planned in after.cells}
 
 
@@ -191,7 +191,7 @@ def test_the_matrix_s_own_users_load_with_locust_and_with_nothing_else(matrix: P
 def test_users_that_cannot_be_read_end_before_anything_runs(matrix: Path, text: str | bytes | None, said: str) -> None:
     """With the place of the mistake."""
     with pytest.raises(BadInput) as caught:
-        make_plan(Wishes(with_users(matrix, text), load="locust"))
+        make_plan(Options(with_users(matrix, text), load="locust"))
     assert said in str(caught.value)
 
 
@@ -199,22 +199,22 @@ def test_users_that_cannot_be_read_end_before_anything_runs(matrix: Path, text: 
 def test_a_locustfile_is_named_as_locust_can_find_it(matrix: Path, name: str) -> None:
     """It takes what ends with .py, and reads a comma as the end of a name."""
     with pytest.raises(BadInput, match="'locustfile' may not be written like this"):
-        make_plan(Wishes(with_users(matrix, USERS, name), load="locust"))
+        make_plan(Options(with_users(matrix, USERS, name), load="locust"))
 
 
 def test_a_tool_is_found_once_it_is_there(matrix: Path) -> None:
     """Nothing remembers that it was missing."""
-    assert not any(cell.program.variant == "fast" for cell in make_plan(Wishes(matrix)).measurable)
+    assert not any(cell.program.variant == "fast" for cell in make_plan(Options(matrix)).measurable)
     add_tool(matrix.parent, "rare-compiler", "rare 0.1")
-    assert any(cell.program.variant == "fast" for cell in make_plan(Wishes(matrix)).measurable)
+    assert any(cell.program.variant == "fast" for cell in make_plan(Options(matrix)).measurable)
 
 
 def test_edited_sources_change_the_ids_of_their_cells_only(matrix: Path) -> None:
     """A run with the old sources cannot be completed with the new ones."""
-    before = {cell.slug: cell.id for cell in make_plan(Wishes(matrix)).measurable}
+    before = {cell.slug: cell.id for cell in make_plan(Options(matrix)).measurable}
     (matrix.parent / "servers/a").mkdir(parents=True)
     (matrix.parent / "servers/a/a.nim").write_text("echo 1", encoding="utf-8")
-    after = {cell.slug: cell.id for cell in make_plan(Wishes(matrix)).measurable}
+    after = {cell.slug: cell.id for cell in make_plan(Options(matrix)).measurable}
     assert {slug.partition("/")[0] for slug in before if before[slug] != after[slug]} == {"a"}
 
 
@@ -229,7 +229,7 @@ def test_edited_sources_change_the_ids_of_their_cells_only(matrix: Path) -> None
 )
 def test_a_selection_limits_what_is_measured(matrix: Path, selection: Selection, slugs: set[str]) -> None:
     """With the same globs as in the matrix."""
-    assert {cell.slug for cell in make_plan(Wishes(matrix, selection=selection)).measurable} == slugs
+    assert {cell.slug for cell in make_plan(Options(matrix, selection=selection)).measurable} == slugs
 
 
 def test_the_matrix_s_groups_are_measured_unless_something_is_asked_for(matrix: Path) -> None:
@@ -238,7 +238,7 @@ def test_the_matrix_s_groups_are_measured_unless_something_is_asked_for(matrix: 
     matrix.write_text(text.replace('title = "T"', 'title = "T"\ngroups = ["document"]', 1), encoding="utf-8")
 
     def servers(selection: Selection, duet: tuple[str, str] | None = None) -> set[str]:
-        plan = make_plan(Wishes(matrix, selection=selection, duet=duet))
+        plan = make_plan(Options(matrix, selection=selection, duet=duet))
         return {cell.program.server for cell in plan.measurable}
 
     assert servers(Selection()) == {"a"}
@@ -253,7 +253,7 @@ def test_a_group_s_table_brings_along_what_it_compares_with(matrix: Path) -> Non
     matrix.write_text(MATRIX + table, encoding="utf-8")
 
     def slugs(selection: Selection) -> set[str]:
-        return {cell.slug for cell in make_plan(Wishes(matrix, selection=selection)).measurable}
+        return {cell.slug for cell in make_plan(Options(matrix, selection=selection)).measurable}
 
     assert slugs(Selection(group=("extra",))) == {
         "a/t1/c64/persistent", "b/t1/c64/persistent", "b/t1/c64/non-persistent",
@@ -269,7 +269,7 @@ def test_a_tool_that_is_too_old_makes_its_cells_unavailable(matrix: Path, oldest
     """With both versions and what to do, and before anything is built."""
     text = MATRIX.replace('needs = ["comp"]', f'needs = ["comp"]\nat_least = {{ comp = "{oldest}" }}')
     matrix.write_text(text, encoding="utf-8")
-    planned = next(each for each in make_plan(Wishes(matrix)).cells if each.cell.slug == "a/t1/c64/persistent")
+    planned = next(each for each in make_plan(Options(matrix)).cells if each.cell.slug == "a/t1/c64/persistent")
 
     if fits:
         assert (planned.status, planned.reason) == ("planned", None)
@@ -295,25 +295,25 @@ def test_a_tool_that_is_too_old_makes_its_cells_unavailable(matrix: Path, oldest
 def test_a_selection_of_nothing_says_what_there_is(matrix: Path, selection: Selection, said: str) -> None:
     """With exit code 3."""
     with pytest.raises(NothingSelected) as caught:
-        make_plan(Wishes(matrix, selection=selection))
+        make_plan(Options(matrix, selection=selection))
     assert said in str(caught.value)
     assert caught.value.exit_code == 3
 
 
 @pytest.mark.parametrize(
-    ("wishes", "said"),
+    ("options", "said"),
     [
-        (Wishes(preset="quik"), "no preset 'quik' - did you mean 'quick'?"),
-        (Wishes(preset="zzz"), "no preset 'zzz' - there are: quick, long"),
-        (Wishes(machine="xeon"), "no machine profile 'xeon' in the matrix; there are: other, local"),
-        (Wishes(load="work"), "no load 'work' - "),
+        (Options(preset="quik"), "no preset 'quik' - did you mean 'quick'?"),
+        (Options(preset="zzz"), "no preset 'zzz' - there are: quick, long"),
+        (Options(machine="xeon"), "no machine profile 'xeon' in the matrix; there are: other, local"),
+        (Options(load="work"), "no load 'work' - "),
     ],
     ids=["preset", "unknown preset", "machine", "load"],
 )
-def test_an_unknown_wish_is_bad_input_with_what_there_is(matrix: Path, wishes: Wishes, said: str) -> None:
+def test_an_unknown_wish_is_bad_input_with_what_there_is(matrix: Path, options: Options, said: str) -> None:
     """With exit code 2."""
     with pytest.raises(BadInput) as caught:
-        make_plan(replace(wishes, matrix=matrix))
+        make_plan(replace(options, matrix=matrix))
     assert said in str(caught.value)
 
 
@@ -334,7 +334,7 @@ def test_tools_are_the_project_s_and_the_matrix_s_own(matrix: Path) -> None:
 def test_server_and_client_get_cpus_for_each_thread_count(matrix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Computed from the cores there are."""
     monkeypatch.setattr(planning, "available_cores", lambda: ((0, 2), (1, 3)))
-    found = layouts(make_plan(Wishes(matrix)))
+    found = layouts(make_plan(Options(matrix)))
     assert {count: (layout.server, layout.client) for count, layout in found.items()} == {
         1: ((0,), (1, 3)),
         2: ((0, 1), (2, 3)),
@@ -346,7 +346,7 @@ def test_fixed_cpus_are_taken_as_written_if_the_machine_has_them(matrix: Path, m
     monkeypatch.setattr(planning, "available_cores", lambda: ((0,), (1,), (2,)))
     text = MATRIX.replace("threads = [1, 2]", 'cpus = { server = "0", client = "1-2" }\nthreads = [1, 2]')
     matrix.write_text(text, encoding="utf-8")
-    plan = make_plan(Wishes(matrix))
+    plan = make_plan(Options(matrix))
     assert {(layout.server, layout.client) for layout in layouts(plan).values()} == {((0,), (1, 2))}
     monkeypatch.setattr(planning, "available_cores", lambda: ((0,),))
     with pytest.raises(BadInput, match="machine local: this machine has no CPU 1, 2"):
@@ -386,7 +386,7 @@ def test_the_project_s_own_matrix_can_be_planned_without_any_server_s_tools(
 ) -> None:
     """On a machine with nothing but wrk, missing compilers are reasons, not errors."""
     monkeypatch.chdir(ROOT)
-    plan = make_plan(Wishes(machine="local"))
+    plan = make_plan(Options(machine="local"))
     assert os.environ["PATH"] == str(matrix.parent / "bin")
     assert {planned.status for planned in plan.cells} >= {"unavailable"}
     assert all(planned.reason for planned in plan.cells if planned.status == "unavailable")

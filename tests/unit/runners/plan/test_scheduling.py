@@ -27,8 +27,8 @@ def schedule(
         f"f{number}": tuple(tuple(f"f{number}c{cell}" for cell in range(size)) for _ in range(most))
         for number, size in enumerate(sizes)
     }
-    bases = {family: blocks[0][0] for family, blocks in order.items()}
-    return Schedule(order, bases, Bounds(least, precision, budget_s), 7, dict.fromkeys(order, 1.0))
+    baselines = {family: blocks[0][0] for family, blocks in order.items()}
+    return Schedule(order, baselines, Bounds(least, precision, budget_s), 7, dict.fromkeys(order, 1.0))
 
 
 def ended(slot: Slot, verdict: Verdict = "ok", rate: float = 1000.0, check: str = "V14") -> list[Trial]:

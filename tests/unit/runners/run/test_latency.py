@@ -25,7 +25,7 @@ from runners.records.trial import Check, Trial
 from runners.run import latency
 from runners.run.latency import Goal, capacity_per_s, estimated_s, goals_of, measure_goals
 from runners.stats.histogram import encode
-from runners.trial.trial import Workplace, blanks
+from runners.trial.trial import Rig, blanks
 
 MATRIX = """
 [suite]
@@ -245,7 +245,7 @@ class World:
         (folder / "logs").mkdir()
         monkeypatch.setattr(latency, "measure", self.measure)
 
-    def measure(self, of: tuple[Cell, ...], slot: Slot, _place: Workplace) -> tuple[Trial, ...]:
+    def measure(self, of: tuple[Cell, ...], slot: Slot, _place: Rig) -> tuple[Trial, ...]:
         """Stand in for a trial."""
         if len(self.measured) >= self.stop_after:
             raise Interrupted("interrupted (SIGINT)")

@@ -14,7 +14,7 @@ from runners.errors import NothingSelected
 from runners.loads import LOADS
 from runners.records.trial import Check, Errors, Outcome, Trial
 from runners.selftest import cases, comparing, generator, injecting, measuring, session
-from runners.selftest.case import Case, Expect, Fact, Result
+from runners.selftest.case import Case, CaseResult, Expect, Fact
 from runners.selftest.judging import judge, spoilt_by
 from runners.system import kernel, network, sampling
 from runners.system.machine import Layout
@@ -123,12 +123,12 @@ def test_what_noise_spoilt_is_measured_again() -> None:
     assert (again or "").startswith("V9 warn: seen by V9; V1 should fail")
 
 
-def bench(**lacks: str) -> measuring.Bench:
+def bench(**lacks: str) -> measuring.CaseRunner:
     """Return a bench on which nothing can start."""
-    return measuring.Bench(measuring.FAKES, "host", Layout((0,), (0,)), {}, lacks, "no-python")  # type: ignore[arg-type]
+    return measuring.CaseRunner(measuring.FAKES, "host", Layout((0,), (0,)), {}, lacks, "no-python")  # type: ignore[arg-type]
 
 
-def measured(monkeypatch: pytest.MonkeyPatch, *trials: Trial) -> Callable[[Case], Result]:
+def measured(monkeypatch: pytest.MonkeyPatch, *trials: Trial) -> Callable[[Case], CaseResult]:
     """Return a run of a case that finds these trials, one for each attempt, on a busy machine."""
     found = iter(trials)
     monkeypatch.setattr(measuring, "measure_case", lambda *_args, **_more: next(found))
@@ -222,12 +222,12 @@ def test_fake_generators_are_known_for_as_long_as_their_case_runs() -> None:
     assert "fake-more" not in LOADS
 
 
-def series(ratio: float, count: int = 10) -> comparing.Series:
-    """Return duets in which the row costs `ratio` times as much as the base, give or take a thousandth."""
+def series(ratio: float, count: int = 10) -> comparing.PairTrials:
+    """Return duets in which the row costs `ratio` times as much as the baseline, give or take a thousandth."""
     at = [1 + 0.001 * (block % 3 - 1) for block in range(count)]
     made = [replace(trial(), block=block, pair="a + b", errors=Errors()) for block in range(count)]
     rows = tuple(replace(t, server_cpu_us_per_request=10 * ratio * x) for t, x in zip(made, at, strict=True))
-    return comparing.Series(rows, tuple(replace(t, server_cpu_us_per_request=10.0) for t in made))
+    return comparing.PairTrials(rows, tuple(replace(t, server_cpu_us_per_request=10.0) for t in made))
 
 
 def test_identical_servers_must_not_be_called_different() -> None:
@@ -242,4 +242,4 @@ def test_the_slower_server_must_be_called_costlier_by_about_as_much() -> None:
     assert comparing.judge_slowed(series(1.03), 300).status == "passed"
     assert comparing.judge_slowed(series(1.0), 300).why[0] == "it was called equivalent"
     assert comparing.judge_slowed(series(1.10), 300).why == ("it is off by more than a factor of 3",)
-    assert comparing.judge_slowed(comparing.Series((), ()), 300).status == "failed"
+    assert comparing.judge_slowed(comparing.PairTrials((), ()), 300).status == "failed"

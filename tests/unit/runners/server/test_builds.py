@@ -13,7 +13,7 @@ import pytest
 from runners.matrix.cells import Program
 from runners.records.run import BuildInfo
 from runners.server import builds
-from runners.server.builds import Workshop, build_all, program_path, source_hash
+from runners.server.builds import BuildContext, build_all, program_path, source_hash
 
 COMPILER = """\
 #!/bin/sh
@@ -23,20 +23,20 @@ cat "$1" > "$2"
 """
 
 
-@pytest.fixture(name="shop")
-def workshop(tmp_path: Path) -> Workshop:
-    """Return a workshop with a compiler that copies its source, and counts its calls."""
+@pytest.fixture(name="context")
+def build_context(tmp_path: Path) -> BuildContext:
+    """Return a build context with a compiler that copies its source, and counts its calls."""
     for name in ("servers/a", "cache", "run/logs", "bin"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "servers/a/a.txt").write_text("source", encoding="utf-8")
     script(tmp_path, COMPILER)
     env = {"PATH": f"{tmp_path / 'bin'}:{os.defpath}", "CALLS": str(tmp_path / "calls")}
-    return Workshop(tmp_path, tmp_path / "cache", tmp_path / "run", env, {"comp": "1.0"})
+    return BuildContext(tmp_path, tmp_path / "cache", tmp_path / "run", env, {"comp": "1.0"})
 
 
-def script(base: Path, text: str) -> None:
+def script(root: Path, text: str) -> None:
     """Write the compiler."""
-    compiler = base / "bin/comp"
+    compiler = root / "bin/comp"
     compiler.write_text(text, encoding="utf-8")
     compiler.chmod(0o755)
 
@@ -51,72 +51,72 @@ def program(**changes: object) -> Program:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def build(shop: Workshop, item: Program) -> BuildInfo:
+def build(context: BuildContext, item: Program) -> BuildInfo:
     """Build one program."""
     heard: list[BuildInfo] = []
-    infos = build_all([item], shop, heard.append)
+    infos = build_all([item], context, heard.append)
     assert heard == list(infos.values())
     return infos[item.name]
 
 
-def calls(shop: Workshop) -> int:
+def calls(context: BuildContext) -> int:
     """Return how often the compiler was called."""
-    file = shop.base / "calls"
+    file = context.root / "calls"
     return len(file.read_text(encoding="utf-8").splitlines()) if file.exists() else 0
 
 
-def test_a_program_is_built_once_and_then_comes_from_the_cache(shop: Workshop) -> None:
+def test_a_program_is_built_once_and_then_comes_from_the_cache(context: BuildContext) -> None:
     """The second time says so; the built file and its command are the same."""
-    first, second = build(shop, program()), build(shop, program())
-    assert (first.status, second.status, calls(shop)) == ("built", "cached", 1)
+    first, second = build(context, program()), build(context, program())
+    assert (first.status, second.status, calls(context)) == ("built", "cached", 1)
     assert first.argv == second.argv
-    assert program_path(program(), shop).read_text(encoding="utf-8") == "source"
+    assert program_path(program(), context).read_text(encoding="utf-8") == "source"
 
 
-def test_a_build_tells_its_command_and_keeps_its_output(shop: Workshop) -> None:
+def test_a_build_tells_its_command_and_keeps_its_output(context: BuildContext) -> None:
     """With placeholders filled and flags as words."""
-    info = build(shop, program())
-    out = str(program_path(program(), shop))
-    assert info.argv == ("comp", str(shop.base / "servers/a/a.txt"), out, "-x")
+    info = build(context, program())
+    out = str(program_path(program(), context))
+    assert info.argv == ("comp", str(context.root / "servers/a/a.txt"), out, "-x")
     assert info.log == "logs/build-a.txt"
-    log = (shop.folder / str(info.log)).read_text(encoding="utf-8")
+    log = (context.folder / str(info.log)).read_text(encoding="utf-8")
     assert log.startswith("compiling with ")
     assert info.output_tail == log.strip()
     assert info.duration_s is not None
 
 
-def test_a_changed_source_is_built_again(shop: Workshop) -> None:
+def test_a_changed_source_is_built_again(context: BuildContext) -> None:
     """And going back finds the old program in the cache."""
-    source = shop.base / "servers/a/a.txt"
-    build(shop, program())
+    source = context.root / "servers/a/a.txt"
+    build(context, program())
     source.write_text("changed", encoding="utf-8")
-    assert build(shop, program()).status == "built"
-    assert program_path(program(), shop).read_text(encoding="utf-8") == "changed"
+    assert build(context, program()).status == "built"
+    assert program_path(program(), context).read_text(encoding="utf-8") == "changed"
     source.write_text("source", encoding="utf-8")
-    assert build(shop, program()).status == "cached"
+    assert build(context, program()).status == "cached"
 
 
 @pytest.mark.parametrize(
     "change", [{"flags": ("-y",)}, {"env": {"A": "1"}}, {"build": ("comp", "{dir}/a.txt", "{out}")}], ids=str
 )
-def test_another_flag_variable_or_command_is_another_build(shop: Workshop, change: dict[str, object]) -> None:
+def test_another_flag_variable_or_command_is_another_build(context: BuildContext, change: dict[str, object]) -> None:
     """What goes in decides, nothing else."""
-    build(shop, program())
-    assert build(shop, program(**change)).status == "built"
+    build(context, program())
+    assert build(context, program(**change)).status == "built"
 
 
-def test_another_compiler_version_is_another_build(shop: Workshop) -> None:
+def test_another_compiler_version_is_another_build(context: BuildContext) -> None:
     """An upgrade of the tools measures the upgraded program."""
-    build(shop, program())
-    assert build(replace(shop, tool_versions={"comp": "2.0"}), program()).status == "built"
+    build(context, program())
+    assert build(replace(context, tool_versions={"comp": "2.0"}), program()).status == "built"
 
 
-def test_what_does_not_go_in_does_not_build_again(shop: Workshop) -> None:
+def test_what_does_not_go_in_does_not_build_again(context: BuildContext) -> None:
     """Titles, start commands and compilers' own leavings."""
-    build(shop, program())
-    (shop.base / "servers/a/nimcache").mkdir()
-    (shop.base / "servers/a/nimcache/x.c").write_text("x", encoding="utf-8")
-    assert build(shop, program(title="b", run=("{out}", "-v"))).status == "cached"
+    build(context, program())
+    (context.root / "servers/a/nimcache").mkdir()
+    (context.root / "servers/a/nimcache/x.c").write_text("x", encoding="utf-8")
+    assert build(context, program(title="b", run=("{out}", "-v"))).status == "cached"
 
 
 def test_the_hash_of_sources_sees_names_and_contents(tmp_path: Path) -> None:
@@ -132,84 +132,86 @@ def test_the_hash_of_sources_sees_names_and_contents(tmp_path: Path) -> None:
     assert source_hash(tmp_path / "none") == empty
 
 
-def test_nothing_to_build_is_no_failure(shop: Workshop) -> None:
+def test_nothing_to_build_is_no_failure(context: BuildContext) -> None:
     """Scripts are started as they are."""
-    info = build(shop, program(build=()))
+    info = build(context, program(build=()))
     assert (info.status, info.argv, info.log) == ("none", (), None)
 
 
-def test_a_failing_build_keeps_its_last_lines(shop: Workshop) -> None:
+def test_a_failing_build_keeps_its_last_lines(context: BuildContext) -> None:
     """And says with which status it ended; nothing enters the cache."""
-    script(shop.base, '#!/bin/sh\nfor n in $(seq 40); do echo "line $n"; done\necho "a.nim(3) Error" >&2\nexit 7\n')
-    info = build(shop, program())
+    script(context.root, '#!/bin/sh\nfor n in $(seq 40); do echo "line $n"; done\necho "a.nim(3) Error" >&2\nexit 7\n')
+    info = build(context, program())
     assert info.status == "failed"
     lines = info.output_tail.splitlines()
     assert lines[0] == "line 27"
     assert lines[-2:] == ["a.nim(3) Error", "comp ended with exit status 7"]
-    assert list(shop.cache.iterdir()) == []
+    assert list(context.cache.iterdir()) == []
 
 
-def test_a_failed_build_is_tried_again(shop: Workshop) -> None:
+def test_a_failed_build_is_tried_again(context: BuildContext) -> None:
     """Only what worked is kept."""
-    script(shop.base, "#!/bin/sh\nexit 1\n")
-    assert build(shop, program()).status == "failed"
-    script(shop.base, COMPILER)
-    assert build(shop, program()).status == "built"
+    script(context.root, "#!/bin/sh\nexit 1\n")
+    assert build(context, program()).status == "failed"
+    script(context.root, COMPILER)
+    assert build(context, program()).status == "built"
 
 
-def test_one_failure_does_not_stop_the_others(shop: Workshop) -> None:
+def test_one_failure_does_not_stop_the_others(context: BuildContext) -> None:
     """Each program has its own result."""
-    script(shop.base, f'{COMPILER}\n[ "$3" != -bad ]\n')
+    script(context.root, f'{COMPILER}\n[ "$3" != -bad ]\n')
     items = [program(), program(variant="bad", flags=("-bad",)), program(variant="good", flags=("-good",))]
-    infos = build_all(items, shop, lambda _: None)
+    infos = build_all(items, context, lambda _: None)
     assert {name: info.status for name, info in infos.items()} == {"a": "built", "a.bad": "failed", "a.good": "built"}
 
 
-def test_a_crash_of_the_compiler_is_told_by_its_signal(shop: Workshop) -> None:
+def test_a_crash_of_the_compiler_is_told_by_its_signal(context: BuildContext) -> None:
     """Out of memory looks like this."""
-    script(shop.base, "#!/bin/sh\nkill -KILL $$\n")
-    assert build(shop, program()).output_tail == "comp ended with SIGKILL"
+    script(context.root, "#!/bin/sh\nkill -KILL $$\n")
+    assert build(context, program()).output_tail == "comp ended with SIGKILL"
 
 
-def test_a_build_that_writes_nothing_is_told(shop: Workshop) -> None:
+def test_a_build_that_writes_nothing_is_told(context: BuildContext) -> None:
     """Status 0 is not enough."""
-    script(shop.base, "#!/bin/sh\n")
-    info = build(shop, program())
+    script(context.root, "#!/bin/sh\n")
+    info = build(context, program())
     assert (info.status, info.output_tail) == ("failed", "comp ended with status 0, but wrote no {out}")
 
 
-def test_a_missing_compiler_is_told(shop: Workshop) -> None:
+def test_a_missing_compiler_is_told(context: BuildContext) -> None:
     """With the system's reason."""
-    info = build(shop, program(build=("no-such-compiler", "{out}")))
+    info = build(context, program(build=("no-such-compiler", "{out}")))
     assert (info.status, info.output_tail) == ("failed", "cannot run no-such-compiler: No such file or directory")
 
 
 def test_a_build_that_takes_too_long_is_ended_with_all_it_started(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    context: BuildContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A compiler's children must not compete with the first trial."""
     monkeypatch.setattr(builds, "BUILD_TIMEOUT_S", 1.0)
-    script(shop.base, '#!/bin/sh\necho started\nsleep 60 &\necho $! > "$CALLS"\nwait\n')
-    info = build(shop, program())
+    script(context.root, '#!/bin/sh\necho started\nsleep 60 &\necho $! > "$CALLS"\nwait\n')
+    info = build(context, program())
     assert info.status == "failed"
     assert info.output_tail.splitlines() == ["started", "comp did not end within 1 s"]
-    child = int((shop.base / "calls").read_text(encoding="ascii"))
+    child = int((context.root / "calls").read_text(encoding="ascii"))
     deadline = time.monotonic() + 10
     while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
-def test_a_build_sees_the_environment_of_its_program(shop: Workshop) -> None:
-    """Beside that of the workshop; placeholders in it are filled."""
-    script(shop.base, '#!/bin/sh\necho "$A $PWD"\ncat "$1" > "$2"\n')
-    info = build(shop, program(env={"A": "threads={threads}"}))
-    assert info.output_tail == f"threads=1 {shop.base / 'servers/a'}"
+def test_a_build_sees_the_environment_of_its_program(context: BuildContext) -> None:
+    """Beside that of the build context; placeholders in it are filled."""
+    script(context.root, '#!/bin/sh\necho "$A $PWD"\ncat "$1" > "$2"\n')
+    info = build(context, program(env={"A": "threads={threads}"}))
+    assert info.output_tail == f"threads=1 {context.root / 'servers/a'}"
 
 
-def test_what_the_build_leaves_beside_the_program_is_not_kept(shop: Workshop) -> None:
+def test_what_the_build_leaves_beside_the_program_is_not_kept(context: BuildContext) -> None:
     """The scratch folder held it; the cache holds programs only."""
-    script(shop.base, f'{COMPILER}\nmkdir -p "$(dirname "$2")/nimcache"\ntouch "$(dirname "$2")/nimcache/x" "$2.o"\n')
-    build(shop, program())
-    (kept,) = shop.cache.iterdir()
+    script(
+        context.root, f'{COMPILER}\nmkdir -p "$(dirname "$2")/nimcache"\ntouch "$(dirname "$2")/nimcache/x" "$2.o"\n'
+    )
+    build(context, program())
+    (kept,) = context.cache.iterdir()
     assert [file.name for file in kept.iterdir()] == ["program"]

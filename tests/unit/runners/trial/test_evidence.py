@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from runners.system.sampling import Snapshot, Watched
+from runners.system.sampling import Samples, Snapshot
 from runners.trial.evidence import pressure_shares
 
 BEFORE = Snapshot(
@@ -17,10 +17,10 @@ BEFORE = Snapshot(
 STALLED = {"cpu some": 900_000, "memory some": 20_000, "io some": 130_000, "io full": 120_000}
 
 
-def watched(disk_busy_us: dict[str, int]) -> Watched:
+def watched(disk_busy_us: dict[str, int]) -> Samples:
     """Return a second in which tasks stalled, and disks were busy for so long."""
     after = dataclasses.replace(BEFORE, monotonic_us=1_000_000, pressure_us=STALLED, disk_busy_us=disk_busy_us)
-    return Watched(BEFORE, after, (), 0.0)
+    return Samples(BEFORE, after, (), 0.0)
 
 
 def test_time_stalled_for_a_disk_is_pressure() -> None:

@@ -22,7 +22,7 @@ from runners.loads.fleet.master.master import Desk, Master, OrderFailed, _is_her
 from runners.loads.fleet.master.members import Member
 from runners.loads.fleet.wire.clock import Exchange
 from runners.loads.fleet.wire.link import Incoming, LinkBroken
-from runners.loads.fleet.wire.messages import Order, Pong, Ready, Sample, Stop
+from runners.loads.fleet.wire.messages import HostSample, Order, Pong, Ready, Stop
 from runners.loads.fleet.wire.seal import Seal
 from tests.support.fleet_fakes import TOKEN, TRIAL, FakeLink, FakeWorker, facts, result
 
@@ -274,12 +274,12 @@ def test_a_result_after_its_order_is_dropped(fleet: Fleet) -> None:
     """And said to be."""
     worker = fleet.workers["a"]
     fleet.load()
-    worker.say(result(fleet.orders()["a"], samples=(Sample(at_us=1, segments=1),)))
+    worker.say(result(fleet.orders()["a"], samples=(HostSample(at_us=1, segments=1),)))
     worker.body("{}")
     worker.say(Pong(number=1, read_us=1))
     for _ in range(4):
         fleet.master.idle()
-    assert "dropped a Result from a: there is no such order" in fleet.said
+    assert "dropped a HostResult from a: there is no such order" in fleet.said
     assert any(line.startswith("dropped a malformed message") for line in fleet.said)
 
 

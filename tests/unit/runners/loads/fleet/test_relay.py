@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runners.loads.fleet.wire.link import LinkBroken, LocustLink, master_arguments, worker_arguments
-from runners.loads.fleet.wire.messages import Message, Result
+from runners.loads.fleet.wire.messages import HostResult, Message
 from tests.support import ROOT
 
 RELAY = ROOT / "runners/loads/fleet/wire/relay.py"
@@ -170,9 +170,9 @@ def test_messages_are_limited_before_a_socket_is_bound(fakes: Path) -> None:
     assert isinstance(did, list)
     (name, most), bound = did
     assert (name, bound) == ("MAXMSGSIZE", "bind")
-    text = next(each for each in Result.model_fields["output"].metadata if hasattr(each, "max_length"))
+    text = next(each for each in HostResult.model_fields["output"].metadata if hasattr(each, "max_length"))
     assert most > text.max_length
-    assert issubclass(Result, Message)
+    assert issubclass(HostResult, Message)
 
 
 def test_texts_are_carried_both_ways(fakes: Path) -> None:

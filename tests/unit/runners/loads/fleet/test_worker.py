@@ -18,13 +18,13 @@ from runners.loads.fleet.wire.clock import now_us
 from runners.loads.fleet.wire.link import Incoming, LinkBroken
 from runners.loads.fleet.wire.messages import (
     Hello,
+    HostResult,
     Message,
     Order,
     Ping,
     Pong,
     Ready,
     Refusal,
-    Result,
     Stop,
     Welcome,
     from_worker,
@@ -145,11 +145,11 @@ class Client:
         """Return what the worker said of a kind."""
         return [message for message in self.master.said if isinstance(message, kind)]
 
-    def obeys(self, wanted: Order) -> Result:
+    def obeys(self, wanted: Order) -> HostResult:
         """Return what the worker says of an order."""
         self.master.say(wanted)
-        self._turns(lambda: bool(self.told(Result)))
-        return self.told(Result)[-1]  # type: ignore[no-any-return]
+        self._turns(lambda: bool(self.told(HostResult)))
+        return self.told(HostResult)[-1]  # type: ignore[no-any-return]
 
     def begins(self, wanted: Order) -> Running:
         """Return the generator that an order has started."""
@@ -332,8 +332,8 @@ def test_a_generator_that_does_not_end_is_ended(client: Client, monkeypatch: pyt
     client.join()
     running = client.begins(order(path="/slow"))
     monkeypatch.setattr(running, "phase", replace(running.phase, limit_s=0.1))
-    client._turns(lambda: bool(client.told(Result)))
-    assert client.told(Result)[-1].failure == "wrk did not end within 0.1 s"
+    client._turns(lambda: bool(client.told(HostResult)))
+    assert client.told(HostResult)[-1].failure == "wrk did not end within 0.1 s"
     assert running.process.poll() is not None
 
 
@@ -344,7 +344,7 @@ def test_stop_ends_what_runs(client: Client) -> None:
     client.master.say(Stop())
     client._turns(lambda: client.worker.running is None)
     assert running.process.poll() is not None
-    assert client.told(Result) == []
+    assert client.told(HostResult) == []
     assert client.obeys(order()).failure is None
 
 
@@ -423,7 +423,7 @@ def test_an_order_that_is_repeated_is_obeyed_once(client: Client) -> None:
     assert client.master.seal is not None
     text = client.master.seal.wrap(order().model_dump_json())
     client.master.send(text)
-    client._turns(lambda: bool(client.told(Result)))
+    client._turns(lambda: bool(client.told(HostResult)))
     client.master.send(text)
     client.worker._turn()
     assert client.worker.running is None
