@@ -17,7 +17,7 @@ def built_servers(folder: Path, selection: Selection) -> tuple[Plan, Rig]:
     """Build the selected servers, from the cache where they are there; logs go into the folder."""
     plan = make_plan(Options(selection=selection))
     context = build_context(plan, folder)
-    build(plan, context, print)
+    build(plan, context)
     kind: Kind = "namespace" if enter_user_namespace() else "host"
     limits = plan.matrix.validity.model_copy(update=MOODS)
     return plan, Rig(folder, programs_of(plan, context), layouts(plan), kind, limits)

@@ -83,7 +83,7 @@ def check_servers(plan: Plan, say: Say) -> tuple[Honesty, ...]:
     plan = _without_load(plan)
     with tempfile.TemporaryDirectory(prefix="speedup-check-") as name:
         context = build_context(plan, Path(name))
-        broken = {name: info for name, info in build(plan, context, say).items() if info.status == "failed"}
+        broken = {name: info for name, info in build(plan, context).items() if info.status == "failed"}
         examiner = Examiner(
             programs_of(plan, context), layouts(plan), context.folder, context.tool_versions, cache=None
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import logging
 import os
 import subprocess
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +26,12 @@ from runners.matrix.schema import json_schema
 from runners.plan import planning
 from runners.records.folder import REPORT_FILE, RUN_FILE, read_run
 from runners.records.run import Run
+from runners.records.trial import Trial
 from runners.run import running
 from runners.tools.find import TOOL_DATA
+from runners.units import format_duration
 from speedup.arguments import build_parser
+from speedup.listing import what
 from speedup.progress import reporter
 
 
@@ -79,10 +84,11 @@ def do_plan(arguments: argparse.Namespace) -> int:
 def do_run(arguments: argparse.Namespace) -> int:
     """Measure what is asked for, or what a run folder lacks; print the report's path last."""
     talk = reporter()
+    logging.basicConfig(format="%(message)s", level=logging.INFO, handlers=[_Telling(talk.say)])
     with running.alone_on_machine():
         job = _resumed(arguments) if arguments.resume else _new(arguments, talk.say)
         job = replace(job, tune=arguments.tune, skip_gates=arguments.skip_gates)
-        talk.say(running.summary(job))
+        talk.say(summary(job))
         try:
             trials = running.execute(job, talk, RareReport())
         except Interrupted:
@@ -90,9 +96,29 @@ def do_run(arguments: argparse.Namespace) -> int:
                 write_report(job.folder)
             raise
         report = write_report(job.folder)
-    talk.say(running.conclusion(job, trials))
+    talk.say(conclusion(job, trials))
     print(os.path.relpath(report))
     return running.exit_code(job, trials)
+
+
+def summary(job: running.Job) -> str:
+    """Return in a line what is about to be measured."""
+    plan = job.plan
+    return (
+        f"{plan.matrix.suite.title}: {what(plan)} on machine '{plan.machine}'"
+        f" with {plan.load}, preset '{plan.preset_name}': about {format_duration(plan.estimated_s)} and the builds;"
+        f" run folder {os.path.relpath(job.folder)}"
+    )
+
+
+def conclusion(job: running.Job, trials: Sequence[Trial]) -> str:
+    """Return in a line what became of the trials and cells."""
+    counts = Counter(trial.verdict for trial in trials)
+    parts = [f"{counts[verdict]} {verdict}" for verdict in ("ok", "invalid", "failed") if counts[verdict]]
+    unavailable = [item for item in job.plan.cells if item.status == "unavailable"]
+    missing = sorted({item.cell.program.name for item in unavailable if item.lacks})
+    lacking = f"; unavailable for want of a tool: {', '.join(missing)}" if missing else ""
+    return f"{len(trials)} trials: {', '.join(parts) or 'none'}{lacking}"
 
 
 def _new(arguments: argparse.Namespace, say: Callable[[str], None]) -> running.Job:
@@ -113,6 +139,16 @@ def _resumed(arguments: argparse.Namespace) -> running.Job:
     path = arguments.resume / run.matrix_path
     plan = planning.plan_matrix(matrix, run.matrix, path, options)
     return running.resumed_job(plan, arguments.resume, arguments.network, _fleet_options(arguments, plan, run))
+
+
+class _Telling(logging.Handler):
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self.say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record above the bar."""
+        self.say(record.getMessage())
 
 
 class RareReport:

@@ -5,67 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from runners.plan.order import Slot
-from runners.plan.scheduling import Schedule
+from runners.plan.pace import Pace
 from runners.records.trial import Trial
 from runners.units import format_duration
 
 REFRESH_S = 0.5
-
-
-class Reporter(Protocol):
-    """Hears what happens during a run."""
-
-    def say(self, text: str) -> None:
-        """Something worth a line happened."""
-
-    def begin(self, pace: Pace) -> None:
-        """The trials begin; `pace` knows how many, and how long they will take."""
-
-    def trial(self, slot: Slot, trials: Sequence[Trial]) -> None:
-        """A trial, or a duet of two, ended and is recorded."""
-
-    def tick(self) -> None:
-        """Time passes inside a trial; called about ten times a second."""
-
-    def end(self) -> None:
-        """No more trials."""
-
-
-class Pace:
-    """How many trials the schedule holds at most, how many are done, and how long the rest takes at the pace so far."""
-
-    def __init__(self, schedule: Schedule, recorded: Sequence[Trial]) -> None:
-        self.item_s = {family: schedule.block_s[family] / len(blocks[0]) for family, blocks in schedule.order.items()}
-        items = {family: sum(map(len, blocks)) for family, blocks in schedule.order.items()}
-        found = [trial for trial in recorded if trial.verdict != "not run" and trial.role != "second"]
-        self.done = len(found)
-        self.total = sum(items.values())
-        self.left_planned_s = sum(self.item_s[family] * count for family, count in items.items())
-        self.left_planned_s -= sum(self.item_s.get(trial.family or "", 0.0) for trial in found)
-        self.budget_s = schedule.bounds.budget_s
-        self.spent_planned_s = 0.0
-        self.began = time.monotonic()
-
-    def add(self, slot: Slot) -> None:
-        """One more trial ended."""
-        self.done += 1
-        self.total = max(self.total, self.done)
-        self.spent_planned_s += self.item_s[slot.family]
-        self.left_planned_s = max(0.0, self.left_planned_s - self.item_s[slot.family])
-
-    def left_s(self) -> float:
-        """Return the seconds left at most, at the pace of the trials so far."""
-        passed_s = time.monotonic() - self.began
-        pace = passed_s / self.spent_planned_s if self.spent_planned_s else 1.0
-        left_s = self.left_planned_s * pace
-        left_s = left_s if left_s >= 1 else 0.0
-        return left_s if self.budget_s is None else min(left_s, max(0.0, self.budget_s - passed_s))
 
 
 def slug(slot: Slot) -> str:
@@ -172,7 +122,7 @@ class LiveReporter:
         self.progress.stop()
 
 
-def reporter(stream: TextIO = sys.stderr) -> Reporter:
+def reporter(stream: TextIO = sys.stderr) -> LiveReporter | PlainReporter:
     """Return the reporter that suits the stream; NO_COLOR and TERM=dumb are heeded."""
     console = Console(file=stream)
     if stream.isatty() and console.is_terminal and not console.is_dumb_terminal:  # FORCE_COLOR makes no terminal

@@ -7,6 +7,7 @@ and the search goes on where it was.
 
 from __future__ import annotations
 
+import logging
 import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,8 @@ from runners.records.trial import Trial
 from runners.stats.comparison import counting
 from runners.stats.histogram import decode, percentile_us
 from runners.trial.trial import Rig, blanks, measure
+
+log = logging.getLogger(__name__)
 
 DESIGNS = frozenset({"paced", "search", "confirm"})
 START_SHARE = 1 / 16  # of the capacity, where the search begins
@@ -108,7 +111,6 @@ class Bench:
     """Measures what is not recorded yet, and tells it."""
 
     rig: Rig
-    say: Callable[[str], None]
     recorded: list[Trial]
     done: dict[Key, Trial] = field(default_factory=dict)
 
@@ -137,7 +139,7 @@ class Bench:
             raise
         trial = replace(trial, objective_met=_meets(trial, offer.objective) if offer.objective else None)
         self.record(trial)
-        self.say(line_of(trial, offer))
+        log.info(line_of(trial, offer))
         return trial
 
     def record(self, trial: Trial) -> None:
@@ -162,18 +164,17 @@ def measure_goals(
     run: Run,
     trials: Sequence[Trial],
     rig: Rig,
-    say: Callable[[str], None],
     after_block: Callable[[], object],
 ) -> tuple[Trial, ...]:
     """Measure what the goals still lack; return all trials, those before among them.
 
     In each block every cell meets every share of its capacity once, in a random order.
     """
-    bench = Bench(rig, say, list(trials))
+    bench = Bench(rig, list(trials))
     known = [(goal, capacity) for goal in goals if (capacity := capacity_per_s(trials, goal.cell)) is not None]
     for goal in goals:
         if capacity_per_s(trials, goal.cell) is None:
-            say(f"{goal.cell.slug}: no valid rate alone, so there is no share of it to offer")
+            log.info(f"{goal.cell.slug}: no valid rate alone, so there is no share of it to offer")
     offers = [(goal.cell, _share(goal, capacity, share)) for goal, capacity in known for share in goal.fractions]
     for block in range(run.blocks_min):
         for cell, offer in random.Random(f"{run.seed}/{block}/paced").sample(offers, len(offers)):  # noqa: S311 - an order
@@ -200,7 +201,7 @@ def _search(goal: Goal, objective: Objective, capacity: float, bench: Bench) -> 
     except StopIteration as end:
         rate = end.value
     found = f"{rate:,.0f} req/s is the highest rate found with" if rate else "no rate was confirmed with"
-    bench.say(f"{goal.cell.slug}: {found} {objective.text}")
+    log.info(f"{goal.cell.slug}: {found} {objective.text}")
 
 
 def _answer(ask: Ask, goal: Goal, objective: Objective, capacity: float, bench: Bench) -> bool:

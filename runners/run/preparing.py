@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from runners.system.machine import Layout, format_cpus
 from runners.tools import find as tools
 from runners.trial.trial import load_command
 
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
 
 
 def build_context(plan: Plan, path: Path) -> BuildContext:
@@ -43,26 +44,26 @@ def programs_of(plan: Plan, context: BuildContext) -> Programs:
     return Programs(plan.root, outputs, context.env)
 
 
-def build(plan: Plan, context: BuildContext, say: Say) -> dict[str, BuildInfo]:
+def build(plan: Plan, context: BuildContext) -> dict[str, BuildInfo]:
     """Build what can be measured, and say what became of it."""
     programs = {cell.program.name: cell.program for cell in plan.measurable}
-    say(f"building {len(programs)} variants (kept in the cache once built)")
-    return builds.build_all(programs.values(), context, lambda info: _say_built(info, say))
+    log.info(f"building {len(programs)} variants (kept in the cache once built)")
+    return builds.build_all(programs.values(), context, _log_built)
 
 
 SKIPPED = "The honesty gates were skipped: whether these servers answer honestly was not examined before timing them."
 
 
-def prepare(plan: Plan, run: Run, path: Path, say: Say, *, skip_gates: bool = False) -> tuple[Run, Programs]:
+def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tuple[Run, Programs]:
     """Build and examine what is measured, and write down what is left; rows of failed builds and gates are `failed`.
 
     Return the run's new head, and where its servers lie: found once, so that whoever edits them meanwhile does no harm.
     """
     context = build_context(plan, path)
-    infos = build(plan, context, say)
+    infos = build(plan, context)
     reasons = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
     programs = programs_of(plan, context)
-    honesty = run.honesty or (() if skip_gates else _examined(plan, context, programs, reasons, say))
+    honesty = run.honesty or (() if skip_gates else _examined(plan, context, programs, reasons))
     reasons |= {each.variant: honesty_reason(each) for each in honesty if each.failed and each.class_ != "historic"}
     cells = _cell_infos(plan, reasons)
     solos = [cell for cell in plan.solos if cell.program.name not in reasons]
@@ -83,19 +84,17 @@ def prepare(plan: Plan, run: Run, path: Path, say: Say, *, skip_gates: bool = Fa
     return run, programs
 
 
-def _examined(
-    plan: Plan, context: BuildContext, programs: Programs, broken: Mapping[str, str], say: Say
-) -> tuple[Honesty, ...]:
+def _examined(plan: Plan, context: BuildContext, programs: Programs, broken: Mapping[str, str]) -> tuple[Honesty, ...]:
     """Let the gates ask each server once; what passed is remembered as long as nothing of it changes."""
     cells = [cell for cell in plan.measurable if cell.program.name not in broken]
     examiner = Examiner(programs, layouts(plan), context.folder, context.tool_versions, plan.host.cache / "honesty")
-    say("asking each server from outside whether it is honest (remembered once it has passed)")
-    return examiner.examine(cells, lambda honesty: _say_examined(honesty, say))
+    log.info("asking each server from outside whether it is honest (remembered once it has passed)")
+    return examiner.examine(cells, _log_examined)
 
 
-def _say_examined(honesty: Honesty, say: Say) -> None:
+def _log_examined(honesty: Honesty) -> None:
     if honesty.failed:
-        say(f"  {honesty.variant}: {honesty_reason(honesty)}")
+        log.info(f"  {honesty.variant}: {honesty_reason(honesty)}")
 
 
 def honesty_reason(honesty: Honesty) -> str:
@@ -114,11 +113,11 @@ def _baselines(plan: Plan, planned: Mapping[str, Sequence[order.Block]]) -> dict
     return baselines
 
 
-def _say_built(info: BuildInfo, say: Say) -> None:
+def _log_built(info: BuildInfo) -> None:
     if info.status == "built":
-        say(f"  {info.variant}: built in {info.duration_s:.1f} s")
+        log.info(f"  {info.variant}: built in {info.duration_s:.1f} s")
     elif info.status == "failed":
-        say(f"  {info.variant}: {build_reason(info)}")
+        log.info(f"  {info.variant}: {build_reason(info)}")
 
 
 def build_reason(info: BuildInfo) -> str:

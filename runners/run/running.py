@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import hashlib
+import logging
 import os
 import platform
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,6 +23,7 @@ from runners.loads.fleet.master.session import FleetOptions, fleet
 from runners.matrix.cells import Cell
 from runners.plan import order
 from runners.plan.order import TOGETHER
+from runners.plan.pace import Pace
 from runners.plan.planning import Plan, is_here, layouts, remedy
 from runners.plan.scheduling import Bounds, Schedule
 from runners.records import folder
@@ -32,16 +33,16 @@ from runners.resources import command_line
 from runners.revision import commit_of
 from runners.run import latency
 from runners.run.preparing import prepare
+from runners.run.reporter import Reporter
 from runners.server.process import Programs
 from runners.system.network import Kind, enter_user_namespace
 from runners.system.processes import end_leftovers, sweep
 from runners.system.tuning import Change, tuned
 from runners.tools import find as tools
 from runners.trial.trial import PACED_LOAD, Rig, blanks, measure
-from runners.units import format_duration
 from runners.version import VERSION
-from speedup.listing import what
-from speedup.progress import Pace, Reporter
+
+log = logging.getLogger(__name__)
 
 NetworkWish = Literal["auto", "namespace", "host"]
 AfterBlock = Callable[[Path], object]
@@ -118,26 +119,6 @@ def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", options: 
     return Job(plan, path, run, network, folder.read_trials(path), fleet=options)
 
 
-def summary(job: Job) -> str:
-    """Return in a line what is about to be measured."""
-    plan = job.plan
-    return (
-        f"{plan.matrix.suite.title}: {what(plan)} on machine '{plan.machine}'"
-        f" with {plan.load}, preset '{plan.preset_name}': about {format_duration(plan.estimated_s)} and the builds;"
-        f" run folder {os.path.relpath(job.folder)}"
-    )
-
-
-def conclusion(job: Job, trials: Sequence[Trial]) -> str:
-    """Return in a line what became of the trials and cells."""
-    counts = Counter(trial.verdict for trial in trials)
-    parts = [f"{counts[verdict]} {verdict}" for verdict in ("ok", "invalid", "failed") if counts[verdict]]
-    unavailable = [item for item in job.plan.cells if item.status == "unavailable"]
-    missing = sorted({item.cell.program.name for item in unavailable if item.lacks})
-    lacking = f"; unavailable for want of a tool: {', '.join(missing)}" if missing else ""
-    return f"{len(trials)} trials: {', '.join(parts) or 'none'}{lacking}"
-
-
 def exit_code(job: Job, trials: Sequence[Trial]) -> int:
     """Return 0 where every cell has a valid number, 1 where some have none, 3 where nothing could be measured."""
     planned = {cell.id for cell in job.plan.measurable if cell.program.class_ != "historic"}  # those never are valid
@@ -159,13 +140,13 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
     with _signals() as interruption:
         swept = sweep()
         if swept:
-            reporter.say(f"ended {len(swept)} processes that a killed run had left behind")
-        run, programs = prepare(job.plan, job.run, job.folder, reporter.say, skip_gates=job.skip_gates)
+            log.info(f"ended {len(swept)} processes that a killed run had left behind")
+        run, programs = prepare(job.plan, job.run, job.folder, skip_gates=job.skip_gates)
         job = replace(job, run=run)
         try:
-            with tuned(job.plan.host.cache, reporter.say, wanted=job.tune) as changes:
+            with tuned(job.plan.host.cache, log.info, wanted=job.tune) as changes:
                 rig = _rig(job, programs, reporter, interruption)
-                with _loaded_from(job, rig, reporter) as (job, rig):
+                with _loaded_from(job, rig) as (job, rig):
                     return _measure_all(_noting(job, changes), rig, reporter, after_block)
         except Interrupted as error:
             resume = f"{command_line()} run --resume {os.path.relpath(job.folder)}"
@@ -176,13 +157,13 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
 
 
 @contextmanager
-def _loaded_from(job: Job, rig: Rig, reporter: Reporter) -> Iterator[tuple[Job, Rig]]:
+def _loaded_from(job: Job, rig: Rig) -> Iterator[tuple[Job, Rig]]:
     """Hold the fleet together for the run, if one loads it, and record who it is."""
     if job.fleet is None:
         yield job, rig
         return
-    options, log = job.fleet, job.folder / folder.LOGS / "fleet.txt"
-    with fleet(options, rig.programs.env, log, reporter.say, rig.tick) as ready:
+    options, file = job.fleet, job.folder / folder.LOGS / "fleet.txt"
+    with fleet(options, rig.programs.env, file, log.info, rig.tick) as ready:
         info = FleetInfo(options.clients, options.bind, options.port, tuple(map(dict, ready.clients)))
         job = replace(job, run=replace(job.run, fleet=info))
         folder.write_run(job.folder, job.run)
@@ -221,9 +202,7 @@ def _measure_all(job: Job, rig: Rig, reporter: Reporter, after_block: AfterBlock
             reporter.trial(slot, records)
         after_block(job.folder)
     folder.write_run(job.folder, replace(job.run, ended_by=schedule.ended_by(trials)))
-    return latency.measure_goals(
-        job.plan.goals, job.run, [*trials, *paced], rig, reporter.say, lambda: after_block(job.folder)
-    )
+    return latency.measure_goals(job.plan.goals, job.run, [*trials, *paced], rig, lambda: after_block(job.folder))
 
 
 def _schedule(job: Job) -> Schedule:

@@ -13,10 +13,13 @@ from typing import TextIO
 import pytest
 
 from runners.plan.order import Slot
+from runners.plan import pace
+from runners.plan.pace import Pace
 from runners.plan.scheduling import Bounds, Schedule
 from runners.records.trial import Trial
+from runners.run.reporter import Reporter
 from speedup import progress
-from speedup.progress import LiveReporter, Pace, PlainReporter, Reporter, outcome, reporter
+from speedup.progress import LiveReporter, PlainReporter, outcome, reporter
 
 CELL = "epoll/t1/c64/persistent#01234567"
 FAMILY = "local/t1/c64/persistent/wrk"
@@ -60,6 +63,7 @@ def fake_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Give the module a clock of ours."""
     clock = FakeClock()
     monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(pace, "time", clock)
     return clock
 
 

@@ -241,7 +241,6 @@ class World:
         self.measured: list[Trial] = []
         self.stop_after = 10**9
         self.spoilt: set[int] = set()
-        self.said: list[str] = []
         (folder / "logs").mkdir()
         monkeypatch.setattr(latency, "measure", self.measure)
 
@@ -267,7 +266,7 @@ class World:
         """Measure goals after trials."""
         place: Any = type("Place", (), {"folder": self.folder})()
         run = Run("measured", "local", blocks_min=blocks, seed=3)
-        return measure_goals(goals, run, trials, place, self.said.append, lambda: None)
+        return measure_goals(goals, run, trials, place, lambda: None)
 
 
 @pytest.fixture
@@ -305,16 +304,20 @@ def test_every_share_is_offered_once_in_each_block(world: World) -> None:
     assert read_trials(world.folder) == tuple(world.measured)
 
 
-def test_a_cell_without_a_valid_rate_is_not_paced(world: World) -> None:
+def test_a_cell_without_a_valid_rate_is_not_paced(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """There is nothing of which to take a share; it is said."""
     goals = goal_with()
     bad = replace(solo(goals[0].cell, 100, 0), verdict="invalid")
+    caplog.set_level("INFO")
     assert world.run(goals, [bad]) == (bad,)
-    assert "no valid rate alone" in world.said[0]
+    assert "no valid rate alone" in caplog.messages[0]
 
 
-def test_the_rate_that_meets_an_objective_is_searched_and_confirmed(world: World) -> None:
+def test_the_rate_that_meets_an_objective_is_searched_and_confirmed(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     """The made-up server is quick up to 640 req/s of a capacity of 1,000."""
+    caplog.set_level("INFO")
     goals = goal_with("p99 < 2ms")
     world.run(goals, [solo(goals[0].cell, 1000, 0)], blocks=1)
     recorded = read_trials(world.folder)
@@ -323,7 +326,7 @@ def test_the_rate_that_meets_an_objective_is_searched_and_confirmed(world: World
     assert 640 / 1.02 <= (confirmed.offered_per_s or 0) <= 640
     assert (confirmed.objective, confirmed.objective_met) == ("p99 < 2ms", True)
     assert [trial.objective_met for trial in steps[:5]] == [True, True, True, True, False]
-    assert "is the highest rate found with p99 < 2ms" in world.said[-1]
+    assert "is the highest rate found with p99 < 2ms" in caplog.messages[-1]
 
 
 def test_a_confirmation_that_the_machine_spoilt_is_repeated_once(world: World) -> None:
