@@ -12,8 +12,8 @@ from typing import TextIO
 
 import pytest
 
+from runners.plan import pace as pace_module
 from runners.plan.order import Slot
-from runners.plan import pace
 from runners.plan.pace import Pace
 from runners.plan.scheduling import Bounds, Schedule
 from runners.records.trial import Trial
@@ -63,7 +63,7 @@ def fake_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Give the module a clock of ours."""
     clock = FakeClock()
     monkeypatch.setattr(progress, "time", clock)
-    monkeypatch.setattr(pace, "time", clock)
+    monkeypatch.setattr(pace_module, "time", clock)
     return clock
 
 
