@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import random
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.records.folder import REPORT_FILE, TRIALS_FILE, write_run
-from runners.records.run import CellInfo, Run
+from runners.records.run import CellInfo, FamilyInfo, Run
 from runners.records.trial import Trial
 from tests.support.example_run import example_run
 
@@ -70,19 +71,28 @@ def write_synthetic(folder: Path, cells: int, trials: int) -> int:
     run, example, _ = example_run(1)
     planned = tuple(_cells(servers, next(cell for cell in run.cells if cell.server == "epoll")))[:cells]
     folder.mkdir(parents=True)
-    families: dict[str, list[str]] = {}
-    for cell in planned:
-        families.setdefault(cell.family, []).append(cell.id)
-    order = {family: tuple(tuple(ids) for _ in range(trials)) for family, ids in families.items()}
+    families = tuple(
+        _family(name, tuple(cells), trials)
+        for name, cells in itertools.groupby(sorted(planned, key=_family_name), _family_name)
+    )
     matrix = _matrix(servers)
-    head = Run("measured", "local", matrix=matrix, cells=planned, order=order, blocks=trials, preset="quick",
-               baselines={family: ids[0] for family, ids in families.items()},
-               ended_by=dict.fromkeys(families, "most blocks"))  # fmt: skip
+    head = Run("measured", "local", matrix=matrix, cells=planned, families=families, blocks=trials, preset="quick")
     write_run(folder, head)
     model = next(trial for trial in example if trial.server == "epoll" and trial.pair is None)
     with (folder / TRIALS_FILE).open("w", encoding="utf-8") as stream:
         stream.writelines(_lines(planned, trials, model))
     return len(planned)
+
+
+def _family_name(cell: CellInfo) -> str:
+    return cell.family
+
+
+def _family(name: str, cells: Sequence[CellInfo], blocks: int) -> FamilyInfo:
+    first, items = cells[0], tuple((cell.id,) for cell in cells)
+    return FamilyInfo(
+        name, "solo", first.threads, first.connections, first.mode, first.id, (items,) * blocks, "most blocks"
+    )
 
 
 def _cells(servers: Sequence[str], model: CellInfo) -> Iterator[CellInfo]:

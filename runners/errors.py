@@ -35,11 +35,15 @@ class DiskFull(SpeedupError):
     """A record could not be written; everything recorded before is kept."""
 
 
-class BuildFailed(SpeedupError):
-    """A server's build command failed; its rows are `failed`, the run goes on."""
+class RunStopped(SpeedupError):
+    """A run ended before its end; what was measured is kept, and it can be resumed."""
 
 
-class Interrupted(SpeedupError):
-    """The run was stopped by a person or a signal; what was measured is kept."""
+class FleetIncomplete(RunStopped):
+    """A client machine of the fleet stayed away for too long."""
+
+
+class Interrupted(RunStopped):
+    """A person or a signal stopped the run."""
 
     exit_code = 130

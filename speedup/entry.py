@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runners import resources
-from runners.errors import BadInput, Interrupted, NothingSelected, SpeedupError
+from runners.errors import BadInput, Interrupted, NothingSelected, RunStopped, SpeedupError
 from runners.loads.fleet.master.session import TOOLS as FLEET_TOOLS
 from runners.loads.fleet.master.session import FleetOptions, parse_address
 from runners.matrix.cells import Selection
@@ -28,6 +28,8 @@ from runners.records.folder import REPORT_FILE, RUN_FILE, read_run
 from runners.records.run import Run
 from runners.records.trial import Trial
 from runners.run import running
+from runners.run.alone import alone_on_machine
+from runners.run.job import Job, exit_code, new_job, resumed_job
 from runners.tools.find import TOOL_DATA
 from runners.units import format_duration
 from speedup.arguments import build_parser
@@ -85,23 +87,23 @@ def do_run(arguments: argparse.Namespace) -> int:
     """Measure what is asked for, or what a run folder lacks; print the report's path last."""
     talk = reporter()
     logging.basicConfig(format="%(message)s", level=logging.INFO, handlers=[_Telling(talk.say)])
-    with running.alone_on_machine():
+    with alone_on_machine():
         job = _resumed(arguments) if arguments.resume else _new(arguments, talk.say)
         job = replace(job, tune=arguments.tune, skip_gates=arguments.skip_gates)
         talk.say(summary(job))
         try:
             trials = running.execute(job, talk, RareReport())
-        except Interrupted:
+        except RunStopped:
             if (job.folder / RUN_FILE).exists():  # else it was building, or asking: there is nothing to report yet
                 write_report(job.folder)
             raise
         report = write_report(job.folder)
     talk.say(conclusion(job, trials))
     print(os.path.relpath(report))
-    return running.exit_code(job, trials)
+    return exit_code(job, trials)
 
 
-def summary(job: running.Job) -> str:
+def summary(job: Job) -> str:
     """Return in a line what is about to be measured."""
     plan = job.plan
     return (
@@ -111,7 +113,7 @@ def summary(job: running.Job) -> str:
     )
 
 
-def conclusion(job: running.Job, trials: Sequence[Trial]) -> str:
+def conclusion(job: Job, trials: Sequence[Trial]) -> str:
     """Return in a line what became of the trials and cells."""
     counts = Counter(trial.verdict for trial in trials)
     parts = [f"{counts[verdict]} {verdict}" for verdict in ("ok", "invalid", "failed") if counts[verdict]]
@@ -121,15 +123,15 @@ def conclusion(job: running.Job, trials: Sequence[Trial]) -> str:
     return f"{len(trials)} trials: {', '.join(parts) or 'none'}{lacking}"
 
 
-def _new(arguments: argparse.Namespace, say: Callable[[str], None]) -> running.Job:
+def _new(arguments: argparse.Namespace, say: Callable[[str], None]) -> Job:
     options = _options(arguments)
     if arguments.install:
         planning.install_missing(options, say)
     plan = planning.make_plan(options)
-    return running.new_job(plan, arguments.results, arguments.network, _fleet_options(arguments, plan))
+    return new_job(plan, arguments.results, arguments.network, _fleet_options(arguments, plan))
 
 
-def _resumed(arguments: argparse.Namespace) -> running.Job:
+def _resumed(arguments: argparse.Namespace) -> Job:
     """Plan again from what the run folder says, never from what the matrix says today."""
     run = read_run(arguments.resume)
     if run.kind != "measured":
@@ -138,7 +140,7 @@ def _resumed(arguments: argparse.Namespace) -> running.Job:
     options = planning.resuming(run)
     path = arguments.resume / run.matrix_path
     plan = planning.plan_matrix(matrix, run.matrix, path, options)
-    return running.resumed_job(plan, arguments.resume, arguments.network, _fleet_options(arguments, plan, run))
+    return resumed_job(plan, arguments.resume, arguments.network, _fleet_options(arguments, plan, run))
 
 
 class _Telling(logging.Handler):
@@ -232,7 +234,7 @@ def do_selftest(arguments: argparse.Namespace) -> int:
     from runners.selftest import session  # noqa: PLC0415 - not needed by other commands
 
     began = time.monotonic()
-    with running.alone_on_machine():
+    with alone_on_machine():
         results = session.run_selftest(arguments.only, arguments.keep, lambda line: print(line, file=sys.stderr))
     seconds = time.monotonic() - began
     if arguments.json:

@@ -14,7 +14,6 @@ from reports.trust.checks import CheckLine, check_line
 from reports.view.families import COST, Family, gate
 from reports.view.rows import Row, named
 from reports.view.view import RunView
-from runners.plan.order import TOGETHER
 from runners.records.run import CellInfo
 from runners.records.trial import Trial
 from runners.stats.comparison import duet_row, log_ratios
@@ -81,14 +80,14 @@ def duets_of(view: RunView) -> tuple[DuetRow, ...]:
     return tuple(sorted(found, key=lambda duet: (duet.twin, order[duet.baseline.id], order[duet.row.id])))
 
 
-def _sides(pair: str, trials: Sequence[Trial], view: RunView) -> tuple[str, str]:
+def _sides(pair: tuple[str, str], trials: Sequence[Trial], view: RunView) -> tuple[str, str]:
     """Return the compared cell of a pair and its baseline: a twin's original, else the family's baseline."""
     twins = {cell.id: cell.twin_of for cell in view.cells if cell.twin_of}
-    ids = pair.split(TOGETHER)
-    baseline = next((twins[cell] for cell in ids if twins.get(cell) in ids), None)
-    baseline = baseline or view.run.baselines.get(trials[0].family or "", "")
-    if baseline not in ids:
-        baseline = ids[-1]
+    family = view.run.family(trials[0].family)
+    baseline = next((twins[cell] for cell in pair if twins.get(cell) in pair), None)
+    baseline = baseline or (family.baseline if family else "")
+    if baseline not in pair:
+        baseline = pair[-1]
     return duet_row(pair, baseline), baseline
 
 

@@ -19,7 +19,7 @@ from reports.tables.tables import TableModel
 from reports.view.clean import clean
 from reports.view.latency import Latency
 from reports.view.rows import Row, one_line, plural
-from reports.view.view import RunView, ok_trials, partner_of
+from reports.view.view import RunView, ok_trials
 from runners.records.run import Run
 from runners.records.trial import Trial
 from runners.stats.statistics import Estimate
@@ -177,7 +177,7 @@ def trials_json(view: RunView) -> str:
             "cell": cell.id, "server": cell.server, "variant": cell.variant, "threads": cell.threads,
             "connections": cell.connections, "mode": cell.mode, "load": cell.load, "shared": cell.shared,
             "twin_of": cell.twin_of,
-            "trials": [[*_trial(trial), places.get(partner_of(trial))] for trial in view.every[cell.id]],
+            "trials": [[*_trial(trial), places.get(trial.partner or "")] for trial in view.every[cell.id]],
         }
         for cell in measured
     )  # fmt: skip

@@ -20,7 +20,7 @@ from reports.trust.checks import WORDS, CheckLine, CheckRow, Saw, check_line, ch
 from reports.view.latency import Latency, latency_of
 from reports.view.limits import MOST_OUTPUTS, MOST_WATCHED
 from reports.view.rows import Row, cell_row, count_reasons, plural
-from reports.view.view import RunView, is_solo, partner_of
+from reports.view.view import RunView, is_solo
 from runners.records.run import CellInfo
 from runners.records.trial import ClientHost, Command, Outcome, Trial
 
@@ -174,7 +174,7 @@ def _label(trial: Trial, slugs: Mapping[str, str]) -> str:
 
 def _beside(trial: Trial, slugs: Mapping[str, str]) -> str:
     """Return the readable name of the cell beside which a trial of a duet ran; empty where it ran alone."""
-    partner = partner_of(trial)
+    partner = trial.partner or ""
     return slugs.get(partner, partner)
 
 

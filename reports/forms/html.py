@@ -36,9 +36,9 @@ from reports.view.families import blocks_line, blocks_note, noise_line
 from reports.view.limits import MOST_ORDER, read_for_report
 from reports.view.rows import digits, needs
 from reports.view.view import RunView, view_run
-from runners.plan.order import TOGETHER
 from runners.records.folder import REPORT_FILE, replace_file
 from runners.records.run import Published, RunFolder
+from runners.records.trial import slug_of
 from runners.resources import root
 from runners.stats.statistics import Interval
 
@@ -150,10 +150,10 @@ def _order(view: RunView) -> tuple[str, ...]:
     """Return each block's planned order as one line of slugs, as far as the page can hold them."""
     lines: list[str] = []
     left = MOST_ORDER
-    for family, blocks in view.run.order.items():
-        for block in blocks:
-            items = (" with ".join(cell.split("#")[0] for cell in item.split(TOGETHER)) for item in block)
-            line = f"{family}: {', '.join(items)}"
+    for family in view.run.families:
+        for block in family.blocks:
+            items = (" with ".join(map(slug_of, item)) for item in block)
+            line = f"{family.name}: {', '.join(items)}"
             left -= len(line)
             if left < 0:
                 return (*lines, "... and more: run.json of the run folder has all")

@@ -17,7 +17,6 @@ from reports.trust.notices import Notice, notices
 from reports.view.view import RunView, read_embedded_matrix, view_run
 from runners.matrix.cells import RowKey, parse_row
 from runners.matrix.model import Heading, Matrix
-from runners.plan.order import is_duet_family
 from runners.records.run import Published, Run, RunFolder
 from runners.resources import root
 from runners.units import format_duration
@@ -92,7 +91,7 @@ def subtitle_of(view: RunView) -> str:
 
 def _duet_lengths(run: Run) -> str:
     """Return how often and how long duets were measured, where that differs from other trials."""
-    counts = {len(blocks) for family, blocks in run.order.items() if is_duet_family(family)}
+    counts = {len(family.blocks) for family in run.families if family.design == "duet"}
     if not counts or run.duet_duration_s is None:
         return ""
     return f"; {max(counts)} duets of {format_duration(run.duet_duration_s)} each"

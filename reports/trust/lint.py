@@ -272,7 +272,7 @@ def _each(trials: Iterable[Trial], look: Callable[[Trial], str | None]) -> Looke
         saw = look(trial)
         looked += saw is not None
         if saw:
-            seen[trial.cell.partition("#")[0]].append(saw)
+            seen[trial.slug].append(saw)
     return looked, [
         f"{cell}: {saws[0]}{f' (and {len(saws) - 1} more of its trials)' if len(saws) > 1 else ''}"
         for cell, saws in seen.items()

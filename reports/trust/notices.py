@@ -10,7 +10,6 @@ from typing import Literal
 from reports.view.families import floor_text, percent
 from reports.view.rows import one_line, plural
 from reports.view.view import RunView
-from runners.plan.order import TOGETHER
 from runners.records.trial import Trial
 from runners.stats.comparison import Floor
 from runners.stats.statistics import MIN_VALUES
@@ -49,15 +48,17 @@ def _progress(view: RunView) -> Iterator[Notice]:
     if view.matrix is None:
         yield Notice("error", "The matrix in this run folder cannot be read; its tables are missing.")
     planned = {
-        (family, block, TOGETHER.join(sorted(item.split(TOGETHER))))
-        for family, blocks in run.order.items()
-        for block, items in enumerate(blocks)
+        (family.name, block, tuple(sorted(item)))
+        for family in run.families
+        for block, items in enumerate(family.blocks)
         for item in items
     }
     done = {
-        (trial.family, trial.block, trial.pair or trial.cell) for trial in _recorded(view) if trial.verdict != "not run"
+        (trial.family, trial.block, trial.pair or (trial.cell,))
+        for trial in _recorded(view)
+        if trial.verdict != "not run"
     }
-    left = 0 if run.ended_by else len(planned - done)
+    left = 0 if any(family.ended_by for family in run.families) else len(planned - done)
     if left:
         yield Notice(
             "warning",

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runners.matrix.cells import variant_name
-from runners.plan.order import is_duet_family
 from runners.records.run import CellInfo, Run, RunFolder
 from runners.records.trial import Trial
 from runners.stats.comparison import Floor, by_family, counting, log_ratios, twin_floor
@@ -43,7 +42,8 @@ def families_of(folder: RunFolder, cells: Sequence[CellInfo], limit: float) -> d
     """Return every family of solo trials and of duets, planned or measured; `limit` is check V23's."""
     recorded = by_family(trial for trial in folder.trials if trial.design in ("solo", "duet"))
     paced = {trial.family for trial in folder.trials} - set(recorded)  # measured, but never compared by block
-    names = [name for name in dict.fromkeys((*folder.run.order, *recorded)) if name and name not in paced]
+    planned = [family.name for family in folder.run.families]
+    names = [name for name in dict.fromkeys((*planned, *recorded)) if name and name not in paced]
     twins = {cell.id: cell.twin_of for cell in cells if cell.twin_of}
     known = {cell.id: cell for cell in cells}
     return {name: _family(name, recorded.get(name, []), folder.run, twins, known, limit) for name in names}
@@ -57,8 +57,9 @@ def _family(
     cells: Mapping[str, CellInfo],
     limit: float,
 ) -> Family:
-    counted, duet = counting(trials), is_duet_family(name)
-    baseline = run.baselines.get(name) or ""
+    counted, planned = counting(trials), run.family(name)
+    duet = planned.design == "duet" if planned else any(trial.design == "duet" for trial in trials)
+    baseline = planned.baseline if planned else ""
     cell = cells.get(baseline)
     return Family(
         name=name,
@@ -66,7 +67,7 @@ def _family(
         baseline=variant_name(cell.server, cell.variant) if cell else "",
         blocks=len({trial.block for trial in counted}),
         repeated=len({(trial.block, trial.attempt) for trial in trials if trial.attempt}),
-        ended=_ended(run.ended_by.get(name), run, len(run.order.get(name, ()))),
+        ended=_ended(planned.ended_by, run, len(planned.blocks)) if planned else "",
         rate=None if duet else twin_floor(_twin_logs(counted, baseline, twins, RATE), limit),
         cost=twin_floor(_twin_logs(counted, baseline, twins, COST), limit),
     )

@@ -20,7 +20,6 @@ from reports.view.families import Family, families_of
 from reports.view.limits import Limits
 from runners.matrix.cells import Program, programs, variant_name
 from runners.matrix.model import Matrix, Validity
-from runners.plan.order import TOGETHER
 from runners.records.run import CellInfo, Published, Run, RunFolder
 from runners.records.trial import Trial
 from runners.stats.comparison import counting
@@ -64,7 +63,7 @@ class RunView:
     cells: tuple[CellInfo, ...]
     by_key: Mapping[Key, tuple[CellInfo, ...]]
     trials: Mapping[str, tuple[Trial, ...]]
-    together: Mapping[str, tuple[Trial, ...]]
+    together: Mapping[tuple[str, str], tuple[Trial, ...]]
     every: Mapping[str, tuple[Trial, ...]]
     families: Mapping[str, Family]
     anchors: Mapping[str, str]
@@ -137,7 +136,7 @@ def cell_of(trial: Trial) -> CellInfo:
     """Return a cell in a trial's own words, for trials whose cell is in no plan."""
     return CellInfo(
         id=trial.cell,
-        slug=trial.cell.partition("#")[0],
+        slug=trial.slug,
         server=trial.server,
         variant=trial.variant,
         title=variant_name(trial.server, trial.variant),
@@ -158,18 +157,13 @@ def ok_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     return tuple(trial for trial in trials if trial.verdict == "ok" and (trial.requests_per_s or 0) > 0)
 
 
-def partner_of(trial: Trial) -> str:
-    """Return the id of the cell beside which a trial of a duet ran; empty where it ran alone."""
-    return next((cell for cell in (trial.pair or "").split(TOGETHER) if cell != trial.cell), "")
-
-
 def is_solo(trial: Trial) -> bool:
     """Return whether a trial measured one cell alone and at full load; published ones name no design."""
     return trial.design in (None, "solo")
 
 
-def _by_pair(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
-    found: defaultdict[str, list[Trial]] = defaultdict(list)
+def _by_pair(trials: Iterable[Trial]) -> dict[tuple[str, str], tuple[Trial, ...]]:
+    found: defaultdict[tuple[str, str], list[Trial]] = defaultdict(list)
     for trial in trials:
         if trial.pair:
             found[trial.pair].append(trial)

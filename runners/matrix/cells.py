@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Literal
 
 from runners.matrix.model import Machine, Matrix, Mode, Preset, Rule, Server, Variant
@@ -133,16 +134,18 @@ class Cell:
         warmup_s, duration_s = self.load.duet
         return replace(self, load=replace(self.load, warmup_s=warmup_s, duration_s=duration_s))
 
-    @property
-    def id(self) -> str:
-        """Return the slug with a hash of everything that can change the cell's number."""
+    @cached_property
+    def digest(self) -> str:
+        """Return a hash of everything that can change the cell's number."""
         facts = asdict(self)
         for words in ("title", "language", "class_", "group", "unavailable", "at_least"):
             facts["program"].pop(words)  # said about it, not part of it
-        if self.load.locustfile is None:
-            facts["load"].pop("locustfile")  # runs of older versions know their cells by ids without it
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        return f"{self.slug}#{digest[:8]}"
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def id(self) -> str:
+        """Return the slug and the digest."""
+        return f"{self.slug}#{self.digest}"
 
 
 @dataclass(frozen=True)

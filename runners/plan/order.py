@@ -15,13 +15,9 @@ from typing import Literal, TypeVar
 from runners.matrix.cells import Cell
 from runners.matrix.model import Preset
 from runners.matrix.objective import Objective
+from runners.records.run import Block, FamilyInfo
 
 OVERHEAD_S = 0.2  # start, probe, generator's start and stop of one trial, seen on two slow cores
-TOGETHER = " + "  # joins the two cells of a duet; cell ids hold no blanks
-
-DUETS = "/duet"  # ends the name of a family of duets
-
-Block = tuple[str, ...]
 T = TypeVar("T")
 
 
@@ -36,10 +32,18 @@ class Offer:
     fraction: float | None = None
     objective: Objective | None = None
 
+    @property
+    def share(self) -> float:
+        """Return which share of the capacity is offered."""
+        return self.rate_per_s / self.capacity_per_s if self.fraction is None else self.fraction
+
 
 @dataclass(frozen=True)
 class Slot:
-    """One planned trial of one cell, or of the two cells of a duet in the order in which they start."""
+    """One planned trial of one cell, or of the two cells of a duet in the order in which they start.
+
+    It should take `expected_s` seconds.
+    """
 
     cells: tuple[str, ...]
     family: str
@@ -47,6 +51,7 @@ class Slot:
     attempt: int
     position: int
     offer: Offer | None = None
+    expected_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,54 +62,74 @@ class Duet:
     baseline: Cell
 
     @property
-    def pair(self) -> str:
-        """Return the pair's name, whichever starts first."""
-        return TOGETHER.join((self.row.id, self.baseline.id))
+    def cells(self) -> tuple[str, str]:
+        """Return the ids of both."""
+        return self.row.id, self.baseline.id
 
     @property
     def family(self) -> str:
         """Return the family of all duets against the same cell."""
-        return f"{self.baseline.family}{DUETS}"
+        return f"{self.baseline.family}/duet"
 
 
-def is_duet_family(name: str) -> bool:
-    """Return whether a family holds duets."""
-    return name.endswith(DUETS)
+Member = TypeVar("Member", Cell, Duet)
 
 
-def family_blocks(
-    cells: Sequence[Cell], duets: Sequence[Duet], blocks: int, seed: int, duet_blocks: int | None = None
-) -> dict[str, tuple[Block, ...]]:
-    """Return each family's blocks, each a random order of its cells or duets; the same seed gives the same order.
+def plan_families(
+    cells: Sequence[Cell],
+    duets: Sequence[Duet],
+    blocks: int,
+    seed: int,
+    *,
+    duet_blocks: int | None = None,
+    baselines: Mapping[str, str] | None = None,
+) -> tuple[FamilyInfo, ...]:
+    """Return the families, each block a random order of its cells or duets; the same seed gives the same order.
 
-    Families of duets get as many blocks, or `duet_blocks`.
+    Families of duets get as many blocks, or `duet_blocks`. A family is compared with its cell in `baselines`; where
+    that is not measured, with the first one of its first block.
     """
     chance = random.Random(seed)  # noqa: S311 - an order, not a secret
-    families: dict[str, list[str]] = {}
-    for cell in cells:
-        families.setdefault(cell.family, []).append(cell.id)
-    planned = {family: _squares(ids, blocks, chance) for family, ids in families.items()}
-    pairs: dict[str, list[Duet]] = {}
-    for duet in duets:
-        pairs.setdefault(duet.family, []).append(duet)
-    number = blocks if duet_blocks is None else duet_blocks
-    return planned | {family: _duet_blocks(members, number, chance) for family, members in pairs.items()}
+    wanted, number = baselines or {}, blocks if duet_blocks is None else duet_blocks
+    solos = _by_family(cells)
+    solo_blocks = {family: _squares([cell.id for cell in members], blocks, chance) for family, members in solos.items()}
+    pairs = _by_family(duets)
+    duet_rows = {family: _duet_blocks(members, number, chance) for family, members in pairs.items()}
+    return (
+        *(_family(name, "solo", solos[name][0], rows, wanted) for name, rows in solo_blocks.items()),
+        *(_family(name, "duet", pairs[name][0].baseline, rows, wanted) for name, rows in duet_rows.items()),
+    )
+
+
+def _family(
+    name: str, design: Literal["solo", "duet"], like: Cell, blocks: tuple[Block, ...], baselines: Mapping[str, str]
+) -> FamilyInfo:
+    ids = [cell for item in blocks[0] for cell in item]
+    wanted = baselines.get(name)
+    baseline = wanted if wanted in ids else like.id if design == "duet" else ids[0]
+    return FamilyInfo(name, design, like.threads, like.connections, like.mode, baseline or ids[0], blocks)
+
+
+def _by_family(members: Sequence[Member]) -> dict[str, list[Member]]:
+    families: dict[str, list[Member]] = {}
+    for member in members:
+        families.setdefault(member.family, []).append(member)
+    return families
 
 
 def _squares(ids: Sequence[str], blocks: int, chance: random.Random) -> tuple[Block, ...]:
     rows: list[Block] = []
     while len(rows) < blocks:
         labels = chance.sample(ids, len(ids))
-        square = [tuple(labels[number] for number in row) for row in williams(len(ids))]
+        square = [tuple((labels[number],) for number in row) for row in williams(len(ids))]
         rows += chance.sample(square, len(square))
     return tuple(rows[:blocks])
 
 
 def _duet_blocks(duets: Sequence[Duet], blocks: int, chance: random.Random) -> tuple[Block, ...]:
-    orders = {duet.pair: starts((duet.row.id, duet.baseline.id), blocks, chance) for duet in duets}
+    orders = {duet.cells: starts(duet.cells, blocks, chance) for duet in duets}
     return tuple(
-        tuple(TOGETHER.join(orders[duet.pair][block]) for duet in chance.sample(duets, len(duets)))
-        for block in range(blocks)
+        tuple(orders[duet.cells][block] for duet in chance.sample(duets, len(duets))) for block in range(blocks)
     )
 
 
@@ -132,10 +157,10 @@ def williams(size: int) -> Iterator[tuple[int, ...]]:
         yield from (tuple(reversed(row)) for row in rows)
 
 
-def first_round(order: Mapping[str, Sequence[Block]], block: int, seed: int) -> list[str]:
+def first_round(families: Sequence[str], block: int, seed: int) -> list[str]:
     """Return the families in the random order of one round."""
     chance = random.Random(f"{seed}/{block}")  # noqa: S311 - an order, not a secret
-    return chance.sample(list(order), len(order))
+    return chance.sample(families, len(families))
 
 
 def trial_s(cell: Cell) -> float:

@@ -6,36 +6,46 @@ import time
 from collections.abc import Sequence
 
 from runners.plan.order import Slot
-from runners.plan.scheduling import Schedule
+from runners.plan.scheduling import Left, Stage
 from runners.records.trial import Trial
 
 
 class Pace:
-    """How many trials the schedule holds at most, how many are done, and how long the rest takes at the pace so far."""
+    """How many items are done, how many there are at most as far as is known, and how long the rest takes.
 
-    def __init__(self, schedule: Schedule, recorded: Sequence[Trial]) -> None:
-        self.item_s = {family: schedule.block_s[family] / len(blocks[0]) for family, blocks in schedule.order.items()}
-        items = {family: sum(map(len, blocks)) for family, blocks in schedule.order.items()}
-        found = [trial for trial in recorded if trial.verdict != "not run" and trial.role != "second"]
-        self.done = len(found)
-        self.total = sum(items.values())
-        self.left_planned_s = sum(self.item_s[family] * count for family, count in items.items())
-        self.left_planned_s -= sum(self.item_s.get(trial.family or "", 0.0) for trial in found)
-        self.budget_s = schedule.bounds.budget_s
+    Repeats count, and trials at offered rates. Each stage tells what is left of it; those to come, what they hold.
+    """
+
+    def __init__(self, stages: Sequence[Stage], recorded: Sequence[Trial]) -> None:
+        self.stages = list(stages)
+        self.done = sum(trial.verdict != "not run" and trial.role != "second" for trial in recorded)
         self.spent_planned_s = 0.0
         self.began = time.monotonic()
+        self.look(recorded)
 
-    def add(self, slot: Slot) -> None:
-        """One more trial ended."""
+    def add(self, slot: Slot, trials: Sequence[Trial]) -> None:
+        """One more item ended; `trials` are all that are recorded."""
         self.done += 1
-        self.total = max(self.total, self.done)
-        self.spent_planned_s += self.item_s[slot.family]
-        self.left_planned_s = max(0.0, self.left_planned_s - self.item_s[slot.family])
+        self.spent_planned_s += slot.expected_s
+        self.look(trials)
+
+    def next_stage(self, trials: Sequence[Trial]) -> None:
+        """Go on with the next stage."""
+        self.stages = self.stages[1:]
+        self.look(trials)
+
+    def look(self, trials: Sequence[Trial]) -> None:
+        """Ask what is left."""
+        to_come = (stage.whole for stage in self.stages[1:])
+        self.left = sum(to_come, start=self.stages[0].left(trials) if self.stages else Left(0, 0))
+
+    @property
+    def total(self) -> int:
+        """Return how many items there will be."""
+        return self.done + round(self.left.items)
 
     def left_s(self) -> float:
-        """Return the seconds left at most, at the pace of the trials so far."""
+        """Return the seconds left at most, at the pace of the items so far."""
         passed_s = time.monotonic() - self.began
         pace = passed_s / self.spent_planned_s if self.spent_planned_s else 1.0
-        left_s = self.left_planned_s * pace
-        left_s = left_s if left_s >= 1 else 0.0
-        return left_s if self.budget_s is None else min(left_s, max(0.0, self.budget_s - passed_s))
+        return self.left.seconds * pace

@@ -9,20 +9,19 @@ from pathlib import Path
 
 from runners import resources
 from runners.errors import BadInput, NothingSelected
-from runners.loads import LOADS
+from runners.loads import LOADS, PACED_LOAD
 from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, matches, programs
 from runners.matrix.locustfile import read_locustfile
 from runners.matrix.model import Matrix, Preset, Table, Tool
 from runners.matrix.reading import closest, read_matrix
-from runners.plan.order import Duet, estimated_s, is_duet_family
+from runners.plan import goals
+from runners.plan.order import Duet, estimated_s
 from runners.plan.pairing import pair_up, rows_of
 from runners.records.run import Run
-from runners.run import latency
 from runners.server.builds import source_hash
 from runners.system.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
 from runners.tools.find import TOOL_DATA, Host, ToolStatus, find_tools, is_older, short_version, this_host
 from runners.tools.install import install_tools
-from runners.trial.trial import PACED_LOAD
 
 FLEET, LOCUST = "fleet", "locust"
 PREFERRED_LOADS = ("wrk", LOCUST)
@@ -66,6 +65,7 @@ class Plan:
     budget_s: float | None
     clients: int = 0
     locustfile: Locustfile | None = None
+    duet: tuple[str, str] | None = None
 
     @property
     def measurable(self) -> tuple[Cell, ...]:
@@ -80,7 +80,7 @@ class Plan:
     @property
     def duet_only(self) -> bool:
         """Return whether a person asked for duets of two variants and nothing else."""
-        return all(is_duet_family(baseline) for baseline in self.baselines)
+        return self.duet is not None
 
     @property
     def trial_count(self) -> int:
@@ -94,9 +94,9 @@ class Plan:
         return whole_s if self.budget_s is None else min(whole_s, self.budget_s)
 
     @property
-    def goals(self) -> tuple[latency.Goal, ...]:
+    def goals(self) -> tuple[goals.Goal, ...]:
         """Return what the tables of mode "latency" ask of the cells that are measured alone, if it can be measured."""
-        return () if self.unpaced else latency.goals_of(self.matrix, self.solos)
+        return () if self.unpaced else goals.goals_of(self.matrix, self.solos)
 
     @property
     def unpaced(self) -> str | None:
@@ -118,7 +118,7 @@ class Plan:
     @property
     def latency_s(self) -> float:
         """Return the time for trials at offered rates, in seconds; it is kept free within a budget."""
-        return latency.estimated_s(self.goals, self.preset)
+        return goals.estimated_s(self.goals, self.preset)
 
 
 def make_plan(options: Options) -> Plan:
@@ -165,6 +165,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options) -> Plan
         budget_s=options.budget_s,
         clients=options.clients,
         locustfile=locustfile,
+        duet=options.duet,
         seed=random.SystemRandom().randrange(2**32) if options.seed is None else options.seed,
     )
 
@@ -189,10 +190,10 @@ def resuming(run: Run) -> Options:
 
 def _recorded_duet(run: Run) -> tuple[str, str] | None:
     """Return the two slugs of a run that held duets of one pair and nothing else."""
-    if not run.baselines or any(not is_duet_family(family) for family in run.order):
+    if not run.families or any(family.design == "solo" for family in run.families):
         return None
     names = {cell.id: cell.slug for cell in run.cells}
-    baseline = next(iter(run.baselines.values()))
+    baseline = run.families[0].baseline
     others = [cell.slug for cell in run.cells if cell.id != baseline and not cell.twin_of]
     return (others[0], names[baseline]) if others else None
 

@@ -2,27 +2,57 @@
 
 Every family gets its least number of blocks, in rounds. Then the family whose ratios are least certain gets the next
 one, until every ratio is as precise as asked, the most blocks are done, or the time is spent: sampling stops on
-precision, never on significance. Blocks with an invalid trial are repeated whole at the end, at most a quarter of them.
+precision, never on significance. Blocks in which a trial failed or is invalid are repeated whole at the end, at most a
+quarter of them, and at least a few.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from runners.plan.order import TOGETHER, Block, Slot, first_round, is_duet_family
-from runners.records.trial import Trial
+from runners.plan.order import Slot, first_round
+from runners.records.run import FamilyInfo, Item
+from runners.records.trial import PACED_DESIGNS, Trial
 from runners.stats.comparison import by_family, compare_duets, compare_family, counting, widest
 
 REPEATED_SHARE = 0.25
+LEAST_REPEATS = 2  # also where a quarter of the blocks is less than one
+
+
+@dataclass(frozen=True)
+class Left:
+    """How many items are still to be measured at most, and how long that should take, in seconds."""
+
+    items: float
+    seconds: float
+
+    def __add__(self, other: Left) -> Left:
+        return Left(self.items + other.items, self.seconds + other.seconds)
+
+
+class Stage(Protocol):
+    """A part of a run: what is measured next follows from what is recorded."""
+
+    def following(self, trials: Sequence[Trial]) -> tuple[Slot, ...]:
+        """Return what to measure next; empty when it is enough."""
+
+    def left(self, trials: Sequence[Trial]) -> Left:
+        """Return what is left once the stage has begun."""
+
+    @property
+    def whole(self) -> Left:
+        """Return what the stage comes to before anything is known."""
 
 
 @dataclass(frozen=True)
 class Bounds:
     """When to stop: blocks at least (of duets, where that differs), half-width wanted, seconds of load allowed.
 
-    The most blocks are those of the order.
+    The most blocks are those of the families.
     """
 
     least: int
@@ -30,149 +60,197 @@ class Bounds:
     budget_s: float | None
     least_duets: int | None = None
 
-    def least_of(self, family: str) -> int:
+    def least_of(self, family: FamilyInfo) -> int:
         """Return how many blocks a family gets in any case."""
-        return self.least if self.least_duets is None or not is_duet_family(family) else self.least_duets
+        wanted = self.least if family.design == "solo" or self.least_duets is None else self.least_duets
+        return min(wanted, len(family.blocks))
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one family is."""
+    """How far one family is: whole blocks, repeats, and the blocks worth a repeat, the least repeated first.
 
-    family: str
+    `unfinished` is a block whose repeat was begun and not ended. `missing` counts the items of all blocks that were
+    never measured, `missing_again` those of the repeat.
+    """
+
+    family: FamilyInfo
     done: int
     repeats: int
-    invalid_block: int | None
-    attempt: int
-    half_width: float
+    spoilt: tuple[int, ...]
+    unfinished: int | None
+    missing: int
+    missing_again: int
+    attempts: Mapping[int, int]
+    half_width: float = math.inf
+
+    @property
+    def repeats_allowed(self) -> int:
+        """Return how many repeats the family may have in all."""
+        return max(LEAST_REPEATS, int(REPEATED_SHARE * self.done))
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """A run's families with their blocks, the cell that each is compared with, and when to stop."""
+class Blocks:
+    """A run's families, when to stop, and the seconds that one item of each family should take: the first stage."""
 
-    order: Mapping[str, Sequence[Block]]
-    baselines: Mapping[str, str]
+    families: tuple[FamilyInfo, ...]
     bounds: Bounds
     seed: int
-    block_s: Mapping[str, float]
+    item_s: Mapping[str, float]
 
-    def following(self, trials: Sequence[Trial], spent_s: float) -> tuple[Slot, ...]:
+    def following(self, trials: Sequence[Trial]) -> tuple[Slot, ...]:
         """Return what is left of the block to measure next; empty when it is enough."""
-        progress = self.progress(trials)
-        chosen = self._least(progress) or self._widest(progress, spent_s) or self._repeat(progress, spent_s)
-        if chosen is None:
-            return ()
-        family, block, attempt = chosen
-        return self._slots(family, block, attempt, trials)
+        progress, spent = self.progress(trials), spent_s(trials)
+        chosen = self._least(progress) or self._widest(progress, spent) or self._repeat(progress, spent)
+        return () if chosen is None else self._slots(*chosen, trials)
 
-    def progress(self, trials: Sequence[Trial]) -> list[Progress]:
-        """Return how far each family is, from what is recorded."""
+    def left(self, trials: Sequence[Trial]) -> Left:
+        """Return what is left at most: blocks, and repeats of those that are spoilt or will be, at the rate so far."""
+        progress = self.progress(trials, precise=False)
+        left = sum(map(self._left_of, progress), start=Left(0, 0))
+        if self.bounds.budget_s is None:
+            return left
+        share = min(1.0, max(0.0, self.bounds.budget_s - spent_s(trials)) / (left.seconds or 1.0))
+        return Left(left.items * share, left.seconds * share)
+
+    @property
+    def whole(self) -> Left:
+        """Return what all blocks come to."""
+        return self.left(())
+
+    def _left_of(self, item: Progress) -> Left:
+        blocks = item.family.blocks
+        spoilt_share = min(1.0, (item.repeats + len(item.spoilt)) / item.done) if item.done else 0.0
+        wanted = len(item.spoilt) + spoilt_share * (len(blocks) - item.done)
+        repeats = min(wanted, max(LEAST_REPEATS, REPEATED_SHARE * len(blocks)) - item.repeats)
+        items = item.missing + item.missing_again + max(0.0, repeats) * len(blocks[0])
+        return Left(items, items * self.item_s[item.family.name])
+
+    def progress(self, trials: Sequence[Trial], *, precise: bool = True) -> list[Progress]:
+        """Return how far each family is, from what is recorded; how wide its intervals are only if that matters."""
         families = by_family(trials)
-        return [self._progress(family, families.get(family, [])) for family in self.order]
+        found = [_progress(family, families.get(family.name, ())) for family in self.families]
+        if not precise or (self.bounds.precision is None and self.bounds.budget_s is None):
+            return found
+        return [
+            replace(item, half_width=_half_width(item.family, families.get(item.family.name, ()))) for item in found
+        ]
 
-    def _progress(self, family: str, trials: Sequence[Trial]) -> Progress:
-        recorded = {
-            (trial.block, trial.attempt, trial.cell, trial.pair) for trial in trials if trial.verdict != "not run"
-        }
-        done = 0
-        while done < len(self.order[family]) and self._is_whole(family, done, recorded):
-            done += 1
-        latest = {trial.block: trial.attempt for trial in counting(trials)}
-        invalid = [trial.block for trial in counting(trials) if trial.verdict == "invalid" and not _hopeless(trial)]
-        block = next((block for block in invalid if block is not None), None)
-        return Progress(
-            family=family,
-            done=done,
-            repeats=sum(attempt for attempt in latest.values()),
-            invalid_block=block,
-            attempt=latest.get(block, 0) + 1,
-            half_width=self._half_width(family, trials),
-        )
-
-    def _is_whole(self, family: str, block: int, recorded: set[tuple[int | None, int, str, str | None]]) -> bool:
-        done = {(number, cell) for number, _attempt, cell, _pair in recorded}
-        return all((block, cell) in done for item in self.order[family][block] for cell in item.split(TOGETHER))
-
-    def _half_width(self, family: str, trials: Sequence[Trial]) -> float:
-        if self.bounds.precision is None and self.bounds.budget_s is None:
-            return math.inf
-        counted = counting(trials)
-        compare = compare_duets if is_duet_family(family) else compare_family
-        return widest(compare(counted, self.baselines[family]))
-
-    def _least(self, progress: Sequence[Progress]) -> tuple[str, int, int] | None:
+    def _least(self, progress: Sequence[Progress]) -> tuple[FamilyInfo, int, int] | None:
         """Return the next block on the way to every family's least number; all come along evenly, in random order."""
-        wanting = [item for item in progress if item.done < self._least_of(item.family)]
+        wanting = [item for item in progress if item.done < self.bounds.least_of(item.family)]
         chosen = min(wanting, key=self._turn, default=None)
         return None if chosen is None else (chosen.family, chosen.done, 0)
 
     def _turn(self, item: Progress) -> tuple[float, int]:
-        rank = first_round(self.order, item.done, self.seed).index(item.family)
-        return item.done / self._least_of(item.family), rank
+        rank = first_round([family.name for family in self.families], item.done, self.seed).index(item.family.name)
+        return item.done / self.bounds.least_of(item.family), rank
 
-    def _least_of(self, family: str) -> int:
-        return min(self.bounds.least_of(family), len(self.order[family]))
-
-    def _widest(self, progress: Sequence[Progress], spent_s: float) -> tuple[str, int, int] | None:
+    def _widest(self, progress: Sequence[Progress], spent: float) -> tuple[FamilyInfo, int, int] | None:
         """Return the next block of the family whose ratios are least certain, if any wants one and may have it."""
         open_ones = [
             item
             for item in progress
-            if item.done < len(self.order[item.family])
+            if item.done < len(item.family.blocks)
             and item.half_width > (self.bounds.precision or 0.0)
-            and self._affordable(item.family, spent_s)
+            and self._affordable(item.family, spent)
         ]
         chosen = max(open_ones, key=lambda item: (min(item.half_width, 1e9), -item.done), default=None)
         return None if chosen is None else (chosen.family, chosen.done, 0)
 
-    def _repeat(self, progress: Sequence[Progress], spent_s: float) -> tuple[str, int, int] | None:
+    def _repeat(self, progress: Sequence[Progress], spent: float) -> tuple[FamilyInfo, int, int] | None:
         for item in progress:
-            allowed = int(REPEATED_SHARE * item.done)
-            if item.invalid_block is not None and item.repeats < allowed and self._affordable(item.family, spent_s):
-                return item.family, item.invalid_block, item.attempt
+            if item.unfinished is not None:
+                return item.family, item.unfinished, item.attempts[item.unfinished]
+            if item.spoilt and item.repeats < item.repeats_allowed and self._affordable(item.family, spent):
+                block = item.spoilt[0]
+                return item.family, block, item.attempts[block] + 1
         return None
 
-    def _affordable(self, family: str, spent_s: float) -> bool:
-        return self.bounds.budget_s is None or spent_s + self.block_s[family] <= self.bounds.budget_s
+    def _affordable(self, family: FamilyInfo, spent: float) -> bool:
+        block_s = len(family.blocks[0]) * self.item_s[family.name]
+        return self.bounds.budget_s is None or spent + block_s <= self.bounds.budget_s
 
-    def _slots(self, family: str, block: int, attempt: int, trials: Sequence[Trial]) -> tuple[Slot, ...]:
-        done = {
-            trial.cell if trial.pair is None else (trial.cell, trial.pair)
-            for trial in trials
-            if (trial.family, trial.block, trial.attempt) == (family, block, attempt) and trial.verdict != "not run"
-        }
-        position = sum(1 for trial in trials if trial.verdict != "not run")
-        missing = [
-            tuple(item.split(TOGETHER))
-            for item in self.order[family][block]
-            if not any(known in done for known in _names(item))
-        ]
-        return tuple(Slot(cells, family, block, attempt, position + number) for number, cells in enumerate(missing))
+    def _slots(self, family: FamilyInfo, block: int, attempt: int, trials: Sequence[Trial]) -> tuple[Slot, ...]:
+        this = (family.name, block, attempt)
+        done = _items(t for t in trials if (t.family, t.block, t.attempt) == this and _is_over(t))
+        position = sum(map(_is_over, trials))
+        missing = [item for item in family.blocks[block] if tuple(sorted(item)) not in done]
+        return tuple(
+            Slot(item, family.name, block, attempt, position + number, expected_s=self.item_s[family.name])
+            for number, item in enumerate(missing)
+        )
 
-    def ended_by(self, trials: Sequence[Trial]) -> dict[str, str]:
-        """Return for each family which bound ended it."""
-        return {item.family: self._why(item) for item in self.progress(trials)}
+    def concluded(self, trials: Sequence[Trial]) -> tuple[FamilyInfo, ...]:
+        """Return the families, each with the bound that ended it."""
+        return tuple(replace(item.family, ended_by=self._why(item)) for item in self.progress(trials))
 
     def _why(self, item: Progress) -> str:
-        if item.done >= len(self.order[item.family]):
+        if item.done >= len(item.family.blocks):
             return "most blocks"
         if self.bounds.precision is not None and item.half_width <= self.bounds.precision:
             return "precision"
-        return (
-            "time budget"
-            if self.bounds.budget_s is not None and item.done >= self.bounds.least_of(item.family)
-            else "interrupted"
-        )
+        within = self.bounds.budget_s is not None and item.done >= self.bounds.least_of(item.family)
+        return "time budget" if within else "interrupted"
 
 
-def _names(item: str) -> list[str | tuple[str, str]]:
-    """Return how a finished item may be known: a solo cell's id, or a duet's cell with its pair in either order."""
-    cells = item.split(TOGETHER)
-    if len(cells) == 1:
-        return [item]
-    pairs = (TOGETHER.join(cells), TOGETHER.join(reversed(cells)))
-    return [(cell, pair) for cell in cells for pair in pairs]
+def spent_s(trials: Sequence[Trial]) -> float:
+    """Return the seconds of load at full speed so far; the two sides of a duet count once."""
+    full = (trial for trial in trials if trial.role != "second" and trial.design not in PACED_DESIGNS)
+    return sum((trial.duration_us or 0) / 1e6 for trial in full)
+
+
+def _progress(family: FamilyInfo, trials: Sequence[Trial]) -> Progress:
+    over = [trial for trial in trials if _is_over(trial)]
+    recorded: dict[int | None, list[Trial]] = {}
+    attempts: Counter[int] = Counter()
+    for trial in over:
+        recorded.setdefault(trial.block, []).append(trial)
+        attempts[trial.block or 0] = max(attempts[trial.block or 0], trial.attempt)
+
+    def latest(block: int) -> list[Trial]:
+        return [trial for trial in recorded.get(block, []) if trial.attempt == attempts[block]]
+
+    done = 0
+    while done < len(family.blocks) and _is_whole(family, done, recorded.get(done, [])):
+        done += 1
+    again = (block for block, number in attempts.items() if number)
+    unfinished = next((block for block in again if not _is_whole(family, block, latest(block))), None)
+    known = sum(len(_items(recorded.get(block, []))) for block in range(len(family.blocks)))
+    spoilt = {trial.block or 0 for trial in counting(over) if trial.verdict != "ok" and not _hopeless(trial)}
+    return Progress(
+        family=family,
+        done=done,
+        repeats=sum(attempts.values()),
+        spoilt=tuple(sorted(spoilt, key=lambda block: (attempts[block], block))),
+        unfinished=unfinished,
+        missing=sum(map(len, family.blocks)) - known,
+        missing_again=0 if unfinished is None else len(family.blocks[unfinished]) - len(_items(latest(unfinished))),
+        attempts=attempts,
+    )
+
+
+def _is_whole(family: FamilyInfo, block: int, trials: Sequence[Trial]) -> bool:
+    done = _items(trials)
+    return all(tuple(sorted(item)) in done for item in family.blocks[block])
+
+
+def _items(trials: Iterable[Trial]) -> set[Item]:
+    """Return the items that are recorded whole, each by its cells in the order of their ids."""
+    found: dict[Item, set[str]] = {}
+    for trial in trials:
+        found.setdefault(trial.pair or (trial.cell,), set()).add(trial.cell)
+    return {item for item, cells in found.items() if len(cells) == len(item)}
+
+
+def _is_over(trial: Trial) -> bool:
+    return trial.verdict != "not run"
+
+
+def _half_width(family: FamilyInfo, trials: Sequence[Trial]) -> float:
+    compare = compare_duets if family.design == "duet" else compare_family
+    return widest(compare(counting(trials), family.baseline))
 
 
 def _hopeless(trial: Trial) -> bool:

@@ -10,7 +10,7 @@ import dataclasses
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,16 +90,16 @@ def replace_file(file: Path, text: str) -> None:
         raise DiskFull(f"cannot write {file}: {error.strerror}; what was recorded before is kept") from error
 
 
-def append_trial(path: Path, trial: Trial) -> None:
-    """Append one line to `trials.jsonl` and fsync it; on a full disk the file keeps its last whole line."""
+def append_trials(path: Path, trials: Sequence[Trial]) -> None:
+    """Append the lines of one trial, or of the two of a duet, and fsync once; a full disk leaves only whole lines."""
     file = path / TRIALS_FILE
-    line = (to_json(trial) + "\n").encode()
-    if trial.verdict == "failed" and free_bytes(path) < LEAST_FREE_BYTES:
+    lines = "".join(to_json(trial) + "\n" for trial in trials).encode()
+    if any(trial.verdict == "failed" for trial in trials) and free_bytes(path) < LEAST_FREE_BYTES:
         raise _disk_full(file, os.strerror(errno.ENOSPC))  # what broke it may be that its outputs found no room
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            _append(descriptor, line)
+            _append(descriptor, lines)
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -117,12 +117,12 @@ def free_bytes(path: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def _append(descriptor: int, line: bytes) -> None:
-    """Write a line behind the last whole one and fsync; where that fails, the file ends there again."""
+def _append(descriptor: int, lines: bytes) -> None:
+    """Write lines behind the last whole one and fsync; where that fails, the file ends there again."""
     end = _end_of_last_line(descriptor)
     os.ftruncate(descriptor, end)
     try:
-        _write_all(descriptor, line, end)
+        _write_all(descriptor, lines, end)
         os.fsync(descriptor)
     except OSError:
         os.ftruncate(descriptor, end)

@@ -40,6 +40,28 @@ class CellInfo:
     twin_of: str | None = None
 
 
+Item = tuple[str, ...]  # the cells of one trial: one, or the two of a duet in the order in which they start
+Block = tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class FamilyInfo:
+    """Cells that are compared with each other, since they differ in nothing but the variant.
+
+    `baseline` is the cell that the others are compared with. `blocks` holds ids of cells in the order planned, the two
+    of a duet in the order in which they start; `ended_by` says which bound ended the family.
+    """
+
+    name: str
+    design: Literal["solo", "duet"]
+    threads: int
+    connections: int
+    mode: str
+    baseline: str
+    blocks: tuple[Block, ...] = ()
+    ended_by: str | None = None
+
+
 @dataclass(frozen=True)
 class BuildInfo:
     """How a variant was built: `status` is built, cached, failed or none (nothing to build)."""
@@ -111,11 +133,7 @@ class FleetInfo:
 
 @dataclass(frozen=True)
 class Run:
-    """The head of a run folder: what was planned, on which machine, with which tools.
-
-    `order` maps each family to its blocks, each a list of cell ids ("A + B" for a duet in which A starts first);
-    `baselines` maps each family to the cell that its others are compared with; `ended_by` says which bound ended it.
-    """
+    """The head of a run folder: what was planned, on which machine, with which tools."""
 
     kind: Literal["measured", "published"]
     machine: str
@@ -135,19 +153,21 @@ class Run:
     builds: tuple[BuildInfo, ...] = ()
     honesty: tuple[Honesty, ...] = ()
     cells: tuple[CellInfo, ...] = ()
-    order: dict[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
-    baselines: dict[str, str] = field(default_factory=dict)
+    families: tuple[FamilyInfo, ...] = ()
     blocks_min: int = 0
     duet_blocks_min: int | None = None
     duet_duration_s: float | None = None
     precision: float | None = None
     budget_s: float | None = None
-    ended_by: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     source: Source | None = None
     published: tuple[Published, ...] = ()
     fleet: FleetInfo | None = None
     schema: str = RUN_SCHEMA
+
+    def family(self, name: str | None) -> FamilyInfo | None:
+        """Return a family by its name."""
+        return next((family for family in self.families if family.name == name), None)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ Verdict = Literal["ok", "invalid", "failed", "unavailable", "not run"]
 Bound = Literal["server", "client", "shared", "neither"]
 Outcome = Literal["pass", "warn", "fail", "unknown"]
 Design = Literal["solo", "duet", "paced", "search", "confirm"]
+PACED_DESIGNS = frozenset({"paced", "search", "confirm"})  # trials that are offered a rate
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,9 @@ class Trial:
     Attributes ending in `_us`, `_s`, `_bytes` carry their unit. `latency` is the exact histogram, encoded by
     `runners.stats.histogram`; where others published figures only, `latency_us` holds them by name: min, mean, p50,
     p99.9, max. `checks` are all validity checks, in the order of their ids, over `evidence`. The two trials of a duet
-    share `pair`, `block` and `attempt`; `role` says which of them was started first. A higher `attempt` repeats a block
-    in which a trial was invalid. `cost_log_ratio` is ln(server CPU time per request / the partner's).
+    share `pair` (the ids of both cells, sorted), `block` and `attempt`; `role` says which of them was started first. A
+    higher `attempt` repeats a block in which a trial failed or is invalid. `cost_log_ratio` is ln(server CPU time per
+    request / the partner's).
 
     A trial of design paced, search or confirm was offered `offered_per_s` requests per second, `fraction` of the
     cell's `capacity_per_s`. The last two designs ask whether that rate meets the `objective`, and `objective_met` is
@@ -223,7 +225,7 @@ class Trial:
     started_at: str | None = None
     network: Literal["namespace", "host"] | None = None
     attempt: int = 0
-    pair: str | None = None
+    pair: tuple[str, str] | None = None
     role: Literal["first", "second"] | None = None
     cost_log_ratio: float | None = None
     offered_per_s: float | None = None
@@ -233,3 +235,18 @@ class Trial:
     objective_met: bool | None = None
     evidence: Evidence | None = None
     schema: str = TRIAL_SCHEMA
+
+    @property
+    def slug(self) -> str:
+        """Return the cell's readable name."""
+        return slug_of(self.cell)
+
+    @property
+    def partner(self) -> str | None:
+        """Return the other cell of a duet."""
+        return next((cell for cell in self.pair or () if cell != self.cell), None)
+
+
+def slug_of(cell_id: str) -> str:
+    """Return the readable part of a cell's id."""
+    return cell_id.partition("#")[0]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from runners.honesty.examiner import Examiner
+from runners.loads.jobs import load_command
 from runners.matrix.cells import Planned
 from runners.plan import order
-from runners.plan.order import TOGETHER
 from runners.plan.planning import Plan, layouts
 from runners.records import folder
 from runners.records.run import BuildInfo, CellInfo, Honesty, Run
@@ -20,7 +20,6 @@ from runners.server.builds import BuildContext
 from runners.server.process import Programs
 from runners.system.machine import Layout, format_cpus
 from runners.tools import find as tools
-from runners.trial.trial import load_command
 
 log = logging.getLogger(__name__)
 
@@ -69,15 +68,10 @@ def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tu
     solos = [cell for cell in plan.solos if cell.program.name not in reasons]
     duets = [duet for duet in plan.duets if not {duet.row.program.name, duet.baseline.program.name} & reasons.keys()]
     preset = plan.preset
-    planned = run.order or order.family_blocks(solos, duets, preset.blocks.max, plan.seed, preset.duet_blocks.max)
-    run = replace(
-        run,
-        builds=tuple(infos.values()),
-        honesty=honesty,
-        cells=cells,
-        order=planned,
-        baselines=_baselines(plan, planned),
+    families = run.families or order.plan_families(
+        solos, duets, preset.blocks.max, plan.seed, duet_blocks=preset.duet_blocks.max, baselines=plan.baselines
     )
+    run = replace(run, builds=tuple(infos.values()), honesty=honesty, cells=cells, families=families)
     if skip_gates and not honesty and SKIPPED not in run.notes:
         run = replace(run, notes=(*run.notes, SKIPPED))
     folder.write_run(path, run)
@@ -102,15 +96,6 @@ def honesty_reason(honesty: Honesty) -> str:
     first, *others = honesty.failed
     more = f"; also {', '.join(gate.id for gate in others)}" if others else ""
     return f"fails the honesty gate '{first.id}': {first.saw}{more}"
-
-
-def _baselines(plan: Plan, planned: Mapping[str, Sequence[order.Block]]) -> dict[str, str]:
-    """Return each family's baseline; the first cell of its first block where the baseline could not be built."""
-    baselines = {}
-    for family, blocks in planned.items():
-        ids = [cell for item in blocks[0] for cell in item.split(TOGETHER)]
-        baselines[family] = plan.baselines[family] if plan.baselines[family] in ids else ids[0]
-    return baselines
 
 
 def _log_built(info: BuildInfo) -> None:

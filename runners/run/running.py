@@ -2,142 +2,46 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import fcntl
-import hashlib
 import logging
 import os
-import platform
-import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
-from typing import Literal
 
-from runners.errors import BadInput, Interrupted, NothingSelected, UnfitMachine
-from runners.loads import LOADS
-from runners.loads.fleet.master.session import FleetOptions, fleet
+from runners.errors import RunStopped, UnfitMachine
+from runners.loads.fleet.master.session import fleet
 from runners.matrix.cells import Cell
-from runners.plan import order
-from runners.plan.order import TOGETHER
+from runners.plan.goals import OfferedRates
+from runners.plan.order import Slot, trial_s
 from runners.plan.pace import Pace
-from runners.plan.planning import Plan, is_here, layouts, remedy
-from runners.plan.scheduling import Bounds, Schedule
+from runners.plan.planning import layouts
+from runners.plan.scheduling import Blocks, Bounds, Stage
 from runners.records import folder
-from runners.records.run import FleetInfo, Published, Run, ToolInfo
+from runners.records.run import FamilyInfo, FleetInfo
 from runners.records.trial import Trial
 from runners.resources import command_line
-from runners.revision import commit_of
-from runners.run import latency
+from runners.run.interruption import Interruption, signals
+from runners.run.job import Job, NetworkWish
 from runners.run.preparing import prepare
 from runners.run.reporter import Reporter
 from runners.server.process import Programs
 from runners.system.network import Kind, enter_user_namespace
 from runners.system.processes import end_leftovers, sweep
 from runners.system.tuning import Change, tuned
-from runners.tools import find as tools
-from runners.trial.trial import PACED_LOAD, Rig, blanks, measure
-from runners.version import VERSION
+from runners.trial.trial import Rig, blanks, measure
 
 log = logging.getLogger(__name__)
 
-NetworkWish = Literal["auto", "namespace", "host"]
 AfterBlock = Callable[[Path], object]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run to execute: its plan, its folder, its head, and the trials that are recorded already."""
-
-    plan: Plan
-    folder: Path
-    run: Run
-    network: NetworkWish = "auto"
-    recorded: tuple[Trial, ...] = ()
-    tune: bool = False
-    skip_gates: bool = False
-    fleet: FleetOptions | None = None
-
-
-def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
-    """Make the run folder and return the job; nothing is measured yet."""
-    began = dt.datetime.now(dt.UTC)
-    path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
-    machine = plan.matrix.machine[plan.machine]
-    blocks = plan.preset.blocks
-    run = Run(
-        kind="measured",
-        machine=plan.machine,
-        machine_title=machine.title,
-        started_at=began.isoformat(timespec="seconds"),
-        matrix=plan.text,
-        matrix_path=os.path.relpath(plan.path, path),
-        preset=plan.preset_name,
-        warmup_s=plan.preset.warmup,
-        duration_s=machine.wrk.duration or plan.preset.duration,
-        blocks=blocks.max,
-        blocks_min=blocks.min,
-        duet_blocks_min=plan.preset.duet_blocks.min,
-        duet_duration_s=plan.preset.duet.duration if plan.preset.duet else None,
-        precision=blocks.precision,
-        budget_s=plan.budget_s,
-        baselines=dict(plan.baselines),
-        seed=plan.seed,
-        version=VERSION,
-        arguments=tuple(sys.argv[1:]),
-        facts=_facts(plan),
-        tools=_tool_infos(plan),
-        published=_published(plan),
-        notes=_notes(plan),
-        fleet=FleetInfo(options.clients, options.bind, options.port) if options else None,
-    )
-    return Job(plan, path, run, network, fleet=options)
-
-
-def _facts(plan: Plan) -> dict[str, str]:
-    """Return the machine's facts, and at which commit the matrix and the servers beside it are, where that is known."""
-    commit = commit_of(plan.path.resolve().parent)
-    return {**plan.facts, **({"commit": commit} if commit else {})}
-
-
-def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
-    """Return the job that finishes a run folder; BadInput where its cells can no longer be measured as they were."""
-    run = folder.read_run(path)
-    now = {cell.id for cell in plan.measurable}
-    ids = {cell for blocks in run.order.values() for block in blocks for item in block for cell in item.split(TOGETHER)}
-    changed = sorted({cell.split("#")[0] for cell in ids if cell not in now})
-    if changed:
-        raise BadInput(
-            f"{path}: sources, tools or settings changed since this run began, so it cannot be completed"
-            f" ({', '.join(changed[:4])}{', ...' if len(changed) > 4 else ''}); start a new run"
-        )
-    if _versions(run.tools) != _versions(_tool_infos(plan)):
-        raise BadInput(f"{path}: a tool's version changed since this run began; start a new run")
-    return Job(plan, path, run, network, folder.read_trials(path), fleet=options)
-
-
-def exit_code(job: Job, trials: Sequence[Trial]) -> int:
-    """Return 0 where every cell has a valid number, 1 where some have none, 3 where nothing could be measured."""
-    planned = {cell.id for cell in job.plan.measurable if cell.program.class_ != "historic"}  # those never are valid
-    valid = {trial.cell for trial in trials if trial.verdict == "ok"}
-    if planned - valid or any(trial.verdict == "failed" for trial in trials):
-        return 1
-    return 0 if trials else NothingSelected.exit_code
-
-
-def _versions(infos: Sequence[ToolInfo]) -> dict[str, str | None]:
-    return {info.name: info.version for info in infos}
 
 
 def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
     """Build, measure and record all that the job lacks; return every trial of the run.
 
-    Interrupted, with the trial under way recorded as `not run`, where a person or a signal stops it.
+    RunStopped, with the trial under way recorded as `not run`, where a person, a signal or an absent client stops it.
     """
-    with _signals() as interruption:
+    with signals() as interruption:
         swept = sweep()
         if swept:
             log.info(f"ended {len(swept)} processes that a killed run had left behind")
@@ -148,9 +52,9 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
                 rig = _rig(job, programs, reporter, interruption)
                 with _loaded_from(job, rig) as (job, rig):
                     return _measure_all(_noting(job, changes), rig, reporter, after_block)
-        except Interrupted as error:
+        except RunStopped as error:
             resume = f"{command_line()} run --resume {os.path.relpath(job.folder)}"
-            raise Interrupted(f"{error}; to go on: {resume}") from error
+            raise type(error)(f"{error}; to go on: {resume}") from error
         finally:
             reporter.end()
             end_leftovers()
@@ -186,53 +90,66 @@ def _noting(job: Job, changes: Sequence[Change]) -> Job:
 
 
 def _measure_all(job: Job, rig: Rig, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
-    """Measure block after block until the schedule says that it is enough."""
-    schedule = _schedule(job)
-    cells = {cell.id: cell for cell in job.plan.measurable}
-    trials, paced = latency.apart(job.recorded)
-    pace = Pace(schedule, trials)
+    """Measure the blocks until it is enough, and then what is asked at offered rates."""
+    blocks = _blocks(job)
+    offered = OfferedRates(job.plan.goals, job.run.blocks_min, job.run.seed or 0)
+    trials = list(job.recorded)
+    pace = Pace((blocks, offered), trials)
     reporter.begin(pace)
-    while slots := schedule.following(trials, spent_s(trials)):
-        for slot in slots:
-            records = _measured([cells[cell] for cell in slot.cells], slot, rig)
-            for record in records:
-                folder.append_trial(job.folder, record)
-            trials += records
-            pace.add(slot)
-            reporter.trial(slot, records)
-        after_block(job.folder)
-    folder.write_run(job.folder, replace(job.run, ended_by=schedule.ended_by(trials)))
-    return latency.measure_goals(job.plan.goals, job.run, [*trials, *paced], rig, lambda: after_block(job.folder))
+    loop = Loop(job, rig, reporter, after_block, trials, pace)
+    loop.measure(blocks)
+    folder.write_run(job.folder, replace(job.run, families=blocks.concluded(trials)))
+    pace.next_stage(trials)
+    loop.measure(offered)
+    for line in offered.conclusions(trials):
+        log.info(line)
+    return tuple(trials)
 
 
-def _schedule(job: Job) -> Schedule:
+@dataclass(frozen=True)
+class Loop:
+    """The only loop that measures: each trial of a stage is recorded before the next begins."""
+
+    job: Job
+    rig: Rig
+    reporter: Reporter
+    after_block: AfterBlock
+    trials: list[Trial]
+    pace: Pace
+
+    def measure(self, stage: Stage) -> None:
+        """Measure what a stage asks for next, until it is enough."""
+        cells = {cell.id: cell for cell in self.job.plan.measurable}
+        while slots := stage.following(self.trials):
+            for slot in slots:
+                self._measure([cells[cell] for cell in slot.cells], slot)
+            self.after_block(self.job.folder)
+
+    def _measure(self, cells: Sequence[Cell], slot: Slot) -> None:
+        """Measure and record; a trial that is cut short is recorded as `not run`."""
+        try:
+            records = measure(cells, slot, self.rig)
+        except RunStopped as error:
+            folder.append_trials(self.rig.folder, [replace(blank, reason=str(error)) for blank in blanks(cells, slot)])
+            raise
+        folder.append_trials(self.rig.folder, records)
+        self.trials.extend(records)
+        self.pace.add(slot, self.trials)
+        self.reporter.trial(slot, records)
+
+
+def _blocks(job: Job) -> Blocks:
     cells = {cell.id: cell for cell in job.plan.measurable}
-    block_s = {family: sum(_item_s(item, cells) for item in blocks[0]) for family, blocks in job.run.order.items()}
-    run, budget_s = job.run, job.plan.closed_budget_s
-    bounds = Bounds(run.blocks_min, run.precision, budget_s, least_duets=run.duet_blocks_min)
-    return Schedule(run.order, run.baselines, bounds, run.seed or 0, block_s)
+    item_s = {family.name: _item_s(family, cells) for family in job.run.families}
+    run = job.run
+    bounds = Bounds(run.blocks_min, run.precision, job.plan.closed_budget_s, least_duets=run.duet_blocks_min)
+    return Blocks(run.families, bounds, run.seed or 0, item_s)
 
 
-def _item_s(item: str, cells: Mapping[str, Cell]) -> float:
-    """Return how long one item of a block should take, in seconds: a trial, or a duet."""
-    names = item.split(TOGETHER)
-    cell = cells[names[0]]
-    return order.trial_s(cell if len(names) == 1 else cell.in_duet)
-
-
-def spent_s(trials: Sequence[Trial]) -> float:
-    """Return the seconds of measured load so far; the two sides of a duet count once."""
-    return sum((trial.duration_us or 0) / 1e6 for trial in trials if trial.role != "second")
-
-
-def _measured(cells: Sequence[Cell], slot: order.Slot, rig: Rig) -> tuple[Trial, ...]:
-    """Measure; an interruption is recorded as `not run` before it goes on."""
-    try:
-        return measure(cells, slot, rig)
-    except Interrupted as error:
-        for blank in blanks(cells, slot):
-            folder.append_trial(rig.folder, replace(blank, reason=str(error)))
-        raise
+def _item_s(family: FamilyInfo, cells: Mapping[str, Cell]) -> float:
+    """Return how long one item of a family should take, in seconds: a trial, or a duet."""
+    cell = cells[family.blocks[0][0][0]]
+    return trial_s(cell.in_duet if family.design == "duet" else cell)
 
 
 def _rig(job: Job, programs: Programs, reporter: Reporter, interruption: Interruption) -> Rig:
@@ -260,103 +177,3 @@ def _network(wish: NetworkWish) -> Kind:
     if wish == "namespace":
         raise UnfitMachine("network namespaces are not allowed here; run as root, or with --network host")
     return "host"
-
-
-def _tool_infos(plan: Plan) -> tuple[ToolInfo, ...]:
-    """Return the tools that the measured cells use, with the hash of the load generator's program."""
-    used = (
-        {LOADS[plan.load].tool}
-        | ({LOADS[PACED_LOAD].tool} if plan.goals else set())
-        | {name for cell in plan.measurable for name in cell.program.needs}
-    )
-    return tuple(
-        ToolInfo(name, plan.tools[name].version, plan.tools[name].path, _hash(plan.tools[name].path))
-        for name in sorted(used)
-    )
-
-
-def _hash(path: str | None) -> str | None:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None
-    except OSError:
-        return None
-
-
-def _published(plan: Plan) -> tuple[Published, ...]:
-    """Read the published runs that the matrix names, to be kept inside the run."""
-    folders = [folder.read_folder(plan.root / name) for name in plan.matrix.suite.published]
-    return tuple(Published(item.run, item.trials) for item in folders)
-
-
-def _notes(plan: Plan) -> tuple[str, ...]:
-    """Return what a reader must know before any number."""
-    notes = [plan.unpaced] if plan.unpaced else []
-    if plan.locustfile:
-        file = plan.locustfile
-        notes.append(f"Load came from the users of {file.path} (SHA-256 {file.sha256}), who ask what they want.")
-    if plan.load == "locust" and not plan.clients and not is_here(plan.tools["wrk"]):
-        notes.append(
-            "Load came from Locust (Python), because wrk is missing: these numbers are bounded by the client, not by"
-            f" the servers. {remedy(plan.tools['wrk'])}"
-        )
-    if platform.system() != "Linux":
-        notes.append("This is not Linux: CPU and connection counters are unknown here.")
-    return tuple(notes)
-
-
-def _new_folder(results: Path, name: str) -> Path:
-    """Make a folder that does not exist yet."""
-    for number in range(1, 100):
-        path = results / (name if number == 1 else f"{name}-{number}")
-        with suppress(FileExistsError):
-            path.mkdir(parents=True)
-            return path
-    raise BadInput(f"cannot make a run folder in {results}")
-
-
-@contextmanager
-def alone_on_machine() -> Iterator[None]:
-    """Hold this user's lock, UnfitMachine where another run has it: two runs at once would measure each other."""
-    lock = tools.cache_folder() / "run.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UnfitMachine(
-                f"another run is under way (it holds {lock}); two runs at once would measure each other"
-            ) from error
-        yield
-
-
-class Interruption:
-    """Turns Ctrl-C, TERM and HUP into Interrupted, at once and, should Python swallow that, at the next check.
-
-    What a signal handler raises is lost where Python runs a callback of its own, such as those around a fork.
-    """
-
-    def __init__(self) -> None:
-        self.reason: str | None = None
-
-    def __call__(self, number: int, _frame: FrameType | None) -> None:
-        """Remember the signal and raise."""
-        self.reason = f"interrupted ({signal.Signals(number).name})"
-        self.check()
-
-    def check(self) -> None:
-        """Raise Interrupted if a signal came."""
-        if self.reason is not None:
-            raise Interrupted(self.reason)
-
-
-@contextmanager
-def _signals() -> Iterator[Interruption]:
-    """Heed the signals that end a run, so that everything is stopped and recorded."""
-    interruption = Interruption()
-    heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    previous = {number: signal.signal(number, interruption) for number in heeded}
-    try:
-        yield interruption
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from runners.system.processes import Stopped, describe_exit, start, stop
 HOST = "127.0.0.1"
 PORTS = range(18080, 18999)
 READY_TIMEOUT_S = 10.0
+OWN_PORT_TIMEOUT_S = 2.0
+LOOK_AGAIN_S = 0.05
 TAIL_BYTES = 2000
 
 
@@ -106,14 +109,25 @@ class ServerProcess:
         """Wait until it listens itself, ask it once and return its answer."""
         if not wait_until_listening(self.host, self.port, lambda: self.process.poll() is None, READY_TIMEOUT_S):
             raise TrialFailed(self.why_silent(), self.cell)
-        if not kernel.listens(self.pid, self.port):
-            raise TrialFailed(f"port {self.port} is answered by another process, not by this server", self.cell)
+        self._check_own_port()
         try:
             return self._ask()
         except Unanswered as error:
             if self.process.poll() is not None:
                 raise TrialFailed(self.why_silent(), self.cell) from error
             raise TrialInvalid(str(error), self.cell) from error
+
+    def _check_own_port(self) -> None:
+        """Raise TrialFailed where somebody else listens; one look at /proc may miss a socket, so several are taken."""
+        deadline = time.monotonic() + OWN_PORT_TIMEOUT_S
+        while not (seen := kernel.listening(self.pid, self.port)).by_tree:
+            if self.process.poll() is not None:
+                raise TrialFailed(self.why_silent(), self.cell)
+            if time.monotonic() >= deadline:
+                raise TrialFailed(
+                    f"port {self.port} is answered by another process, not by this server ({seen})", self.cell
+                )
+            time.sleep(LOOK_AGAIN_S)
 
     def _ask(self) -> Answer:
         return probe(self.host, self.port, self.cell.path, self.cell.mode, self.cell.body.encode())

@@ -1,8 +1,8 @@
 """What the trials so far say: which of them count, and how cells compare with their family's baseline. Pure.
 
-A block in which a trial is invalid is repeated whole, so that pairing by block holds; of each block only the last
-attempt counts. Solo trials are compared by rate, duets by the server's CPU time per request. Check V23 compares each
-family's baseline with its twin, the same cell under another name: what differs there is noise.
+A block in which a trial is invalid is repeated whole, so that pairing by block holds; of each block one attempt counts.
+Solo trials are compared by rate, duets by the server's CPU time per request. Check V23 compares each family's baseline
+with its twin, the same cell under another name: what differs there is noise.
 """
 
 from __future__ import annotations
@@ -16,17 +16,27 @@ from runners.stats.statistics import LEVEL, MIN_VALUES, Estimate, attainable_lev
 
 SERVER_COST = "server_cpu_us_per_request"
 
-Key = tuple[str, int]  # a family's or pair's name, and a block
+Pair = tuple[str, str] | None
+Key = tuple[str | None, int | None]  # a family's name, and a block
 
 
 def counting(trials: Iterable[Trial]) -> tuple[Trial, ...]:
-    """Return the trials of the last attempt at each block of each family."""
-    trials = [trial for trial in trials if trial.verdict != "not run"]
-    last: dict[tuple[str | None, int | None], int] = {}
+    """Return the trials of the best attempt at each block of each family: the one with most valid trials.
+
+    Of attempts alike the first one counts, so that no trial is chosen by its value.
+    """
+    attempts: dict[Key, dict[int, dict[tuple[str, Pair], Trial]]] = {}
     for trial in trials:
-        key = (trial.family, trial.block)
-        last[key] = max(last.get(key, 0), trial.attempt)
-    return tuple(trial for trial in trials if trial.attempt == last[trial.family, trial.block])
+        if trial.verdict != "not run":
+            of_block = attempts.setdefault((trial.family, trial.block), {})
+            of_block.setdefault(trial.attempt, {})[trial.cell, trial.pair] = trial
+    best = (max(of_block.items(), key=_worth)[1] for of_block in attempts.values())
+    return tuple(trial for found in best for trial in found.values())
+
+
+def _worth(attempt: tuple[int, Mapping[tuple[str, Pair], Trial]]) -> tuple[int, int]:
+    number, trials = attempt
+    return sum(trial.verdict == "ok" for trial in trials.values()), -number
 
 
 def log_ratios(row: Iterable[Trial], baseline: Iterable[Trial], value: str) -> list[float]:
@@ -82,20 +92,21 @@ def compare_family(trials: Sequence[Trial], baseline: str) -> tuple[Compared, ..
 
 def compare_duets(trials: Sequence[Trial], baseline: str) -> tuple[Compared, ...]:
     """Compare the CPU time per request within every pair of a duet family, at the family's joint level."""
-    pairs: dict[str, list[Trial]] = {}
+    pairs: dict[tuple[str, str], list[Trial]] = {}
     for trial in trials:
-        pairs.setdefault(trial.pair or "", []).append(trial)
+        if trial.pair is not None:
+            pairs.setdefault(trial.pair, []).append(trial)
     value = "server_cpu_us_per_request"
     return tuple(
         Compared(row, baseline, value, _estimate(_duet_ratios(members, row, value), len(pairs)))
         for pair, members in pairs.items()
-        if (row := duet_row(pair, baseline))
+        for row in (duet_row(pair, baseline),)
     )
 
 
-def duet_row(pair: str, baseline: str) -> str:
+def duet_row(pair: tuple[str, str], baseline: str) -> str:
     """Return the cell of a pair that is compared with `baseline`."""
-    first, _, second = pair.partition(" + ")
+    first, second = pair
     return second if first == baseline else first
 
 

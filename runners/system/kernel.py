@@ -83,8 +83,8 @@ def tree(pid: int) -> tuple[int, ...]:
     """Return a process and all its descendants; empty once it is gone."""
     try:
         children = psutil.Process(pid).children(recursive=True)
-    except psutil.Error:
-        return ()
+    except psutil.Error:  # it is gone, or psutil was confused by others that went while it looked
+        return (pid,) if Path(f"/proc/{pid}").exists() else ()
     return (pid, *(child.pid for child in children))
 
 
@@ -233,10 +233,32 @@ def frequencies_khz() -> dict[int, int]:
     return found
 
 
-def listens(pid: int, port: int) -> bool:
-    """Return whether a process tree owns a listening TCP socket on this port."""
-    inodes = _listening_inodes(pid, port)
-    return any(inode in inodes for member in tree(pid) for inode in _socket_inodes(member))
+@dataclass(frozen=True)
+class Listening:
+    """Who listens on a port, at one look: its sockets' inodes, and which processes of a tree hold which sockets."""
+
+    inodes: frozenset[str]
+    held: Mapping[int, frozenset[str]]
+
+    @property
+    def by_tree(self) -> bool:
+        """Return whether a process of the tree holds one of the sockets."""
+        return any(self.inodes & inodes for inodes in self.held.values())
+
+    def __str__(self) -> str:
+        """Return what was seen, for a person."""
+        if not self.inodes:
+            return "no listening socket was seen there"
+        if not self.held:
+            return f"socket {', '.join(sorted(self.inodes))} listens there; none of the server's processes was seen"
+        pids = ", ".join(map(str, self.held))
+        return f"socket {', '.join(sorted(self.inodes))} listens there; processes {pids} do not hold it"
+
+
+def listening(pid: int, port: int) -> Listening:
+    """Look once who listens on a TCP port in the network of a process, and what its process tree holds."""
+    held = {member: frozenset(_socket_inodes(member)) for member in tree(pid)}
+    return Listening(frozenset(_listening_inodes(pid, port)), held)
 
 
 def _listening_inodes(pid: int, port: int) -> set[str]:

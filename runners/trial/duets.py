@@ -7,15 +7,8 @@ few moments, and a figure that passes over unusual moments would pass over these
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-
-from runners.records.trial import Trial
 
 
-def with_cost_ratios(first: Trial, second: Trial) -> tuple[Trial, Trial]:
-    """Return the two trials of a duet with the log of their cost ratio, each against its partner."""
-    mine, theirs = first.server_cpu_us_per_request, second.server_cpu_us_per_request
-    if not mine or not theirs:
-        return first, second
-    log_ratio = math.log(mine / theirs)
-    return replace(first, cost_log_ratio=log_ratio), replace(second, cost_log_ratio=-log_ratio)
+def cost_log_ratio(mine_us: float | None, theirs_us: float | None) -> float | None:
+    """Return the log of a server's cost over its partner's; None where either is unknown."""
+    return math.log(mine_us / theirs_us) if mine_us and theirs_us else None

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from runners.records.trial import Evidence, Series, Trial
+from runners.records.trial import Evidence, Series
 from runners.stats.histogram import mean_us
-from runners.system.processes import Stopped
 from runners.system.sampling import Sample, Samples
 from runners.trial.loading import Measured, Side
 
 
-def gather(
-    record: Trial,
-    side: Side,
-    probed_bytes: int | None,
-    measured: Measured,
-    afterwards: str | None,
-    ended: Stopped,
-    ceiling_per_s: float | None,
-) -> Evidence:
+def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet: bool) -> Evidence:
     """Return the evidence of one side of a trial."""
-    result, samples, cell = measured.result, measured.samples, side.server.cell
+    result, samples, cell = measured.result, measured.samples, side.cell
     latency = result.latency
     growth = _rss_growth(samples.points)
     return Evidence(
         mode=cell.mode,
         load=cell.load.kind,
         network=side.network.kind,
-        duet=record.pair is not None,
+        duet=duet,
         connections=cell.connections,
         server_threads=cell.threads,
         asked_us=round(cell.load.duration_s * 1e6),
@@ -42,7 +33,7 @@ def gather(
         least_count=None if latency is None else min(latency.values(), default=0),
         mean_latency_us=None if latency is None else mean_us(latency),
         bytes_per_request=measured.bytes_per_request,
-        probed_bytes=probed_bytes,
+        probed_bytes=side.answer.size_bytes if side.answer else None,
         tcp={name: grown for name in samples.after.tcp if (grown := samples.tcp(name)) is not None},
         established_mid=_middle([sample.established for sample in samples.points]),
         time_wait_max=max((s.time_wait for s in samples.points if s.time_wait is not None), default=None),
@@ -54,7 +45,7 @@ def gather(
         client_thread_share=_client_thread_share(measured),
         ceiling_per_s=ceiling_per_s,
         steal_share=_steal_share(samples, side),
-        foreign_share=_foreign_share(measured, side, record),
+        foreign_share=_foreign_share(measured, side, duet=duet),
         sampler_share=samples.cost_us / samples.wall_us,
         pressure_share=pressure_shares(samples),
         throttled_us=_grown(samples.before.throttled_us, samples.after.throttled_us),
@@ -68,9 +59,9 @@ def gather(
         strayed_cpus=_strayed(samples, side),
         rss_growth_bytes=growth[0] if growth else None,
         rss_growth_share=growth[1] if growth else None,
-        answers_afterwards=afterwards,
-        server_exit=ended.exit,
-        server_exit_clean=ended.clean,
+        answers_afterwards=side.fault_afterwards,
+        server_exit=side.stopped.exit if side.stopped else "",
+        server_exit_clean=side.stopped.clean if side.stopped else True,
         clients=result.clients,
         window_us=_window_us(measured),
         window_per_s=result.window_per_s,
@@ -160,12 +151,12 @@ def _steal_share(samples: Samples, side: Side) -> float | None:
     return sum(after[cpu].steal_us - before[cpu].steal_us for cpu in cpus) / total if total > 0 else None
 
 
-def _foreign_share(measured: Measured, side: Side, record: Trial) -> float | None:
+def _foreign_share(measured: Measured, side: Side, *, duet: bool) -> float | None:
     """Return the CPU time that neither side nor the harness used, as a share of one CPU; unknown for duets."""
     samples, elsewhere = measured.samples, bool(measured.result.clients)
     client_us = 0.0 if elsewhere else measured.result.client_cpu_us
     known = (samples.machine_busy_us, samples.server_run_us, client_us)
-    if record.pair is not None or measured.result.uncounted or None in known or not (elsewhere or side.layout.client):
+    if duet or measured.result.uncounted or None in known or not (elsewhere or side.layout.client):
         return None
     busy_us, server_us, client_us = (float(value or 0.0) for value in known)
     return max(0.0, busy_us - server_us - client_us - samples.cost_us) / samples.wall_us

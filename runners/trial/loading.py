@@ -5,15 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from runners.loads import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
+from runners.loads import LOADS, Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
+from runners.matrix.cells import Cell
 from runners.records.trial import Check, Command
-from runners.server.process import ServerProcess, TrialFailed, TrialInvalid, tail_of
+from runners.server.probe import Answer
+from runners.server.process import Logs, Programs, ServerProcess, TrialFailed, TrialInvalid, tail_of
 from runners.system.machine import Layout
 from runners.system.network import Network
-from runners.system.processes import describe_exit, start, stop, wait
+from runners.system.processes import Stopped, describe_exit, start, stop, wait
 from runners.system.sampling import SAMPLE_S, Samples, Watch
 
 INTERRUPT_PATIENCE_S = 1.0  # wrk looks ten times a second whether it is to stop
@@ -27,6 +29,12 @@ class Measured:
 
     result: LoadResult
     samples: Samples
+
+    @property
+    def latency(self) -> dict[int, int] | None:
+        """Return the whole histogram; None where it is not known, or cannot be."""
+        found = self.result.latency
+        return found if found and min(found.values()) > 0 else None
 
     @property
     def served(self) -> int:
@@ -65,31 +73,72 @@ class Measured:
 
 @dataclass
 class Side:
-    """A server with the generator that loads it; a trial has one side, a duet two."""
+    """A server with its load generator, and all that is learnt of them; a trial has one side, a duet two."""
 
-    server: ServerProcess
-    load: Load
-    job: LoadJob
+    cell: Cell
     layout: Layout
     network: Network
-    env: Mapping[str, str]
+    logs: Logs
+    job: LoadJob
+    programs: Programs
     commands: list[Command] = field(default_factory=list)
     client: subprocess.Popen[bytes] | None = None
+    answer: Answer | None = None
+    refusal: TrialInvalid | None = None
+    measured: Measured | None = None
+    fault_afterwards: str | None = None
+    stopped: Stopped | None = None
+    process: ServerProcess | None = None
 
-    def __post_init__(self) -> None:
-        """Prepare the watch on the server."""
-        self.watch = Watch(self.server.pid)
+    @property
+    def load(self) -> Load:
+        """Return the generator that loads it."""
+        return LOADS[self.cell.load.kind]
+
+    @property
+    def server(self) -> ServerProcess:
+        """Return the running server."""
+        if self.process is None:
+            raise RuntimeError("the server is not started yet")
+        return self.process
+
+    def start(self) -> None:
+        """Start the server in its network, wait until it answers, and prepare the watch on it.
+
+        A historic exhibit is loaded whatever it answers, as that is what it is shown for; its trials never count.
+        """
+        self.network.enter()
+        self.process = ServerProcess(self.cell, self.layout, self.programs, self.logs, self.job.port, self.job.host)
+        self.commands.append(self.process.command)
+        self.watch = Watch(self.process.pid)
+        try:
+            self.answer = self.process.wait_until_ready()
+        except TrialInvalid as refusal:
+            if self.cell.program.class_ != "historic":
+                raise
+            self.refusal = refusal
+
+    def ask_again(self) -> None:
+        """Ask the server once more after the load."""
+        self.network.enter()
+        self.fault_afterwards = self.server.fault_afterwards()
+
+    def stop(self) -> None:
+        """End the server, if it was started, and note how it ended."""
+        if self.process is not None:
+            self.stopped = self.process.stop()
 
     def start_client(self, phase: Phase) -> None:
         """Start one command of the generator, in the server's network."""
-        logs = self.server.logs
-        self.commands.append(logs.command(phase.purpose, phase.argv, self.layout.client))
+        self.commands.append(self.logs.command(phase.purpose, phase.argv, self.layout.client))
         self.network.enter()
-        with logs.file(phase.purpose).open("wb") as output:
+        with self.logs.file(phase.purpose).open("wb") as output:
             try:
-                self.client = start(phase.argv, output=output, cpus=self.layout.client, env=self.env, cwd=phase.cwd)
+                self.client = start(
+                    phase.argv, output=output, cpus=self.layout.client, env=self.programs.env, cwd=phase.cwd
+                )
             except OSError as error:
-                raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.server.cell) from error
+                raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.cell) from error
         self.watch.client = self.client.pid if self.layout.client else None  # a fleet's client is elsewhere
 
     def interrupt_client(self, phase: Phase) -> None:
@@ -115,25 +164,25 @@ class Side:
         """Raise TrialFailed where the generator ended badly; one that was stopped early may end as it likes."""
         code = self.client.poll() if self.client else None
         if code and phase.stop_after_s is None:
-            words = tail_of(self.server.logs.file(phase.purpose))
-            raise TrialFailed(f"{phase.argv[0]} ended with {describe_exit(code)}: {words}", self.server.cell)
+            words = tail_of(self.logs.file(phase.purpose))
+            raise TrialFailed(f"{phase.argv[0]} ended with {describe_exit(code)}: {words}", self.cell)
 
     def result(self, phase: Phase) -> LoadResult:
         """Read what the generator counted."""
-        output = self.server.logs.file(phase.purpose).read_text(encoding="utf-8", errors="replace")
+        output = self.logs.file(phase.purpose).read_text(encoding="utf-8", errors="replace")
         try:
             result = self.load.parse(output, self.job)
         except LoadInvalid as error:
             check = Check(error.check, error.name, "fail", str(error), error.limit)
-            raise TrialInvalid(f"{check.id} {check.name}: {error}", self.server.cell, check) from error
+            raise TrialInvalid(f"{check.id} {check.name}: {error}", self.cell, check) from error
         except LoadFailed as error:
-            raise TrialFailed(f"{error}: {output[-300:].strip()}", self.server.cell) from error
+            raise TrialFailed(f"{error}: {output[-300:].strip()}", self.cell) from error
         if result.requests == 0:
-            raise TrialFailed("the server answered no request within the measured time", self.server.cell)
+            raise TrialFailed("the server answered no request within the measured time", self.cell)
         return result
 
 
-def measure_sides(sides: Sequence[Side], tick: Tick) -> list[Measured]:
+def load_sides(sides: Sequence[Side], tick: Tick) -> None:
     """Warm up, then measure, all sides at the same moment; TrialFailed where any breaks."""
     *warmups, measured = zip(*(side.load.phases(side.job) for side in sides), strict=True)
     for phases in warmups:
@@ -142,8 +191,8 @@ def measure_sides(sides: Sequence[Side], tick: Tick) -> list[Measured]:
         side.watch.begin()
     _run(sides, measured, tick)
     samples = [side.watch.end() for side in sides]
-    results = [side.result(phase) for side, phase in zip(sides, measured, strict=True)]
-    return [Measured(*pair) for pair in zip(results, samples, strict=True)]
+    for side, phase, seen in zip(sides, measured, samples, strict=True):
+        side.measured = Measured(side.result(phase), seen)
 
 
 def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
@@ -180,4 +229,4 @@ def _watch(sides: Sequence[Side], phases: Sequence[Phase], began: float, tick: T
             side.watch.sample()
         tick()
     if running and early_s is None:
-        raise TrialFailed(f"{phases[0].argv[0]} did not end within {limit_s:g} s", running[0].server.cell)
+        raise TrialFailed(f"{phases[0].argv[0]} did not end within {limit_s:g} s", running[0].cell)

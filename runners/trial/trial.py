@@ -1,4 +1,4 @@
-"""One trial: a fresh server, asked once, warmed up, loaded, samples, stopped and judged. A duet: two at a time."""
+"""One trial: a fresh server, asked once, warmed up, loaded, sampled, stopped and judged. A duet: two at a time."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from runners.loads import LOADS, LoadJob
+from runners.loads import PACED_LOAD
+from runners.loads.jobs import load_job
 from runners.matrix.cells import Cell
 from runners.matrix.model import Validity
-from runners.plan.order import TOGETHER, Offer, Slot
-from runners.records.trial import Trial
-from runners.server.probe import Answer
-from runners.server.process import HOST, Logs, Programs, ServerProcess, TrialFailed, TrialInvalid, free_port
+from runners.plan.goals import too_much
+from runners.plan.order import Slot
+from runners.records.trial import Bound, Check, Evidence, Trial, Verdict
+from runners.server.process import HOST, Logs, Programs, TrialFailed, TrialInvalid, free_port
 from runners.stats.histogram import encode
 from runners.system import network
 from runners.system.machine import Layout
-from runners.system.processes import Stopped, end_leftovers
+from runners.system.processes import end_leftovers
 from runners.trial import validity
-from runners.trial.duets import with_cost_ratios
+from runners.trial.duets import cost_log_ratio
 from runners.trial.evidence import gather
-from runners.trial.loading import Measured, Side, measure_sides
-
-PACED_LOAD = "h2load"
+from runners.trial.loading import Measured, Side, load_sides
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,13 @@ class Rig:
 
 def blanks(cells: Sequence[Cell], slot: Slot) -> tuple[Trial, ...]:
     """Return the records of a slot whose trials have not begun."""
-    made = [_blank(cell, slot) for cell in cells]
-    if slot.offer:
-        made = [_offered(blank, slot.offer) for blank in made]
-    if len(made) == 1:
-        return tuple(made)
-    pair = TOGETHER.join(sorted(cell.id for cell in cells))
-    first, second = made
-    return (
-        replace(first, design="duet", pair=pair, role="first"),
-        replace(second, design="duet", pair=pair, role="second"),
-    )
+    return tuple(record(cell, slot, verdict="not run") for cell in cells)
 
 
-def _blank(cell: Cell, slot: Slot) -> Trial:
+def record(cell: Cell, slot: Slot, verdict: Verdict, **found: Any) -> Trial:
+    """Return the record of one cell of a slot, with whatever was found."""
+    pair = _pair(slot.cells)
+    offer = slot.offer
     return Trial(
         cell=cell.id,
         server=cell.program.server,
@@ -68,26 +61,78 @@ def _blank(cell: Cell, slot: Slot) -> Trial:
         connections=cell.connections,
         mode=cell.mode,
         machine=cell.machine,
-        verdict="not run",
-        load=cell.load.kind,
-        design="solo",
+        verdict=verdict,
+        load=PACED_LOAD if offer else cell.load.kind,
+        design=offer.design if offer else "duet" if pair else "solo",
         family=slot.family,
         block=slot.block,
         attempt=slot.attempt,
         position=slot.position,
+        pair=pair,
+        role=("first" if cell.id == slot.cells[0] else "second") if pair else None,
+        offered_per_s=offer.rate_per_s if offer else None,
+        capacity_per_s=offer.capacity_per_s if offer else None,
+        fraction=offer.share if offer else None,
+        objective=offer.objective.text if offer and offer.objective else None,
+        **found,
     )
 
 
-def _offered(blank: Trial, offer: Offer) -> Trial:
-    return replace(
-        blank,
-        load=PACED_LOAD,
-        design=offer.design,
-        offered_per_s=offer.rate_per_s,
-        capacity_per_s=offer.capacity_per_s,
-        fraction=offer.fraction or offer.rate_per_s / offer.capacity_per_s,
-        objective=offer.objective.text if offer.objective else None,
+def _pair(cells: Sequence[str]) -> tuple[str, str] | None:
+    if len(cells) == 1:
+        return None
+    first, second = sorted(cells)
+    return first, second
+
+
+def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
+    """Measure one cell, or two at the same moment; whatever happens, the records say it and nothing is left running."""
+    began = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    try:
+        with network.fresh_networks(rig.network, len(cells)) as networks:
+            sides = [_side(cell, slot, where, rig) for cell, where in zip(cells, networks, strict=True)]
+            failure = _carry_out(sides, rig.tick)
+    finally:
+        end_leftovers()
+    findings = [_finding(side, failure, rig, duet=len(sides) > 1) for side in sides]
+    facts = {"started_at": began, "network": rig.network}
+    return tuple(
+        _record(cell, slot, finding, _partner(finding, findings), facts)
+        for cell, finding in zip(cells, findings, strict=True)
     )
+
+
+def _carry_out(sides: Sequence[Side], tick: Callable[[], None]) -> TrialFailed | None:
+    """Start the servers, load them, ask them once more and stop them; return what broke."""
+    try:
+        for side in sides:
+            side.start()
+        load_sides(sides, tick)
+        for side in sides:
+            side.ask_again()
+    except TrialFailed as failure:
+        return failure
+    finally:
+        for side in sides:
+            side.stop()
+    return None
+
+
+def _side(cell: Cell, slot: Slot, where: network.Network, rig: Rig) -> Side:
+    layout, logs = rig.layouts[cell.threads], _logs(cell, slot, rig)
+    port = free_port(2 * slot.position + (cell.id != slot.cells[0]), rig.host)
+    loaded = _as_loaded(cell, slot)
+    logs.file("requests").unlink(missing_ok=True)  # what an interrupted trial left behind
+    own = loaded.load.locustfile
+    job = replace(
+        load_job(loaded, layout, port),
+        host=rig.host,
+        rate_per_s=slot.offer.rate_per_s if slot.offer else None,
+        request_log=logs.file("requests"),
+        fleet=rig.fleet,
+        locustfile=own and replace(own, path=str(rig.programs.root.resolve() / own.path)),
+    )
+    return Side(loaded, layout, where, logs, job, rig.programs)
 
 
 def _as_loaded(cell: Cell, slot: Slot) -> Cell:
@@ -101,186 +146,101 @@ def _as_loaded(cell: Cell, slot: Slot) -> Cell:
     return cell.in_duet if len(slot.cells) > 1 else cell
 
 
-def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
-    """Measure one cell, or two at the same moment; whatever happens, the records say it and nothing is left running."""
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    records = [replace(record, started_at=now, network=rig.network) for record in blanks(cells, slot)]
-    cells = [_as_loaded(cell, slot) for cell in cells]
-    try:
-        with network.fresh_networks(rig.network, len(cells)) as networks:
-            return _measure(cells, records, networks, rig)
-    finally:
-        end_leftovers()
-
-
-def _measure(
-    cells: Sequence[Cell], records: Sequence[Trial], networks: Sequence[network.Network], rig: Rig
-) -> tuple[Trial, ...]:
-    """Start the servers, load them and stop them; return the judged records."""
-    sides: list[Side] = []
-    answers: list[Answer | TrialInvalid] = []
-    measured: list[Measured] = []
-    failure: TrialFailed | None = None
-    afterwards: list[str | None] = [None] * len(cells)
-    try:
-        for cell, record, where in zip(cells, records, networks, strict=True):
-            where.enter()
-            sides.append(_side(cell, record, where, rig))
-            answers.append(_first_answer(sides[-1].server))
-        measured = measure_sides(sides, rig.tick)
-        afterwards = [_ask_again(side) for side in sides]
-    except TrialFailed as error:
-        failure = error
-    finally:
-        ends = [side.server.stop() for side in sides]
-    if failure is not None:
-        outcomes = [_broken(record, cell, failure) for record, cell in zip(records, cells, strict=True)]
-    else:
-        outcomes = [
-            judged(record, side, answer, each, after, end, rig)
-            for record, side, answer, each, after, end in zip(
-                records, sides, answers, measured, afterwards, ends, strict=True
-            )
-        ]
-        outcomes = _together(outcomes)
-    return tuple(
-        replace(
-            outcome,
-            commands=(sides[at].server.command, *sides[at].commands) if at < len(sides) else (),
-            server_exit=ends[at].exit if at < len(ends) else None,
-        )
-        for at, outcome in enumerate(outcomes)
-    )
-
-
-def _side(cell: Cell, record: Trial, where: network.Network, rig: Rig) -> Side:
-    layout = rig.layouts[cell.threads]
-    port = free_port(2 * (record.position or 0) + (record.role == "second"), rig.host)
-    logs = _logs(record, rig)
-    server = ServerProcess(cell, layout, rig.programs, logs, port, rig.host)
-    return Side(
-        server=server,
-        load=LOADS[cell.load.kind],
-        job=_there(_job(cell, layout, port, record.offered_per_s, logs), rig),
-        layout=layout,
-        network=where,
-        env=rig.programs.env,
-    )
-
-
-def _there(job: LoadJob, rig: Rig) -> LoadJob:
-    """Return a job with the addresses and paths of a rig."""
-    own = job.locustfile and replace(job.locustfile, path=str(rig.programs.root.resolve() / job.locustfile.path))
-    return replace(job, host=rig.host, fleet=rig.fleet, locustfile=own)
-
-
-def _first_answer(server: ServerProcess) -> Answer | TrialInvalid:
-    """Return what the server answers before it is loaded.
-
-    A historic exhibit is loaded whatever it answers, as that is what it is shown for; its trials never count.
-    """
-    try:
-        return server.wait_until_ready()
-    except TrialInvalid as refusal:
-        if server.cell.program.class_ != "historic":
-            raise
-        return refusal
-
-
-def _ask_again(side: Side) -> str | None:
-    side.network.enter()
-    return side.server.fault_afterwards()
-
-
-def _broken(record: Trial, cell: Cell, failure: TrialFailed) -> Trial:
-    """Return the record of a side when one of the sides broke."""
-    if failure.cell.id != cell.id:
-        return replace(
-            record, verdict="invalid", reason=f"its partner {failure.cell.slug} {failure.verdict}: {failure}"
-        )
-    checks = (failure.check,) if isinstance(failure, TrialInvalid) else ()
-    return replace(record, verdict=failure.verdict, reason=str(failure), checks=checks)
-
-
-def _together(outcomes: Sequence[Trial]) -> list[Trial]:
-    """Return a duet's records with their cost ratio; where one side is invalid, so is the comparison."""
-    if len(outcomes) == 1:
-        return list(outcomes)
-    bad = [outcome for outcome in outcomes if outcome.verdict != "ok"]
-    if not bad:
-        return list(with_cost_ratios(*outcomes))
-    why = f"its partner is invalid: {bad[0].reason}"
-    return [replace(each, verdict="invalid", reason=why) if each.verdict == "ok" else each for each in outcomes]
-
-
-def _logs(record: Trial, rig: Rig) -> Logs:
-    folder = rig.folder / "logs" / record.cell.replace("/", "-").replace("#", "-")
+def _logs(cell: Cell, slot: Slot, rig: Rig) -> Logs:
+    folder = rig.folder / "logs" / cell.id.replace("/", "-").replace("#", "-")
     folder.mkdir(parents=True, exist_ok=True)
-    again = f"-again{record.attempt}" if record.attempt else ""
-    beside = f".{record.design}-{record.position}" if record.design != "solo" else ""
-    return Logs(rig.folder, folder, f"block{record.block}{again}{beside}")
+    again = f"-again{slot.attempt}" if slot.attempt else ""
+    design = slot.offer.design if slot.offer else "duet" if len(slot.cells) > 1 else ""
+    return Logs(rig.folder, folder, f"block{slot.block}{again}{f'.{design}-{slot.position}' if design else ''}")
 
 
-def _job(cell: Cell, layout: Layout, port: int, rate_per_s: float | None = None, logs: Logs | None = None) -> LoadJob:
-    """Return what the load generator has to do; a log that an interrupted trial left behind is removed."""
-    if logs is not None:
-        logs.file("requests").unlink(missing_ok=True)
-    return LoadJob(
-        host=HOST,
-        port=port,
-        path=cell.path,
-        mode=cell.mode,
-        connections=cell.connections,
-        threads=LOADS[cell.load.kind].threads(cell.connections, len(layout.client), cell.load.threads),
-        warmup_s=cell.load.warmup_s,
-        duration_s=cell.load.duration_s,
-        rate_per_s=rate_per_s,
-        request_log=logs.file("requests") if logs else None,
-        locustfile=cell.load.locustfile,
+@dataclass(frozen=True)
+class Finding:
+    """What is to be said of one side: its verdict with the reason, its checks and, if it was measured, the evidence."""
+
+    side: Side
+    verdict: Verdict
+    reason: str | None = None
+    checks: tuple[Check, ...] = ()
+    bound: Bound | None = None
+    evidence: Evidence | None = None
+
+    @property
+    def cost_us(self) -> float | None:
+        """Return the server's CPU time for each request, in microseconds."""
+        return self.side.measured.server_cpu_us_per_request if self.side.measured else None
+
+
+def _finding(side: Side, failure: TrialFailed | None, rig: Rig, *, duet: bool) -> Finding:
+    """Judge one side; where any side broke, neither counts."""
+    if failure is not None:
+        return _broken(side, failure)
+    if side.measured is None:
+        raise RuntimeError("a side ended without a measurement, and without a failure")
+    evidence = gather(side, side.measured, rig.ceiling_per_s, duet=duet)
+    checks = ((side.refusal.check,) if side.refusal else ()) + validity.judge(evidence, rig.limits)
+    failed = [f"{check.id} {check.name}: {check.saw}" for check in checks if check.outcome == "fail"]
+    bound = validity.bound(evidence, rig.limits)
+    return Finding(side, "invalid" if failed else "ok", "; ".join(failed) or None, checks, bound, evidence)
+
+
+def _broken(side: Side, failure: TrialFailed) -> Finding:
+    if failure.cell.id != side.cell.id:
+        return Finding(side, "invalid", f"its partner {failure.cell.slug} {failure.verdict}: {failure}")
+    checks = (failure.check,) if isinstance(failure, TrialInvalid) else ()
+    return Finding(side, failure.verdict, str(failure), checks)
+
+
+def _partner(finding: Finding, findings: Sequence[Finding]) -> Finding | None:
+    return next((other for other in findings if other is not finding), None)
+
+
+def _record(cell: Cell, slot: Slot, finding: Finding, partner: Finding | None, facts: Mapping[str, Any]) -> Trial:
+    """Return the record of one side; where its partner is invalid, so is the comparison."""
+    side, verdict, reason = finding.side, finding.verdict, finding.reason
+    if verdict == "ok" and partner is not None and partner.verdict != "ok":
+        verdict, reason = "invalid", f"its partner is invalid: {partner.reason}"
+    both_ok = partner is not None and finding.verdict == partner.verdict == "ok"
+    return record(
+        cell,
+        slot,
+        verdict,
+        **facts,
+        reason=reason,
+        bound=finding.bound,
+        commands=tuple(side.commands),
+        server_exit=side.stopped.exit if side.stopped else None,
+        cost_log_ratio=cost_log_ratio(finding.cost_us, partner.cost_us) if partner is not None and both_ok else None,
+        checks=finding.checks,
+        evidence=finding.evidence,
+        **(_figures(side.measured, finding.evidence, slot) if side.measured and finding.evidence else {}),
+        objective_met=_objective_met(finding, slot),
     )
 
 
-def load_command(cell: Cell, layout: Layout, port: int = 8080) -> tuple[str, ...]:
-    """Return the measured command line; the port stands for those that the trials get."""
-    fleet = Path("SOCKET") if cell.load.clients else None
-    return LOADS[cell.load.kind].phases(replace(_job(cell, layout, port), fleet=fleet))[-1].argv
+def _objective_met(finding: Finding, slot: Slot) -> bool | None:
+    """Return whether the rate offered meets the objective; None where there is none."""
+    if slot.offer is None or slot.offer.objective is None:
+        return None
+    latency = finding.side.measured.latency if finding.side.measured else None
+    return latency is not None and not too_much(finding.checks) and slot.offer.objective.met_by(latency)
 
 
-def judged(
-    record: Trial,
-    side: Side,
-    answer: Answer | TrialInvalid,
-    measured: Measured,
-    afterwards: str | None,
-    ended: Stopped,
-    rig: Rig,
-) -> Trial:
-    """Return the record with all that was measured, its evidence, checks and verdict."""
-    refusal = answer if isinstance(answer, TrialInvalid) else None
-    size_bytes = None if isinstance(answer, TrialInvalid) else answer.size_bytes
-    evidence = gather(record, side, size_bytes, measured, afterwards, ended, rig.ceiling_per_s)
-    checks = ((refusal.check,) if refusal else ()) + validity.judge(evidence, rig.limits)
-    failed = [check for check in checks if check.outcome == "fail"]
+def _figures(measured: Measured, evidence: Evidence, slot: Slot) -> dict[str, Any]:
+    """Return what was measured, by the names of the record."""
     result = measured.result
-    whole = result.latency and min(result.latency.values()) > 0
-    return replace(
-        record,
-        verdict="invalid" if failed else "ok",
-        reason="; ".join(f"{check.id} {check.name}: {check.saw}" for check in failed) or None,
-        bound=validity.bound(evidence, rig.limits),
-        requests=result.requests,
-        duration_us=result.duration_us,
-        requests_per_s=result.requests_per_s,
-        bytes_read=result.bytes_read,
-        connections_opened=evidence.tcp.get("PassiveOpens"),
-        errors=result.errors,
-        server_cpu_us_per_request=measured.server_cpu_us_per_request,
-        client_cpu_us_per_request=measured.client_cpu_us_per_request,
-        machine_cpu_us_per_request=None if record.pair else measured.machine_cpu_us_per_request,
-        server_cpu_share=evidence.server_share,
-        client_cpu_share=evidence.client_share,
-        rss_bytes=measured.samples.rss_bytes,
-        latency=encode(result.latency) if result.latency and whole else None,
-        checks=checks,
-        evidence=evidence,
-    )
+    return {
+        "requests": result.requests,
+        "duration_us": result.duration_us,
+        "requests_per_s": result.requests_per_s,
+        "bytes_read": result.bytes_read,
+        "connections_opened": evidence.tcp.get("PassiveOpens"),
+        "errors": result.errors,
+        "server_cpu_us_per_request": measured.server_cpu_us_per_request,
+        "client_cpu_us_per_request": measured.client_cpu_us_per_request,
+        "machine_cpu_us_per_request": None if len(slot.cells) > 1 else measured.machine_cpu_us_per_request,
+        "server_cpu_share": evidence.server_share,
+        "client_cpu_share": evidence.client_share,
+        "rss_bytes": measured.samples.rss_bytes,
+        "latency": encode(measured.latency) if measured.latency else None,
+    }

@@ -19,10 +19,10 @@ from typing import Any, Literal
 from reports.forms.html import write_report
 from runners.matrix.cells import Planned, expand
 from runners.matrix.model import Matrix, Validity
-from runners.plan.order import TOGETHER, Block, family_blocks
+from runners.plan.order import plan_families
 from runners.plan.pairing import pair_up
 from runners.records.folder import read_run, read_trials, to_json, write_run
-from runners.records.run import BuildInfo, CellInfo, Published, Run, ToolInfo
+from runners.records.run import BuildInfo, CellInfo, FamilyInfo, Published, Run, ToolInfo
 from runners.records.trial import Command, Errors, Evidence, Series, Trial
 from runners.stats.histogram import encode
 from runners.trial.validity import judge
@@ -51,17 +51,16 @@ def example_run(blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> tuple[Ru
     chosen = {cell.id: cell for cell in cells if cell.status == "planned"}
     solos = [item.cell for item in pairing.cells if item.cell.id in chosen]
     duets = [duet for duet in pairing.duets if {duet.row.id, duet.baseline.id} <= chosen.keys()]
-    order = family_blocks(solos, duets, blocks, 1)
+    families = plan_families(solos, duets, blocks, 1, baselines=pairing.baselines)
     example = Example({"build-boehm.log": BUILD_FAILURE})
     trials = tuple(
         trial
         for block in range(blocks)
-        for family, rows in order.items()
-        for item in rows[block]
-        for trial in example.trials([chosen[name] for name in item.split(TOGETHER)], family, block)
+        for family in families
+        for item in family.blocks[block]
+        for trial in example.trials([chosen[name] for name in item], family.name, block)
     )
-    run = _head(text, cells, order, blocks)
-    return dataclasses.replace(run, baselines=dict(pairing.baselines)), trials, example.logs
+    return _head(text, cells, families, blocks), trials, example.logs
 
 
 def of_the_document(run: Run) -> Run:
@@ -137,12 +136,12 @@ class Example:
         if len(cells) == 1:
             yield dataclasses.replace(self.trial(cells[0], block, 1.0), family=family)
             return
-        pair = TOGETHER.join(sorted(cell.id for cell in cells))
+        one, other = sorted(cell.id for cell in cells)
         roles: tuple[Literal["first", "second"], ...] = ("first", "second")
         for cell, role in zip(cells, roles, strict=True):
             made = self.trial(cell, block, weather)
             yield dataclasses.replace(
-                made, family=family, pair=pair, role=role, design="duet", bound="shared", latency=None
+                made, family=family, pair=(one, other), role=role, design="duet", bound="shared", latency=None
             )
 
     def trial(self, cell: CellInfo, block: int, weather: float) -> Trial:
@@ -225,7 +224,8 @@ def _latency(speed: float, connections: int, requests: int, randoms: random.Rand
     return histogram
 
 
-def _head(text: str, cells: tuple[CellInfo, ...], order: dict[str, tuple[Block, ...]], blocks: int) -> Run:
+def _head(text: str, cells: tuple[CellInfo, ...], families: tuple[FamilyInfo, ...], blocks: int) -> Run:
+    ended = tuple(dataclasses.replace(family, ended_by="most blocks") for family in families)
     return Run(
         kind="measured", machine="local", machine_title=None, started_at="2026-11-24T18:00:00Z", matrix=text,
         matrix_path="matrix.toml", preset="quick", warmup_s=0.3, duration_s=1.0, blocks=blocks, seed=424242,
@@ -238,8 +238,8 @@ def _head(text: str, cells: tuple[CellInfo, ...], order: dict[str, tuple[Block, 
                       "logs/build-boehm.log", "could not load: libgc.so"),
             BuildInfo("python_epoll", "none"),
         ),
-        cells=cells, order=order, notes=("The CPU frequency governor is unknown.",), published=published_runs(),
-        blocks_min=blocks, ended_by=dict.fromkeys(order, "most blocks"),
+        cells=cells, families=ended, notes=("The CPU frequency governor is unknown.",), published=published_runs(),
+        blocks_min=blocks,
     )  # fmt: skip
 
 
@@ -247,7 +247,7 @@ HOSTILE = "<script>alert(1)</script>\"'&amp;\x1b[31mred\u202e $\\frac$ {{ 7*7 }}
 KEPT = {  # words of a fixed vocabulary, keys that join records, and text in a syntax of its own
     "kind", "status", "verdict", "outcome", "purpose", "schema", "bound", "latency", "matrix", "cell", "id",
     "machine", "server", "variant", "mode", "load", "log", "started_at", "preset", "design", "role", "network",
-    "family", "pair", "baselines", "twin_of", "order",
+    "family", "pair", "baseline", "twin_of", "blocks", "name",
 }  # fmt: skip
 
 

@@ -6,8 +6,7 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from runners.plan.order import TOGETHER
-from runners.records.run import CellInfo, Run, RunFolder
+from runners.records.run import CellInfo, FamilyInfo, Run, RunFolder
 from runners.records.trial import Bound, Trial
 
 FAMILY = "local/t1/c64/persistent/wrk"
@@ -53,8 +52,9 @@ def small_run(
         for block in range(blocks)
         for cell in cells
     )
-    order = {FAMILY: tuple(tuple(cell.id for cell in cells) for _ in range(blocks))}
-    return _folder(speeds, cells, trials, Run("measured", "local", order=order, baselines={FAMILY: cells[0].id}))
+    planned = tuple(tuple((cell.id,) for cell in cells) for _ in range(blocks))
+    family = FamilyInfo(FAMILY, "solo", 1, 64, "persistent", cells[0].id, planned, "most blocks")
+    return _folder(speeds, cells, trials, family)
 
 
 def duet_run(
@@ -73,19 +73,19 @@ def duet_run(
             for cell in pair:
                 cost = known[cell.slug.partition("/")[0]]
                 trials.append(_beside(cell, block, cost, common + chance.gauss(0, noise), pair))
-    run = Run("measured", "local", baselines={f"{FAMILY}/duet": cells[baseline].id}, order={f"{FAMILY}/duet": ()})
-    return _folder(costs, tuple(cells.values()), tuple(trials), run)
+    family = FamilyInfo(f"{FAMILY}/duet", "duet", 1, 64, "persistent", cells[baseline].id, (), "most blocks")
+    return _folder(costs, tuple(cells.values()), tuple(trials), family)
 
 
 def _folder(
-    servers: Mapping[str, float], cells: tuple[CellInfo, ...], trials: tuple[Trial, ...], run: Run
+    servers: Mapping[str, float], cells: tuple[CellInfo, ...], trials: tuple[Trial, ...], family: FamilyInfo
 ) -> RunFolder:
     text = MATRIX.format(
         servers="\n".join(f'[server.{name}]\nrun = ["{name}"]' for name in servers),
         rows=", ".join(f'"{name}"' for name in servers),
     )
-    kept = {**vars(run), "matrix": text, "cells": cells, "ended_by": dict.fromkeys(run.order, "most blocks")}
-    return RunFolder(Path("nowhere"), Run(**kept), trials)
+    run = Run("measured", "local", matrix=text, cells=cells, families=(family,))
+    return RunFolder(Path("nowhere"), run, trials)
 
 
 def _cell(name: str, baseline: str, *, shared: bool) -> CellInfo:
@@ -118,7 +118,7 @@ def _trial(cell: CellInfo, block: int, speed: float, noise: float, bound: Bound)
 def _beside(cell: CellInfo, block: int, cost: float, noise: float, pair: list[CellInfo]) -> Trial:
     made = _trial(cell, block, 1.0, 0.0, "shared")
     together = {
-        "design": "duet", "family": f"{FAMILY}/duet", "pair": TOGETHER.join(sorted(each.id for each in pair)),
+        "design": "duet", "family": f"{FAMILY}/duet", "pair": tuple(sorted(each.id for each in pair)),
         "role": "first" if cell is pair[0] else "second",
         "server_cpu_us_per_request": 10 * cost * 2.718281828**noise,
     }  # fmt: skip

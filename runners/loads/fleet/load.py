@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from runners import resources
-from runners.errors import Interrupted
+from runners.errors import FleetIncomplete
 from runners.loads.base import LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
 from runners.loads.fleet import merging  # by its module: it imports LoadResult from this package
 from runners.loads.wrk import Wrk
@@ -76,7 +76,7 @@ def parse(output: str, read: merging.Parse, *, punctual: bool = False) -> LoadRe
     answer = _answer(output)
     failure = answer["failure"]
     if failure and failure["kind"] == "absent":
-        raise Interrupted(f"the fleet is incomplete: {failure['reason']}, after waiting for {WAIT_S:g} s")
+        raise FleetIncomplete(f"the fleet is incomplete: {failure['reason']}, after waiting for {WAIT_S:g} s")
     if failure:
         who = f"client {failure['client']} " if failure["client"] else ""
         raise LoadInvalid(CHECK, NAME, f"{who}{failure['reason']}", LIMIT)

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from runners.errors import Interrupted
-from runners.run.running import Interruption
+from runners.run.interruption import Interruption
 
 
 def test_a_signal_raises_at_once_and_again_at_the_next_check() -> None:

@@ -15,7 +15,8 @@ import pytest
 from runners.plan import pace as pace_module
 from runners.plan.order import Slot
 from runners.plan.pace import Pace
-from runners.plan.scheduling import Bounds, Schedule
+from runners.plan.scheduling import Blocks, Bounds
+from runners.records.run import FamilyInfo
 from runners.records.trial import Trial
 from runners.run.reporter import Reporter
 from speedup import progress
@@ -25,9 +26,9 @@ CELL = "epoll/t1/c64/persistent#01234567"
 FAMILY = "local/t1/c64/persistent/wrk"
 
 
-def slot(*cells: str) -> Slot:
+def slot(*cells: str, expected_s: float = 2.0) -> Slot:
     """Return a slot."""
-    return Slot(cells or (CELL,), FAMILY, 0, 0, 0)
+    return Slot(cells or (CELL,), FAMILY, 0, 0, 0, expected_s=expected_s)
 
 
 def trial(verdict: str = "ok", reason: str | None = None, **fields: object) -> Trial:
@@ -40,11 +41,14 @@ def trial(verdict: str = "ok", reason: str | None = None, **fields: object) -> T
 
 def pace(blocks: int = 10, block_s: float = 2.0, *, recorded: int = 0, budget_s: float | None = None) -> Pace:
     """Return the pace of a run of one cell in so many blocks, some of them recorded already."""
-    schedule = Schedule(
-        order={FAMILY: ((CELL,),) * blocks}, baselines={FAMILY: CELL}, bounds=Bounds(blocks, None, budget_s),
-        seed=1, block_s={FAMILY: block_s},
-    )  # fmt: skip
-    return Pace(schedule, [trial(block=block) for block in range(recorded)])
+    family = FamilyInfo(FAMILY, "solo", 1, 64, "persistent", CELL, (((CELL,),),) * blocks)
+    stage = Blocks((family,), Bounds(blocks, None, budget_s), 1, {FAMILY: block_s})
+    return Pace((stage,), done(recorded))
+
+
+def done(blocks: int) -> list[Trial]:
+    """Return the trials of so many blocks, each with two seconds of load."""
+    return [trial(block=block, duration_us=2_000_000) for block in range(blocks)]
 
 
 @dataclass
@@ -84,7 +88,7 @@ def run_one(talk: Reporter) -> None:
     begun = pace(1)
     talk.begin(begun)
     talk.tick()
-    begun.add(slot())
+    begun.add(slot(), done(1))
     talk.trial(slot(), [trial(requests_per_s=1234.0)])
     talk.end()
 
@@ -115,10 +119,10 @@ def test_a_log_gets_one_plain_line_for_each_trial(clock: FakeClock) -> None:
     stream = io.StringIO()
     talk, begun = PlainReporter(stream), pace(10)
     talk.begin(begun)
-    for _ in range(2):
+    for count in (1, 2):
         clock.now += 3
         talk.tick()
-        begun.add(slot())
+        begun.add(slot(), done(count))
         talk.trial(slot(), [trial(requests_per_s=1234.0)])
     talk.end()
     first, second = stream.getvalue().splitlines()
@@ -142,10 +146,10 @@ def test_the_time_left_follows_the_pace_so_far(clock: FakeClock) -> None:
     begun = pace(4, 10.0)
     assert begun.left_s() == pytest.approx(40)
     clock.now += 20
-    begun.add(slot())
+    begun.add(slot(expected_s=10), done(1))
     assert begun.left_s() == pytest.approx(60)
     clock.now += 5
-    begun.add(slot())
+    begun.add(slot(expected_s=10), done(2))
     assert begun.left_s() == pytest.approx(25)
 
 
@@ -154,7 +158,7 @@ def test_the_time_left_is_never_negative(clock: FakeClock) -> None:
     begun = pace(1, 10.0)
     for _ in range(2):
         clock.now += 10
-        begun.add(slot())
+        begun.add(slot(), done(1))
     assert begun.left_s() == 0
     assert (begun.done, begun.total) == (2, 2)
 
@@ -168,14 +172,27 @@ def test_what_is_recorded_already_is_done(clock: FakeClock) -> None:
 
 
 def test_a_time_budget_bounds_the_time_left(clock: FakeClock) -> None:
-    """Whatever the plan would still hold."""
+    """Whatever the plan would still hold; it counts load, so a slow machine takes longer."""
     begun = pace(10, 2.0, budget_s=5.0)
     assert begun.left_s() == pytest.approx(5)
     clock.now += 3
-    begun.add(slot())
-    assert begun.left_s() == pytest.approx(2)
-    clock.now += 30
-    assert begun.left_s() == 0
+    begun.add(slot(), done(1))
+    assert begun.left_s() == pytest.approx(3 * 1.5)
+
+
+def test_the_time_left_counts_repeats_and_the_stages_to_come(clock: FakeClock) -> None:
+    """A block that is spoilt will be repeated, and more will be: the counter never runs past its end."""
+    assert clock.now
+    family = FamilyInfo(FAMILY, "solo", 1, 64, "persistent", CELL, (((CELL,),),) * 10)
+    stage = Blocks((family,), Bounds(10, None, None), 1, {FAMILY: 2.0})
+    begun = Pace((stage, stage), [])
+    assert begun.total == 20
+    assert begun.left_s() == pytest.approx(40)
+    spoilt = [trial("invalid", block=0), *(trial(block=block) for block in range(1, 10))]
+    begun.look(spoilt)
+    assert begun.left.items == 10 + 1
+    begun.next_stage(spoilt)
+    assert begun.left.items == 1
 
 
 def test_what_is_no_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,7 @@ COSTS = {"plain": 1.0, "lean": 0.8, "alike": 1.0}
 def both(costs: dict[str, float]) -> RunFolder:
     """Return a run with solo blocks and duets of the same servers."""
     solo, beside = small_run(dict.fromkeys(costs, 1.0)), duet_run(costs)
-    run = dataclasses.replace(
-        solo.run,
-        order={**solo.run.order, **beside.run.order},
-        baselines={**solo.run.baselines, **beside.run.baselines},
-    )
+    run = dataclasses.replace(solo.run, families=solo.run.families + beside.run.families)
     return dataclasses.replace(solo, run=run, trials=solo.trials + beside.trials)
 
 

@@ -12,7 +12,7 @@ from reports.tables.tables import TableModel, build_tables
 from reports.trust.notices import notices
 from reports.view.rows import Row
 from reports.view.view import view_run
-from runners.records.run import RunFolder
+from runners.records.run import Run, RunFolder
 from runners.stats.comparison import twin_floor
 from tests.support.small_run import FAMILY, small_run
 
@@ -118,14 +118,21 @@ def test_a_server_like_its_twin_is_rarely_said_to_differ() -> None:
     assert sum(not floor.ranks for floor in floors) / 1000 < 0.05
 
 
+def ended_by(run: Run, bound: str) -> Run:
+    """Return the run with another bound that ended its families."""
+    return dataclasses.replace(
+        run, families=tuple(dataclasses.replace(family, ended_by=bound) for family in run.families)
+    )
+
+
 def test_what_ended_a_family_and_what_was_repeated_is_said() -> None:
     """The bound, the blocks, and those measured again because a trial was invalid."""
     folder = small_run(SPEEDS, blocks=8)
     again = tuple(dataclasses.replace(trial, attempt=1) for trial in folder.trials if trial.block == 3)
-    run = dataclasses.replace(folder.run, ended_by={FAMILY: "precision"}, precision=0.01)
+    run = dataclasses.replace(ended_by(folder.run, "precision"), precision=0.01)
     page = render_report([dataclasses.replace(folder, run=run, trials=folder.trials + again)])
 
     assert "8 blocks (1 repeated because a trial was invalid), ended once every ratio was known to ±1 %." in page
     assert "ended by the time budget of 10m00s" in render_report(
-        [dataclasses.replace(folder, run=dataclasses.replace(run, ended_by={FAMILY: "time budget"}, budget_s=600))]
+        [dataclasses.replace(folder, run=dataclasses.replace(ended_by(run, "time budget"), budget_s=600))]
     )

@@ -221,9 +221,10 @@ def test_long_output_keeps_its_beginning_and_end() -> None:
 def test_a_run_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
     """Planned and nothing measured: every row says so."""
     run, trials, _ = example_run(6)
-    run = dataclasses.replace(run, ended_by={})
+    begun = tuple(dataclasses.replace(family, ended_by=None) for family in run.families)
+    run = dataclasses.replace(run, families=begun)
     alone = [trial for trial in trials if trial.pair is None][:30]
-    planned = sum(len(items) for blocks in run.order.values() for items in blocks)
+    planned = sum(len(items) for family in run.families for items in family.blocks)
     page = parse(render_report([RunFolder(tmp_path, run, ())]))
     half = parse(render_report([RunFolder(tmp_path, run, tuple(alone))]))
 

@@ -144,7 +144,6 @@ LOAD_MATTERS = {
     "kind": "locust", "warmup_s": 0.4, "duration_s": 2.0, "threads": 2, "duet": (0.1, 0.3), "clients": 2,
     "locustfile": Locustfile("users.py", "0" * 64),
 }  # fmt: skip
-OLD_ID = "epoll/t2/c64/persistent#a5608547"
 SAID = {"title": "x", "language": "C", "class_": "stripped", "group": "other", "unavailable": "x",
         "at_least": {"go": "1.26"}}  # fmt: skip
 
@@ -172,12 +171,11 @@ def test_every_part_of_a_cell_is_known_to_these_tests() -> None:
     assert set(LOAD_MATTERS) == set(LoadSettings.__dataclass_fields__)
 
 
-def test_users_of_one_s_own_are_told_apart_by_what_they_say_and_leave_other_ids_as_they_were() -> None:
-    """Older runs know their cells by ids from before there was such a file."""
+def test_users_of_one_s_own_are_told_apart_by_what_they_say() -> None:
+    """A cell that is loaded by other users is another cell."""
     load = cell().load
     users = [replace(load, locustfile=Locustfile("users.py", digit * 64)) for digit in "01"]
     assert len({replace(cell(), load=each).id for each in (load, *users)}) == 3
-    assert cell().id == OLD_ID
 
 
 def test_the_id_begins_with_the_readable_slug() -> None:

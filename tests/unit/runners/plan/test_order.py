@@ -15,11 +15,10 @@ from runners.matrix.cells import Cell, LoadSettings, Program
 from runners.matrix.model import Blocks, Preset
 from runners.plan.order import (
     OVERHEAD_S,
-    TOGETHER,
     Duet,
     estimated_s,
-    family_blocks,
     first_round,
+    plan_families,
     starts,
     trial_s,
     williams,
@@ -45,25 +44,25 @@ BLOCKS, SEEDS, SIZES = st.integers(1, 8), st.integers(0, 2**32), st.integers(1, 
 @given(cells=CELLS, blocks=BLOCKS, seed=SEEDS)
 def test_each_block_holds_every_cell_of_its_family_once(cells: list[Cell], blocks: int, seed: int) -> None:
     """No cell is favoured, and what is compared is measured close in time."""
-    planned = family_blocks(cells, [], blocks, seed)
-    assert set(planned) == {cell.family for cell in cells}
-    for family, rows in planned.items():
-        assert len(rows) == blocks
-        for row in rows:
-            assert sorted(row) == sorted(cell.id for cell in cells if cell.family == family)
+    planned = plan_families(cells, [], blocks, seed)
+    assert {family.name for family in planned} == {cell.family for cell in cells}
+    for family in planned:
+        assert len(family.blocks) == blocks
+        for row in family.blocks:
+            assert sorted(row) == sorted((cell.id,) for cell in cells if cell.family == family.name)
 
 
 @given(cells=CELLS, blocks=BLOCKS, seed=SEEDS)
 def test_the_same_seed_gives_the_same_order(cells: list[Cell], blocks: int, seed: int) -> None:
     """A run's order can be told again from its seed."""
     duets = [Duet(cells[0], other) for other in cells[1:]]
-    assert family_blocks(cells, duets, blocks, seed) == family_blocks(cells, duets, blocks, seed)
+    assert plan_families(cells, duets, blocks, seed) == plan_families(cells, duets, blocks, seed)
 
 
 def test_another_seed_gives_another_order() -> None:
     """Over several blocks of six cells, that is as good as certain."""
     cells = [cell(server) for server in "abcdef"]
-    assert family_blocks(cells, [], 6, 1) != family_blocks(cells, [], 6, 2)
+    assert plan_families(cells, [], 6, 1) != plan_families(cells, [], 6, 2)
 
 
 @given(SIZES)
@@ -88,7 +87,7 @@ def test_in_a_williams_square_every_cell_follows_every_other_equally_often(size:
 def test_blocks_are_balanced_once_there_are_enough(size: int, seed: int) -> None:
     """After a whole square each cell has stood at each position equally often."""
     cells = [cell(server) for server in "abcdef"[:size]]
-    (rows,) = family_blocks(cells, [], size * (1 + size % 2), seed).values()
+    rows = plan_families(cells, [], size * (1 + size % 2), seed)[0].blocks
     for position in range(size):
         counts = Counter(row[position] for row in rows)
         assert len(counts) == size
@@ -101,12 +100,12 @@ def test_each_block_holds_every_duet_once_and_every_two_blocks_both_orders(
 ) -> None:
     """Being first must not favour a server."""
     duets = [Duet(cell(server), cell("a")) for server in servers]
-    (rows,) = family_blocks([], duets, blocks, seed).values()
+    rows = plan_families([], duets, blocks, seed)[0].blocks
     assert len(rows) == blocks
     firsts: dict[str, list[str]] = {duet.row.id: [] for duet in duets}
     for row in rows:
         for pair in row:
-            first, second = pair.split(TOGETHER)
+            first, second = pair
             (other,) = {first, second} - {cell("a").id}
             firsts[other].append(first)
     for seen in firsts.values():
@@ -124,7 +123,7 @@ def test_who_starts_first_in_a_duet_does_not_alternate() -> None:
 @given(cells=CELLS, seed=SEEDS, block=st.integers(0, 30))
 def test_each_round_holds_every_family_once(cells: list[Cell], seed: int, block: int) -> None:
     """In an order that can be told again."""
-    planned = family_blocks(cells, [], 1, seed)
+    planned = [family.name for family in plan_families(cells, [], 1, seed)]
     assert sorted(first_round(planned, block, seed)) == sorted(planned)
     assert first_round(planned, block, seed) == first_round(planned, block, seed)
 
@@ -145,4 +144,16 @@ def test_the_estimate_knows_that_duets_are_shorter_and_more() -> None:
     lengths = {"warmup": "100ms", "duration": "300ms", "blocks": {"min": 20, "max": 20}}
     preset = Preset.model_validate({"warmup": "1s", "duration": "1s", "duet": lengths})
     assert estimated_s([], [Duet(short, cell("a"))], preset) == pytest.approx(20 * (0.4 + OVERHEAD_S))
-    assert {len(rows) for rows in family_blocks([], [Duet(short, cell("a"))], 6, 1, 20).values()} == {20}
+    (family,) = plan_families([], [Duet(short, cell("a"))], 6, 1, duet_blocks=20)
+    assert len(family.blocks) == 20
+
+
+def test_a_family_knows_what_its_cells_share_and_whom_they_are_compared_with() -> None:
+    """Nobody has to read its name; a baseline that is not measured is replaced by the first cell."""
+    cells = [cell("a"), cell("b")]
+    (solo, duet) = plan_families(cells, [Duet(cells[1], cells[0])], 6, 1, baselines={cells[0].family: cells[1].id})
+    assert (solo.design, solo.threads, solo.connections, solo.mode) == ("solo", 1, 64, "persistent")
+    assert solo.baseline == cells[1].id
+    assert (duet.design, duet.baseline, duet.name) == ("duet", cells[0].id, f"{solo.name}/duet")
+    (orphaned,) = plan_families(cells, [], 6, 1, baselines={cells[0].family: "gone"})
+    assert orphaned.baseline == orphaned.blocks[0][0][0]

@@ -5,14 +5,23 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runners.plan.order import TOGETHER, Slot
-from runners.plan.scheduling import Bounds, Schedule
+from runners.plan.order import Slot
+from runners.plan.scheduling import LEAST_REPEATS, Blocks, Bounds
+from runners.records.run import FamilyInfo, Item
 from runners.records.trial import Check, Trial, Verdict
 from runners.stats.comparison import counting
+
+
+def family(name: str, items: Sequence[Item], blocks: int, baseline: str = "") -> FamilyInfo:
+    """Return a family whose blocks all hold these items."""
+    design: Literal["solo", "duet"] = "duet" if len(items[0]) == 2 else "solo"
+    return FamilyInfo(name, design, 1, 8, "persistent", baseline or items[0][0], (tuple(items),) * blocks)
 
 
 def schedule(
@@ -21,14 +30,14 @@ def schedule(
     most: int = 6,
     precision: float | None = None,
     budget_s: float | None = None,
-) -> Schedule:
-    """Return a schedule of families f0, f1, ... with cells f0c0, f0c1, ..."""
-    order = {
-        f"f{number}": tuple(tuple(f"f{number}c{cell}" for cell in range(size)) for _ in range(most))
+) -> Blocks:
+    """Return families f0, f1, ... with cells f0c0, f0c1, ...; a block of any should take a second."""
+    families = tuple(
+        family(f"f{number}", [(f"f{number}c{cell}",) for cell in range(size)], most)
         for number, size in enumerate(sizes)
-    }
-    baselines = {family: blocks[0][0] for family, blocks in order.items()}
-    return Schedule(order, baselines, Bounds(least, precision, budget_s), 7, dict.fromkeys(order, 1.0))
+    )
+    item_s = {each.name: 1 / len(each.blocks[0]) for each in families}
+    return Blocks(families, Bounds(least, precision, budget_s), 7, item_s)
 
 
 def ended(slot: Slot, verdict: Verdict = "ok", rate: float = 1000.0, check: str = "V14") -> list[Trial]:
@@ -37,26 +46,33 @@ def ended(slot: Slot, verdict: Verdict = "ok", rate: float = 1000.0, check: str 
     trial = Trial(
         cell=slot.cells[0], server="s", variant=None, threads=1, connections=8, mode="persistent", machine="local",
         verdict=verdict, family=slot.family, block=slot.block, attempt=slot.attempt, requests_per_s=rate, checks=checks,
+        duration_us=round(slot.expected_s * 1e6),
     )  # fmt: skip
     if len(slot.cells) == 1:
         return [trial]
-    pair = TOGETHER.join(sorted(slot.cells))
+    one, other = sorted(slot.cells)
+    pair = (one, other)
     first, second = (replace(trial, cell=cell, pair=pair, server_cpu_us_per_request=10.0) for cell in slot.cells)
     return [replace(first, role="first"), replace(second, role="second")]
 
 
-def play(plan: Schedule, verdicts: Sequence[Verdict] = (), noise: float = 0.0, seed: int = 1) -> list[Trial]:
+def play(plan: Blocks, verdicts: Sequence[Verdict] = (), noise: float = 0.0, seed: int = 1) -> list[Trial]:
     """Measure until the schedule says that it is enough."""
     chance = random.Random(seed)  # noqa: S311 - noise, not a secret
     trials: list[Trial] = []
     turn = 0
-    while slots := plan.following(trials, spent_s=float(turn)):
+    while slots := plan.following(trials):
         turn += 1
         for slot in slots:
             verdict = verdicts[len(trials)] if len(trials) < len(verdicts) else "ok"
             trials += ended(slot, verdict, 1000.0 * chance.lognormvariate(0, noise))
         assert turn < 1000, "the schedule never ends"
     return trials
+
+
+def ended_by(plan: Blocks, trials: Sequence[Trial]) -> dict[str, str | None]:
+    """Return which bound ended each family."""
+    return {each.name: each.ended_by for each in plan.concluded(trials)}
 
 
 def test_every_cell_is_measured_once_in_every_block() -> None:
@@ -79,7 +95,7 @@ def test_a_run_that_was_cut_short_goes_on_where_it_stopped(cut: int) -> None:
     """Whatever was recorded is not measured again, and the order stays the same."""
     whole = play(schedule())
     resumed = list(whole[:cut])
-    while slots := schedule().following(resumed, 0.0):
+    while slots := schedule().following(resumed):
         resumed += [trial for slot in slots for trial in ended(slot)]
     assert [(trial.cell, trial.block) for trial in resumed] == [(trial.cell, trial.block) for trial in whole]
 
@@ -88,13 +104,14 @@ def test_an_interrupted_trial_is_measured_again() -> None:
     """`not run` is no result."""
     whole = play(schedule())
     cut = [*whole[:3], replace(whole[3], verdict="not run")]
-    slots = schedule().following(cut, 0.0)
+    slots = schedule().following(cut)
     assert slots[0].cells == (whole[3].cell,)
 
 
-def test_a_block_with_an_invalid_trial_is_repeated_whole_at_the_end() -> None:
-    """Pairing by block needs all of the block anew; the last attempt counts."""
-    trials = play(schedule(), verdicts=["invalid"])
+@pytest.mark.parametrize("verdict", ["invalid", "failed"])
+def test_a_block_with_a_spoilt_trial_is_repeated_whole_at_the_end(verdict: Verdict) -> None:
+    """Pairing by block needs all of the block anew; the attempt with most valid trials counts."""
+    trials = play(schedule(), verdicts=[verdict])
     again = [trial for trial in trials if trial.attempt == 1]
     assert {trial.cell for trial in again} == {trial.cell for trial in trials if trial.family == again[0].family}
     assert trials[-len(again) :] == again
@@ -111,7 +128,7 @@ def test_a_server_that_answers_wrongly_is_not_asked_again() -> None:
     """Repeating cannot help where the server itself is at fault."""
     plan = schedule(sizes=(1,))
     trials: list[Trial] = []
-    while slots := plan.following(trials, 0.0):
+    while slots := plan.following(trials):
         trials += [trial for slot in slots for trial in ended(slot, "invalid", check="V0")]
     assert len(trials) == 6
 
@@ -129,7 +146,7 @@ def test_the_time_goes_where_the_interval_is_widest() -> None:
     chance = random.Random(3)  # noqa: S311
     trials: list[Trial] = []
     turn = 0
-    while slots := plan.following(trials, float(turn)):
+    while slots := plan.following(trials):
         turn += 1
         for slot in slots:
             noise = 0.001 if slot.family == "f0" else 0.05
@@ -137,32 +154,84 @@ def test_the_time_goes_where_the_interval_is_widest() -> None:
     counts = {family: len({t.block for t in trials if t.family == family}) for family in ("f0", "f1")}
     assert turn == 30
     assert counts["f1"] > 2 * counts["f0"]
-    assert plan.ended_by(trials) == {"f0": "time budget", "f1": "time budget"}
+    assert ended_by(plan, trials) == {"f0": "time budget", "f1": "time budget"}
 
 
 def test_a_duet_is_one_slot_of_two_cells() -> None:
     """Both sides are measured at the same moment, and done together."""
-    order = {"f/duet": ((f"a{TOGETHER}b", f"c{TOGETHER}b"),) * 6}
-    plan = Schedule(order, {"f/duet": "b"}, Bounds(6, None, None), 1, {"f/duet": 2.0})
+    plan = Blocks((family("f/duet", [("a", "b"), ("c", "b")], 6, "b"),), Bounds(6, None, None), 1, {"f/duet": 2.0})
     trials = play(plan)
     assert len(trials) == 6 * 2 * 2
-    assert {trial.pair for trial in trials} == {"a + b", "b + c"}
+    assert {trial.pair for trial in trials} == {("a", "b"), ("b", "c")}
+    assert plan.following(trials[:1])[-1].cells == plan.families[0].blocks[0][-1]
+
+
+def test_half_a_duet_is_no_duet() -> None:
+    """One line of two, as a kill may leave it: both sides are measured again."""
+    plan = Blocks((family("f/duet", [("a", "b")], 6, "b"),), Bounds(6, None, None), 1, {"f/duet": 2.0})
+    whole = play(plan)
+    assert plan.following(whole[:1])[0].cells == ("a", "b")
+    assert plan.following(whole[:2])[0].block == 1
 
 
 def test_duets_may_have_a_number_of_blocks_of_their_own_and_come_along_evenly() -> None:
     """Short duets are many; they must not all wait for the end, where the machine may be another."""
-    order = {"f": (("a", "b"),) * 6, "f/duet": ((f"a{TOGETHER}b",),) * 20}
-    plan = Schedule(order, {"f": "b", "f/duet": "b"}, Bounds(6, None, None, least_duets=20), 1, {"f": 2, "f/duet": 1})
+    families = family("f", [("a",), ("b",)], 6, "b"), family("f/duet", [("a", "b")], 20, "b")
+    plan = Blocks(families, Bounds(6, None, None, least_duets=20), 1, {"f": 1, "f/duet": 1})
     trials = play(plan)
-    assert plan.ended_by(trials) == {"f": "most blocks", "f/duet": "most blocks"}
-    assert {family: len({t.block for t in trials if t.family == family}) for family in order} == {"f": 6, "f/duet": 20}
+    assert ended_by(plan, trials) == {"f": "most blocks", "f/duet": "most blocks"}
+    counts = {each.name: len({t.block for t in trials if t.family == each.name}) for each in families}
+    assert counts == {"f": 6, "f/duet": 20}
     half = trials[: len(trials) // 2]
     assert 8 <= len({trial.block for trial in half if trial.family == "f/duet"}) <= 12
 
 
 def test_the_bound_that_ended_a_family_is_said() -> None:
     """Most blocks, precision, or an interruption."""
-    assert set(schedule().ended_by(play(schedule())).values()) == {"most blocks"}
-    assert schedule(sizes=(1,)).ended_by([]) == {"f0": "interrupted"}
+    assert set(ended_by(schedule(), play(schedule())).values()) == {"most blocks"}
+    assert ended_by(schedule(sizes=(1,)), []) == {"f0": "interrupted"}
     plan = schedule(sizes=(2,), least=6, most=30, precision=0.01)
-    assert plan.ended_by(play(plan, noise=0.0001)) == {"f0": "precision"}
+    assert ended_by(plan, play(plan, noise=0.0001)) == {"f0": "precision"}
+
+
+def test_few_blocks_are_repeated_all_the_same() -> None:
+    """A quarter of one block is none, yet a run of one block must survive a busy moment."""
+    trials = play(schedule(sizes=(2,), least=1, most=1), verdicts=["failed"])
+    assert [trial.attempt for trial in trials] == [0, 0, 1, 1]
+    hopeless = play(schedule(sizes=(2,), least=1, most=1), verdicts=["failed"] * 100)
+    assert max(trial.attempt for trial in hopeless) == LEAST_REPEATS
+
+
+def test_the_blocks_repeated_least_come_first() -> None:
+    """One block that is never calm does not use up the repeats of all."""
+    trials = play(schedule(sizes=(1,), least=8, most=8), verdicts=["invalid"] * 1000)
+    assert [(trial.block, trial.attempt) for trial in trials if trial.attempt] == [(0, 1), (1, 1)]
+
+
+def test_a_repeat_that_went_worse_does_not_count() -> None:
+    """Of a block's attempts, the one with most valid trials; of equals, the first."""
+    trials = play(schedule(sizes=(3,), least=1, most=1), verdicts=["invalid", "ok", "ok", "invalid", "invalid", "ok"])
+    assert [trial.attempt for trial in counting(trials[:6])] == [0, 0, 0]
+
+
+@given(st.lists(st.sampled_from(["ok", "ok", "ok", "invalid", "failed"]), max_size=60))
+def test_what_is_left_counts_repeats_and_ends_at_none(verdicts: list[Verdict]) -> None:
+    """The items left never fall to none while something is still to come."""
+    plan = schedule()
+    trials = play(plan, verdicts)
+    for done in range(len(trials)):
+        assert plan.left(trials[:done]).items > 0
+    assert plan.left(trials).items == 0 or plan.progress(trials)[0].spoilt or plan.progress(trials)[1].spoilt
+
+
+@given(st.integers(0, 40))
+def test_a_repeat_that_was_cut_short_is_completed(cut: int) -> None:
+    """Whatever of it is recorded already, a resumed run ends with the trials of one that was not cut."""
+    verdicts: list[Verdict] = ["invalid"] * 4
+    whole = play(schedule(), verdicts)
+    resumed = whole[: min(cut, len(whole))]
+    while slots := schedule().following(resumed):
+        resumed += [trial for slot in slots for trial in ended(slot)]
+    keys = [(trial.cell, trial.block, trial.attempt) for trial in resumed]
+    assert len(set(keys)) == len(keys)
+    assert all(trial.verdict == "ok" for trial in counting(resumed))

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from runners.errors import BadInput, DiskFull
 from runners.records import folder
-from runners.records.folder import append_trial, read_folder, read_run, read_trials, replace_file, to_json, write_run
-from runners.records.run import BuildInfo, CellInfo, Published, Run, Source, ToolInfo
+from runners.records.folder import append_trials, read_folder, read_run, read_trials, replace_file, to_json, write_run
+from runners.records.run import BuildInfo, CellInfo, FamilyInfo, Published, Run, Source, ToolInfo
 from runners.records.trial import Check, Command, Errors, Trial
 
 
@@ -41,7 +41,8 @@ def run() -> Run:
     published = Published(Run(kind="published", machine="old", source=Source("a page")), (trial(),))
     return Run(
         kind="measured", machine="local", facts={"cpu": "x"}, tools=(ToolInfo("wrk", "4.1", "/usr/bin/wrk"),),
-        builds=(BuildInfo("a", "built", ("cc",), 1.5),), cells=(cell,), order={"f": (("a#1",), ("a#1",))}, notes=("é",),
+        builds=(BuildInfo("a", "built", ("cc",), 1.5),), cells=(cell,),
+        families=(FamilyInfo("f", "solo", 1, 64, "persistent", "a#1", ((("a#1",),), (("a#1",),))),), notes=("é",),
         published=(published,),
     )  # fmt: skip
 
@@ -49,8 +50,8 @@ def run() -> Run:
 def test_a_run_folder_reads_back_as_it_was_written(tmp_path: Path) -> None:
     """Head and trials, with every nested record."""
     write_run(tmp_path, run())
-    append_trial(tmp_path, trial())
-    append_trial(tmp_path, trial(reason="naïve\nserver\u2028said \x00"))
+    append_trials(tmp_path, [trial()])
+    append_trials(tmp_path, [trial(reason="naïve\nserver\u2028said \x00")])
     folder = read_folder(tmp_path)
     assert folder.run == run()
     assert folder.trials == (trial(), trial(reason="naïve\nserver\u2028said \x00"))
@@ -58,7 +59,7 @@ def test_a_run_folder_reads_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_trial_is_one_line_in_which_the_unknown_is_null(tmp_path: Path) -> None:
     """Never 0 or -1."""
-    append_trial(tmp_path, trial())
+    append_trials(tmp_path, [trial()])
     (line,) = (tmp_path / "trials.jsonl").read_text(encoding="utf-8").splitlines()
     record = json.loads(line)
     assert list(record) == [field.name for field in dataclasses.fields(Trial)]
@@ -84,7 +85,7 @@ def test_a_torn_last_line_is_cut_off_before_the_next_is_appended(tmp_path: Path)
     """Else the next one would be lost with it."""
     line = (to_json(trial()) + "\n").encode()
     (tmp_path / "trials.jsonl").write_bytes(line + line[:30])
-    append_trial(tmp_path, trial("b#2"))
+    append_trials(tmp_path, [trial("b#2")])
     assert read_trials(tmp_path) == (trial(), trial("b#2"))
 
 
@@ -94,7 +95,7 @@ def test_a_torn_line_of_any_length_is_cut_off(tmp_path: Path, whole: int, torn: 
     """Also one that is longer than what is read at once."""
     line = (to_json(trial()) + "\n").encode()
     (tmp_path / "trials.jsonl").write_bytes(line * whole + b"x" * torn)
-    append_trial(tmp_path, trial("b#2"))
+    append_trials(tmp_path, [trial("b#2")])
     assert read_trials(tmp_path) == (*[trial()] * whole, trial("b#2"))
 
 
@@ -154,12 +155,12 @@ FILL = """
 import sys
 from pathlib import Path
 from runners.errors import DiskFull
-from runners.records.folder import append_trial, read_trials
+from runners.records.folder import append_trials, read_trials
 path = Path(sys.argv[1])
 trial = read_trials(path)[0]
 try:
     while True:
-        append_trial(path, trial)
+        append_trials(path, [trial])
 except DiskFull as error:
     print(error)
 """
@@ -167,7 +168,7 @@ except DiskFull as error:
 
 def test_a_full_disk_keeps_whole_lines_and_says_how_to_go_on(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk; what does not fit is cut off again."""
-    append_trial(tmp_path, trial())
+    append_trials(tmp_path, [trial()])
     size = (tmp_path / "trials.jsonl").stat().st_size
 
     def limit() -> None:
@@ -185,30 +186,30 @@ def test_a_full_disk_keeps_whole_lines_and_says_how_to_go_on(tmp_path: Path) -> 
     assert said.strip().endswith(f"run --resume {tmp_path}")
     assert (tmp_path / "trials.jsonl").stat().st_size == size * 3
     assert read_trials(tmp_path) == (trial(),) * 3
-    append_trial(tmp_path, trial("b#2"))
+    append_trials(tmp_path, [trial("b#2")])
     assert len(read_trials(tmp_path)) == 4
 
 
 def test_what_broke_on_a_full_disk_is_not_laid_on_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its outputs found no room, so the generator seemed to print nothing: the run ends, and is resumed with space."""
     broken = dataclasses.replace(trial(), verdict="failed", reason="wrk printed no result")
-    append_trial(tmp_path, broken)
+    append_trials(tmp_path, [broken])
     monkeypatch.setattr(folder, "free_bytes", lambda _path: 4096)
-    append_trial(tmp_path, trial("b#2"))
+    append_trials(tmp_path, [trial("b#2")])
     with pytest.raises(DiskFull, match=r"No space left on device; free some space, then: .* --resume"):
-        append_trial(tmp_path, broken)
+        append_trials(tmp_path, [broken])
     assert read_trials(tmp_path) == (broken, trial("b#2"))
 
 
 def test_a_vanished_folder_is_told_and_not_a_traceback(tmp_path: Path) -> None:
     """Somebody removed it while the run went on."""
     with pytest.raises(DiskFull, match=r"No such file or directory; free some space, then: .* --resume"):
-        append_trial(tmp_path / "gone", trial())
+        append_trials(tmp_path / "gone", [trial()])
 
 
 def test_records_survive_a_change_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths are taken as they are given."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run").mkdir()
-    append_trial(Path("run"), trial())
+    append_trials(Path("run"), [trial()])
     assert os.listdir("run") == ["trials.jsonl"]  # noqa: PTH208 - the name is all that is asked

@@ -225,7 +225,7 @@ def test_fake_generators_are_known_for_as_long_as_their_case_runs() -> None:
 def series(ratio: float, count: int = 10) -> comparing.PairTrials:
     """Return duets in which the row costs `ratio` times as much as the baseline, give or take a thousandth."""
     at = [1 + 0.001 * (block % 3 - 1) for block in range(count)]
-    made = [replace(trial(), block=block, pair="a + b", errors=Errors()) for block in range(count)]
+    made = [replace(trial(), block=block, pair=("a", "b"), errors=Errors()) for block in range(count)]
     rows = tuple(replace(t, server_cpu_us_per_request=10 * ratio * x) for t, x in zip(made, at, strict=True))
     return comparing.PairTrials(rows, tuple(replace(t, server_cpu_us_per_request=10.0) for t in made))
 

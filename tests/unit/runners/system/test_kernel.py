@@ -119,18 +119,18 @@ def test_a_listening_process_is_told_from_others() -> None:
     """The port alone is not enough; it may be another server's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        assert kernel.listens(os.getpid(), port)
+        assert kernel.listening(os.getpid(), port).by_tree
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-            assert not kernel.listens(other.pid, port)
+            assert not kernel.listening(other.pid, port).by_tree
             other.communicate(b"\n")
-    assert not kernel.listens(os.getpid(), port)
+    assert not kernel.listening(os.getpid(), port).by_tree
 
 
 def test_a_bound_socket_that_does_not_listen_does_not_count() -> None:
     """Nor does a connection."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        assert not kernel.listens(os.getpid(), bound.getsockname()[1])
+        assert not kernel.listening(os.getpid(), bound.getsockname()[1]).by_tree
 
 
 def test_a_child_s_listening_socket_counts_for_the_tree() -> None:
@@ -139,8 +139,8 @@ def test_a_child_s_listening_socket_counts_for_the_tree() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         port = int(child.stdout.readline())
-        assert kernel.listens(child.pid, port)
-        assert kernel.listens(os.getpid(), port)
+        assert kernel.listening(child.pid, port).by_tree
+        assert kernel.listening(os.getpid(), port).by_tree
         child.communicate(b"\n")
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.errors import Interrupted
+from runners.errors import FleetIncomplete
 from runners.loads import LOADS, LoadFailed, LoadInvalid, LoadJob, LoadResult
 from runners.loads.fleet import load as fleet_load
 from runners.loads.fleet.merging import at, common_window, merged
@@ -180,10 +180,10 @@ def test_who_did_not_do_its_part_is_named() -> None:
         LOADS["fleet"].parse(answer(failure={"client": None, "reason": "the trial was ended", "kind": "ended"}), JOB)
 
 
-def test_a_fleet_that_does_not_come_back_interrupts_the_run() -> None:
+def test_a_fleet_that_does_not_come_back_stops_the_run() -> None:
     """So that it can be resumed, in place of failing every trial that is left."""
     failure = {"client": None, "reason": "1 of 2 clients are here (a)", "kind": "absent"}
-    with pytest.raises(Interrupted, match=r"the fleet is incomplete: 1 of 2 clients are here \(a\), after waiting"):
+    with pytest.raises(FleetIncomplete, match=r"the fleet is incomplete: 1 of 2 clients are here \(a\), after waiting"):
         LOADS["fleet"].parse(answer(failure=failure), JOB)
 
 

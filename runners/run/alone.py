@@ -1,0 +1,25 @@
+"""Two runs at once would measure each other: one at a time on a machine, for each user."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runners.errors import UnfitMachine
+from runners.tools.find import cache_folder
+
+
+@contextmanager
+def alone_on_machine() -> Iterator[None]:
+    """Hold this user's lock, UnfitMachine where another run has it: two runs at once would measure each other."""
+    lock = cache_folder() / "run.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UnfitMachine(
+                f"another run is under way (it holds {lock}); two runs at once would measure each other"
+            ) from error
+        yield

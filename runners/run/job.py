@@ -1,0 +1,162 @@
+"""A run to execute: what is planned, where it is recorded, and what is recorded already."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from runners.errors import BadInput, NothingSelected
+from runners.loads import LOADS, PACED_LOAD
+from runners.loads.fleet.master.session import FleetOptions
+from runners.plan.planning import Plan, is_here, remedy
+from runners.records import folder
+from runners.records.run import FleetInfo, Published, Run, ToolInfo
+from runners.records.trial import Trial, slug_of
+from runners.revision import commit_of
+from runners.stats.comparison import counting
+from runners.version import VERSION
+
+NetworkWish = Literal["auto", "namespace", "host"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to execute: its plan, its folder, its head, and the trials that are recorded already."""
+
+    plan: Plan
+    folder: Path
+    run: Run
+    network: NetworkWish = "auto"
+    recorded: tuple[Trial, ...] = ()
+    tune: bool = False
+    skip_gates: bool = False
+    fleet: FleetOptions | None = None
+
+
+def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
+    """Make the run folder and return the job; nothing is measured yet."""
+    began = dt.datetime.now(dt.UTC)
+    path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
+    machine = plan.matrix.machine[plan.machine]
+    blocks = plan.preset.blocks
+    run = Run(
+        kind="measured",
+        machine=plan.machine,
+        machine_title=machine.title,
+        started_at=began.isoformat(timespec="seconds"),
+        matrix=plan.text,
+        matrix_path=os.path.relpath(plan.path, path),
+        preset=plan.preset_name,
+        warmup_s=plan.preset.warmup,
+        duration_s=machine.wrk.duration or plan.preset.duration,
+        blocks=blocks.max,
+        blocks_min=blocks.min,
+        duet_blocks_min=plan.preset.duet_blocks.min,
+        duet_duration_s=plan.preset.duet.duration if plan.preset.duet else None,
+        precision=blocks.precision,
+        budget_s=plan.budget_s,
+        seed=plan.seed,
+        version=VERSION,
+        arguments=tuple(sys.argv[1:]),
+        facts=_facts(plan),
+        tools=_tool_infos(plan),
+        published=_published(plan),
+        notes=_notes(plan),
+        fleet=FleetInfo(options.clients, options.bind, options.port) if options else None,
+    )
+    return Job(plan, path, run, network, fleet=options)
+
+
+def _facts(plan: Plan) -> dict[str, str]:
+    """Return the machine's facts, and at which commit the matrix and the servers beside it are, where that is known."""
+    commit = commit_of(plan.path.resolve().parent)
+    return {**plan.facts, **({"commit": commit} if commit else {})}
+
+
+def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
+    """Return the job that finishes a run folder; BadInput where its cells can no longer be measured as they were."""
+    run = folder.read_run(path)
+    now = {cell.id for cell in plan.measurable}
+    ids = {cell for family in run.families for block in family.blocks for item in block for cell in item}
+    changed = sorted({slug_of(cell) for cell in ids - now})
+    if changed:
+        raise BadInput(
+            f"{path}: sources, tools or settings changed since this run began, so it cannot be completed"
+            f" ({', '.join(changed[:4])}{', ...' if len(changed) > 4 else ''}); start a new run"
+        )
+    if _versions(run.tools) != _versions(_tool_infos(plan)):
+        raise BadInput(f"{path}: a tool's version changed since this run began; start a new run")
+    return Job(plan, path, run, network, folder.read_trials(path), fleet=options)
+
+
+def exit_code(job: Job, trials: Sequence[Trial]) -> int:
+    """Return 0 where every cell has a valid number, 1 where some have none, 3 where nothing could be measured."""
+    planned = {cell.id for cell in job.plan.measurable if cell.program.class_ != "historic"}  # those never are valid
+    valid = {trial.cell for trial in counting(trials) if trial.verdict == "ok"}
+    if planned - valid:
+        return 1
+    return 0 if trials else NothingSelected.exit_code
+
+
+def _versions(infos: Sequence[ToolInfo]) -> dict[str, str | None]:
+    return {info.name: info.version for info in infos}
+
+
+def _tool_infos(plan: Plan) -> tuple[ToolInfo, ...]:
+    """Return the tools that the measured cells use, with the hash of the load generator's program."""
+    used = (
+        {LOADS[plan.load].tool}
+        | ({LOADS[PACED_LOAD].tool} if plan.goals else set())
+        | {name for cell in plan.measurable for name in cell.program.needs}
+    )
+    return tuple(
+        ToolInfo(name, plan.tools[name].version, plan.tools[name].path, _hash(plan.tools[name].path))
+        for name in sorted(used)
+    )
+
+
+def _hash(path: str | None) -> str | None:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None
+    except OSError:
+        return None
+
+
+def _published(plan: Plan) -> tuple[Published, ...]:
+    """Read the published runs that the matrix names, to be kept inside the run."""
+    folders = [folder.read_folder(plan.root / name) for name in plan.matrix.suite.published]
+    return tuple(Published(item.run, item.trials) for item in folders)
+
+
+def _notes(plan: Plan) -> tuple[str, ...]:
+    """Return what a reader must know before any number."""
+    notes = [plan.unpaced] if plan.unpaced else []
+    if plan.locustfile:
+        file = plan.locustfile
+        notes.append(f"Load came from the users of {file.path} (SHA-256 {file.sha256}), who ask what they want.")
+    if plan.load == "locust" and not plan.clients and not is_here(plan.tools["wrk"]):
+        notes.append(
+            "Load came from Locust (Python), because wrk is missing: these numbers are bounded by the client, not by"
+            f" the servers. {remedy(plan.tools['wrk'])}"
+        )
+    if platform.system() != "Linux":
+        notes.append("This is not Linux: CPU and connection counters are unknown here.")
+    return tuple(notes)
+
+
+def _new_folder(results: Path, name: str) -> Path:
+    """Make a folder that does not exist yet."""
+    for number in range(1, 100):
+        path = results / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+    raise BadInput(f"cannot make a run folder in {results}")
