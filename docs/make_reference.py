@@ -199,7 +199,7 @@ def check_table(_name: str, _kept: Words) -> Rows:
     rows: Rows = [("check", "name", "what is looked at", "thresholds (`[validity]`)")]
     for function in dict.fromkeys((*validity.CHECKS, *validity.PACED_CHECKS)):
         check = function(_evidence(), _limits())
-        meaning = (function.__doc__ or "").partition(": ")[2].replace("\n    ", " ").strip()
+        meaning = " ".join((function.__doc__ or "").partition(": ")[2].split())
         rows.append((f"[{check.id}](#{check.id.lower()})", check.name, meaning, _thresholds(check.id)))
     return rows
 

@@ -58,7 +58,7 @@ class FamilyInfo:
     connections: int
     mode: str
     baseline: str
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[tuple[tuple[str, ...], ...], ...] = ()
     ended_by: str | None = None
 
 

@@ -15,9 +15,8 @@ import pytest
 import tomli
 
 from docs import make_reference
-from runners import records
 from runners.matrix.cells import expand
-from runners.matrix.model import Matrix
+from runners.matrix.model import Matrix, Preset
 from runners.matrix.reading import cross_check, parse_matrix
 from runners.server import commands
 from runners.tools.find import TOOL_DATA
@@ -34,6 +33,10 @@ FRONT_DOORS = {  # how a command begins -> how the command line is called then
     ("nox", "-s", "report", "--"): ("report",),
 }
 LISTS = ("exclude", "include", "table")  # a fragment adds to these
+ANNOUNCED = re.compile(r"^.* x \d+ blocks?.* preset '([\w-]+)'.*$", re.MULTILINE)
+AMOUNT = re.compile(r"(\d+) (cell|duet)s? x (\d+) blocks?")
+PROGRESS = re.compile(r"^\[ *\d+/(\d+)\]", re.MULTILINE)
+CONCLUDED = re.compile(r"^(\d+) trials: ", re.MULTILINE)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -165,6 +168,38 @@ def test_every_command_that_is_not_run_has_options_that_exist(command: Command) 
     build_parser().parse_args(command.arguments)
 
 
+def presets_on(page: Path) -> dict[str, Preset]:
+    """Return the presets of the repository's matrix, and those that a page adds to it."""
+    document = project_matrix()
+    for block in blocks("toml"):
+        if block.page == page:
+            document = merged(document, {"preset": tomli.loads(block.text).get("preset", {})})
+    return Matrix.model_validate(with_tools(document)).preset
+
+
+ANNOUNCING = [item for item in all_commands() if ANNOUNCED.search(item.output)]
+
+
+def test_plans_and_runs_are_announced_in_transcripts() -> None:
+    """Else the next test would look at nothing."""
+    assert {item.arguments[0] for item in ANNOUNCING if item.arguments} == {"plan", "run"}
+
+
+@pytest.mark.parametrize("command", ANNOUNCING, ids=str)
+def test_a_transcript_s_blocks_and_trials_follow_from_its_preset(command: Command) -> None:
+    """Transcripts of `run` are not run, and would else keep the numbers of a preset that has changed."""
+    announced = ANNOUNCED.search(command.output)
+    assert announced
+    preset = presets_on(command.block.page)[announced[1]]
+    blocks_of = {"cell": preset.blocks.max, "duet": preset.duet_blocks.max}
+    amounts = [(int(count), kind, int(shown)) for count, kind, shown in AMOUNT.findall(announced[0])]
+    assert [(kind, shown) for _, kind, shown in amounts] == [(kind, blocks_of[kind]) for _, kind, _ in amounts]
+    planned = sum(count * blocks_of[kind] for count, kind, _ in amounts)
+    recorded = sum(count * blocks_of[kind] * (2 if kind == "duet" else 1) for count, kind, _ in amounts)
+    assert {int(total) for total in PROGRESS.findall(command.output)} <= {planned}
+    assert {int(total) for total in CONCLUDED.findall(command.output)} <= {recorded}
+
+
 def test_the_readme_shows_both_commands_on_its_first_screen() -> None:
     """Nobody should have to look for them."""
     first = text_of(ROOT / "README.md").splitlines()[:20]
@@ -215,7 +250,7 @@ def test_every_model_and_record_has_its_table() -> None:
     models = {f"<!-- table: matrix {name} -->" for name in make_reference.SCHEMA}
     kinds = {
         f"<!-- table: record {name} -->"
-        for name, kind in vars(records).items()
+        for name, kind in make_reference.RECORDS.items()
         if dataclasses.is_dataclass(kind) and name != "RunFolder"
     }
     assert {place for place in models | kinds if place not in reference} == set()
