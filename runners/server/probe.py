@@ -7,32 +7,16 @@ import errno
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from runners.matrix.model import Mode
+from runners.server.answers import MAX_HEAD_BYTES, Answer, Broken, parse_answer
 
 ANSWER_TIMEOUT_S = 2.0
 RETRY_S = 0.002
-MAX_HEAD_BYTES = 65536
 
 
 class Unanswered(Exception):
     """The server did not answer as a server must; the text says how."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One parsed response; `size_bytes` counts all of it."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    size_bytes: int
-
-    @property
-    def closes(self) -> bool:
-        """Return whether the server announces that it will close the connection."""
-        return "close" in self.headers.get("connection", "").lower()
 
 
 def port_is_free(host: str, port: int) -> bool:
@@ -120,20 +104,21 @@ def judge(answer: Answer, body: bytes) -> None:
 
 
 def read_answer(connection: socket.socket) -> Answer:
-    """Read exactly one response framed by Content-Length; bytes behind it are an error."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += _receive(connection, data)
-        if len(data) > MAX_HEAD_BYTES:
-            raise Unanswered("sends a header without end")
-    head, _, rest = data.partition(b"\r\n\r\n")
-    status, headers = _parse_head(head.decode("latin-1"))
-    length = _content_length(headers)
-    while len(rest) < length:
-        rest += _receive(connection, data)
-    if len(rest) > length:
-        raise Unanswered(f"sends {len(rest) - length} bytes more than its Content-Length of {length}")
-    return Answer(status, headers, rest, len(head) + 4 + length)
+    """Read exactly one answer; bytes behind it are an error."""
+    received = b""
+    while (parsed := _parsed(received)) is None:
+        received += _receive(connection, received)
+    answer, rest = parsed
+    if rest:
+        raise Unanswered(f"sends {len(rest)} bytes more than its answer has")
+    return answer
+
+
+def _parsed(received: bytes) -> tuple[Answer, bytes] | None:
+    try:
+        return parse_answer(received)
+    except Broken as error:
+        raise Unanswered(str(error)) from error
 
 
 def _receive(connection: socket.socket, so_far: bytes) -> bytes:
@@ -142,19 +127,3 @@ def _receive(connection: socket.socket, so_far: bytes) -> bytes:
         seen = f" after {so_far[:60]!r}" if so_far else ""
         raise Unanswered(f"closes the connection before its answer is whole{seen}")
     return chunk
-
-
-def _parse_head(head: str) -> tuple[int, dict[str, str]]:
-    first, *lines = head.split("\r\n")
-    words = first.split(" ", 2)
-    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
-        raise Unanswered(f"answers {first[:60]!r}, which is not an HTTP status line")
-    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return int(words[1]), headers
-
-
-def _content_length(headers: dict[str, str]) -> int:
-    length = headers.get("content-length", "")
-    if not length.isdigit():
-        raise Unanswered("answers without a Content-Length that is a number")
-    return int(length)

@@ -12,8 +12,9 @@ from pathlib import Path
 from runners.errors import UnfitMachine
 from runners.matrix.cells import Cell
 from runners.records.trial import Check, Command, Verdict
+from runners.server.answers import Answer
 from runners.server.commands import Words, fill, fill_text
-from runners.server.probe import Answer, Unanswered, port_is_free, probe, wait_until_listening
+from runners.server.probe import Unanswered, port_is_free, probe, wait_until_listening
 from runners.system import kernel
 from runners.system.machine import Layout, format_cpus
 from runners.system.processes import Stopped, describe_exit, start, stop

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from runners.loads import LOADS, Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
 from runners.matrix.cells import Cell
 from runners.records.trial import Check, Command
-from runners.server.probe import Answer
+from runners.server.answers import Answer
 from runners.server.process import Logs, Programs, ServerProcess, TrialFailed, TrialInvalid, tail_of
 from runners.system.machine import Layout
 from runners.system.network import Network

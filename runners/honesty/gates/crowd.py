@@ -6,9 +6,9 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from runners.honesty.gates.answers import Broken
 from runners.honesty.gates.talk import Unknown, Visit
 from runners.honesty.gates.usage import descriptors
+from runners.server.answers import Broken
 
 LEAVERS = 60
 CROWD = 1100

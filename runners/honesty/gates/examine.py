@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runners.honesty.gates import crowd, garbage, single, slow
-from runners.honesty.gates.answers import Broken
 from runners.honesty.gates.talk import OUR_LACKS, Target, Unknown, Visit
 from runners.records.run import Gate
 from runners.records.trial import Outcome
+from runners.server.answers import Broken
 
 Need = Literal["always", "realistic", "kept", "never"]
 

@@ -6,8 +6,8 @@ import contextlib
 import re
 from collections.abc import Mapping
 
-from runners.honesty.gates.answers import Broken
 from runners.honesty.gates.talk import Reset, Silent, Visit
+from runners.server.answers import Broken
 
 REACTION_S = 1.0
 ERROR_LINE = re.compile(rb"HTTP/1\.[01] [45][0-9]{2}( .*)?")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
-from runners.honesty.gates.answers import Answer, Broken
 from runners.honesty.gates.talk import Talk, Visit
+from runners.server.answers import Answer, Broken
 
 REQUESTS = 100
 PIPELINED = 16

@@ -6,9 +6,9 @@ import select
 import time
 from collections.abc import Callable
 
-from runners.honesty.gates.answers import Answer, Broken, parse_answer
 from runners.honesty.gates.talk import PATIENCE_S, Closed, Reset, Silent, Talk, Visit
 from runners.honesty.gates.usage import memory_bytes
+from runners.server.answers import Answer, Broken, parse_answer
 
 UNREAD = 100_000
 MORE_UNREAD = 200_000  # of a server that seems to hold all of them

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
-from runners.honesty.gates.answers import SHOWN_BYTES, Answer, Broken, parse_answer, shown
+from runners.server.answers import SHOWN_BYTES, Answer, Broken, parse_answer, shown
 
 PATIENCE_S = 3.0
 MAX_UNREAD_BYTES = 4 * 1024**2

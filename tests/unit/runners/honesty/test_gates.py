@@ -14,9 +14,9 @@ from runners.errors import BadInput
 from runners.honesty import gates
 from runners.honesty.gates import Target
 from runners.honesty.gates.__main__ import main, words
-from runners.honesty.gates.answers import Answer, Broken, parse_answer
 from runners.honesty.gates.slow import Tally
 from runners.records.run import Gate, Honesty
+from runners.server.answers import Answer, Broken, parse_answer
 from speedup import checking
 from tests.support.fake_http import FakeServer
 

@@ -128,6 +128,15 @@ def test_an_answer_may_come_in_any_pieces(cuts: list[int]) -> None:
         assert probe("127.0.0.1", port, "/", "persistent", BODY).body == BODY
 
 
+def test_an_answer_may_come_in_chunks() -> None:
+    """As the gates allow, too; all of it counts."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = head + b"6\r\nHello \r\n5\r\nWorld\r\n0\r\n\r\n"
+    with serving(answering(answer, answer)) as port:
+        found = probe("127.0.0.1", port, "/", "persistent", BODY)
+    assert (found.body, found.size_bytes) == (BODY, len(answer))
+
+
 @pytest.mark.parametrize("headers", ["content-length: 11", "CONTENT-LENGTH:11", "Content-Length:   11  "])
 def test_headers_may_be_written_in_any_case_and_spacing(headers: str) -> None:
     """As HTTP allows."""
@@ -142,19 +151,20 @@ def test_headers_may_be_written_in_any_case_and_spacing(headers: str) -> None:
         (response(b"Hello Wor1d"), r"answers the body b'Hello Wor1d', not b'Hello World'"),
         (response(b""), r"answers the body b'', not b'Hello World'"),
         (response(length=12), "closes the connection before its answer is whole"),
-        (response(length=10), "sends 1 bytes more than its Content-Length of 10"),
+        (response(length=10), "sends 1 bytes more than its answer has"),
         (response(status="404 Not Found"), "answers status 404, not 200"),
         (response(status="503"), "answers status 503, not 200"),
-        (b"HTTP/1.1 200 OK\r\n\r\n" + BODY, "answers without a Content-Length that is a number"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "answers without a Content-Length that is a number"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "answers without a Content-Length that is a number"),
-        (response() * 2, f"sends {len(response())} bytes more than its Content-Length of 11"),
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "answers 'SSH-2.0-OpenSSH', which is not an HTTP status line"),
-        (b"\x00\xff\r\n\r\n", "which is not an HTTP status line"),
-        (b"HTTP/1.1 abc\r\n\r\n", "which is not an HTTP status line"),
-        (b"garbage", "closes the connection before its answer is whole after b'garbage'"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + BODY, "an answer has neither a Content-Length nor chunks"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "its Content-Length is 'x'"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "its Content-Length is '-1'"),
+        (response() * 2, f"sends {len(response())} bytes more than its answer has"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "its status line is 'SSH-2.0-OpenSSH'"),
+        (b"\x00\xff\r\n\r\n", r"its status line is '\x00\xff'"),
+        (b"HTTP/1.1 abc\r\n\r\n", "its status line is HTTP/1.1 'abc'"),
+        (b"garbage", "what it sends does not begin like an answer: 'garbage'"),
+        (b"HTTP/1.1 2", "closes the connection before its answer is whole after b'HTTP/1.1 2'"),
         (b"", "closes the connection before its answer is whole"),
-        (b"x" * 70_000, "sends a header without end"),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"x" * 70_000, "the head of its answer does not end within 65536 bytes"),
         (CLOSING, "answers Connection: close on a persistent connection"),
     ],
     ids=str,

@@ -22,12 +22,16 @@ class Broken(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer as it came over the wire; header names are in lower case, repeated headers are joined by commas."""
+    """One answer as it came over the wire, `size_bytes` in all.
+
+    Header names are in lower case, repeated headers are joined by commas.
+    """
 
     version: str
     status: int
     headers: dict[str, str]
     body: bytes
+    size_bytes: int = 0
 
     @property
     def closes(self) -> bool:
@@ -47,7 +51,10 @@ def parse_answer(received: bytes, *, bodiless: bool = False) -> tuple[Answer, by
     headers = _headers(lines)
     empty = bodiless or status in {204, 304} or status < 200
     framed = (b"", rest) if empty else _body(headers, rest)
-    return framed and (Answer(version, status, headers, framed[0]), framed[1])
+    if framed is None:
+        return None
+    body, behind = framed
+    return Answer(version, status, headers, body, len(received) - len(behind)), behind
 
 
 def shown(data: bytes) -> str:
