@@ -160,7 +160,7 @@ def test_headers_may_be_written_in_any_case_and_spacing(headers: str) -> None:
         (response() * 2, f"sends {len(response())} bytes more than its answer has"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "its status line is 'SSH-2.0-OpenSSH'"),
         (b"\x00\xff\r\n\r\n", r"its status line is '\x00\xff'"),
-        (b"HTTP/1.1 abc\r\n\r\n", "its status line is HTTP/1.1 'abc'"),
+        (b"HTTP/1.1 abc\r\n\r\n", "its status line is 'HTTP/1.1 abc'"),
         (b"garbage", "what it sends does not begin like an answer: 'garbage'"),
         (b"HTTP/1.1 2", "closes the connection before its answer is whole after b'HTTP/1.1 2'"),
         (b"", "closes the connection before its answer is whole"),
