@@ -325,10 +325,12 @@ class Tool(Section):
     library: str | None = Field(None, description="A shared library to look for instead of a program.")
     header: str | None = Field(None, description="A C or C++ header to look for instead of a program.")
     nimble: str | None = Field(None, description="A package of nimble's to look for instead of a program.")
-    debian: Words = Field((), description="Debian packages that bring it.")
+    debian: Words = Field((), description='Debian packages that install it; "a | b": the first that exists.')
     relocatable: bool = Field(default=False, description="Its Debian packages also work unpacked in the user's cache.")
-    starts_service: bool = Field(
-        default=False, description="Its Debian package would start a service, so it is unpacked, never installed."
+    services: Words = Field(
+        (),
+        description="Services that its Debian packages would start. They never run: relocatable packages are unpacked"
+        " instead of installed, and the services of other packages are disabled.",
     )
     brew: str | None = Field(None, description="Homebrew formula that brings it.")
     wheel: Wheel | None = Field(None, description="Python wheels that bring it into the user's cache.")

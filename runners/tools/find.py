@@ -15,7 +15,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from runners import resources
 from runners.matrix.model import Tool
 
 VERSION_DEADLINE_S = 5.0
+ADMIN_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on an ordinary user's PATH in Debian
 HEADER_FOLDERS = ("/usr/local/include", "/usr/include", "/opt/homebrew/include")
 CANNOT_RUN = (None, 126, 127)  # how sh and env say that there is no such program
 TOOL_DATA = Path(__file__).with_name("tools.toml")
@@ -84,13 +85,19 @@ def cache_folder() -> Path:
 
 def this_host() -> Host:
     """Return this machine as it is now; the only effects are a look at the environment and `sudo -n true`."""
-    path = os.environ.get("PATH", os.defpath)
+    path = search_path(os.environ.get("PATH", os.defpath))
     return Host(
         path=path,
         cache=cache_folder(),
         requirements=resources.root() / "requirements",
         privilege=privilege(path),
     )
+
+
+def search_path(path: str) -> str:
+    """Return a PATH that also finds what only administrators have on theirs, such as nginx, ip and sshd."""
+    folders = path.split(os.pathsep)
+    return os.pathsep.join([*folders, *(folder for folder in ADMIN_FOLDERS if folder not in folders)])
 
 
 def privilege(path: str) -> Privilege:
@@ -155,15 +162,20 @@ def ways(tool: Tool, host: Host) -> tuple[Way, ...]:
 def brings(tool: Tool, host: Host) -> str | None:
     """Return what a person types to get the tool, None if nothing known to us brings it."""
     possible = ways(tool, host)
-    if possible and possible[0] != "package":
+    if possible and (possible[0] != "package" or tool.services):
         return f"{resources.command_line()} doctor --install"
-    if tool.debian and host.has("apt-get") and not tool.starts_service:
-        return shlex.join([*(["sudo"] if host.privilege != "root" else []), "apt-get", "install", *tool.debian])
+    if tool.debian and host.has("apt-get") and not tool.services:
+        return shlex.join([*(["sudo"] if host.privilege != "root" else []), "apt-get", *apt_words(tool.debian)])
     if tool.brew and host.has("brew"):
         return shlex.join(["brew", "install", tool.brew])
     if tool.nimble and host.has("nimble"):
         return shlex.join(["nimble", "install", tool.nimble])
     return None
+
+
+def apt_words(packages: Sequence[str]) -> list[str]:
+    """Return what apt-get is told to install packages; only `satisfy` knows alternatives such as "a | b"."""
+    return ["satisfy" if any("|" in package for package in packages) else "install", *packages]
 
 
 def launcher_folder(host: Host) -> Path:
@@ -215,7 +227,7 @@ def library_folders(folder: Path) -> tuple[Path, ...]:
 
 def _ways(tool: Tool, host: Host) -> Iterator[Way]:
     debian = bool(tool.debian) and host.has("apt-get")
-    if debian and host.privilege != "none" and not tool.starts_service:
+    if debian and host.privilege != "none" and not (tool.services and tool.relocatable):
         yield "package"
     if tool.wheel is not None and (host.requirements / f"{tool.wheel.requirements}.txt").is_file():
         yield "wheel"

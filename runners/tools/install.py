@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,13 +25,25 @@ from pathlib import Path
 from typing import IO
 
 from runners.matrix.model import Tool
-from runners.tools.find import Host, ToolStatus, Way, cached_folder, find_tools, launcher_folder, launchers, ways
+from runners.tools.find import (
+    Host,
+    ToolStatus,
+    Way,
+    apt_words,
+    cached_folder,
+    find_tools,
+    launcher_folder,
+    launchers,
+    ways,
+)
 
 STEP_DEADLINE_S = 900.0
 STOP_DEADLINE_S = 10.0
 FRESH_LISTS_S = 24 * 3600.0
 ABANDONED_S = 24 * 3600.0
 APT_LISTS = Path("/var/lib/apt/lists")
+POLICY = Path("/usr/sbin/policy-rc.d")
+WITHOUT_SERVICES = Path(__file__).with_name("without_services.sh")
 APT_OPTIONS = ("-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3")
 QUIET = {
     "DEBIAN_FRONTEND": "noninteractive",
@@ -150,22 +162,29 @@ def _explained(status: ToolStatus, failure: str | None) -> ToolStatus:
 
 def bring_packages(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
     """Install Debian packages, all at once, else tool by tool; return the failures."""
-    apt = [*_as_root(host), "apt-get", *APT_OPTIONS]
     try:
         if _are_stale(APT_LISTS):
-            steps.run("apt-get update", [*apt, "update"])
+            steps.run("apt-get update", [*_as_root(host), "apt-get", *APT_OPTIONS, "update"])
     except StepFailed:
         pass  # the packages may still be in reach; if not, what follows says why
-    install = [*apt, "install", "-y", "--no-install-recommends"]
     try:
-        packages = [package for tool in wanted.values() for package in tool.debian]
-        steps.run("apt-get install", [*install, *packages])
+        _install_packages(wanted.values(), host, steps)
     except StepFailed as failed:
         if len(wanted) == 1:
             return dict.fromkeys(wanted, str(failed))
     else:
         return {}
-    return _each(wanted, lambda _, tool: steps.run("apt-get install", [*install, *tool.debian]))
+    return _each(wanted, lambda _, tool: _install_packages([tool], host, steps))
+
+
+def _install_packages(wanted: Collection[Tool], host: Host, steps: Steps) -> None:
+    """Install packages of tools; nothing that is installed is removed for them, and no service starts."""
+    packages = [package for tool in wanted for package in tool.debian]
+    services = " ".join(service for tool in wanted for service in tool.services)
+    quietly = [*_as_root(host), "sh", str(WITHOUT_SERVICES), str(POLICY), services]
+    verb, *words = apt_words(packages)
+    options = ["-y", "--no-install-recommends", "--no-remove"]
+    steps.run("apt-get install", [*quietly, "apt-get", *APT_OPTIONS, verb, *options, *words])
 
 
 def bring_wheels(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:

@@ -84,3 +84,20 @@ def test_the_field_waits_until_it_is_asked_for(server: str) -> None:
     """The first answer must come within minutes."""
     assert server in FIELD
     assert not any(planned.cell.program.server == server for planned in selected(*MATRIX.suite.groups))
+
+
+@pytest.mark.parametrize(
+    ("command", "tools"),
+    [
+        ("nim", {"cc"}),
+        ("nim22", {"cc"}),
+        ("cargo", {"cc"}),
+        ("uws-cc", {"cc", "libuv"}),
+        ("crystal", {"cc", "openssl", "zlib"}),
+    ],
+)
+def test_a_server_names_what_its_compiler_takes_for_granted(command: str, tools: set[str]) -> None:
+    """On a machine without them its row is unavailable, with the reason, instead of a build that fails."""
+    servers = {name: {*server.needs} for name, server in MATRIX.server.items() if server.build[:1] == (command,)}
+    assert servers
+    assert {name: tools - needs for name, needs in servers.items() if tools - needs} == {}

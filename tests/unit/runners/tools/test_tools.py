@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -30,8 +31,10 @@ from runners.tools.find import (
     launcher_folder,
     launchers,
     privilege,
+    search_path,
     serving,
     short_version,
+    this_host,
     tool_environment,
     version_line,
     ways,
@@ -41,6 +44,7 @@ from speedup import doctor
 
 ZOOM = Tool(title="Zoom", commands=("zoom", "zoom2"), debian=("zoom-bin",), hint="Ask around.")
 UNPACKED = ZOOM.model_copy(update={"relocatable": True})
+SERVICE = ZOOM.model_copy(update={"services": ("zoomd",)})
 WHEEL = Tool(
     commands=("zoom",),
     wheel=Wheel(requirements="zoom", commands={"zoom": ("{env}/bin/python", "-P", "-m", "zoom")}),
@@ -82,11 +86,12 @@ class FakeMachine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     """Return a machine without any tool, whose package lists are missing."""
-    for folder in ("bin", "requirements", "lists"):
+    for folder in ("bin", "requirements", "lists", "sbin"):
         (tmp_path / folder).mkdir()
-    for name in ("sh", "env", "cat", "chmod", "mkdir", "touch", "sleep"):
+    for name in ("sh", "env", "cat", "chmod", "mkdir", "touch", "sleep", "flock", "grep", "rm", "true"):
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
     monkeypatch.setattr(provide, "APT_LISTS", tmp_path / "lists")
+    monkeypatch.setattr(provide, "POLICY", tmp_path / "sbin/policy-rc.d")
     return FakeMachine(tmp_path)
 
 
@@ -185,6 +190,20 @@ def test_a_missing_tool_says_what_brings_it(machine: FakeMachine) -> None:
     assert ordinary.reason == "zoom or zoom2 is not on the PATH"
 
 
+def test_whoever_installs_a_service_by_hand_would_start_it(machine: FakeMachine) -> None:
+    """So root is told of the way that does not, and others are told nothing."""
+    machine.program("apt-get", "exit 0")
+    assert found_on(machine, SERVICE, "root").brings == "python -m speedup doctor --install"
+    assert found_on(machine, SERVICE).brings is None
+
+
+def test_what_only_administrators_have_on_their_path_is_found_last() -> None:
+    """In Debian, nginx, ip and sshd lie there, and any user can start them."""
+    assert search_path("/usr/sbin:/usr/bin:/bin") == "/usr/sbin:/usr/bin:/bin:/usr/local/sbin:/sbin"
+    assert this_host().path.startswith(os.environ["PATH"])
+    assert {"/usr/sbin", "/usr/local/sbin"} <= set(this_host().path.split(":"))
+
+
 def test_without_apt_a_formula_is_named(machine: FakeMachine) -> None:
     """Homebrew is never started by us, only named."""
     machine.program("brew", "exit 0")
@@ -194,10 +213,10 @@ def test_without_apt_a_formula_is_named(machine: FakeMachine) -> None:
 
 
 def test_the_ways_to_a_tool_depend_on_rights_and_on_what_is_there(machine: FakeMachine) -> None:
-    """Packages come first where they are allowed; a package that starts a service is only ever unpacked."""
+    """Packages come first where they are allowed; one that brings a service is unpacked if it works like that."""
     (machine.folder / "requirements/zoom.txt").touch()
     both = WHEEL.model_copy(update={"debian": ("zoom-bin",)})
-    service = UNPACKED.model_copy(update={"starts_service": True})
+    service = UNPACKED.model_copy(update={"services": ("zoom",)})
     assert ways(both, machine.host("root")) == ("wheel",)
     for command in ("apt-get", "dpkg-deb"):
         machine.program(command, "exit 0")
@@ -205,6 +224,7 @@ def test_the_ways_to_a_tool_depend_on_rights_and_on_what_is_there(machine: FakeM
     assert ways(both, machine.host()) == ("wheel",)
     assert ways(UNPACKED, machine.host("sudo")) == ("package", "unpack")
     assert ways(service, machine.host("root")) == ("unpack",)
+    assert ways(SERVICE, machine.host("root")) == ("package",)
     assert ways(ZOOM, machine.host()) == ()
 
 
@@ -221,7 +241,7 @@ def test_sudo_counts_only_if_it_asks_nothing(machine: FakeMachine, monkeypatch: 
 FAKE_APT = """echo "apt-get $*" >> "{calls}"
 case "$*" in
   *nowhere-bin*) echo 'E: Unable to locate package nowhere-bin'; exit 100 ;;
-  *" install "*) printf '#!/bin/sh\\necho zoom 3.2\\n' > "{bin}/zoom"; chmod +x "{bin}/zoom" ;;
+  *" install "*|*" satisfy "*) printf '#!/bin/sh\\necho zoom 3.2\\n' > "{bin}/zoom"; chmod +x "{bin}/zoom" ;;
 esac"""
 
 
@@ -236,7 +256,73 @@ def test_root_installs_packages_after_fetching_the_missing_lists(machine: FakeMa
     status = installed_on(machine, ZOOM, "root")
     assert (status.status, status.source, status.version) == ("found", "system", "zoom 3.2")
     assert [call.split()[-1] for call in machine.calls_made()] == ["update", "zoom-bin"]
-    assert "install -y --no-install-recommends zoom-bin" in machine.calls_made()[-1]
+    assert machine.calls_made()[-1].endswith("install -y --no-install-recommends --no-remove zoom-bin")
+
+
+def test_of_alternative_packages_apt_chooses_the_first_that_exists(machine: FakeMachine) -> None:
+    """Names differ between releases; a person is told the same command."""
+    with_fake_apt(machine)
+    either = ZOOM.model_copy(update={"debian": ("zoom-new | zoom-bin",)})
+    assert found_on(machine, either, "root").brings == "apt-get satisfy 'zoom-new | zoom-bin'"
+    assert installed_on(machine, either, "root").status == "found"
+    assert machine.calls_made()[-1].endswith("satisfy -y --no-install-recommends --no-remove zoom-new | zoom-bin")
+
+
+ASKING_APT = """case "$*" in *" install "*) "{policy}" zoomd start; echo "zoomd: $?" >> "{calls}"; {then} ;; esac"""
+
+
+def policy_of(machine: FakeMachine, then: str = "exit 0") -> Path:
+    """Give the machine an apt-get whose packages ask whether they may start zoomd, and return whom they ask."""
+    policy = machine.folder / "sbin/policy-rc.d"
+    machine.program("apt-get", ASKING_APT.format(policy=policy, calls=machine.calls, then=then))
+    machine.program("update-rc.d", f'echo "update-rc.d $*" >> "{machine.calls}"')
+    return policy
+
+
+@pytest.mark.parametrize("then", ["exit 0", "exit 100"], ids=["installed", "failed"])
+def test_no_package_may_start_a_service_while_it_is_installed(machine: FakeMachine, then: str) -> None:
+    """101 is the policy's no; whatever becomes of the installation, the policy does not stay."""
+    policy = policy_of(machine, then)
+    installed_on(machine, ZOOM, "root")
+    assert machine.calls_made() == ["zoomd: 101"]
+    assert not policy.exists()
+
+
+def test_a_policy_that_is_there_decides_and_stays(machine: FakeMachine) -> None:
+    """The machine's owner wrote it."""
+    policy = policy_of(machine)
+    policy.write_text("#!/bin/sh\nexit 104\n", encoding="utf-8")
+    policy.chmod(0o755)
+    installed_on(machine, ZOOM, "root")
+    assert machine.calls_made() == ["zoomd: 104"]
+    assert policy.exists()
+
+
+def test_a_policy_that_a_kill_has_left_behind_permits_everything_and_removes_itself(machine: FakeMachine) -> None:
+    """Power cuts leave it, too, and nobody would look for it months later."""
+    policy = policy_of(machine, "kill -9 $PPID")
+    installed_on(machine, ZOOM, "root")
+    assert policy.exists()
+    subprocess.run(["flock", policy.parent, "true"], check=True)  # what is left of the installation ends
+    subprocess.run([policy, "zoomd", "start"], env={"PATH": machine.host().path}, check=True)
+    assert not policy.exists()
+
+
+def test_a_policy_that_was_left_behind_does_not_last_longer_than_the_next_installation(machine: FakeMachine) -> None:
+    """It is taken for ours, not for the owner's."""
+    policy = policy_of(machine, "kill -9 $PPID")
+    installed_on(machine, ZOOM, "root")
+    policy_of(machine)
+    installed_on(machine, ZOOM, "root")
+    assert machine.calls_made() == ["zoomd: 101", "zoomd: 101"]
+    assert not policy.exists()
+
+
+def test_a_service_that_is_installed_does_not_start_with_the_machine_either(machine: FakeMachine) -> None:
+    """Its package enables it."""
+    policy_of(machine)
+    installed_on(machine, SERVICE, "root")
+    assert machine.calls_made() == ["zoomd: 101", "update-rc.d zoomd disable"]
 
 
 def test_fresh_lists_are_not_fetched_again(machine: FakeMachine) -> None:
