@@ -124,10 +124,13 @@ def test_filters_leave_the_rows_of_the_languages_that_are_chosen(page: Page) -> 
     assert names(page) == before
 
 
-def test_another_base_gives_ratios_without_intervals_and_says_so(page: Page) -> None:
+def test_another_baseline_gives_ratios_without_intervals_and_says_so(page: Page) -> None:
     """Of the rows that can be compared with it; no verdict follows; the baseline in the matrix brings all back."""
     before = page.evaluate("[column('ratio'), column('verdict')]")
     page.evaluate("var choice = tools().querySelector('select'); choice.selectedIndex = 1; choice.onchange()")
+    options = page.evaluate("[...choice.options].map(option => option.textContent)")
+    assert options[0] == "asynchttp"
+    assert options.count("asynchttp") == 1
     rows = page.evaluate("lines().filter(row => row.dataset.row).map(row => "
                          "[row.dataset.row, cell(row, 'rate').dataset.v, cell(row, 'ratio').innerText])")  # fmt: skip
     chosen = page.evaluate("choice.value")
