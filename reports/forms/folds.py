@@ -161,15 +161,22 @@ def _summary(row: Row, trials: Sequence[Trial]) -> str:
 
 
 def _label(trial: Trial, slugs: Mapping[str, str]) -> str:
-    """Return "3", "3 again", "3 with epoll/t1/c64/persistent" (a duet), "3 paced"."""
+    """Return "3", "3 again", "3 with epoll/t1/c64/persistent" (a duet), "3 confirm, misses p99 < 2ms"."""
     words = ["\u2013" if trial.block is None else str(trial.block + 1)]
     words += ["again"] if trial.attempt else []
     beside = _beside(trial, slugs)
     if beside:
         words.append(f"with {beside}")
     elif not is_solo(trial):
-        words.append(trial.design or "")
+        words.append(f"{trial.design}{_answered(trial)}")
     return " ".join(words)
+
+
+def _answered(trial: Trial) -> str:
+    """Return whether a trial met the objective that it was asked about; empty where it was asked nothing."""
+    if trial.objective is None or trial.objective_met is None:
+        return ""
+    return f", {'meets' if trial.objective_met else 'misses'} {trial.objective}"
 
 
 def _beside(trial: Trial, slugs: Mapping[str, str]) -> str:
