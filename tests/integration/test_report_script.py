@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reports.forms.html import write_report
+from reports.forms.writing import write_as
 from tests.integration.chromium import BROWSER, Chromium, Page
 from tests.support.example_run import example_run, hostile, hostile_matrix, write_example, write_folder
 
@@ -40,7 +40,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return where the synthetic run's report lies."""
-    return write_report(write_example(tmp_path_factory.mktemp("script") / "run")).as_uri()
+    return write_as([write_example(tmp_path_factory.mktemp("script") / "run")], "html").as_uri()
 
 
 def opened(browser: Chromium, url: str) -> Page:
@@ -224,7 +224,7 @@ def test_hostile_names_stay_text_in_the_controls(browser: Chromium, tmp_path: Pa
     run, trials, logs = example_run(2)
     run = dataclasses.replace(hostile(run), matrix=hostile_matrix(run.matrix))
     made = write_folder(tmp_path / "bad", run, hostile(trials), logs)
-    page = opened(browser, write_report(made).as_uri())
+    page = opened(browser, write_as([made], "html").as_uri())
     page.evaluate("document.querySelectorAll('.controls input').forEach(each => each.click())")
     page.evaluate("document.querySelectorAll('th[data-c=name] button').forEach(each => each.click())")
     page.evaluate("document.querySelectorAll('.tools select').forEach(each => "

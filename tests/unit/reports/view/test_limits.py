@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks.report_scale import write_synthetic
 from reports.forms.folds import build_folds
-from reports.forms.html import render_report, write_report
+from reports.forms.html import render_report
+from reports.forms.writing import write_as
 from reports.plots.bars import MOST_BARS, bars_note, drawn_rows
 from reports.tables.tables import build_tables
 from reports.view import limits
@@ -88,7 +89,7 @@ def test_a_very_large_run_has_its_tables_only(large: Path, monkeypatch: pytest.M
     monkeypatch.setattr(limits, "MOST_FOLDED", 500)
     folder = read_for_report(large)
     lean = build_tables(view_run(folder))
-    text = write_report(large).read_text(encoding="utf-8")
+    text = write_as([large], "html").read_text(encoding="utf-8")
 
     assert all(trial.evidence is None and trial.latency is None for trial in folder.trials)
     assert [(row.label, row.rps, ratios(row)) for table in lean for row in table.measured] == [
