@@ -126,7 +126,7 @@
   function rebase({ baseline, rows, choice, said }) {
     if (!baseline) return;
     const wanted = view.baseline[baseline];
-    const to = rows.find((row) => row.dataset.row && row.dataset.row === wanted && !("isBase" in row.dataset));
+    const to = rows.find((row) => row.dataset.row && row.dataset.row === wanted && !("isBaseline" in row.dataset));
     for (const row of rows) {
       const changed = to && [to.dataset.like, undefined].includes(row.dataset.like); // a row without has published numbers
       for (const cell of all("[data-of]", row)) put(cell, changed ? ratioText(cell, row, to) : null);
@@ -259,15 +259,15 @@
     });
     const columns = make("details", {}, make("summary", { textContent: "Columns" }), make("div", {}, ...boxes));
     const few = boxes.length < 4; // nobody needs to hide one of so few
-    const tools = [...(of.baseline === of.name ? addBase(of) : []), ...(few ? [] : [columns]), of.note];
+    const tools = [...(of.baseline === of.name ? addBaseline(of) : []), ...(few ? [] : [columns]), of.note];
     const place = of.table.closest(".scroll");
     place.before(make("div", { className: "tools" }, ...tools));
     if (of.said) place.after(of.said);
   }
 
-  function addBase(of) {
-    const usual = of.rows.filter((row) => "isBase" in row.dataset).map(shownName).join(", ");
-    const rows = of.rows.filter((row) => row.dataset.row && !("isBase" in row.dataset));
+  function addBaseline(of) {
+    const usual = of.rows.filter((row) => "isBaseline" in row.dataset).map(shownName).join(", ");
+    const rows = of.rows.filter((row) => row.dataset.row && !("isBaseline" in row.dataset));
     if (!rows.length) return [];
     const options = rows.map((row) => make("option", { value: row.dataset.row, textContent: shownName(row) }));
     of.choice = make("select", {}, make("option", { value: "", textContent: usual }), ...options);
@@ -277,7 +277,7 @@
       else delete view.baseline[of.name];
       changed(of.choice.value ? "Ratios are computed anew, without intervals" : "Ratios as in the report");
     };
-    return [make("label", {}, "Base ", of.choice)];
+    return [make("label", {}, "Baseline ", of.choice)];
   }
 
   function unfoldForPrint() {

@@ -161,7 +161,7 @@ def _cell(value: Value) -> Value:
 TRIAL_COLUMNS = (
     "design", "block", "attempt", "verdict", "bound", "requests", "duration_us", "requests_per_s",
     "server_cpu_us_per_request", "client_cpu_us_per_request", "machine_cpu_us_per_request", "rss_bytes",
-    "offered_per_s", "cost_log_ratio",
+    "offered_per_s", "cost_log_ratio", "objective", "objective_met",
 )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from reports.plots.sparks import Counter as Counted
 from reports.plots.sparks import counters, highest, spark, throughput
 from reports.trust.checks import WORDS, CheckLine, CheckRow, Saw, check_line, check_rows
 from reports.view.latency import Latency, latency_of
-from reports.view.limits import MOST_OUTPUTS, MOST_WATCHED
+from reports.view.limits import MOST_OUTPUTS, MOST_WATCHED, Limits
 from reports.view.rows import Row, cell_row, count_reasons, plural
 from reports.view.view import RunView, is_solo
 from runners.records.run import CellInfo
@@ -92,17 +91,17 @@ def build_folds(view: RunView) -> tuple[Fold, ...]:
     if not view.limits.folds:
         return ()
     cells = [cell for cell in view.cells if cell.status in ("planned", "failed") or cell.id in view.every]
-    telling = _telling([view.every.get(cell.id, ()) for cell in cells])
+    telling = _telling([view.every.get(cell.id, ()) for cell in cells], view.limits)
     slugs = {cell.id: cell.slug for cell in view.cells}
     return tuple(_fold(cell, view, slugs, telling) for cell in cells)
 
 
-def _telling(cells: Sequence[Sequence[Trial]]) -> AbstractSet[int]:
-    """Return the ids of the trials whose output is shown: what does not count, then each cell's first, then all."""
+def _telling(cells: Sequence[Sequence[Trial]], limits: Limits) -> AbstractSet[int]:
+    """Return the ids of the trials whose commands and output are shown, as `Limits.outputs` says."""
     every = [trial for trials in cells for trial in trials]
-    wanted = [trial for trial in every if trial.verdict != "ok"]
-    wanted += [trials[0] for trials in cells if trials]
-    return set(itertools.islice(dict.fromkeys(map(id, wanted + every)), max(MOST_OUTPUTS, len(cells))))
+    bad = [trial for trial in every if trial.verdict != "ok"][:MOST_OUTPUTS]
+    first = [trials[0] for trials in cells if trials]
+    return {id(trial) for trial in (every if limits.all_outputs else first + bad)}
 
 
 def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: AbstractSet[int]) -> Fold:
@@ -161,15 +160,22 @@ def _summary(row: Row, trials: Sequence[Trial]) -> str:
 
 
 def _label(trial: Trial, slugs: Mapping[str, str]) -> str:
-    """Return "3", "3 again", "3 with epoll/t1/c64/persistent" (a duet), "3 paced"."""
+    """Return "3", "3 again", "3 with epoll/t1/c64/persistent" (a duet), "3 confirm, misses p99 < 2ms"."""
     words = ["\u2013" if trial.block is None else str(trial.block + 1)]
     words += ["again"] if trial.attempt else []
     beside = _beside(trial, slugs)
     if beside:
         words.append(f"with {beside}")
     elif not is_solo(trial):
-        words.append(trial.design or "")
+        words.append(f"{trial.design}{_answered(trial)}")
     return " ".join(words)
+
+
+def _answered(trial: Trial) -> str:
+    """Return whether a trial met the objective that it was asked about; empty where it was asked nothing."""
+    if trial.objective is None or trial.objective_met is None:
+        return ""
+    return f", {'meets' if trial.objective_met else 'misses'} {trial.objective}"
 
 
 def _beside(trial: Trial, slugs: Mapping[str, str]) -> str:

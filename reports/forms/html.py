@@ -1,19 +1,13 @@
-"""The report: one HTML file that holds everything and loads nothing.
-
-`write_report` makes it from a run folder; from the same folder it makes the same bytes.
-"""
+"""The report as one HTML file that loads nothing; the same run folders give the same bytes."""
 
 from __future__ import annotations
 
 import base64
-import gc
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -33,10 +27,9 @@ from reports.tables.modes import ModeTable, mode_table
 from reports.tables.scaling import Scaling, scalings
 from reports.view.clean import clean
 from reports.view.families import blocks_line, blocks_note, noise_line
-from reports.view.limits import MOST_ORDER, read_for_report
+from reports.view.limits import MOST_ORDER
 from reports.view.rows import digits, needs
 from reports.view.view import RunView, view_run
-from runners.records.folder import REPORT_FILE, replace_file
 from runners.records.run import Published, RunFolder
 from runners.records.trial import slug_of
 from runners.resources import root
@@ -69,26 +62,6 @@ class Part(Summary):
     downloads: tuple[Download, ...]
     build_outputs: dict[str, str]
     order: tuple[str, ...]
-
-
-def write_report(folder: Path, *, extra: Sequence[Path] = ()) -> Path:
-    """Write report.html into a run folder, whole or not at all, and return its path; `extra` runs follow the first."""
-    file = folder / REPORT_FILE
-    with uncollected():
-        replace_file(file, render_report([read_for_report(path) for path in (folder, *extra)]))
-    return file
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Keep Python from looking for garbage: millions of values are made, and nearly all stay until the end."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def render_report(folders: Sequence[RunFolder]) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from reports.forms.about import About, from_metas
 from reports.forms.pages import environment, style_sheet
-from reports.view.view import read_embedded_matrix
+from reports.view.view import matrix_of
 from runners.errors import BadInput
 from runners.records.folder import RUN_FILE, read_run, replace_file
 from runners.resources import command_line
@@ -104,7 +104,7 @@ def _runs(folder: Path) -> Iterator[tuple[Path, About]]:
             yield file.parent, About("HTTP speedup", answer=f"{RUN_FILE} cannot be read")
             continue
         if run.kind == "measured":
-            matrix = read_embedded_matrix(run.matrix)
+            matrix = matrix_of(run)
             title = matrix.suite.title if matrix else "HTTP speedup"
             machine = run.machine_title or run.machine
             yield file.parent, About(title, run.started_at or "", machine, run.facts.get("commit", ""))

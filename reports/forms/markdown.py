@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from reports.claims.duets import DuetRow, DuetTable, cell_name
-from reports.claims.paced import PERCENTILES, PacedTable
+from reports.claims.paced import PERCENTILES, PacedRow, PacedTable
 from reports.forms.summary import Summary, summaries
 from reports.tables.tables import TableModel
 from reports.trust.lint import Lint
@@ -179,27 +179,21 @@ def _paced(table: PacedTable) -> Iterator[str]:
     yield from ("", f"## Latency under a given load, {escaped(table.mode)} connections", "")
     percentiles = [f"p{percent:g} ms" for percent in PERCENTILES]
     columns = ["cell", "load, % of capacity", "offered rqs/s", "achieved rqs/s", *percentiles, "trials"]
-    yield from _grid(
-        columns,
-        [
-            (
-                code(row.cell.slug).replace("|", "\\|"),
-                UNKNOWN if row.fraction is None else f"{row.fraction * 100:.0f}",
-                _whole(row.offered_per_s),
-                f"{_whole(row.achieved_per_s)}{' late' if row.late else ''}",
-                *(UNKNOWN if value is None else f"{value / 1000:.2f}" for value in row.percentiles_us),
-                str(row.trials),
-            )
-            for row in table.rows
-        ],
+    if table.rows:
+        yield from _grid(columns, [_pace(row) for row in table.rows])
+    for found in table.searches:
+        yield from ("", escaped(found.said))
+
+
+def _pace(row: PacedRow) -> Cells:
+    return (
+        code(row.cell.slug).replace("|", "\\|"),
+        UNKNOWN if row.fraction is None else f"{row.fraction * 100:.0f}",
+        _whole(row.offered_per_s),
+        f"{_whole(row.achieved_per_s)}{' late' if row.late else ''}",
+        *(UNKNOWN if value is None else f"{value / 1000:.2f}" for value in row.percentiles_us),
+        str(row.trials),
     )
-    for found in table.confirmed:
-        met = "confirmed at" if found.met else "not confirmed at"
-        rate = f"{met} {_whole(found.offered_per_s)} requests per second"
-        yield from (
-            "",
-            f"{escaped(cell_name(found.cell))}, {escaped(found.objective)}: {rate}. {escaped(found.reason)}",
-        )
 
 
 def _consistency(lints: Sequence[Lint]) -> Iterator[str]:

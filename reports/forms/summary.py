@@ -14,11 +14,12 @@ from reports.claims.paced import PacedTable, paced_tables
 from reports.tables.tables import TableModel, build_tables
 from reports.trust.lint import Lint, lint_view
 from reports.trust.notices import Notice, notices
-from reports.view.view import RunView, read_embedded_matrix, view_run
-from runners.matrix.cells import RowKey, parse_row
-from runners.matrix.model import Heading, Matrix
+from reports.view.view import RunView, key_of, keys_of, view_run
+from runners.matrix.model import Matrix
+from runners.matrix.reading import read_matrix
 from runners.records.run import Published, Run, RunFolder
 from runners.resources import root
+from runners.tools.find import TOOL_DATA
 from runners.units import format_duration
 
 
@@ -102,33 +103,18 @@ def _documents(folders: Sequence[RunFolder]) -> tuple[RunFolder, ...]:
 
     A run with numbers that no such table names, or with a matrix of its own, stays as it is.
     """
-    text = (root() / "matrix.toml").read_text(encoding="utf-8")
-    matrix = read_embedded_matrix(text)
-    named = [item for item in folders if matrix and not item.run.matrix and _all_named(item, matrix)]
+    matrix, text = read_matrix(root() / "matrix.toml", TOOL_DATA)
+    named = [item for item in folders if not item.run.matrix and _all_named(item, matrix)]
     if not named:
         return tuple(folders)
-    head = dataclasses.replace(
-        named[0].run, matrix=text, published=tuple(Published(item.run, item.trials) for item in named)
-    )
+    published = tuple(Published(item.run, item.trials) for item in named)
+    head = dataclasses.replace(named[0].run, matrix=text, published=published)
     others = [item for item in folders if item not in named]
     return (RunFolder(named[0].path, head, ()), *others)
 
 
 def _all_named(folder: RunFolder, matrix: Matrix) -> bool:
     """Return whether tables that show this machine's published numbers name all of them."""
-    names = {
-        (_key(entry if isinstance(entry, str) else entry.row), table.mode)
-        for table in matrix.table
-        if table.published == folder.run.machine
-        for entry in table.rows
-        if not isinstance(entry, Heading)
-    }
-    found = {(RowKey(trial.server, trial.variant, trial.threads or 1), trial.mode) for trial in folder.trials}
-    return bool(found) and found <= names
-
-
-def _key(row: str) -> RowKey | None:
-    try:
-        return parse_row(row)
-    except ValueError:
-        return None
+    tables = [table for table in matrix.table if table.published == folder.run.machine]
+    found = {key_of(trial) for trial in folder.trials}
+    return bool(found) and found <= {key for table in tables for key in keys_of(table)}

@@ -17,8 +17,7 @@ from reports.claims.headlines import headline
 from reports.trust.checks import CheckLine, check_line
 from reports.view.families import Family, Measure
 from reports.view.rows import NOT_SELECTED, HeadingRow, Row, cell_row, plural, rows_of
-from reports.view.view import PublishedNumbers, RunView, is_solo
-from runners.matrix.cells import parse_row
+from reports.view.view import PublishedNumbers, RunView, is_solo, keys_of
 from runners.matrix.model import Heading, Table
 from runners.records.run import CellInfo
 from runners.stats.statistics import LEVEL, Estimate, blocks_for_level, family_level, joint_level
@@ -98,13 +97,13 @@ def _table(table: Table, view: RunView, duets: Sequence[DuetRow], anchor: str) -
         if isinstance(entry, Heading):
             rows.append(HeadingRow(entry.heading))
         else:
-            rows.extend(rows_of(entry, table.mode, view, published))
+            rows.extend(rows_of(entry, table.connection_mode, view, published))
     return _finish(
         TableModel(
             id=anchor,
             title=table.section or table.title,
             text=tuple(part.strip() for part in re.split(r"\n\s*\n", table.text) if part.strip()),
-            mode=table.mode,
+            mode=table.connection_mode,
             rows=tuple(rows),
             published=published,
         ),
@@ -130,7 +129,7 @@ def _other_tables(
     view: RunView, duets: Sequence[DuetRow], tables: Sequence[Table], prefix: str
 ) -> Iterator[TableModel]:
     """Yield, for each mode, the cells that were to be measured and that no table names."""
-    named = set(_named_keys(tables))
+    named = {key for table in tables for key in keys_of(table)}
     rest: dict[str, list[CellInfo]] = {}
     for cell in view.cells:
         to_be_measured = not cell.twin_of and (cell.status in ("planned", "failed") or cell.id in view.trials)
@@ -149,17 +148,6 @@ def _other_tables(
             view,
             duets,
         )
-
-
-def _named_keys(tables: Sequence[Table]) -> Iterator[tuple[str, str | None, int, str]]:
-    for table in tables:
-        for entry in table.rows:
-            if not isinstance(entry, Heading):
-                try:
-                    key = parse_row(entry if isinstance(entry, str) else entry.row)
-                except ValueError:
-                    continue
-                yield key.server, key.variant, key.threads, table.mode
 
 
 def _cell_note(cell: CellInfo, cells: Sequence[CellInfo]) -> str:

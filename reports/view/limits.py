@@ -21,7 +21,7 @@ from runners.records.trial import TRIAL_SCHEMA, Check, Trial
 
 MOST_FOLDED = 5000  # trials; of more, no cell can be unfolded, and only what tables need is read
 MOST_DETAILED = 600  # trials; of more, their rows and checks are short
-MOST_OUTPUTS = 80  # trials whose command lines and outputs are shown, or one of each cell if that is more
+MOST_OUTPUTS = 80  # trials: of more, only each cell's first and so many that do not count have their output
 MOST_WATCHED = 100  # cells; of more, only a detailed page shows counters over time
 WRITTEN_END = f',"schema":"{TRIAL_SCHEMA}"}}\n'.encode()  # behind the evidence
 CHECK = re.compile(rb'\{"id":"([^"\\]*)","name":"([^"\\]*)","outcome":"([a-z]*)"')
@@ -46,22 +46,34 @@ class Limits:
         return self.trials <= MOST_DETAILED
 
     @property
+    def all_outputs(self) -> bool:
+        """Return whether the commands and output of every trial are shown."""
+        return self.trials <= MOST_OUTPUTS
+
+    @property
+    def outputs(self) -> str:
+        """Return which trials' commands and output are shown, as a part of a sentence."""
+        if self.all_outputs:
+            return "every trial"
+        return f"each cell's first trial and of up to {MOST_OUTPUTS} trials that do not count"
+
+    @property
     def said(self) -> str:
         """Return what is left out, in a sentence; empty where nothing is."""
         if not self.folds:
             return (
                 f"{self.trials} trials are too many for one page: plots, CPU times, modes, scaling, latency and cells"
-                " are left out. The run folder has everything; so has the report of a run with fewer cells (--only)."
+                " are left out. The run folder has everything; a run of fewer cells (--only) has a full report."
             )
         if not self.details:
             return (
-                f"{self.trials} trials: of each, the page shows a short row; of checks, those that failed or warned;"
-                f" commands and output of each cell's first trial and some more. The run folder has all of them."
+                f"This run has {self.trials} trials. The page shows a short row for each, and only the checks that"
+                f" failed or warned. It holds the commands and output of {self.outputs}; the run folder has the rest."
             )
-        if self.trials > MOST_OUTPUTS:
+        if not self.all_outputs:
             return (
-                f"Of {self.trials} trials, the page shows commands and output of some, those that do not count first;"
-                " the run folder's logs have all."
+                f"This run has {self.trials} trials. The page holds the commands and output of {self.outputs}; the"
+                " run folder's logs have the rest."
             )
         return ""
 

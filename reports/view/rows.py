@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Literal
 
 from reports.view.clean import clipped
-from reports.view.view import PublishedNumbers, RunView, ok_trials
-from runners.matrix.cells import RowKey, parse_row
+from reports.view.view import PublishedNumbers, RunView, ok_trials, row_key
+from runners.matrix.cells import RowKey
 from runners.matrix.model import TableRow
 from runners.records.run import CellInfo
 from runners.records.trial import Trial
@@ -159,12 +159,7 @@ class Row:
 
 def rows_of(entry: str | TableRow, mode: str, view: RunView, published: PublishedNumbers | None) -> Iterator[Row]:
     """Yield the rows that one entry of a table's list stands for."""
-    text = entry if isinstance(entry, str) else entry.row
-    try:
-        key = parse_row(text)
-    except ValueError as error:
-        yield Row(text, "", "not run", str(error))
-        return
+    key = row_key(entry)
     label, note = _label(entry, key, view)
     before = published.requests_per_s.get((key.server, key.variant, key.threads, mode)) if published else None
     cells = view.by_key.get((key.server, key.variant, key.threads, mode), ())
@@ -258,8 +253,7 @@ def _reason(trial: Trial) -> str:
 
 def _label(entry: str | TableRow, key: RowKey, view: RunView) -> tuple[str, str]:
     """Return a row's name and the words behind its number."""
-    program, _ = view.programs.get((key.server, key.variant), (None, None))
-    title = program.title if program else key.server
+    title = view.programs[key.server, key.variant][0].title
     if isinstance(entry, TableRow):
         return entry.title or title, entry.note or ("" if entry.title else _threads_note(key.threads))
     return title, _threads_note(key.threads)
@@ -267,8 +261,8 @@ def _label(entry: str | TableRow, key: RowKey, view: RunView) -> tuple[str, str]
 
 def _traits(key: RowKey, view: RunView) -> Traits:
     """Return the traits of a row without a cell, from the matrix."""
-    program, _ = view.programs.get((key.server, key.variant), (None, None))
-    return Traits(program.language or "", program.class_, program.group) if program else Traits()
+    program, _ = view.programs[key.server, key.variant]
+    return Traits(program.language or "", program.class_, program.group)
 
 
 def _threads_note(threads: int) -> str:
@@ -287,15 +281,12 @@ def _with_differences(note: str, cell: CellInfo, cells: Sequence[CellInfo]) -> s
 
 def _why_absent(key: RowKey, mode: str, view: RunView) -> tuple[Status, str]:
     """Return status and reason of a row for which the plan holds no cell."""
-    program, limits = view.programs.get((key.server, key.variant), (None, None))
-    matrix = view.matrix
-    if program is None or matrix is None:
-        return "not run", "the run's matrix has no such server or variant"
+    program, limits = view.programs[key.server, key.variant]
     if program.unavailable is not None:
         return "unavailable", one_line(program.unavailable)
-    if mode not in matrix.suite.modes:
+    if view.matrix and mode not in view.matrix.suite.modes:
         return "not run", f"{mode} connections are not among this matrix's modes"
-    machine = matrix.machine.get(view.run.machine)
+    machine = view.matrix.machine.get(view.run.machine) if view.matrix else None
     if machine is not None and key.threads not in machine.threads:
         return "not run", _not_in("are" if key.threads > 1 else "is", key.threads, machine.threads)
     if limits is not None and key.threads not in limits:

@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 import shlex
 import statistics
-import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-from pydantic import ValidationError
 
 from reports.view.families import Family, families_of
 from reports.view.limits import Limits
-from runners.matrix.cells import Program, programs, variant_name
-from runners.matrix.model import Matrix, Validity
+from runners.errors import BadInput
+from runners.matrix.cells import Program, RowKey, parse_row, programs, variant_name
+from runners.matrix.model import Heading, Matrix, Table, TableRow, Validity
+from runners.matrix.reading import parse_matrix
 from runners.records.run import CellInfo, Published, Run, RunFolder
 from runners.records.trial import Trial
 from runners.stats.comparison import counting
+from runners.tools.find import TOOL_DATA
 
 Key = tuple[str, str | None, int, str]  # server, variant, threads, mode
 ThreadLimits = tuple[int, ...] | None  # thread counts that a program can use; None: any
@@ -99,7 +99,7 @@ class RunView:
 
 def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Published] = ()) -> RunView:
     """Return the view of a run folder; `prefix` keeps the anchors of several runs in one file apart."""
-    matrix = read_embedded_matrix(folder.run.matrix)
+    matrix = matrix_of(folder.run)
     every = _by_cell(folder.trials)
     counted = counting(folder.trials)
     trials = _by_cell(trial for trial in counted if is_solo(trial))
@@ -124,12 +124,30 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
     )
 
 
-def read_embedded_matrix(text: str) -> Matrix | None:
+def matrix_of(run: Run) -> Matrix | None:
     """Return the matrix that a run keeps verbatim; None where this version cannot read it."""
     try:
-        return Matrix.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValidationError):
+        return parse_matrix(run.matrix, defaults=TOOL_DATA)
+    except BadInput:
         return None
+
+
+def row_key(entry: str | TableRow) -> RowKey:
+    """Return what an entry of a table's rows names."""
+    return parse_row(entry if isinstance(entry, str) else entry.row)
+
+
+def keys_of(table: Table) -> Iterator[Key]:
+    """Yield what the rows of a matrix's table name, each with the table's mode of connections."""
+    for entry in table.rows:
+        if not isinstance(entry, Heading):
+            key = row_key(entry)
+            yield key.server, key.variant, key.threads, table.connection_mode
+
+
+def key_of(trial: Trial) -> Key:
+    """Return by what a table's row names a trial's cell."""
+    return trial.server, trial.variant, trial.threads or 1, trial.mode
 
 
 def cell_of(trial: Trial) -> CellInfo:
@@ -211,6 +229,6 @@ def _anchors(cells: Iterable[CellInfo], prefix: str) -> dict[str, str]:
 def _numbers(published: Published) -> PublishedNumbers:
     found: defaultdict[Key, list[float]] = defaultdict(list)
     for trial in ok_trials(published.trials):
-        found[trial.server, trial.variant, trial.threads or 1, trial.mode].append(trial.requests_per_s or 0)
+        found[key_of(trial)].append(trial.requests_per_s or 0)
     medians = {key: statistics.median(values) for key, values in found.items()}
     return PublishedNumbers(published.run, medians, published.trials)

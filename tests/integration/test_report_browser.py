@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from matplotlib.image import imread
 
-from reports.forms.html import write_report
+from reports.forms.writing import write_as
 from tests.integration.chromium import BROWSER, Chromium, Page
 from tests.support import ROOT
 from tests.support.example_run import write_example
@@ -29,7 +29,7 @@ ROWS = """
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return where the synthetic run's report lies."""
-    return write_report(write_example(tmp_path_factory.mktemp("browser") / "run")).as_uri()
+    return write_as([write_example(tmp_path_factory.mktemp("browser") / "run")], "html").as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_axe_finds_no_barrier(browser: Chromium, url: str, scheme: str, width: i
 def test_axe_finds_no_barrier_where_runs_of_two_machines_stand_in_one_file(browser: Chromium, tmp_path: Path) -> None:
     """Every landmark has a name of its own."""
     here, there = (write_example(tmp_path / name, 1, threads=(1,)) for name in ("here", "there"))
-    page = browser.open(write_report(here, extra=[there]).as_uri())
+    page = browser.open(write_as([here, there], "html").as_uri())
     page.evaluate("document.querySelectorAll('.cell').forEach(each => each.remove())")
 
     assert shown(page, "#machines table") > 1

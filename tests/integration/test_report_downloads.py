@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from reports.forms.html import write_report
+from reports.forms.writing import write_as
 from runners.records.folder import read_trials
 from tests.support.example_run import write_example
 
@@ -122,7 +122,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def test_the_files_in_the_page_are_saved_whole(tmp_path: Path) -> None:
     """A click saves them under their names, whatever the page's policy forbids."""
-    page = write_report(write_example(tmp_path / "run"))
+    page = write_as([write_example(tmp_path / "run")], "html")
     saved = tmp_path / "saved"
     saved.mkdir()
 

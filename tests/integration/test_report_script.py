@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reports.forms.html import write_report
+from reports.forms.writing import write_as
 from tests.integration.chromium import BROWSER, Chromium, Page
 from tests.support.example_run import example_run, hostile, hostile_matrix, write_example, write_folder
 
@@ -40,7 +40,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return where the synthetic run's report lies."""
-    return write_report(write_example(tmp_path_factory.mktemp("script") / "run")).as_uri()
+    return write_as([write_example(tmp_path_factory.mktemp("script") / "run")], "html").as_uri()
 
 
 def opened(browser: Chromium, url: str) -> Page:
@@ -124,10 +124,13 @@ def test_filters_leave_the_rows_of_the_languages_that_are_chosen(page: Page) -> 
     assert names(page) == before
 
 
-def test_another_base_gives_ratios_without_intervals_and_says_so(page: Page) -> None:
+def test_another_baseline_gives_ratios_without_intervals_and_says_so(page: Page) -> None:
     """Of the rows that can be compared with it; no verdict follows; the baseline in the matrix brings all back."""
     before = page.evaluate("[column('ratio'), column('verdict')]")
     page.evaluate("var choice = tools().querySelector('select'); choice.selectedIndex = 1; choice.onchange()")
+    options = page.evaluate("[...choice.options].map(option => option.textContent)")
+    assert options[0] == "asynchttp"
+    assert options.count("asynchttp") == 1
     rows = page.evaluate("lines().filter(row => row.dataset.row).map(row => "
                          "[row.dataset.row, cell(row, 'rate').dataset.v, cell(row, 'ratio').innerText])")  # fmt: skip
     chosen = page.evaluate("choice.value")
@@ -221,7 +224,7 @@ def test_hostile_names_stay_text_in_the_controls(browser: Chromium, tmp_path: Pa
     run, trials, logs = example_run(2)
     run = dataclasses.replace(hostile(run), matrix=hostile_matrix(run.matrix))
     made = write_folder(tmp_path / "bad", run, hostile(trials), logs)
-    page = opened(browser, write_report(made).as_uri())
+    page = opened(browser, write_as([made], "html").as_uri())
     page.evaluate("document.querySelectorAll('.controls input').forEach(each => each.click())")
     page.evaluate("document.querySelectorAll('th[data-c=name] button').forEach(each => each.click())")
     page.evaluate("document.querySelectorAll('.tools select').forEach(each => "

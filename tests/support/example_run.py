@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from reports.forms.html import write_report
+from reports.forms.writing import write_as
 from runners.matrix.cells import Planned, expand
 from runners.matrix.model import Matrix, Validity
 from runners.plan.order import plan_families
@@ -274,7 +274,7 @@ def hostile_matrix(text: str) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Write an example run folder and its report, and say where."""
-    sys.stdout.write(f"{write_report(write_example(Path(arguments[0])))}\n")
+    sys.stdout.write(f"{write_as([write_example(Path(arguments[0]))], 'html')}\n")
 
 
 if __name__ == "__main__":

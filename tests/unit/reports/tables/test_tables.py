@@ -33,7 +33,7 @@ unavailable = "its source\\nis lost"
 [[table]]
 title = "Speed"
 mode = "persistent"
-rows = ["slow", { heading = "others" }, "fast", "gone@4", "fast@4", "nobody"]
+rows = ["slow", { heading = "others" }, "fast", "gone@4", "fast@4"]
 """
 
 
@@ -111,7 +111,6 @@ def test_a_row_that_was_not_measured_says_why_in_one_line() -> None:
     assert jester.status == "unavailable"
     small = small_table(*TWICE)
     assert row(small, "gone").reason == "its source is lost"
-    assert row(small, "nobody").reason == "the run's matrix has no such server or variant"
 
 
 def test_an_excluded_mode_is_not_selected_rather_than_missing() -> None:
@@ -296,8 +295,18 @@ def test_intervals_say_what_they_hold_together() -> None:
     assert "without intervals" in example_tables(blocks=2)[0].level_note
 
 
+def test_a_table_about_latency_has_the_rows_rates_at_full_load() -> None:
+    """Its rates are offered over persistent connections, whose cells are its rows."""
+    table = small_table(*TWICE, matrix=MATRIX.replace('mode = "persistent"', 'mode = "latency"'))
+
+    assert table.mode == "persistent"
+    assert [one.label for one in table.measured] == ["slow", "fast"]
+
+
 def test_a_matrix_that_cannot_be_read_leaves_the_other_cells() -> None:
-    """Whatever was recorded is shown."""
+    """Whatever was recorded is shown; a matrix with a row that names no server cannot be read either."""
+    unknown = MATRIX.replace('"slow", {', '"nobody", {')
+    assert view_run(folder_of(Run(kind="measured", machine="local", matrix=unknown), ())).matrix is None
     run = Run(kind="measured", machine="local", matrix="not [ toml")
     tables = build_tables(view_run(folder_of(run, tuple(TWICE))))
 

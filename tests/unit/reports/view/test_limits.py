@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks.report_scale import write_synthetic
 from reports.forms.folds import build_folds
-from reports.forms.html import render_report, write_report
+from reports.forms.html import render_report
+from reports.forms.writing import write_as
 from reports.plots.bars import MOST_BARS, bars_note, drawn_rows
 from reports.tables.tables import build_tables
 from reports.view import limits
@@ -40,7 +41,10 @@ def ratios(row: Row) -> tuple[object, ...]:
 def test_a_usual_run_is_shown_whole() -> None:
     """Up to the limits, in words too."""
     assert Limits(MOST_OUTPUTS).said == ""
-    assert "commands and output of some" in Limits(MOST_OUTPUTS + 1).said
+    assert Limits(MOST_OUTPUTS + 1).said == (
+        "This run has 81 trials. The page holds the commands and output of each cell's first trial and of up to 80"
+        " trials that do not count; the run folder's logs have the rest."
+    )
     assert Limits(limits.MOST_DETAILED).details
     assert Limits(limits.MOST_FOLDED).folds
     assert "left out" in Limits(limits.MOST_FOLDED + 1).said
@@ -51,21 +55,32 @@ def test_a_large_run_has_short_rows_for_all_trials_and_says_so(large: Path) -> N
     text = render_report([read_folder(large)])
     folds = build_folds(view_run(read_folder(large)))
 
-    assert "1000 trials: of each, the page shows a short row" in text
+    assert "This run has 1000 trials. The page shows a short row for each" in text
     assert sum(len(fold.trials) for fold in folds) == 1000
-    assert sum(1 for fold in folds for item in fold.trials if item.commands) == max(MOST_OUTPUTS, len(folds))
-    assert all(fold.trials[0].commands for fold in folds)
+    assert [[bool(item.commands) for item in fold.trials] for fold in folds] == [[True] + [False] * 9] * 100
     assert "over time</th>" not in text
     assert len(text) < 1_400_000
 
 
-def test_what_does_not_count_keeps_its_output(large: Path) -> None:
-    """Before anything else."""
+def test_what_does_not_count_keeps_its_output_beside_each_cells_first(large: Path) -> None:
+    """Where very much failed, the page has some of it, and every cell still has its first trial's."""
     folder = read_folder(large)
-    bad = dataclasses.replace(folder.trials[-1], verdict="failed", reason="crashed")
-    folds = build_folds(view_run(dataclasses.replace(folder, trials=(*folder.trials[:-1], bad))))
+    bad = tuple(dataclasses.replace(trial, verdict="failed", reason="crashed") for trial in folder.trials[500:])
+    folds = build_folds(view_run(dataclasses.replace(folder, trials=(*folder.trials[:500], *bad))))
+    told = [item.trial for fold in folds for item in fold.trials if item.commands]
 
-    assert next(item for fold in folds for item in fold.trials if item.trial.verdict == "failed").commands
+    assert all(fold.trials[0].commands for fold in folds)
+    assert [trial.verdict for trial in told].count("failed") == MOST_OUTPUTS
+
+
+def test_the_page_says_which_trials_output_it_holds() -> None:
+    """Every trial's in a small run; above the limit, that it has no more than the rest of the page promises."""
+    run, trials, _ = example_run()
+    few = tuple(trial for trial in trials if trial.pair is None and trial.block == 0)
+    whole, part = (render_report([RunFolder(Path("nowhere"), run, some)]) for some in (few, trials))
+
+    assert "Commands and output are those of every trial;" in whole
+    assert "Commands and output are those of each cell&#39;s first trial and of up to 80 trials" in part
 
 
 def test_a_very_large_run_has_its_tables_only(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +89,7 @@ def test_a_very_large_run_has_its_tables_only(large: Path, monkeypatch: pytest.M
     monkeypatch.setattr(limits, "MOST_FOLDED", 500)
     folder = read_for_report(large)
     lean = build_tables(view_run(folder))
-    text = write_report(large).read_text(encoding="utf-8")
+    text = write_as([large], "html").read_text(encoding="utf-8")
 
     assert all(trial.evidence is None and trial.latency is None for trial in folder.trials)
     assert [(row.label, row.rps, ratios(row)) for table in lean for row in table.measured] == [
