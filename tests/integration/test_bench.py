@@ -6,7 +6,6 @@ import html
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -137,20 +136,3 @@ def test_a_full_disk_loses_nothing_that_was_recorded(bench: Bench) -> None:
     assert "Traceback" not in ended.err
     assert {(trial.verdict, trial.reason) for trial in read_folder(kept).trials} == {("ok", None)}
     assert bench.processes() == []
-
-
-def test_the_wheel_plans_on_its_packaged_matrix(tmp_path: Path) -> None:
-    """Outside a checkout, the installed files find their default matrix."""
-    subprocess.run(
-        ["python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
-        cwd=ROOT, check=True, capture_output=True,
-    )  # fmt: skip
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    site = tmp_path / "site"
-    shutil.unpack_archive(wheel, site, format="zip")
-    done = subprocess.run(
-        ["python", "-m", "speedup", "plan"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "epoll/t1/c64/persistent" in done.stdout
