@@ -55,10 +55,11 @@ def report(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def lint(session: nox.Session) -> None:
-    """Check style and types."""
+    """Check style, which room imports which, and types."""
     install(session, "lint")
     session.run("ruff", "check", *session.posargs)
     session.run("ruff", "format", "--check")
+    session.run("lint-imports")
     session.run("mypy")
 
 

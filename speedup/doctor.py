@@ -76,9 +76,9 @@ def write_text(statuses: Sequence[ToolStatus], facts: Mapping[str, str], stream:
     console.print(_tool_table(statuses))
     console.print(_fact_table(facts))
     for status in statuses:
-        if status.status != "found":
+        if not status.found:
             console.print(Text(advice(status)), soft_wrap=True)
-    here = sum(status.status == "found" for status in statuses)
+    here = sum(status.found for status in statuses)
     console.print(Text(f"{here} of {len(statuses)} tools are here"))
 
 

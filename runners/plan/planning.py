@@ -106,9 +106,9 @@ class Plan:
             return None
         if self.clients:
             return "Latency at offered rates is not measured, because a fleet offers no rates."
-        if is_here(tool):
+        if tool.found:
             return None
-        return f"Latency at offered rates is not measured, because {tool.title} is missing: {remedy(tool)}"
+        return f"Latency at offered rates is not measured, because {tool.title} is missing: {tool.remedy}"
 
     @property
     def closed_budget_s(self) -> float | None:
@@ -208,11 +208,11 @@ def install_missing(options: Options, say: Callable[[str], None]) -> None:
     loads = [options.load] if options.load else list(PREFERRED_LOADS)
     statuses = install_tools(matrix.tool, dict.fromkeys(wanted), plan.host, say=say)
     for kind in loads:
-        if is_here(install_tools(matrix.tool, [LOADS[kind].tool], plan.host, say=say)[LOADS[kind].tool]):
+        if install_tools(matrix.tool, [LOADS[kind].tool], plan.host, say=say)[LOADS[kind].tool].found:
             break
     for status in statuses.values():
-        if not is_here(status):
-            say(f"  {status.title}: {status.reason}; {remedy(status)}")
+        if not status.found:
+            say(f"  {status.title}: {status.reason}; {status.remedy}")
 
 
 def tools_of(matrix_file: Path | None) -> Mapping[str, Tool]:
@@ -274,7 +274,7 @@ def _known(kind: str, name: str, known: Mapping[str, object]) -> str:
 
 def _available_load(tools: Mapping[str, ToolStatus]) -> str:
     """Return the best load generator that is here; wrk, to be named as missing, where there is none."""
-    return next((kind for kind in PREFERRED_LOADS if is_here(tools[LOADS[kind].tool])), PREFERRED_LOADS[0])
+    return next((kind for kind in PREFERRED_LOADS if tools[LOADS[kind].tool].found), PREFERRED_LOADS[0])
 
 
 def _load(options: Options, tools: Mapping[str, ToolStatus]) -> str:
@@ -315,22 +315,12 @@ def _with_tools(planned: Planned, tools: Mapping[str, ToolStatus], load: str) ->
 
 def _why_unfit(tool: ToolStatus, oldest: str | None) -> str | None:
     """Return why a tool will not do: it is missing, or older than `oldest`. None where it will."""
-    if not is_here(tool):
-        return f"{tool.title} is missing, {remedy(tool)}"
+    if not tool.found:
+        return f"{tool.title} is missing, {tool.remedy}"
     if oldest is None or not is_older(tool.version, oldest):
         return None
     said = f"{tool.title} {short_version(tool.version)} is too old, at least {oldest} is needed"
     return f"{said}. {tool.hint}" if tool.hint else said
-
-
-def is_here(tool: ToolStatus) -> bool:
-    """Return whether a tool can be used."""
-    return tool.status == "found"
-
-
-def remedy(tool: ToolStatus) -> str:
-    """Return what brings a missing tool, in one line."""
-    return f"to get it: {tool.brings}" if tool.brings else tool.hint or tool.reason or "nothing known brings it"
 
 
 def needed_tools(matrix: Matrix) -> tuple[str, ...]:

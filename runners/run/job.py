@@ -16,7 +16,7 @@ from typing import Literal
 from runners.errors import BadInput, NothingSelected
 from runners.loads import LOADS, PACED_LOAD
 from runners.loads.fleet.master.session import FleetOptions
-from runners.plan.planning import Plan, is_here, remedy
+from runners.plan.planning import Plan
 from runners.records import folder
 from runners.records.run import FleetInfo, Published, Run, ToolInfo
 from runners.records.trial import Trial, slug_of
@@ -142,10 +142,10 @@ def _notes(plan: Plan) -> tuple[str, ...]:
     if plan.locustfile:
         file = plan.locustfile
         notes.append(f"Load came from the users of {file.path} (SHA-256 {file.sha256}), who ask what they want.")
-    if plan.load == "locust" and not plan.clients and not is_here(plan.tools["wrk"]):
+    if plan.load == "locust" and not plan.clients and not plan.tools["wrk"].found:
         notes.append(
             "Load came from Locust (Python), because wrk is missing: these numbers are bounded by the client, not by"
-            f" the servers. {remedy(plan.tools['wrk'])}"
+            f" the servers. {plan.tools['wrk'].remedy}"
         )
     if platform.system() != "Linux":
         notes.append("This is not Linux: CPU and connection counters are unknown here.")

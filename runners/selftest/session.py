@@ -20,7 +20,6 @@ from rich.table import Table
 from rich.text import Text
 
 from runners.errors import NothingSelected
-from runners.plan.planning import is_here, remedy
 from runners.selftest.case import CaseResult, Need, Status
 from runners.selftest.cases import CASES
 from runners.selftest.comparing import NAMES, run_comparisons
@@ -89,8 +88,8 @@ def make_bench(folder: Path) -> CaseRunner:
     kind = "namespace" if enter_user_namespace() else "host"
     layout = share_cpus(available_cores(), 1)
     lacks: dict[Need, str] = {}
-    if not is_here(tools["wrk"]):
-        lacks["wrk"] = f"wrk is missing; {remedy(tools['wrk'])}"
+    if not tools["wrk"].found:
+        lacks["wrk"] = f"wrk is missing; {tools['wrk'].remedy}"
     if kind == "host":
         lacks["namespace"] = "network namespaces are not allowed here"
     if layout.shared:

@@ -86,6 +86,27 @@ class Samples:
         """Return the server's largest resident memory seen."""
         return max((sample.rss_bytes for sample in self.points if sample.rss_bytes is not None), default=None)
 
+    @property
+    def client_wait_share(self) -> float | None:
+        """Return the time that the generator's threads waited on run queues, as a share of the time it was seen."""
+        seen = self._client
+        return (seen[-1][1].wait_us - seen[0][1].wait_us) / (seen[-1][0] - seen[0][0]) if len(seen) > 1 else None
+
+    @property
+    def client_thread_share(self) -> float | None:
+        """Return the CPU share of the generator's busiest thread between the first and the last look at it."""
+        seen = self._client
+        if len(seen) < 2:
+            return None
+        first, last = seen[0][1].threads, seen[-1][1].threads
+        spent = [last[thread].run_us - first[thread].run_us for thread in last if thread in first]
+        return max(spent, default=0.0) / (seen[-1][0] - seen[0][0])
+
+    @property
+    def _client(self) -> list[tuple[int, kernel.TreeTimes]]:
+        """Return when the generator was looked at, and what it had used by then."""
+        return [(sample.at_us, sample.client) for sample in self.points if sample.client is not None]
+
 
 def snapshot(pids: tuple[int, ...]) -> Snapshot:
     """Read all counters now; those of the network are of the first process's."""

@@ -77,6 +77,16 @@ class ToolStatus:
     hint: str = ""
     reason: str | None = None
 
+    @property
+    def found(self) -> bool:
+        """Return whether the tool can be used."""
+        return self.status == "found"
+
+    @property
+    def remedy(self) -> str:
+        """Return what brings a missing tool, in one line."""
+        return f"to get it: {self.brings}" if self.brings else self.hint or self.reason or "nothing known brings it"
+
 
 def cache_folder() -> Path:
     """Return the user's folder for what can be made again: tools, built servers, the lock of a run."""

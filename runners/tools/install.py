@@ -139,7 +139,7 @@ def install_tools(
     steps = Steps(path=host.path, log=log or host.cache / "tools.log")
     failures: dict[str, str] = {}
     for way, bring in BRINGERS.items():
-        lacking = [name for name, status in statuses.items() if status.status != "found"]
+        lacking = [name for name, status in statuses.items() if not status.found]
         wanted = {name: tools[name] for name in lacking if way in ways(tools[name], host)}
         if wanted:
             say(WORDS[way].format(names=", ".join(wanted), cache=host.cache))
@@ -157,7 +157,7 @@ def _attempt(bring: Bring, wanted: Mapping[str, Tool], host: Host, steps: Steps)
 
 
 def _explained(status: ToolStatus, failure: str | None) -> ToolStatus:
-    return status if status.status == "found" or failure is None else replace(status, reason=failure)
+    return status if status.found or failure is None else replace(status, reason=failure)
 
 
 def bring_packages(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from runners.records.trial import Evidence, Series
 from runners.stats.histogram import mean_us
@@ -114,33 +114,14 @@ def _client_wait_share(measured: Measured) -> float | None:
     hosts = measured.result.clients
     if hosts:
         return max((host.wait_share for host in hosts if host.wait_share is not None), default=None)
-    return client_share(measured.samples, lambda sample: sample.client.wait_us if sample.client else None)
+    return measured.samples.client_wait_share
 
 
 def _client_thread_share(measured: Measured) -> float | None:
     hosts = measured.result.clients
     if hosts:
         return max((host.thread_share for host in hosts if host.thread_share is not None), default=None)
-    return busiest_thread_share(measured.samples)
-
-
-def client_share(samples: Samples, value: Callable[[Sample], float | None]) -> float | None:
-    """Return by how much a figure of the client grew between first and last sample, as a share of that time."""
-    points = [(sample.at_us, found) for sample in samples.points if (found := value(sample)) is not None]
-    if len(points) < 2:
-        return None
-    (begin, low), (end, high) = points[0], points[-1]
-    return (high - low) / (end - begin)
-
-
-def busiest_thread_share(samples: Samples) -> float | None:
-    """Return the CPU share of the generator's busiest thread between first and last sample."""
-    seen = [sample for sample in samples.points if sample.client is not None]
-    if len(seen) < 2 or seen[0].client is None or seen[-1].client is None:
-        return None
-    first, last = seen[0].client.threads, seen[-1].client.threads
-    spent = [last[thread].run_us - first[thread].run_us for thread in last if thread in first]
-    return max(spent, default=0.0) / (seen[-1].at_us - seen[0].at_us)
+    return measured.samples.client_thread_share
 
 
 def _steal_share(samples: Samples, side: Side) -> float | None:

@@ -6,11 +6,9 @@ import html
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from runners.plan.planning import is_here
 from runners.records.folder import read_folder
 from runners.records.run import RunFolder
 from runners.system.processes import MARK
@@ -28,7 +26,7 @@ MAY_BUILD = pytest.mark.timeout(800)  # whichever test asks for the smoke run fi
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """Run the default matrix once, one block of every cell, as the README says."""
-    if not is_here(find_tools(known_tools(), ["wrk"], this_host())["wrk"]):
+    if not find_tools(known_tools(), ["wrk"], this_host())["wrk"].found:
         pytest.skip("wrk is not installed: speedup doctor --install --for tests")
     bench = Bench(tmp_path_factory.mktemp("smoke"))
     bench.env = {name: value for name, value in os.environ.items() if name != MARK}
@@ -43,7 +41,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 @pytest.mark.parametrize("server", SERVERS)
 def test_every_server_is_measured_in_both_modes_and_every_count_holds(smoke: RunFolder, server: str, mode: str) -> None:
     """Requests were answered, and generator, histogram and kernel agree on how many and over which connections."""
-    if not is_here(find_tools(known_tools(), [SERVERS[server]], this_host())[SERVERS[server]]):
+    if not find_tools(known_tools(), [SERVERS[server]], this_host())[SERVERS[server]].found:
         pytest.skip(f"{SERVERS[server]} is not installed: speedup doctor --install --for tests")
     trials = [trial for trial in smoke.trials if (trial.server, trial.mode) == (server, mode)]
     assert trials
@@ -106,7 +104,7 @@ def test_a_budget_ends_a_run_and_says_so(bench: Bench) -> None:
 
 def test_without_wrk_the_job_runs_with_locust_and_says_that_the_client_bounds_it(bench: Bench) -> None:
     """An ordinary user on a bare machine still gets a report, with the warning in plain words."""
-    if not is_here(find_tools(known_tools(), ["locust"], this_host())["locust"]):
+    if not find_tools(known_tools(), ["locust"], this_host())["locust"].found:
         pytest.skip("Locust is not installed: speedup doctor --install --for tests")
     bench.write("none", modes=("persistent", "non-persistent"))
     bench.env = {name: value for name, value in os.environ.items() if name != MARK}
@@ -138,20 +136,3 @@ def test_a_full_disk_loses_nothing_that_was_recorded(bench: Bench) -> None:
     assert "Traceback" not in ended.err
     assert {(trial.verdict, trial.reason) for trial in read_folder(kept).trials} == {("ok", None)}
     assert bench.processes() == []
-
-
-def test_the_wheel_plans_on_its_packaged_matrix(tmp_path: Path) -> None:
-    """Outside a checkout, the installed files find their default matrix."""
-    subprocess.run(
-        ["python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
-        cwd=ROOT, check=True, capture_output=True,
-    )  # fmt: skip
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    site = tmp_path / "site"
-    shutil.unpack_archive(wheel, site, format="zip")
-    done = subprocess.run(
-        ["python", "-m", "speedup", "plan"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "epoll/t1/c64/persistent" in done.stdout

@@ -85,7 +85,7 @@ def program(request: pytest.FixtureRequest) -> ServerUnderTest:
     host = this_host()
     statuses = find_tools(known_tools(), program.tool.split(), host)
     for status in statuses.values():
-        if status.status != "found":
+        if not status.found:
             pytest.skip(f"{status.title}: {status.reason}")
     return replace(program, environment=tool_environment(statuses, host))
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module", autouse=True)
 def _tools() -> None:
     """Skip where a plan would call cells unavailable that the transcripts list."""
-    missing = [name for name, tool in find_tools(known_tools(), NEEDED, this_host()).items() if tool.status != "found"]
+    missing = [name for name, tool in find_tools(known_tools(), NEEDED, this_host()).items() if not tool.found]
     if missing:
         pytest.skip(f"{', '.join(missing)} not installed: speedup doctor --install --for tests")
 

@@ -23,7 +23,7 @@ from tests.support import ROOT
 ODD = Path(__file__).with_name("odd_worker.py")
 LACKING = reason_without() or next(
     (f"{name} is missing" for name, tool in find_tools(known_tools(), ("wrk", "locust"), this_host()).items()
-     if tool.status != "found"), None,
+     if not tool.found), None,
 )  # fmt: skip
 
 pytestmark = [

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from runners.plan.planning import is_here
 from runners.tools.find import find_tools, known_tools, this_host
 from tests.integration.bench import Bench, Ended
 from tests.support import ROOT
@@ -16,7 +15,7 @@ from tests.support import ROOT
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(
-        not is_here(find_tools(known_tools(), ["locust"], this_host())["locust"]),
+        not find_tools(known_tools(), ["locust"], this_host())["locust"].found,
         reason="Locust is not installed: speedup doctor --install --for tests",
     ),
 ]

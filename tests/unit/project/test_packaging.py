@@ -19,14 +19,18 @@ PROJECT = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DATA = "speedup_data"
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel without the network."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+def build(target: str, folder: Path) -> Path:
+    """Build a wheel without the network."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     return next(folder.glob("http_speedup-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel of a release."""
+    return build("wheel", tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +80,31 @@ def test_the_wheel_holds_nothing_else(names: list[str]) -> None:
     assert [name for name in names if unwanted.search(name)] == []
 
 
-def test_the_wheel_starts_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    """An installed copy finds its data in its own folder."""
+def started(wheel: Path, folder: Path, code: str) -> str:
+    """Return what a program prints outside the checkout, with a wheel unpacked as pip does it."""
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
-    code = "from runners.resources import command_line, root; print(root(), command_line())"
-    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == [str(tmp_path / DATA), "speedup"]
+        archive.extractall(folder / "site")
+    program = f"import site, sys; sys.path.pop(0); site.addsitedir({str(folder / 'site')!r}); {code}"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+WHERE = "from runners.resources import command_line, root; print(root(), command_line())"
+PLAN = "from speedup.entry import main; sys.exit(main(['plan', '--only', 'epoll/t1']))"
+
+
+def test_the_wheel_finds_its_data_in_its_own_folder(wheel: Path, tmp_path: Path) -> None:
+    """And plans on the matrix that it carries."""
+    assert started(wheel, tmp_path, WHERE).split() == [str(tmp_path / "site" / DATA), "speedup"]
+    assert "epoll/t1/c64/persistent" in started(wheel, tmp_path, PLAN)
+
+
+def test_a_checkout_that_is_installed_in_place_uses_its_own_files(tmp_path: Path) -> None:
+    """`pip install -e .` and `uv sync` build this wheel: what is edited is what runs, and nothing moved away."""
+    editable = build("wheel:editable", tmp_path)
+    assert started(editable, tmp_path, WHERE).split() == [str(ROOT), "python", "-m", "speedup"]
+    assert "epoll/t1/c64/persistent" in started(editable, tmp_path, PLAN)
 
 
 def test_the_checkout_finds_its_data_beside_the_code() -> None:

@@ -23,7 +23,6 @@ from runners.loads.fleet.wire.seal import read_token
 from runners.loads.fleet.worker.loading import Place
 from runners.loads.fleet.worker.worker import Membership, Worker, serve
 from runners.matrix.locustfile import read_locustfile, sha256_of
-from runners.plan.planning import is_here, remedy
 from runners.system.machine import machine_facts
 from runners.tools.find import ToolStatus, find_tools, known_tools, this_host, tool_environment
 from runners.tools.install import install_tools
@@ -52,8 +51,8 @@ def work(options: WorkerOptions, say: Callable[[str], None]) -> None:
     known = known_tools()
     tools = install_tools(known, TOOLS, host, say=say) if options.install else find_tools(known, TOOLS, host)
     for tool in tools.values():
-        if not is_here(tool):
-            raise UnfitMachine(f"{tool.title} is missing here; {remedy(tool)}")
+        if not tool.found:
+            raise UnfitMachine(f"{tool.title} is missing here; {tool.remedy}")
     env = {**os.environ, **tool_environment(tools, host)}
     name = options.name or name_of(socket.gethostname())
     targets = frozenset({options.host, *_addresses(options.host), *options.targets})

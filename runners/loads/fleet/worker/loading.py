@@ -18,7 +18,6 @@ from runners.loads.fleet.wire.messages import HostResult, HostSample, Order
 from runners.matrix.cells import Locustfile
 from runners.system.processes import describe_exit, start, stop
 from runners.system.sampling import Samples, Watch
-from runners.trial.evidence import busiest_thread_share, client_share
 
 STARTING = Path(__file__).with_name("starting.py")
 STARTED_US = 50_000  # after its moment it is the generator, with all its threads
@@ -148,7 +147,7 @@ class Running:
             threads=self.job.threads,
             samples=_samples(samples),
             tcp={name: max(0, samples.tcp(name) or 0) for name in samples.after.tcp},
-            thread_share=busiest_thread_share(samples),
+            thread_share=samples.client_thread_share,
             wait_share=_wait_share(samples),
             host_share=_host_share(samples, self.place.cpus),
         )
@@ -174,7 +173,7 @@ def _samples(samples: Samples) -> tuple[HostSample, ...]:
 
 def _wait_share(samples: Samples) -> float | None:
     """Return the generator's time on run queues; the threads that have ended at the last look took theirs along."""
-    share = client_share(samples, lambda look: look.client.wait_us if look.client else None)
+    share = samples.client_wait_share
     return None if share is None else max(0.0, share)
 
 

@@ -1,0 +1,47 @@
+"""What a watch says of the load generator that it looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from runners.system.kernel import ThreadTimes, TreeTimes
+from runners.system.sampling import Sample, Samples, Snapshot
+
+NOTHING = Snapshot(
+    monotonic_us=0, wall_us=0, server=None, server_may_use=frozenset(), cpus={}, tcp={}, time_wait=None,
+    pressure_us={}, disk_busy_us={}, throttled_us=None, swapped_pages=None, thermal_throttles=None,
+    frequencies_khz={},
+)  # fmt: skip
+
+
+def watched(looks: Sequence[tuple[int, dict[int, tuple[float, float]] | None]]) -> Samples:
+    """Return a watch that found, at each moment, these threads of the generator: time run, time waited."""
+    points = []
+    for at_us, threads in looks:
+        times = {
+            thread: ThreadTimes(run_us=run, wait_us=wait, cpu=None) for thread, (run, wait) in (threads or {}).items()
+        }
+        client = None if threads is None else TreeTimes(times, (1,), sum(t.run_us for t in times.values()), 0.0)
+        points.append(Sample(at_us, None, None, None, None, None, client))
+    return Samples(NOTHING, NOTHING, tuple(points), 0.0)
+
+
+def test_the_busiest_thread_counts() -> None:
+    """One thread at its limit bounds the load, however idle the others are; one that came later is not judged."""
+    samples = watched([(0, None), (100, {7: (10, 0), 8: (10, 0)}), (300, {7: (190, 0), 8: (20, 0), 9: (500, 0)})])
+    assert samples.client_thread_share == pytest.approx(0.9)
+
+
+def test_the_time_on_run_queues_is_that_of_all_threads() -> None:
+    """Two threads that wait half of the time each have waited as long as it took."""
+    assert watched(
+        [(100, {7: (0, 5), 8: (0, 5)}), (300, {7: (0, 105), 8: (0, 105)})]
+    ).client_wait_share == pytest.approx(1.0)
+
+
+def test_one_look_tells_no_share() -> None:
+    """Nothing grew yet."""
+    samples = watched([(100, {7: (10, 10)}), (200, None)])
+    assert (samples.client_thread_share, samples.client_wait_share) == (None, None)
