@@ -29,7 +29,7 @@ from runners.records.trial import Errors, Evidence
 from runners.tools.find import known_tools
 from runners.trial import validity
 from runners.units import format_duration, format_size
-from speedup.arguments import build_parser
+from speedup.parser import build_parser
 
 DOCS = Path(__file__).resolve().parent
 PLACE = re.compile(r"(<!-- table: (?P<kind>\w+)(?: (?P<name>\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -32,8 +32,8 @@ from runners.run.alone import alone_on_machine
 from runners.run.job import Job, exit_code, new_job, resumed_job
 from runners.tools.find import TOOL_DATA
 from runners.units import format_duration
-from speedup.arguments import build_parser
-from speedup.listing import what
+from speedup.measure.plan import what
+from speedup.parser import build_parser
 from speedup.progress import reporter
 
 
@@ -73,7 +73,7 @@ def _fleet_options(arguments: argparse.Namespace, plan: planning.Plan, run: Run 
 
 def do_plan(arguments: argparse.Namespace) -> int:
     """List what would be measured."""
-    from speedup.listing import plan_json, print_plan  # noqa: PLC0415 - not needed by other commands
+    from speedup.measure.plan import plan_json, print_plan  # noqa: PLC0415 - not needed by other commands
 
     plan = planning.make_plan(_options(arguments))
     if arguments.json:
@@ -203,7 +203,7 @@ def do_report(arguments: argparse.Namespace) -> int:
 
 def do_doctor(arguments: argparse.Namespace) -> int:
     """Show the tools and the machine."""
-    from speedup.doctor import doctor_report  # noqa: PLC0415 - not needed by other commands
+    from speedup.tools.doctor import doctor_report  # noqa: PLC0415 - not needed by other commands
 
     tools = planning.tools_of(arguments.matrix)
     return doctor_report(tools, purposes=arguments.purpose, install=arguments.install, as_json=arguments.json)
@@ -211,21 +211,21 @@ def do_doctor(arguments: argparse.Namespace) -> int:
 
 def do_check(arguments: argparse.Namespace) -> int:
     """Run the honesty gates; 0 only where every server passes all that its class demands."""
-    from speedup import checking  # noqa: PLC0415 - not needed by other commands
+    from speedup.measure import check  # noqa: PLC0415 - not needed by other commands
 
-    urls = [word for word in arguments.servers if checking.is_url(word)]
-    names = tuple(checking.cell_glob(word) for word in arguments.servers if not checking.is_url(word))
-    found = [checking.check_url(url, arguments.class_, arguments.body, remote=arguments.allow_remote) for url in urls]
+    urls = [word for word in arguments.servers if check.is_url(word)]
+    names = tuple(check.cell_glob(word) for word in arguments.servers if not check.is_url(word))
+    found = [check.check_url(url, arguments.class_, arguments.body, remote=arguments.allow_remote) for url in urls]
     if names or arguments.group or not urls:
         options = planning.Options(arguments.matrix, selection=Selection(names, group=tuple(arguments.group)))
         plan = planning.make_plan(options)
-        found += checking.check_servers(plan, lambda line: print(line, file=sys.stderr))
+        found += check.check_servers(plan, lambda line: print(line, file=sys.stderr))
     if not found:
         raise NothingSelected("none of these servers can be started here; speedup plan says why")
     if arguments.json:
-        print(json.dumps(checking.as_json(found), indent=1))
+        print(json.dumps(check.as_json(found), indent=1))
     else:
-        checking.print_tables(found)
+        check.print_tables(found)
     return 1 if any(honesty.failed for honesty in found) else 0
 
 

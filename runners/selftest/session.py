@@ -28,7 +28,7 @@ from runners.system.machine import available_cores, share_cpus
 from runners.system.network import enter_user_namespace
 from runners.system.processes import end_leftovers, sweep
 from runners.tools.find import find_tools, known_tools, this_host, tool_environment
-from speedup.listing import PlainPipeConsole
+from speedup.measure.plan import PlainPipeConsole
 
 SCHEMA = "speedup.selftest/1"
 HEALTHY = "healthy"

@@ -21,7 +21,7 @@ from runners.matrix.reading import cross_check, parse_matrix
 from runners.server import commands
 from runners.tools.find import TOOL_DATA
 from runners.trial import validity
-from speedup.arguments import build_parser
+from speedup.parser import build_parser
 from tests.support import ROOT
 
 PAGES = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))

@@ -14,7 +14,7 @@ import pytest
 from runners.errors import BadInput, Interrupted
 from runners.version import VERSION
 from speedup import entry
-from speedup.arguments import build_parser
+from speedup.parser import build_parser
 from tests.support import ROOT
 
 MATRIX = """\

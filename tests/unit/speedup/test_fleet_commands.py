@@ -16,7 +16,7 @@ from runners.records.folder import write_run
 from runners.records.run import FleetInfo, Run
 from runners.run.job import new_job
 from speedup import entry
-from speedup.arguments import build_parser
+from speedup.parser import build_parser
 from tests.support.small_run import _cell
 from tests.unit.speedup.test_command_line import MATRIX, matrix_file, refused
 

@@ -40,7 +40,7 @@ from runners.tools.find import (
     ways,
 )
 from runners.tools.install import StepFailed, Steps, explanation, install_tools
-from speedup import doctor
+from speedup.tools import doctor
 
 ZOOM = Tool(title="Zoom", commands=("zoom", "zoom2"), debian=("zoom-bin",), hint="Ask around.")
 UNPACKED = ZOOM.model_copy(update={"relocatable": True})

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from runners.plan.planning import Options, Plan, make_plan
 from runners.units import format_duration
-from speedup.listing import plan_json, print_plan
+from speedup.measure.plan import plan_json, print_plan
 
 MATRIX = """\
 suite = { title = "T [bold]" }

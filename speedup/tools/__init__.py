@@ -1,0 +1,1 @@
+"""Commands around measuring: tools, files to begin with, completion."""
