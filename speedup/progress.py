@@ -1,11 +1,10 @@
-"""Tells a person how far the run is: a live bar on a terminal, one plain line for each trial elsewhere."""
+"""How far a run is: a live bar on a terminal, a line for each trial elsewhere."""
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Sequence
-from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -14,8 +13,17 @@ from runners.plan.order import Slot
 from runners.plan.pace import Pace
 from runners.records.trial import Trial
 from runners.units import format_duration
+from speedup.messages import is_terminal
+from speedup.terminal import message_console
+
+log = logging.getLogger(__name__)
 
 REFRESH_S = 0.5
+
+
+def reporter() -> LiveReporter | PlainReporter:
+    """Return the reporter that suits stderr."""
+    return LiveReporter(message_console()) if is_terminal() else PlainReporter()
 
 
 def slug(slot: Slot) -> str:
@@ -38,52 +46,42 @@ def outcome(trials: Sequence[Trial]) -> str:
 class PlainReporter:
     """One line for each trial, for logs."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self.stream = stream
+    def __init__(self) -> None:
         self.pace: Pace | None = None
-
-    def say(self, text: str) -> None:
-        """Print a line."""
-        print(text, file=self.stream, flush=True)
 
     def begin(self, pace: Pace) -> None:
         """Remember the pace."""
         self.pace = pace
 
     def trial(self, slot: Slot, trials: Sequence[Trial]) -> None:
-        """Print the trial's line with the time left."""
+        """Tell what the trial gave, and the time left."""
         if self.pace is None:
             return
         width = len(str(self.pace.total))
         left = format_duration(self.pace.left_s())
-        self.say(f"[{self.pace.done:{width}}/{self.pace.total}] {slug(slot):<48} {outcome(trials)}  ({left} left)")
+        log.info(f"[{self.pace.done:{width}}/{self.pace.total}] {slug(slot):<48} {outcome(trials)}  ({left} left)")
 
     def tick(self) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def end(self) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 class LiveReporter:
     """A bar with the current trial and the time left; it redraws at most twice a second, from the run's own loop."""
 
     def __init__(self, console: Console) -> None:
-        self.console = console
         self.pace: Pace | None = None
         self.progress = Progress(
             TextColumn("{task.completed}/{task.total}"),
             BarColumn(bar_width=None),
-            TextColumn("{task.fields[left]} left  {task.description}"),
+            TextColumn("{task.fields[left]} left  {task.description}", markup=False),
             console=console,
             auto_refresh=False,
             transient=True,
         )
         self.drawn = 0.0
-
-    def say(self, text: str) -> None:
-        """Print a line above the bar."""
-        self.console.print(text, markup=False, highlight=False)
 
     def begin(self, pace: Pace) -> None:
         """Draw the bar."""
@@ -93,12 +91,12 @@ class LiveReporter:
         self.progress.start()
 
     def trial(self, slot: Slot, trials: Sequence[Trial]) -> None:
-        """Advance the bar; print a line where something is wrong."""
+        """Advance the bar; a trial that does not count gets a line above it."""
         if self.pace is None:
             return
         text = f"{slug(slot)} {outcome(trials)}"
         if any(trial.verdict != "ok" for trial in trials):
-            self.say(text)
+            log.info(text)
         self.progress.update(
             self.task,
             completed=self.pace.done,
@@ -120,11 +118,3 @@ class LiveReporter:
     def end(self) -> None:
         """Take the bar away."""
         self.progress.stop()
-
-
-def reporter(stream: TextIO = sys.stderr) -> LiveReporter | PlainReporter:
-    """Return the reporter that suits the stream; NO_COLOR and TERM=dumb are heeded."""
-    console = Console(file=stream)
-    if stream.isatty() and console.is_terminal and not console.is_dumb_terminal:  # FORCE_COLOR makes no terminal
-        return LiveReporter(console)
-    return PlainReporter(stream)

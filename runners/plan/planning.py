@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -144,7 +144,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options) -> Plan
     locustfile = read_locustfile(matrix.suite.locustfile, root) if matrix.suite.locustfile and load == LOCUST else None
     expanded = expand(matrix, machine, preset, load, hashes, options.clients, locustfile)
     cells = select(expanded, selection, matrix.table)
-    cells = tuple(_with_tools(planned, tools, load) for planned in cells)
+    cells = tuple(with_tools(planned, tools, LOADS[load].tool) for planned in cells)
     tables = _solo(matrix) if options.clients else matrix
     pairing = pair_up(tables, cells, twin=preset.twin, duet=options.duet)
     return Plan(
@@ -253,16 +253,21 @@ def select(cells: Sequence[Planned], selection: Selection, tables: Sequence[Tabl
 
 def layouts(plan: Plan) -> dict[int, Layout]:
     """Return the CPUs of server and client for each number of server threads; BadInput where they do not exist."""
-    fixed = plan.matrix.machine[plan.machine].cpus
-    cores = available_cores()
-    threads = {cell.threads for cell in plan.measurable}
+    found = layouts_of(plan.matrix, plan.machine, {cell.threads for cell in plan.measurable})
+    if plan.clients and plan.matrix.machine[plan.machine].cpus is None:
+        return {count: replace(each, client=()) for count, each in found.items()}
+    return found
+
+
+def layouts_of(matrix: Matrix, machine: str, threads: Iterable[int]) -> dict[int, Layout]:
+    """Return the CPUs of server and client on a machine for each number of server threads."""
+    fixed, cores = matrix.machine[machine].cpus, available_cores()
     if fixed is None:
-        shared = {count: share_cpus(cores, count) for count in threads}
-        return {count: replace(each, client=()) for count, each in shared.items()} if plan.clients else shared
+        return {count: share_cpus(cores, count) for count in threads}
     layout = fixed_layout(fixed.server, fixed.client)
     missing = {*layout.server, *layout.client} - {cpu for core in cores for cpu in core}
     if missing:
-        raise BadInput(f"machine {plan.machine}: this machine has no CPU {', '.join(map(str, sorted(missing)))}")
+        raise BadInput(f"machine {machine}: this machine has no CPU {', '.join(map(str, sorted(missing)))}")
     return dict.fromkeys(threads, layout)
 
 
@@ -301,12 +306,12 @@ def _folders(matrix: Matrix) -> set[str]:
     return {server.dir or f"servers/{name}" for name, server in matrix.server.items()}
 
 
-def _with_tools(planned: Planned, tools: Mapping[str, ToolStatus], load: str) -> Planned:
-    """Mark a cell unavailable whose tools are missing or too old, with what brings them."""
+def with_tools(planned: Planned, tools: Mapping[str, ToolStatus], *loads: str) -> Planned:
+    """Mark a cell unavailable whose tools, or those that load it, are missing or too old, with how to get them."""
     if planned.status != "planned":
         return planned
     program = planned.cell.program
-    told = {name: _why_unfit(tools[name], program.at_least.get(name)) for name in (LOADS[load].tool, *program.needs)}
+    told = {name: _why_unfit(tools[name], program.at_least.get(name)) for name in (*loads, *program.needs)}
     lacks = {name: why for name, why in told.items() if why}
     if not lacks:
         return planned

@@ -1,26 +1,18 @@
-"""Runs the self-test: all cases, a plain line for each on the way, and the table at the end."""
+"""Runs the self-test: all cases, with a message for each on the way."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from runners.errors import NothingSelected
-from runners.selftest.case import CaseResult, Need, Status
+from runners.selftest.case import CaseResult, Need
 from runners.selftest.cases import CASES
 from runners.selftest.comparing import NAMES, run_comparisons
 from runners.selftest.measuring import CaseRunner, Say, run_case
@@ -28,12 +20,9 @@ from runners.system.machine import available_cores, share_cpus
 from runners.system.network import enter_user_namespace
 from runners.system.processes import end_leftovers, sweep
 from runners.tools.find import find_tools, known_tools, this_host, tool_environment
-from speedup.measure.plan import PlainPipeConsole
 
-SCHEMA = "speedup.selftest/1"
 HEALTHY = "healthy"
 PATIENCE_S = 30.0  # spent on measuring again what noise spoilt; then only where a case would fail
-COLOURS: dict[Status, str] = {"passed": "green", "failed": "red", "not run": "yellow"}
 
 
 def run_selftest(only: Sequence[str], keep: Path | None, say: Say) -> tuple[CaseResult, ...]:
@@ -109,44 +98,3 @@ def passed(results: Sequence[CaseResult]) -> bool:
     healthy = [result.status for result in results if result.name.startswith(HEALTHY)]
     statuses = [result.status for result in results]
     return "passed" in statuses and "failed" not in statuses and (not healthy or "passed" in healthy)
-
-
-def as_json(results: Sequence[CaseResult], seconds: float) -> Mapping[str, Any]:
-    """Return the results as plain data; times in seconds."""
-    counts = Counter(result.status for result in results)
-    return {
-        "schema": SCHEMA,
-        "cases": [asdict(result) for result in results],
-        "passed": counts["passed"],
-        "failed": counts["failed"],
-        "not_run": counts["not run"],
-        "seconds": round(seconds, 1),
-    }
-
-
-def print_table(results: Sequence[CaseResult], seconds: float, console: Console | None = None) -> None:
-    """Print what was injected, who must name it, what was reported, and whether that is right."""
-    console = console or PlainPipeConsole(highlight=False, width=None if sys.stdout.isatty() else 160)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("case", "injected", "meant to name it", "verdict", "reported", ""):
-        table.add_column(heading, overflow="fold")
-    for result in results:
-        table.add_row(*map(Text, _cells(result)), Text(result.status, style=COLOURS[result.status]))
-    console.print(table)
-    counts = Counter(result.status for result in results)
-    told = ", ".join(f"{counts[status]} {status}" for status in COLOURS if counts[status])
-    console.print(f"{told} in {seconds:.0f} s")
-
-
-def _cells(result: CaseResult) -> Iterator[str]:
-    yield from (result.name, result.truth, result.named_by)
-    yield result.verdict or "-"
-    lines = [*result.reported, *(f"! {why}" for why in result.why)]
-    lines += [f"noise of the machine: {_ids(result.noise)}"] if result.noise else []
-    lines += [f"measured again: {_ids(result.retried)}"] if result.retried else []
-    yield "\n".join(lines) or "nothing"
-
-
-def _ids(texts: Sequence[str]) -> str:
-    """Return the ids of the checks that texts begin with, each text's own; the whole texts are in the JSON."""
-    return "; ".join(" ".join(re.findall(r"\bV\d+\b", text)) for text in texts)

@@ -2,33 +2,77 @@
 
 from __future__ import annotations
 
-import ipaddress
-import os
+import logging
 import re
-import socket
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from speedup.arguments import add_command, add_globs, add_json, add_matrix
+from speedup.words import plural
 
-from runners.errors import BadInput
-from runners.honesty import gates
-from runners.honesty.examiner import Examiner
-from runners.honesty.gates import Target
-from runners.loads import LOADS
-from runners.plan.planning import Plan, layouts
-from runners.records.run import BuildInfo, Gate, Honesty
-from runners.run.preparing import build, build_context, programs_of
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from typing import Any
 
-Say = Callable[[str], None]
+    from rich.table import Table
 
-_ROW = re.compile(r"(?P<variant>[^@/]+)@(?P<threads>[0-9]+)")
+    from runners.plan.candidates import Candidates
+    from runners.records.run import BuildInfo, Gate, Honesty
+    from runners.server.builds import BuildContext
+    from speedup.arguments import Commands
+
+log = logging.getLogger(__name__)
+
+ROW = re.compile(r"(?P<variant>[^@/]+)@(?P<threads>[0-9]+)")
+TAIL = 500  # characters of a failed build's output
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "check", "test from outside whether servers are honest, before timing them")
+    parser.add_argument(
+        "servers", nargs="*", metavar="SERVER|URL", help="servers such as 'epoll*', or http://127.0.0.1:8080/"
+    )
+    add_matrix(parser)
+    add_globs(parser, "--group", "check servers of matching groups")
+    parser.add_argument(
+        "--class",
+        dest="class_",
+        choices=("realistic", "stripped"),
+        default="realistic",
+        help="what the server at a URL claims to be (default: realistic)",
+    )
+    parser.add_argument(
+        "--body",
+        default="Hello World",
+        metavar="TEXT",
+        help="exact body that the server at a URL answers (default: Hello World)",
+    )
+    parser.add_argument("--allow-remote", action="store_true", help="also check a URL on another machine")
+    add_json(parser)
+    parser.set_defaults(action=act)
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Check the servers; 0 only if every server passes all that its class must."""
+    from runners.errors import NothingSelected
+    from runners.honesty.address import examine_url
+
+    urls = [word for word in arguments.servers if is_url(word)]
+    globs = tuple(cell_glob(word) for word in arguments.servers if not is_url(word))
+    found = [examine_url(url, arguments.class_, arguments.body, remote=arguments.allow_remote) for url in urls]
+    if globs or arguments.group or not urls:
+        found += examine_servers(arguments.matrix, globs, tuple(arguments.group))
+    if not found:
+        raise NothingSelected("none of these servers can be started here; speedup plan says why")
+    if arguments.json:
+        import json
+
+        print(json.dumps(honesty_json(found), indent=1))
+    else:
+        print_tables(found)
+    return 1 if any(honesty.failed for honesty in found) else 0
 
 
 def is_url(word: str) -> bool:
@@ -38,104 +82,104 @@ def is_url(word: str) -> bool:
 
 def cell_glob(word: str) -> str:
     """Return the glob of a word that may be written like a table's row: "go@4" is "go/t4"."""
-    match = _ROW.fullmatch(word)
+    match = ROW.fullmatch(word)
     return f"{match['variant']}/t{match['threads']}" if match else word
 
 
-def check_url(url: str, class_: str, body: str, *, remote: bool) -> Honesty:
-    """Ask a server that runs somewhere; BadInput where the address cannot be used."""
-    parts, port = _address(url)
-    host = parts.hostname or ""
-    if not remote and not _is_loopback(url, host):
-        raise BadInput(
-            f"{url} is not on this machine. The gates open 1,100 connections and send garbage: add --allow-remote if"
-            " that server is yours"
-        )
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with gates.many_files():
-        found = gates.examine(Target(host, port, path, os.fsencode(body)), class_)
-    return Honesty(url, 1, class_, found)
+def examine_servers(matrix: Path | None, globs: tuple[str, ...], groups: tuple[str, ...]) -> tuple[Honesty, ...]:
+    """Build and start each selected variant of a matrix, and ask it."""
+    import tempfile
+    from pathlib import Path
+
+    from runners.matrix.cells import Selection
+    from runners.plan.candidates import find_candidates
+
+    found = find_candidates(matrix, Selection(globs, group=groups))
+    for name, reason in found.lacking.items():
+        log.warning(f"{name} is not checked: {reason}")
+    with tempfile.TemporaryDirectory(prefix="speedup-check-") as folder:
+        return _examined(found, Path(folder))
 
 
-def _address(url: str) -> tuple[SplitResult, int]:
-    """Return the parts of an address and its port; BadInput where it is none."""
-    try:
-        parts = urlsplit(url)
-        port = 80 if parts.port is None else parts.port
-    except ValueError as error:
-        raise BadInput(f"{url}: {error}; write an address such as http://127.0.0.1:8080/") from error
-    plain = url.isascii() and url.isprintable() and " " not in url
-    if parts.scheme != "http" or not parts.hostname or not port or not plain:
-        raise BadInput(f"{url}: write an address such as http://127.0.0.1:8080/")
-    return parts, port
+def _examined(candidates: Candidates, folder: Path) -> tuple[Honesty, ...]:
+    """Build the candidates, ask those that could be built, and count the others as failed."""
+    from runners.honesty.examiner import Examiner
+    from runners.server import builds
+    from runners.server.process import Programs
+
+    context = _build_context(candidates, folder)
+    programs = {cell.program.name: cell.program for cell in candidates.cells}
+    infos = builds.build_all(programs.values(), context, lambda _: None)
+    broken = {name: info for name, info in infos.items() if info.status == "failed"}
+    outputs = {name: builds.program_path(program, context) for name, program in programs.items() if program.build}
+    places = Programs(candidates.root, outputs, context.env)
+    examiner = Examiner(places, candidates.layouts, folder, context.tool_versions, cache=None)
+    cells = [cell for cell in candidates.cells if cell.program.name not in broken]
+    asked = examiner.examine(cells, lambda honesty: log.info(line_of(honesty)))
+    return (*asked, *(_not_built(info, programs[name].class_) for name, info in broken.items()))
 
 
-def _is_loopback(url: str, host: str) -> bool:
-    try:
-        addresses = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError) as error:
-        raise BadInput(f"{url}: no address of '{host}' is known ({error})") from error
-    return all(ipaddress.ip_address(address).is_loopback for address in addresses)
+def _build_context(candidates: Candidates, folder: Path) -> BuildContext:
+    import os
 
+    from runners.records.folder import LOGS
+    from runners.server.builds import BuildContext
+    from runners.tools.find import tool_environment
 
-def check_servers(plan: Plan, say: Say) -> tuple[Honesty, ...]:
-    """Build and start each variant of a plan, and ask it."""
-    plan = _without_load(plan)
-    with tempfile.TemporaryDirectory(prefix="speedup-check-") as name:
-        context = build_context(plan, Path(name))
-        broken = {name: info for name, info in build(plan, context).items() if info.status == "failed"}
-        examiner = Examiner(
-            programs_of(plan, context), layouts(plan), context.folder, context.tool_versions, cache=None
-        )
-        cells = [cell for cell in plan.measurable if cell.program.name not in broken]
-        asked = examiner.examine(cells, lambda honesty: say(line_of(honesty)))
-    classes = {cell.program.name: cell.program.class_ for cell in plan.measurable}
-    return (*asked, *(_not_built(info, classes[name]) for name, info in broken.items()))
-
-
-def _without_load(plan: Plan) -> Plan:
-    """Return the plan with the cells that lack nothing but the load generator, which asking does not take."""
-    lacking = (LOADS[plan.load].tool,)
-    cells = (replace(each, status="planned", lacks=()) if each.lacks == lacking else each for each in plan.cells)
-    return replace(plan, cells=tuple(cells))
+    (folder / LOGS).mkdir()
+    return BuildContext(
+        root=candidates.root,
+        cache=candidates.host.cache / "builds",
+        folder=folder,
+        env={**os.environ, **tool_environment(candidates.tools, candidates.host)},
+        tool_versions={name: status.version or "" for name, status in candidates.tools.items()},
+    )
 
 
 def _not_built(info: BuildInfo, class_: str) -> Honesty:
-    saw = info.output_tail[-500:].strip() or "no output"
-    return Honesty(
-        info.variant, 1, class_, (Gate("build", "It can be built.", required=True, outcome="fail", saw=saw),)
-    )
+    from runners.records.run import Gate, Honesty
+
+    saw = info.output_tail[-TAIL:].strip() or "no output"
+    gate = Gate("build", "It can be built.", required=True, outcome="fail", saw=saw)
+    return Honesty(info.variant, 1, class_, (gate,))
 
 
 def line_of(honesty: Honesty) -> str:
     """Return in a line what became of a server."""
-    name = f"{honesty.variant}, {honesty.threads} {'thread' if honesty.threads == 1 else 'threads'}, {honesty.class_}"
+    name = f"{honesty.variant}, {plural(honesty.threads, 'thread')}, {honesty.class_}"
     if honesty.failed:
         return f"{name}: fails {', '.join(gate.id for gate in honesty.failed)}"
     done = sum(gate.outcome == "pass" for gate in honesty.gates)
-    others = "; the others are not asked of it or cannot be told" if done < len(honesty.gates) else ""
+    others = "; the others do not apply, or could not be determined" if done < len(honesty.gates) else ""
     return f"{name}: passes ({done} of {len(honesty.gates)} gates{others})"
 
 
-def as_json(found: Iterable[Honesty]) -> list[dict[str, Any]]:
-    """Return what the gates said as plain data."""
+def honesty_json(found: Iterable[Honesty]) -> list[dict[str, Any]]:
+    """Return what the gates found as plain data."""
+    from dataclasses import asdict
+
     return [{**asdict(honesty), "passed": not honesty.failed} for honesty in found]
 
 
 def print_tables(found: Sequence[Honesty]) -> None:
-    """Print a table for each server, and what failed below it."""
-    console = Console()
+    """Print a table for each server, and below it what each gate saw that was not passed."""
+    from speedup.terminal import ResultConsole
+
+    console = ResultConsole()
     for honesty in found:
-        table = Table(title=escape(line_of(honesty)), title_justify="left")
-        for column in ("gate", "outcome", "what it demands"):
-            table.add_column(column)
-        for gate in honesty.gates:
-            outcome = gate.outcome if gate.required else f"({gate.outcome})"
-            table.add_row(gate.id, outcome, escape(gate.demand))
-        console.print(table)
+        console.print(_table(honesty))
         for gate in honesty.gates:
             if gate.outcome != "pass":
-                console.print(escape(explanation(gate)), highlight=False, soft_wrap=True)
+                console.print(explanation(gate), soft_wrap=True)
+
+
+def _table(honesty: Honesty) -> Table:
+    from rich.table import Table
+
+    rows = Table("gate", "outcome", "what it demands", title=line_of(honesty), title_justify="left")
+    for gate in honesty.gates:
+        rows.add_row(gate.id, gate.outcome if gate.required else f"({gate.outcome})", gate.demand)
+    return rows
 
 
 def explanation(gate: Gate) -> str:

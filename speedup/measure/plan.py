@@ -1,27 +1,48 @@
-"""Lists a plan: its cells with ids, families and status, and the time it will take; for people and for programs."""
+"""`speedup plan`: which cells would be measured, in which families, and how long that takes. Starts nothing."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from rich.console import Console
-from rich.text import Text
-
-from runners.matrix.cells import Cell
-from runners.matrix.model import Blocks
-from runners.plan.order import Duet, duet_s, trial_s
-from runners.plan.planning import Plan
 from runners.units import format_duration
+from speedup.arguments import add_command, add_json
+from speedup.measure.options import add_options, options_of
+from speedup.words import plural
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from typing import Any
+
+    from runners.matrix.cells import Cell, Planned
+    from runners.matrix.model import Blocks
+    from runners.plan.order import Duet
+    from runners.plan.planning import Plan
+    from speedup.arguments import Commands
+    from speedup.terminal import ResultConsole
 
 SCHEMA = "speedup.plan/1"
 
 
-class PlainPipeConsole(Console):
-    """A console that leaves a reader that has gone to the command line, for which that is no failure."""
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "plan", "show which cells would be measured, and how long that takes")
+    add_options(parser)
+    add_json(parser)
+    parser.set_defaults(action=act)
 
-    def on_broken_pipe(self) -> None:
-        """Tell it as any other output would."""
-        raise BrokenPipeError
+
+def act(arguments: argparse.Namespace) -> int:
+    """List what would be measured."""
+    from runners.plan.planning import make_plan
+
+    plan = make_plan(options_of(arguments))
+    if arguments.json:
+        import json
+
+        print(json.dumps(plan_json(plan), indent=1))
+    else:
+        print_plan(plan)
+    return 0
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -37,56 +58,77 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "trials": plan.trial_count,
         "estimated_s": round(plan.estimated_s, 1),
         "latency_s": round(plan.latency_s, 1),
-        "cells": [
-            {
-                "id": planned.cell.id,
-                "slug": planned.cell.slug,
-                "server": planned.cell.program.server,
-                "variant": planned.cell.program.variant,
-                "title": planned.cell.program.title,
-                "class": planned.cell.program.class_,
-                "group": planned.cell.program.group,
-                "threads": planned.cell.threads,
-                "connections": planned.cell.connections,
-                "mode": planned.cell.mode,
-                "family": planned.cell.family,
-                "status": planned.status,
-                "reason": planned.reason,
-                "trial_s": trial_s(planned.cell),
-            }
-            for planned in plan.cells
-        ],
-        "duets": [
-            {"cell": duet.row.id, "baseline": duet.baseline.id, "family": duet.family, "trial_s": duet_s(duet)}
-            for duet in plan.duets
-        ],
+        "cells": [_cell_json(planned) for planned in plan.cells],
+        "duets": [_duet_json(duet) for duet in plan.duets],
     }
 
 
-def print_plan(plan: Plan, console: Console | None = None) -> None:
-    """Print the cells by family, what is not measured and why, and what it comes to."""
-    console = console or PlainPipeConsole(highlight=False, soft_wrap=True)
+def _cell_json(planned: Planned) -> dict[str, Any]:
+    from runners.plan.order import trial_s
+
+    cell, program = planned.cell, planned.cell.program
+    return {
+        "id": cell.id,
+        "slug": cell.slug,
+        "server": program.server,
+        "variant": program.variant,
+        "title": program.title,
+        "class": program.class_,
+        "group": program.group,
+        "threads": cell.threads,
+        "connections": cell.connections,
+        "mode": cell.mode,
+        "family": cell.family,
+        "status": planned.status,
+        "reason": planned.reason,
+        "trial_s": trial_s(cell),
+    }
+
+
+def _duet_json(duet: Duet) -> dict[str, Any]:
+    from runners.plan.order import duet_s
+
+    return {"cell": duet.row.id, "baseline": duet.baseline.id, "family": duet.family, "trial_s": duet_s(duet)}
+
+
+def print_plan(plan: Plan, console: ResultConsole | None = None) -> None:
+    """Print the cells by family, what is not measured and why, and the total."""
+    from speedup.terminal import ResultConsole
+
+    console = console or ResultConsole(soft_wrap=True)
+    for line, style in _lines(plan):
+        console.print(line, style=style)
+
+
+def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield the lines, each with its style."""
+    yield from _solo_lines(plan)
+    yield from _duet_lines(plan)
+    for names, (status, reason) in _reasons(plan).items():
+        yield f"{status}: {names} - {reason}", "dim"
+    if plan.goals:
+        yield f"latency at offered rates: {len(plan.goals)} cells, about {format_duration(plan.latency_s)}", "bold"
+    if plan.unpaced:
+        yield plan.unpaced, "dim"
+    yield f"{what(plan)} = {plural(plan.trial_count, 'trial')} {where(plan)}, plus builds", ""
+
+
+def _solo_lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    from runners.plan.order import trial_s
+
     for family, cells in _families(plan).items():
         spent = format_duration(sum(map(trial_s, cells)) * plan.preset.blocks.max)
-        console.print(Text(f"family {family}: {plural(len(cells), 'cell')}, {spent}", style="bold"))
-        for cell in cells:
-            console.print(Text(f"  {cell.id:<52}  group {cell.program.group}"))
+        yield f"family {family}: {plural(len(cells), 'cell')}, {spent}", "bold"
+        yield from ((f"  {cell.id:<52}  group {cell.program.group}", "") for cell in cells)
+
+
+def _duet_lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    from runners.plan.order import duet_s
+
     for family, duets in _duet_families(plan).items():
         spent = format_duration(sum(map(duet_s, duets)) * plan.preset.duet_blocks.max)
-        console.print(Text(f"family {family}: {plural(len(duets), 'duet')}, {spent}", style="bold"))
-        for duet in duets:
-            console.print(Text(f"  {duet.row.slug} with {duet.baseline.slug}"))
-    for slugs, (status, reason) in _reasons(plan).items():
-        console.print(Text(f"{status}: {slugs} - {reason}", style="dim"))
-    if plan.goals:
-        spent = format_duration(plan.latency_s)
-        console.print(Text(f"latency at offered rates: {len(plan.goals)} cells, about {spent}", style="bold"))
-    if plan.unpaced:
-        console.print(Text(plan.unpaced, style="dim"))
-    console.print(
-        f"{what(plan)} = {plan.trial_count} trials on machine '{plan.machine}'"
-        f" with {plan.load}, preset '{plan.preset_name}': about {format_duration(plan.estimated_s)}, and the builds"
-    )
+        yield f"family {family}: {plural(len(duets), 'duet')}, {spent}", "bold"
+        yield from ((f"  {duet.row.slug} with {duet.baseline.slug}", "") for duet in duets)
 
 
 def what(plan: Plan) -> str:
@@ -97,13 +139,14 @@ def what(plan: Plan) -> str:
     return " and ".join(parts) or "nothing"
 
 
+def where(plan: Plan) -> str:
+    """Return on what it is measured and how long that takes."""
+    time = format_duration(plan.estimated_s)
+    return f"on machine '{plan.machine}' with {plan.load}, preset '{plan.preset_name}': about {time}"
+
+
 def _count(blocks: Blocks) -> str:
     return str(blocks.max) if blocks.min == blocks.max else f"{blocks.min} to {blocks.max}"
-
-
-def plural(count: int, word: str) -> str:
-    """Return "1 cell" or "2 cells"."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _families(plan: Plan) -> dict[str, list[Cell]]:

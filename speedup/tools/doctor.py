@@ -1,46 +1,64 @@
-"""Says what this machine has and lacks for measuring: its tools, our rights, its processors."""
+"""`speedup doctor`: what this machine has and lacks for measuring: its tools, our rights, its processors."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import subprocess
-import sys
-from collections.abc import Collection, Mapping, Sequence
-from typing import IO
+import logging
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from speedup.arguments import add_command, add_json, add_matrix
 
-from runners.matrix.model import Tool
-from runners.system.machine import machine_facts
-from runners.tools.find import Host, ToolStatus, find_tools, serving, short_version, this_host
-from runners.tools.install import install_tools
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Collection, Mapping, Sequence
+
+    from rich.table import Table
+
+    from runners.matrix.model import Tool
+    from runners.tools.find import Host, ToolStatus
+    from speedup.arguments import Commands
+    from speedup.terminal import ResultConsole
+
+log = logging.getLogger(__name__)
 
 SCHEMA = "speedup.doctor/1"
 COLOURS = {"found": "green", "installable": "yellow", "missing": "red"}
 RIGHTS = {
     "root": "root: packages may be installed",
     "sudo": "sudo without a password: packages may be installed",
-    "none": "ordinary user: tools are brought into the user's cache",
+    "none": "ordinary user: tools are installed into the user's cache",
 }
 NAMESPACE_DEADLINE_S = 5.0
 
 
-def doctor_report(tools: Mapping[str, Tool], *, purposes: Collection[str], install: bool, as_json: bool) -> int:
-    """Write what is here and what is missing to stdout, as a table or as JSON, and return exit code 0.
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "doctor", "show which tools are installed, where, and how to get the others")
+    add_matrix(parser)
+    parser.add_argument("--install", action="store_true", help="install what is missing first, if permitted")
+    parser.add_argument(
+        "--for",
+        dest="purpose",
+        action="append",
+        choices=("server", "load", "tests"),
+        default=[],
+        help="only tools that servers, load generators or this project's tests need",
+    )
+    add_json(parser)
+    parser.set_defaults(action=act)
 
-    `purposes` limits the tools to those that serve them (none: all tools); `install` brings what is missing
-    first, which is never an error where it cannot be done.
-    """
+
+def act(arguments: argparse.Namespace) -> int:
+    """Show the tools and the machine; what is missing is no error."""
+    from runners.plan.planning import tools_of
+    from runners.tools.find import this_host
+
     host = this_host()
-    statuses = examine(tools, purposes, host, install=install)
+    statuses = examine(tools_of(arguments.matrix), arguments.purpose, host, install=arguments.install)
     facts = machine_lines(host)
-    if as_json:
-        sys.stdout.write(to_json(statuses, facts) + "\n")
+    if arguments.json:
+        print(to_json(statuses, facts))
     else:
-        write_text(statuses, facts, sys.stdout)
+        print_report(statuses, facts)
     return 0
 
 
@@ -48,14 +66,19 @@ def examine(
     tools: Mapping[str, Tool], purposes: Collection[str], host: Host, *, install: bool = False
 ) -> list[ToolStatus]:
     """Return the status of each tool that serves one of the purposes, in the order of the tool data."""
+    from runners.tools.find import find_tools, serving
+    from runners.tools.install import install_tools
+
     names = serving(tools, purposes)
-    found = install_tools(tools, names, host, say=_say) if install else find_tools(tools, names, host)
+    found = install_tools(tools, names, host, say=log.info) if install else find_tools(tools, names, host)
     return list(found.values())
 
 
 def machine_lines(host: Host) -> dict[str, str]:
     """Return the machine's facts and what we may do on it."""
-    namespaces = "allowed" if may_make_namespaces(host) else "not allowed: trials share the host's network"
+    from runners.system.machine import machine_facts
+
+    namespaces = "permitted" if may_make_namespaces(host) else "not permitted: trials share the host's network"
     return machine_facts() | {"rights": RIGHTS[host.privilege], "network_namespaces": namespaces}
 
 
@@ -64,58 +87,9 @@ def may_make_namespaces(host: Host) -> bool:
     return any(_succeeds(["unshare", *options, "--net", "true"], host) for options in ([], ["--map-root-user"]))
 
 
-def to_json(statuses: Sequence[ToolStatus], facts: Mapping[str, str]) -> str:
-    """Return what was found as JSON for programs."""
-    tools = [dataclasses.asdict(status) for status in statuses]
-    return json.dumps({"schema": SCHEMA, "tools": tools, "machine": dict(facts)}, indent=2, ensure_ascii=False)
-
-
-def write_text(statuses: Sequence[ToolStatus], facts: Mapping[str, str], stream: IO[str]) -> None:
-    """Write what was found as tables, and below them what to do about each tool that is not there."""
-    console = Console(file=stream, highlight=False)
-    console.print(_tool_table(statuses))
-    console.print(_fact_table(facts))
-    for status in statuses:
-        if not status.found:
-            console.print(Text(advice(status)), soft_wrap=True)
-    here = sum(status.found for status in statuses)
-    console.print(Text(f"{here} of {len(statuses)} tools are here"))
-
-
-def advice(status: ToolStatus) -> str:
-    """Return in a line why a tool is not there and what brings it."""
-    brings = f"To get it: {status.brings}." if status.brings else ""
-    return " ".join(part for part in (f"{status.title}: {status.reason}.", brings, status.hint) if part)
-
-
-def _tool_table(statuses: Sequence[ToolStatus]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("tool", "for", "status", "version", "where"):
-        table.add_column(heading, overflow="fold")
-    for status in statuses:
-        table.add_row(
-            Text(status.title),
-            Text(", ".join(status.purpose)),
-            Text(status.status, style=COLOURS[status.status]),
-            Text(short_version(status.version) or ""),
-            Text(status.path or ""),
-        )
-    return table
-
-
-def _fact_table(facts: Mapping[str, str]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for name, fact in facts.items():
-        table.add_row(Text(name.replace("_", " ")), Text(fact))
-    return table
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line} ...\n")
-    sys.stderr.flush()
-
-
 def _succeeds(argv: list[str], host: Host) -> bool:
+    import subprocess
+
     try:
         ended = subprocess.run(
             argv,
@@ -128,3 +102,57 @@ def _succeeds(argv: list[str], host: Host) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return ended.returncode == 0
+
+
+def to_json(statuses: Sequence[ToolStatus], facts: Mapping[str, str]) -> str:
+    """Return what was found as JSON for programs."""
+    import dataclasses
+    import json
+
+    tools = [dataclasses.asdict(status) for status in statuses]
+    return json.dumps({"schema": SCHEMA, "tools": tools, "machine": dict(facts)}, indent=2, ensure_ascii=False)
+
+
+def print_report(
+    statuses: Sequence[ToolStatus], facts: Mapping[str, str], console: ResultConsole | None = None
+) -> None:
+    """Print what was found as tables, and below them what to do about each tool that is not there."""
+    from speedup.terminal import ResultConsole
+
+    console = console or ResultConsole()
+    console.print(_tool_table(statuses))
+    console.print(_fact_table(facts))
+    for status in statuses:
+        if not status.found:
+            console.print(advice(status), soft_wrap=True)
+    here = sum(status.found for status in statuses)
+    console.print(f"{here} of {len(statuses)} tools are installed")
+
+
+def advice(status: ToolStatus) -> str:
+    """Return in a line why a tool is not there and how to get it."""
+    brings = f"To get it: {status.brings}." if status.brings else ""
+    return " ".join(part for part in (f"{status.title}: {status.reason}.", brings, status.hint) if part)
+
+
+def _tool_table(statuses: Sequence[ToolStatus]) -> Table:
+    from rich.text import Text
+
+    from runners.tools.find import short_version
+    from speedup.terminal import table
+
+    rows = table("tool", "for", "status", "version", "where")
+    for status in statuses:
+        shown = Text(status.status, style=COLOURS[status.status])
+        version = short_version(status.version) or ""
+        rows.add_row(status.title, ", ".join(status.purpose), shown, version, status.path or "")
+    return rows
+
+
+def _fact_table(facts: Mapping[str, str]) -> Table:
+    from speedup.terminal import table
+
+    rows = table("", "", show_header=False)
+    for name, fact in facts.items():
+        rows.add_row(name.replace("_", " "), fact)
+    return rows

@@ -15,6 +15,7 @@ from runners.errors import BadInput, Interrupted
 from runners.version import VERSION
 from speedup import entry
 from speedup.parser import build_parser
+from speedup.tools import schema
 from tests.support import ROOT
 
 MATRIX = """\
@@ -217,7 +218,7 @@ def test_every_error_has_its_exit_code(
     def fail(_arguments: argparse.Namespace) -> int:
         raise error
 
-    monkeypatch.setitem(entry.ACTIONS, "schema", fail)
+    monkeypatch.setattr(schema, "act", fail)
     assert entry.main(["schema"]) == code
     assert capsys.readouterr().err == said
 

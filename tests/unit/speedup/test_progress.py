@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
+import logging
 import re
-import select
-from collections.abc import Iterator
+import sys
 from dataclasses import dataclass
-from typing import TextIO
 
 import pytest
 
@@ -19,8 +17,9 @@ from runners.plan.scheduling import Blocks, Bounds
 from runners.records.run import FamilyInfo
 from runners.records.trial import Trial
 from runners.run.reporter import Reporter
-from speedup import progress
+from speedup import messages, progress
 from speedup.progress import LiveReporter, PlainReporter, outcome, reporter
+from tests.unit.speedup.conftest import Terminal
 
 CELL = "epoll/t1/c64/persistent#01234567"
 FAMILY = "local/t1/c64/persistent/wrk"
@@ -71,18 +70,6 @@ def fake_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     return clock
 
 
-@pytest.fixture(name="terminal")
-def pseudo_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[TextIO, int]]:
-    """Return a stream that is a terminal, and the descriptor from which its screen can be read."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLORTERM"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    screen, keyboard = os.openpty()
-    with open(keyboard, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor, not a path
-        yield stream, screen
-    os.close(screen)
-
-
 def run_one(talk: Reporter) -> None:
     """Report a run of one trial."""
     begun = pace(1)
@@ -114,10 +101,10 @@ def test_a_bad_trial_is_told_by_its_verdict_and_reason() -> None:
     assert outcome([trial(), trial("failed", "the server died (SIGSEGV)")]) == "failed: the server died (SIGSEGV)"
 
 
-def test_a_log_gets_one_plain_line_for_each_trial(clock: FakeClock) -> None:
+def test_a_log_gets_one_plain_line_for_each_trial(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
     """With its number, the cell, what it gave and the time left."""
-    stream = io.StringIO()
-    talk, begun = PlainReporter(stream), pace(10)
+    caplog.set_level(logging.INFO)
+    talk, begun = PlainReporter(), pace(10)
     talk.begin(begun)
     for count in (1, 2):
         clock.now += 3
@@ -125,20 +112,18 @@ def test_a_log_gets_one_plain_line_for_each_trial(clock: FakeClock) -> None:
         begun.add(slot(), done(count))
         talk.trial(slot(), [trial(requests_per_s=1234.0)])
     talk.end()
-    first, second = stream.getvalue().splitlines()
+    first, second = caplog.messages
     assert re.fullmatch(r"\[ 1/10\] epoll/t1/c64/persistent +1,234 req/s  ok  \(27s left\)", first)
     assert second.startswith("[ 2/10] ")
-    assert "\x1b" not in stream.getvalue()
-    assert "\r" not in stream.getvalue()
 
 
-def test_a_duet_names_both_of_its_cells() -> None:
+def test_a_duet_names_both_of_its_cells(caplog: pytest.LogCaptureFixture) -> None:
     """Without their hashes."""
-    stream = io.StringIO()
-    talk = PlainReporter(stream)
+    caplog.set_level(logging.INFO)
+    talk = PlainReporter()
     talk.begin(pace())
     talk.trial(slot("a/t1#1", "b/t1#2"), [trial(), trial()])
-    assert " a/t1 with b/t1 " in stream.getvalue()
+    assert " a/t1 with b/t1 " in caplog.text
 
 
 def test_the_time_left_follows_the_pace_so_far(clock: FakeClock) -> None:
@@ -197,50 +182,47 @@ def test_the_time_left_counts_repeats_and_the_stages_to_come(clock: FakeClock) -
 
 def test_what_is_no_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where colour is forced, as on build servers."""
-    assert isinstance(reporter(io.StringIO()), PlainReporter)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert isinstance(reporter(), PlainReporter)
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert isinstance(reporter(io.StringIO()), PlainReporter)
+    assert isinstance(reporter(), PlainReporter)
 
 
-def read_all(screen: int) -> str:
-    """Return all that was written to a terminal; it may come in pieces."""
-    shown = b""
-    while select.select([screen], [], [], 0.5)[0]:
-        shown += os.read(screen, 65536)
-    return shown.decode()
-
-
-def test_a_terminal_gets_a_bar(terminal: tuple[TextIO, int]) -> None:
+def test_a_terminal_gets_a_bar(terminal: Terminal) -> None:
     """With the number of trials and the time left, and it is taken away at the end."""
-    stream, screen = terminal
-    talk = reporter(stream)
-    assert isinstance(talk, LiveReporter)
-    run_one(talk)
-    shown = read_all(screen)
+    with terminal.as_stderr():
+        talk = reporter()
+        assert isinstance(talk, LiveReporter)
+        run_one(talk)
+    shown = terminal.shown()
     assert "1/1" in shown
     assert "left" in shown
 
 
-def test_a_dumb_terminal_gets_plain_lines(terminal: tuple[TextIO, int], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["dumb", "unknown", ""])
+def test_a_dumb_terminal_gets_plain_lines(kind: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot move its cursor."""
-    monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(reporter(terminal[0]), PlainReporter)
+    monkeypatch.setenv("TERM", kind)
+    with terminal.as_stderr():
+        assert isinstance(reporter(), PlainReporter)
 
 
-def test_no_color_means_no_colour(terminal: tuple[TextIO, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_means_no_colour(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing on the screen sets a colour."""
-    stream, screen = terminal
     monkeypatch.setenv("NO_COLOR", "1")
-    run_one(reporter(stream))
-    shown = read_all(screen)
+    with terminal.as_stderr():
+        run_one(reporter())
+    shown = terminal.shown()
+    assert "1/1" in shown
     assert not re.search(r"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-7])m", shown)
 
 
-def test_a_bad_trial_stays_on_the_terminal(terminal: tuple[TextIO, int]) -> None:
+def test_a_bad_trial_stays_on_the_terminal(terminal: Terminal) -> None:
     """Its line is printed above the bar; markup in it is text."""
-    stream, screen = terminal
-    talk = reporter(stream)
-    talk.begin(pace(2))
-    talk.trial(slot(), [trial("failed", "its last words: [red] oh")])
-    talk.end()
-    assert "epoll/t1/c64/persistent failed: its last words: [red] oh" in read_all(screen)
+    with terminal.as_stderr():
+        messages.configure()
+        talk = reporter()
+        talk.begin(pace(2))
+        talk.trial(slot(), [trial("failed", "its last words: [red] oh")])
+        talk.end()
+    assert "epoll/t1/c64/persistent failed: its last words: [red] oh\r\n" in terminal.shown()

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from runners.errors import BadInput
 from runners.honesty import gates
+from runners.honesty.address import examine_url
 from runners.honesty.gates import Target
 from runners.honesty.gates.__main__ import main, words
 from runners.honesty.gates.slow import Tally
 from runners.records.run import Gate, Honesty
 from runners.server.answers import Answer, Broken, parse_answer
-from speedup.measure import check
 from tests.support.fake_http import FakeServer
 
 FAULTS = {
@@ -262,14 +262,7 @@ def test_what_is_no_answer_is_said_to_be_none(received: bytes, complaint: str) -
 def test_an_address_that_cannot_be_asked_is_bad_input(url: str) -> None:
     """With a message that names it, and no traceback."""
     with pytest.raises(BadInput, match="http"):
-        check.check_url(url, "realistic", "Hello World", remote=False)
-
-
-def test_a_servers_number_of_threads_is_written_as_in_a_table() -> None:
-    """What is no row stays the glob that it is."""
-    assert check.cell_glob("go@4") == "go/t4"
-    assert check.cell_glob("epoll.accept4@16") == "epoll.accept4/t16"
-    assert [check.cell_glob(word) for word in ("epoll*", "go/t2")] == ["epoll*", "go/t2"]
+        examine_url(url, "realistic", "Hello World", remote=False)
 
 
 def test_the_host_header_of_an_ipv6_address_has_brackets() -> None:

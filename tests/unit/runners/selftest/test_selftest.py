@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from runners.errors import NothingSelected
 from runners.loads import LOADS
@@ -170,19 +167,6 @@ def test_the_selftest_passes_only_with_every_fault_named_and_a_healthy_server_cl
     assert not session.passed([healthy, bad])
     assert not session.passed([replace(healthy, status="not run"), good])
     assert not session.passed([absent])
-
-
-def test_the_results_are_printed_for_people_and_for_programs() -> None:
-    """What was injected, who must name it, what was reported."""
-    results = [judge(CASE, trial({"V1": "fail"}), None), judge(CASE, trial(), None)]
-    out = io.StringIO()
-    session.print_table(results, 2.0, Console(file=out, width=160))
-    assert "V1 fail: seen by V1" in out.getvalue()
-    assert "! V1 should fail" in out.getvalue()
-    assert out.getvalue().strip().endswith("1 passed, 1 failed in 2 s")
-    told = json.loads(json.dumps(session.as_json(results, 2.0)))
-    assert (told["schema"], told["passed"], told["failed"]) == ("speedup.selftest/1", 1, 1)
-    assert told["cases"][0]["named_by"] == "V1 fail"
 
 
 def test_every_check_has_a_case_that_it_must_name() -> None:

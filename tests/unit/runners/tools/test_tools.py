@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import os
 import shutil
 import subprocess
@@ -40,7 +38,6 @@ from runners.tools.find import (
     ways,
 )
 from runners.tools.install import StepFailed, Steps, explanation, install_tools
-from speedup.tools import doctor
 
 ZOOM = Tool(title="Zoom", commands=("zoom", "zoom2"), debian=("zoom-bin",), hint="Ask around.")
 UNPACKED = ZOOM.model_copy(update={"relocatable": True})
@@ -83,8 +80,8 @@ class FakeMachine:
         return self.calls.read_text(encoding="utf-8").splitlines() if self.calls.exists() else []
 
 
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
+@pytest.fixture(name="machine")
+def fake_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     """Return a machine without any tool, whose package lists are missing."""
     for folder in ("bin", "requirements", "lists", "sbin"):
         (tmp_path / folder).mkdir()
@@ -567,42 +564,6 @@ def test_tools_are_chosen_by_who_needs_them() -> None:
     assert serving(tools, ()) == tuple(tools)
     assert "wrk" in serving(tools, ["load"])
     assert "chromium" not in serving(tools, ["server", "load"])
-
-
-def test_the_doctor_tells_programs_everything(machine: FakeMachine) -> None:
-    """The JSON holds each tool's whole status."""
-    statuses = doctor.examine({"zoom": ZOOM}, (), machine.host())
-    report = json.loads(doctor.to_json(statuses, {"cpus": "2"}))
-    assert report["schema"] == "speedup.doctor/1"
-    assert report["machine"] == {"cpus": "2"}
-    assert report["tools"][0]["name"] == "zoom"
-    assert report["tools"][0]["status"] == "missing"
-    assert report["tools"][0]["version"] is None
-
-
-def test_the_doctor_tells_people_what_to_do(machine: FakeMachine) -> None:
-    """Below the table each tool that is not there has a line of advice."""
-    machine.program("apt-get", "exit 0")
-    statuses = doctor.examine({"zoom": ZOOM}, (), machine.host())
-    text = io.StringIO()
-    doctor.write_text(statuses, {"cpus": "2"}, text)
-    advice = "Zoom: zoom or zoom2 is not on the PATH. To get it: sudo apt-get install zoom-bin. Ask around."
-    assert advice in text.getvalue()
-    assert "0 of 1 tools are here" in text.getvalue()
-
-
-def test_the_doctor_succeeds_whatever_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its exit code is 0, and stdout is data alone."""
-    tools = {"zoom": Tool(commands=("no-such-zoom",))}
-    assert doctor.doctor_report(tools, purposes=["server"], install=True, as_json=True) == 0
-    assert json.loads(capsys.readouterr().out)["tools"][0]["status"] == "missing"
-
-
-def test_the_doctor_knows_whether_namespaces_are_allowed(machine: FakeMachine) -> None:
-    """Either as root or in a user namespace will do."""
-    assert not doctor.may_make_namespaces(machine.host())
-    machine.program("unshare", '[ "$1" = --map-root-user ]')
-    assert doctor.may_make_namespaces(machine.host())
 
 
 def test_wheels_come_without_pip_too(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from runners.plan.planning import Options, Plan, make_plan
 from runners.units import format_duration
 from speedup.measure.plan import plan_json, print_plan
+from speedup.terminal import ResultConsole
 
 MATRIX = """\
 suite = { title = "T [bold]" }
@@ -49,7 +49,7 @@ def small_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 def printed(plan: Plan) -> str:
     """Return what is printed for people."""
     stream = io.StringIO()
-    print_plan(plan, Console(file=stream, highlight=False, soft_wrap=True))
+    print_plan(plan, ResultConsole(file=stream, soft_wrap=True))
     return stream.getvalue()
 
 
@@ -100,4 +100,4 @@ def test_people_see_last_what_it_comes_to(plan: Plan) -> None:
     """Cells, blocks, trials, and the time."""
     last = printed(plan).splitlines()[-1]
     began = "10 cells x 2 to 3 blocks = 30 trials on machine 'local' with wrk, preset 'quick': about "
-    assert last == f"{began}{format_duration(plan.estimated_s)}, and the builds"
+    assert last == f"{began}{format_duration(plan.estimated_s)}, plus builds"

@@ -16,6 +16,7 @@ from runners.records.folder import write_run
 from runners.records.run import FleetInfo, Run
 from runners.run.job import new_job
 from speedup import entry
+from speedup.measure.run import fleet_options
 from speedup.parser import build_parser
 from tests.support.small_run import _cell
 from tests.unit.speedup.test_command_line import MATRIX, matrix_file, refused
@@ -35,10 +36,10 @@ def ends_with_2(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--bind", "192.0.2.1"], "--bind is for load from other machines; say how many: --expect-workers N"),
+        (["--bind", "192.0.2.1"], "--bind is for load from other machines; say how many there are: --expect-workers N"),
         (["--load", "fleet"], "say how many client hosts there are and where they reach this one: --expect-workers N"),
-        (["--expect-workers", "2"], "say where the client machines reach this one: --bind ADDRESS"),
-        (["--load", "fleet", "--expect-workers", "2"], "where the client machines reach this one: --bind ADDRESS"),
+        (["--expect-workers", "2"], "name the address of this machine that client machines connect to: --bind ADDRESS"),
+        (["--load", "fleet", "--expect-workers", "2"], "that client machines connect to: --bind ADDRESS"),
         (["--expect-workers", "2", "--bind", "host:x"], "'host:x' is not an address; write HOST or HOST:PORT"),
         (["--expect-workers", "2", "--bind", ":5557"], "':5557' is not an address"),
         (["--expect-workers", "2", "--bind", "192.0.2.1", "--load", "wrk"], "fleet"),
@@ -103,8 +104,8 @@ def test_a_run_that_is_resumed_knows_where_its_clients_reach_it(matrix: Path) ->
     plan = planning.make_plan(planning.Options(matrix=matrix, machine="local", load="fleet", clients=2))
     run = Run("measured", "local", fleet=FleetInfo(2, "192.0.2.1", 6000))
     parser = build_parser()
-    same = entry._fleet_options(parser.parse_args(["run"]), plan, run)
-    other = entry._fleet_options(parser.parse_args(["run", "--bind", "192.0.2.9"]), plan, run)
+    same = fleet_options(parser.parse_args(["run"]), plan, run)
+    other = fleet_options(parser.parse_args(["run", "--bind", "192.0.2.9"]), plan, run)
     assert same is not None
     assert (same.clients, same.bind, same.port) == (2, "192.0.2.1", 6000)
     assert other is not None
@@ -115,7 +116,7 @@ def test_the_matrix_may_name_the_clients(matrix: Path) -> None:
     """Then their number need not be said; the master then listens on loopback, where the tunnels end."""
     matrix.write_text(MATRIX + '[[client]]\nssh = "one"\n[[client]]\nssh = "two"\n', encoding="utf-8")
     plan = planning.make_plan(planning.Options(matrix=matrix, machine="local", load="fleet"))
-    options = entry._fleet_options(build_parser().parse_args(["run", "--bind", "192.0.2.1"]), plan)
+    options = fleet_options(build_parser().parse_args(["run", "--bind", "192.0.2.1"]), plan)
     assert options is not None
     assert (options.clients, options.by_hand, options.master) == (2, 0, "127.0.0.1")
     assert replace(options, clients=3).master == "192.0.2.1"

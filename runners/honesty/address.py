@@ -1,0 +1,54 @@
+"""Asks a server that runs already, at an address, whether it is honest."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from urllib.parse import SplitResult, urlsplit
+
+from runners.errors import BadInput
+from runners.honesty import gates
+from runners.honesty.gates import Target
+from runners.records.run import Honesty
+
+EXAMPLE = "http://127.0.0.1:8080/"
+
+
+def examine_url(url: str, class_: str, body: str, *, remote: bool) -> Honesty:
+    """Return what the gates say of the server at a URL; BadInput where that cannot be asked, or is not on this machine.
+
+    `remote` permits a server elsewhere.
+    """
+    parts, port = _address(url)
+    host = parts.hostname or ""
+    if not remote and not _is_loopback(url, host):
+        raise BadInput(
+            f"{url} is not on this machine. The gates open 1,100 connections and send garbage; if that server is"
+            " yours, add --allow-remote"
+        )
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    with gates.many_files():
+        found = gates.examine(Target(host, port, path, os.fsencode(body)), class_)
+    return Honesty(url, 1, class_, found)
+
+
+def _address(url: str) -> tuple[SplitResult, int]:
+    """Return the parts of a URL and its port; BadInput for what is none."""
+    try:
+        parts = urlsplit(url)
+        port = 80 if parts.port is None else parts.port
+    except ValueError as error:
+        raise BadInput(f"{url}: {error}; write an address such as {EXAMPLE}") from error
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if parts.scheme != "http" or not parts.hostname or not port or not plain:
+        raise BadInput(f"{url} is not an address that can be asked; write one such as {EXAMPLE}")
+    return parts, port
+
+
+def _is_loopback(url: str, host: str) -> bool:
+    try:
+        addresses = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError) as error:
+        raise BadInput(f"{url}: no address of '{host}' is known ({error})") from error
+    return all(ipaddress.ip_address(address).is_loopback for address in addresses)

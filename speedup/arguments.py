@@ -1,0 +1,55 @@
+"""Arguments that several commands take, and how their values are read. Imports nothing slow: `--help` waits for it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from runners.units import parse_duration_s
+
+TYPE_CHECKING = False  # typing itself takes as long to import as all of this
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Commands(Protocol):
+        """Where a command adds its parser."""
+
+        def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:  # noqa: A002
+            """Add the parser of a command."""
+
+
+def add_command(commands: Commands, name: str, summary: str) -> argparse.ArgumentParser:
+    """Return a new command's parser; its summary stands in the list of commands and on top of its own help."""
+    return commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+
+
+def add_matrix(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the matrix."""
+    parser.add_argument(
+        "--matrix", type=Path, metavar="FILE", help="matrix to read (default: ./matrix.toml, else the packaged one)"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option for output that programs read."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_globs(parser: argparse.ArgumentParser, option: str, meaning: str) -> None:
+    """Add an option that takes a glob and may be given several times."""
+    parser.add_argument(option, action="append", default=[], metavar="GLOB", help=meaning)
+
+
+def count(text: str) -> int:
+    """Return a number of machines, at least 1, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of machines")
+    return int(text)
+
+
+def duration(text: str) -> float:
+    """Return a duration in seconds, for argparse."""
+    try:
+        return parse_duration_s(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -1,0 +1,212 @@
+"""`speedup run`: measures what is asked for, or what a run folder lacks, and keeps the report up to date meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from speedup.arguments import add_command, count, duration
+from speedup.measure.options import add_options, options_of
+from speedup.measure.plan import what, where
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from runners.loads.fleet.master.session import FleetOptions
+    from runners.plan.planning import Plan
+    from runners.records.run import Run
+    from runners.records.trial import Trial
+    from runners.run.job import Job
+    from speedup.arguments import Commands
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "run", "measure, and write the report, which is updated as the run goes on")
+    add_options(parser)
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where run folders go (default: results)"
+    )
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="measure only what this run folder still lacks")
+    parser.add_argument("--install", action="store_true", help="install missing tools first, if permitted")
+    parser.add_argument(
+        "--network",
+        choices=("auto", "namespace", "host"),
+        default="auto",
+        help="a network namespace for each trial, or the host's network (default: auto, a namespace if permitted)",
+    )
+    parser.add_argument(
+        "--skip-gates", action="store_true", help="do not check first whether servers are honest; the report says so"
+    )
+    parser.add_argument(
+        "--tune", action="store_true", help="hold the CPU frequency steady during the run (root only), then restore it"
+    )
+    _add_fleet(parser)
+    parser.set_defaults(action=act)
+
+
+def _add_fleet(parser: argparse.ArgumentParser) -> None:
+    fleet = parser.add_argument_group("load from other machines", "run `speedup worker` on each of them")
+    fleet.add_argument("--expect-workers", type=count, metavar="N", help="number of machines that load the server")
+    fleet.add_argument(
+        "--bind", metavar="ADDRESS[:PORT]", help="address of this machine that they connect to (default port: 5557)"
+    )
+    fleet.add_argument(
+        "--workers-wait", type=duration, metavar="TIME", default=120.0, help="how long to wait for them (default: 120s)"
+    )
+    fleet.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        default=Path("fleet.token"),
+        help="secret that admits them, created if it is missing (default: fleet.token)",
+    )
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Measure what is asked for, or what a run folder lacks; print the report's path last."""
+    from runners.errors import RunStopped
+    from runners.records.folder import RUN_FILE
+    from runners.run.alone import alone_on_machine
+    from runners.run.job import exit_code
+    from runners.run.running import execute
+    from speedup.progress import reporter
+
+    with alone_on_machine():
+        job = _job(arguments)
+        log.info(summary(job))
+        try:
+            trials = execute(job, reporter(), RareReport())
+        except RunStopped:
+            if (job.folder / RUN_FILE).exists():  # otherwise there is nothing to report yet
+                write_report(job.folder)
+            raise
+        report = write_report(job.folder)
+    log.info(conclusion(job, trials))
+    print(os.path.relpath(report))
+    return exit_code(job, trials)
+
+
+def _job(arguments: argparse.Namespace) -> Job:
+    from dataclasses import replace
+
+    job = _resumed(arguments) if arguments.resume else _new(arguments)
+    return replace(job, tune=arguments.tune, skip_gates=arguments.skip_gates)
+
+
+def _new(arguments: argparse.Namespace) -> Job:
+    from runners.plan import planning
+    from runners.run.job import new_job
+
+    options = options_of(arguments)
+    if arguments.install:
+        planning.install_missing(options, log.info)
+    plan = planning.make_plan(options)
+    return new_job(plan, arguments.results, arguments.network, fleet_options(arguments, plan))
+
+
+def _resumed(arguments: argparse.Namespace) -> Job:
+    """Plan again from what the run folder holds, never from what the matrix holds today."""
+    from runners.errors import BadInput
+    from runners.matrix.reading import parse_matrix
+    from runners.plan import planning
+    from runners.records.folder import RUN_FILE, read_run
+    from runners.run.job import resumed_job
+    from runners.tools.find import TOOL_DATA
+
+    folder: Path = arguments.resume
+    run = read_run(folder)
+    if run.kind != "measured":
+        raise BadInput(f"{folder} holds published numbers, which cannot be resumed")
+    matrix = parse_matrix(run.matrix, str(folder / RUN_FILE), TOOL_DATA)
+    plan = planning.plan_matrix(matrix, run.matrix, folder / run.matrix_path, planning.resuming(run))
+    return resumed_job(plan, folder, arguments.network, fleet_options(arguments, plan, run))
+
+
+def fleet_options(arguments: argparse.Namespace, plan: Plan, run: Run | None = None) -> FleetOptions | None:
+    """Return the fleet that is asked for, or that loaded the run to resume; None without one."""
+    from runners.errors import BadInput
+    from runners.loads.fleet.master.session import FleetOptions, parse_address
+
+    if not plan.clients:
+        if arguments.bind:
+            raise BadInput("--bind is for load from other machines; say how many there are: --expect-workers N")
+        return None
+    before = run.fleet if run else None
+    if arguments.expect_workers and arguments.expect_workers != plan.clients:
+        raise BadInput(f"this run was loaded by {plan.clients} client machines; resume it with as many")
+    if arguments.bind is None and before is None:
+        raise BadInput("name the address of this machine that client machines connect to: --bind ADDRESS")
+    address = parse_address(arguments.bind) if arguments.bind else (before.bind, before.port) if before else ("", 0)
+    remotes = plan.matrix.client[: plan.clients]
+    return FleetOptions(
+        plan.clients, *address, arguments.token_file, arguments.workers_wait, remotes, _versions(plan), plan.locustfile
+    )
+
+
+def _versions(plan: Plan) -> dict[str, str]:
+    """Return the versions that the tools of a client must have."""
+    from runners.loads.fleet.master.session import TOOLS
+
+    versions = {name: plan.tools[name].version for name in TOOLS}
+    return {name: version for name, version in versions.items() if version}
+
+
+def summary(job: Job) -> str:
+    """Return in a line what is about to be measured."""
+    plan = job.plan
+    folder = os.path.relpath(job.folder)
+    return f"{plan.matrix.suite.title}: {what(plan)} {where(plan)}, plus builds; run folder {folder}"
+
+
+def conclusion(job: Job, trials: Sequence[Trial]) -> str:
+    """Return in a line what became of the trials and cells."""
+    counts = Counter(trial.verdict for trial in trials)
+    parts = [f"{counts[verdict]} {verdict}" for verdict in ("ok", "invalid", "failed") if counts[verdict]]
+    unavailable = [item for item in job.plan.cells if item.status == "unavailable"]
+    missing = sorted({item.cell.program.name for item in unavailable if item.lacks})
+    lacking = f"; unavailable because a tool is missing: {', '.join(missing)}" if missing else ""
+    return f"{len(trials)} trials: {', '.join(parts) or 'none'}{lacking}"
+
+
+class RareReport:
+    """Writes the report after a block, but so rarely that it takes at most a twentieth of the time."""
+
+    def __init__(self) -> None:
+        self.due = time.monotonic()
+
+    def __call__(self, folder: Path) -> None:
+        """Write the report if enough time has passed since the last one."""
+        began = time.monotonic()
+        if began >= self.due:
+            write_report(folder)
+            self.due = time.monotonic() + 20 * (time.monotonic() - began)
+
+
+def write_report(folder: Path) -> Path:
+    """Write report.html into a run folder, in a process of its own: plotting would make the harness a heavy one."""
+    import subprocess
+
+    from runners import resources
+    from runners.errors import SpeedupError
+    from runners.records.folder import REPORT_FILE
+
+    written = subprocess.run(
+        [sys.executable, "-m", "speedup", "report", str(folder.resolve())],
+        cwd=resources.code(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if written.returncode:
+        raise SpeedupError(f"the report could not be written: {written.stderr.strip()}")
+    return folder / REPORT_FILE

@@ -1,0 +1,61 @@
+"""`speedup worker`: loads a server from this machine for a `run` on another one."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from speedup.arguments import add_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from speedup.arguments import Commands
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "worker", "load a server from this machine, for a `run` on another one")
+    parser.add_argument("--master", required=True, metavar="HOST[:PORT]", help="machine that runs the server")
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        default=Path("fleet.token"),
+        help="token that `run` created, - reads it from stdin (default: fleet.token)",
+    )
+    parser.add_argument("--name", help="this machine's name in the report (default: its host name)")
+    parser.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="another host that may be loaded from here (default: only the master's)",
+    )
+    parser.add_argument(
+        "--locustfile", type=Path, metavar="FILE", help="this machine's copy of the locustfile that the matrix names"
+    )
+    parser.add_argument("--install", action="store_true", help="install wrk and Locust first, if permitted")
+    parser.set_defaults(action=act)
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Be a client machine of a fleet until ended."""
+    from runners.loads.fleet.master.session import parse_address
+    from runners.loads.fleet.worker import joining
+
+    host, port = parse_address(arguments.master)
+    options = joining.WorkerOptions(
+        host=host,
+        port=port,
+        token_file=arguments.token_file,
+        name=arguments.name,
+        targets=tuple(arguments.target),
+        install=arguments.install,
+        locustfile=arguments.locustfile,
+    )
+    joining.work(options, log.info)
+    return 0

@@ -1,0 +1,70 @@
+"""`speedup report`: writes the report of run folders again, in any form, or an index of many reports."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from speedup.arguments import add_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from speedup.arguments import Commands
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "report", "write the report of run folders again, or an index of many reports")
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument(
+        "runs",
+        nargs="*",
+        type=Path,
+        default=[],
+        metavar="RUN",
+        help="run folders; the report goes into the first",
+    )
+    wanted.add_argument(
+        "--index", type=Path, metavar="DIR", help="write DIR/index.html, which lists all reports below DIR"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("html", "md", "txt"),
+        help="a page, Markdown for a pull request, or text (default: as FILE's name ends, else html)",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="where to write it, or - to print it (default: in the first RUN)"
+    )
+    parser.set_defaults(action=act)
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Write the report, or the index; print its path."""
+    if arguments.index:
+        print(os.path.relpath(_index(arguments)))
+        return 0
+    import gc
+
+    from reports.forms.writing import form_of, render_as, write_as
+
+    gc.disable()  # all that is read is needed until the end, so looking for garbage would only take time
+    form = form_of(arguments.format, arguments.output)
+    if arguments.output == Path("-"):
+        print(render_as(arguments.runs, form), end="")
+    else:
+        print(os.path.relpath(write_as(arguments.runs, form, arguments.output)))
+    return 0
+
+
+def _index(arguments: argparse.Namespace) -> Path:
+    from reports.forms.index import write_index
+    from runners.errors import BadInput
+
+    if arguments.format or arguments.output:
+        raise BadInput("--index writes DIR/index.html, so --format and --output have no meaning; leave them out")
+    return write_index(arguments.index, log.warning)

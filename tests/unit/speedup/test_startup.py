@@ -1,0 +1,73 @@
+"""Starting: nothing slow is imported before it is needed, and Ctrl-C is one line even then."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import ROOT
+
+SLOW = {"dataclasses", "inspect", "json", "jinja2", "matplotlib", "numpy", "psutil", "pydantic", "rich", "subprocess",
+        "tomli", "typing"}  # fmt: skip
+
+IMPORTS = """
+import sys
+before = set(sys.modules)
+from speedup.entry import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print(*(set(sys.modules) - before), file=sys.stderr)
+"""
+
+CTRL_C = """
+import os, signal, sys
+
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, CtrlC())
+from speedup.entry import main
+sys.exit(main(["plan"]))
+"""
+
+
+def python(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a Python of its own."""
+    argv = [sys.executable, "-c", program, *words]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["plan", "--help"]], ids=" ".join)
+def test_help_imports_nothing_slow(words: list[str]) -> None:
+    """It answers within 100 ms; benchmarks/startup.py measures that."""
+    imported = set(python(IMPORTS, *words).stderr.split())
+    assert "speedup.measure.plan" in imported
+    assert imported & SLOW == set()
+
+
+def test_a_misspelt_option_imports_nothing_slow() -> None:
+    """Suggesting one takes no more than difflib."""
+    said = python(IMPORTS, "plan", "--perset").stderr
+    assert "did you mean --preset?" in said
+    assert set(said.splitlines()[-1].split()) & SLOW == set()
+
+
+def test_a_plan_imports_neither_plots_nor_trials() -> None:
+    """Whoever plans measures nothing, and writes no report."""
+    imported = python(IMPORTS, "plan", "--only", "python_epoll/t1").stderr.splitlines()[-1].split()
+    assert "runners.plan.planning" in imported
+    assert not [name for name in imported if name.startswith(("matplotlib", "jinja2", "reports", "rich.progress"))]
+
+
+@pytest.mark.parametrize("module", ["speedup.parser", "runners.errors", "pydantic"])
+def test_ctrl_c_during_an_import_is_one_line(module: str) -> None:
+    """The first second of a run is full of imports."""
+    ended = python(CTRL_C, module)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "speedup: interrupted\n")
