@@ -1,10 +1,10 @@
 """`python -m speedup`, or `python PATH/TO/speedup` from anywhere."""
 
+import os
 import sys
-from pathlib import Path
 
 if not __package__:  # started by its path: what is beside the package is wanted, not what is in it
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - pathlib is slow to import
 
 from speedup.entry import main
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from runners.units import parse_duration_s
 
 TYPE_CHECKING = False  # typing itself takes as long to import as all of this
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Protocol
 
     class Commands(Protocol):
@@ -26,7 +26,7 @@ def add_command(commands: Commands, name: str, summary: str) -> argparse.Argumen
 def add_matrix(parser: argparse.ArgumentParser) -> None:
     """Add the option that names the matrix."""
     parser.add_argument(
-        "--matrix", type=Path, metavar="FILE", help="matrix to read (default: ./matrix.toml, else the packaged one)"
+        "--matrix", type=path, metavar="FILE", help="matrix to read (default: ./matrix.toml, else the packaged one)"
     )
 
 
@@ -38,6 +38,13 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_globs(parser: argparse.ArgumentParser, option: str, meaning: str) -> None:
     """Add an option that takes a glob and may be given several times."""
     parser.add_argument(option, action="append", default=[], metavar="GLOB", help=meaning)
+
+
+def path(text: str) -> Path:
+    """Return a path, for argparse."""
+    from pathlib import Path
+
+    return Path(text)
 
 
 def count(text: str) -> int:

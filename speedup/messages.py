@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.logging import RichHandler
 
+log = logging.getLogger("speedup")
 PACKAGES = ("speedup", "reports", "runners")
 
 

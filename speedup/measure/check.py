@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 
 from speedup.arguments import add_command, add_globs, add_json, add_matrix
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from runners.server.builds import BuildContext
     from speedup.arguments import Commands
 
-log = logging.getLogger(__name__)
-
-ROW = re.compile(r"(?P<variant>[^@/]+)@(?P<threads>[0-9]+)")
 TAIL = 500  # characters of a failed build's output
 
 
@@ -82,7 +78,7 @@ def is_url(word: str) -> bool:
 
 def cell_glob(word: str) -> str:
     """Return the glob of a word that may be written like a table's row: "go@4" is "go/t4"."""
-    match = ROW.fullmatch(word)
+    match = re.fullmatch(r"(?P<variant>[^@/]+)@(?P<threads>[0-9]+)", word)
     return f"{match['variant']}/t{match['threads']}" if match else word
 
 
@@ -93,6 +89,7 @@ def examine_servers(matrix: Path | None, globs: tuple[str, ...], groups: tuple[s
 
     from runners.matrix.cells import Selection
     from runners.plan.candidates import find_candidates
+    from speedup.messages import log
 
     found = find_candidates(matrix, Selection(globs, group=groups))
     for name, reason in found.lacking.items():
@@ -106,6 +103,7 @@ def _examined(candidates: Candidates, folder: Path) -> tuple[Honesty, ...]:
     from runners.honesty.examiner import Examiner
     from runners.server import builds
     from runners.server.process import Programs
+    from speedup.messages import log
 
     context = _build_context(candidates, folder)
     programs = {cell.program.name: cell.program for cell in candidates.cells}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
-from speedup.arguments import add_command, count, duration
+from speedup.arguments import add_command, count, duration, path
 from speedup.measure.options import add_options, options_of
 from speedup.measure.plan import what, where
 
@@ -17,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
     from runners.loads.fleet.master.session import FleetOptions
     from runners.plan.planning import Plan
@@ -25,17 +24,15 @@ if TYPE_CHECKING:
     from runners.run.job import Job
     from speedup.arguments import Commands
 
-log = logging.getLogger(__name__)
-
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "run", "measure, and write the report, which is updated as the run goes on")
     add_options(parser)
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where run folders go (default: results)"
+        "--results", type=path, default="results", metavar="DIR", help="where run folders go (default: results)"
     )
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="measure only what this run folder still lacks")
+    parser.add_argument("--resume", type=path, metavar="DIR", help="measure only what this run folder still lacks")
     parser.add_argument("--install", action="store_true", help="install missing tools first, if permitted")
     parser.add_argument(
         "--network",
@@ -64,9 +61,9 @@ def _add_fleet(parser: argparse.ArgumentParser) -> None:
     )
     fleet.add_argument(
         "--token-file",
-        type=Path,
+        type=path,
         metavar="FILE",
-        default=Path("fleet.token"),
+        default="fleet.token",
         help="secret that admits them, created if it is missing (default: fleet.token)",
     )
 
@@ -78,6 +75,7 @@ def act(arguments: argparse.Namespace) -> int:
     from runners.run.alone import alone_on_machine
     from runners.run.job import exit_code
     from runners.run.running import execute
+    from speedup.messages import log
     from speedup.progress import reporter
 
     with alone_on_machine():
@@ -105,6 +103,7 @@ def _job(arguments: argparse.Namespace) -> Job:
 def _new(arguments: argparse.Namespace) -> Job:
     from runners.plan import planning
     from runners.run.job import new_job
+    from speedup.messages import log
 
     options = options_of(arguments)
     if arguments.install:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
-from speedup.arguments import add_command, add_globs, add_json
+from speedup.arguments import add_command, add_globs, add_json, path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from speedup.arguments import Commands
     from speedup.terminal import ResultConsole
 
-log = logging.getLogger(__name__)
-
 SCHEMA = "speedup.selftest/1"
 COLOURS = {"passed": "green", "failed": "red", "not run": "yellow"}
 WIDTH = 160  # where nothing else says how wide the table may be
@@ -32,7 +28,7 @@ def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "selftest", "inject known faults into trials, and see whether each is named")
     add_globs(parser, "--only", "run only matching cases, such as 'port*'")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the logs of all trials in this folder")
+    parser.add_argument("--keep", type=path, metavar="DIR", help="keep the logs of all trials in this folder")
     add_json(parser)
     parser.set_defaults(action=act)
 
@@ -41,6 +37,7 @@ def act(arguments: argparse.Namespace) -> int:
     """Run the cases; 0 only if every fault was named and the healthy server was clean."""
     from runners.run.alone import alone_on_machine
     from runners.selftest.session import passed, run_selftest
+    from speedup.messages import log
 
     began = time.monotonic()
     with alone_on_machine():

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-
-from speedup.arguments import add_command
+from speedup.arguments import add_command, path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
     from speedup.arguments import Commands
-
-log = logging.getLogger(__name__)
 
 
 def add_parser(commands: Commands) -> None:
@@ -22,9 +17,9 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--master", required=True, metavar="HOST[:PORT]", help="machine that runs the server")
     parser.add_argument(
         "--token-file",
-        type=Path,
+        type=path,
         metavar="FILE",
-        default=Path("fleet.token"),
+        default="fleet.token",
         help="token that `run` created, - reads it from stdin (default: fleet.token)",
     )
     parser.add_argument("--name", help="this machine's name in the report (default: its host name)")
@@ -36,7 +31,7 @@ def add_parser(commands: Commands) -> None:
         help="another host that may be loaded from here (default: only the master's)",
     )
     parser.add_argument(
-        "--locustfile", type=Path, metavar="FILE", help="this machine's copy of the locustfile that the matrix names"
+        "--locustfile", type=path, metavar="FILE", help="this machine's copy of the locustfile that the matrix names"
     )
     parser.add_argument("--install", action="store_true", help="install wrk and Locust first, if permitted")
     parser.set_defaults(action=act)
@@ -46,6 +41,7 @@ def act(arguments: argparse.Namespace) -> int:
     """Be a client machine of a fleet until ended."""
     from runners.loads.fleet.master.session import parse_address
     from runners.loads.fleet.worker import joining
+    from speedup.messages import log
 
     host, port = parse_address(arguments.master)
     options = joining.WorkerOptions(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from pathlib import Path
 
-from speedup.arguments import add_command
+from speedup.arguments import add_command, path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from speedup.arguments import Commands
-
-log = logging.getLogger(__name__)
 
 
 def add_parser(commands: Commands) -> None:
@@ -24,13 +21,13 @@ def add_parser(commands: Commands) -> None:
     wanted.add_argument(
         "runs",
         nargs="*",
-        type=Path,
+        type=path,
         default=[],
         metavar="RUN",
         help="run folders; the report goes into the first",
     )
     wanted.add_argument(
-        "--index", type=Path, metavar="DIR", help="write DIR/index.html, which lists all reports below DIR"
+        "--index", type=path, metavar="DIR", help="write DIR/index.html, which lists all reports below DIR"
     )
     parser.add_argument(
         "--format",
@@ -38,7 +35,7 @@ def add_parser(commands: Commands) -> None:
         help="a page, Markdown for a pull request, or text (default: as FILE's name ends, else html)",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="where to write it, or - to print it (default: in the first RUN)"
+        "--output", type=path, metavar="FILE", help="where to write it, or - to print it (default: in the first RUN)"
     )
     parser.set_defaults(action=act)
 
@@ -54,7 +51,7 @@ def act(arguments: argparse.Namespace) -> int:
 
     gc.disable()  # all that is read is needed until the end, so looking for garbage would only take time
     form = form_of(arguments.format, arguments.output)
-    if arguments.output == Path("-"):
+    if str(arguments.output) == "-":
         print(render_as(arguments.runs, form), end="")
     else:
         print(os.path.relpath(write_as(arguments.runs, form, arguments.output)))
@@ -64,7 +61,8 @@ def act(arguments: argparse.Namespace) -> int:
 def _index(arguments: argparse.Namespace) -> Path:
     from reports.forms.index import write_index
     from runners.errors import BadInput
+    from speedup.messages import log
 
     if arguments.format or arguments.output:
-        raise BadInput("--index writes DIR/index.html, so --format and --output have no meaning; leave them out")
+        raise BadInput("--index always writes DIR/index.html: leave out --format and --output")
     return write_index(arguments.index, log.warning)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from speedup.arguments import add_command
+from speedup.arguments import add_command, path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ def act(arguments: argparse.Namespace) -> int:
 
     parser = build_parser()
     for action in _actions(parser):
-        if action.type is Path:
+        if action.type is path:
             folder = action.metavar in {"DIR", "RUN"}
             action.complete = shtab.DIRECTORY if folder else shtab.FILE  # type: ignore[attr-defined]
     print(shtab.complete(parser, arguments.shell))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from speedup.arguments import add_command, add_json, add_matrix
 
 TYPE_CHECKING = False
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from runners.tools.find import Host, ToolStatus
     from speedup.arguments import Commands
     from speedup.terminal import ResultConsole
-
-log = logging.getLogger(__name__)
 
 SCHEMA = "speedup.doctor/1"
 COLOURS = {"found": "green", "installable": "yellow", "missing": "red"}
@@ -68,6 +64,7 @@ def examine(
     """Return the status of each tool that serves one of the purposes, in the order of the tool data."""
     from runners.tools.find import find_tools, serving
     from runners.tools.install import install_tools
+    from speedup.messages import log
 
     names = serving(tools, purposes)
     found = install_tools(tools, names, host, say=log.info) if install else find_tools(tools, names, host)

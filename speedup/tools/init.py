@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from pathlib import Path
 
-from speedup.arguments import add_command
+from speedup.arguments import add_command, path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,14 +12,12 @@ if TYPE_CHECKING:
 
     from speedup.arguments import Commands
 
-log = logging.getLogger(__name__)
-
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "init", "write a matrix.toml for your own server")
     parser.add_argument(
-        "folder", nargs="?", type=Path, default=Path(), metavar="DIR", help="folder to write into (default: this one)"
+        "folder", nargs="?", type=path, default=".", metavar="DIR", help="folder to write into (default: this one)"
     )
     parser.add_argument("--name", help="the server's name (default: the folder's)")
     parser.add_argument("--run", metavar="COMMAND", help="command that starts it, such as './server --port={port}'")
@@ -35,6 +31,7 @@ def add_parser(commands: Commands) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Write the files, print their paths, and say what to do next."""
     from runners.matrix import starter
+    from speedup.messages import log
 
     name = arguments.name or starter.default_name(arguments.folder)
     options = starter.Starter(name, arguments.run, arguments.body, arguments.path)

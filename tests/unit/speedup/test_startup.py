@@ -9,8 +9,8 @@ import pytest
 
 from tests.support import ROOT
 
-SLOW = {"dataclasses", "inspect", "json", "jinja2", "matplotlib", "numpy", "psutil", "pydantic", "rich", "subprocess",
-        "tomli", "typing"}  # fmt: skip
+SLOW = {"dataclasses", "inspect", "json", "jinja2", "logging", "matplotlib", "numpy", "pathlib", "psutil", "pydantic",
+        "rich", "subprocess", "tomli", "typing"}  # fmt: skip
 
 IMPORTS = """
 import sys
