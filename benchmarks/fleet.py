@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import os
 import subprocess
@@ -122,7 +123,7 @@ def compare(address: str, clients: Sequence[Host], folder: Path, blocks: int, se
     """Yield pairs of measurements, the two in alternating order; run on the server's host."""
     env = environment()
     options = FleetOptions(len(clients), address, token_file=folder / "fleet.token")
-    with fleet(options, env, folder / "fleet.txt", print, lambda: None) as ready:
+    with fleet(options, env, folder / "fleet.txt", lambda: None) as ready:
         job = LoadJob(address, PORT, "/", "persistent", CONNECTIONS, 0, 0, seconds, fleet=ready.socket)
         for block in range(blocks):
             hand_per_s = 0.0
@@ -140,6 +141,7 @@ def compare(address: str, clients: Sequence[Host], folder: Path, blocks: int, se
 
 def inside(words: Sequence[str]) -> int:
     """Compare, on the server's host; print each pair and what they come to."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
     told = json.loads(words[0])
     clients = [Host(**client) for client in told["clients"]]
     pairs = []

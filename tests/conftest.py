@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 
@@ -11,6 +12,8 @@ from runners.tools.find import cache_folder
 
 settings.register_profile("unhurried", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+logging.getLogger().setLevel(logging.INFO)  # caplog hears what a person would be told
 
 os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), str(cache_folder() / "bin")])
 

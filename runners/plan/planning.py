@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from runners.server.builds import source_hash
 from runners.system.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
 from runners.tools.find import TOOL_DATA, Host, ToolStatus, find_tools, is_older, short_version, this_host
 from runners.tools.install import install_tools
+
+log = logging.getLogger(__name__)
 
 FLEET, LOCUST = "fleet", "locust"
 PREFERRED_LOADS = ("wrk", LOCUST)
@@ -198,21 +201,21 @@ def _recorded_duet(run: Run) -> tuple[str, str] | None:
     return (others[0], names[baseline]) if others else None
 
 
-def install_missing(options: Options, say: Callable[[str], None]) -> None:
-    """Bring the tools that the wished cells lack, as far as that is allowed; what stays missing is in the plan."""
+def install_missing(options: Options) -> None:
+    """Install the tools that the selected cells lack, if permitted; what stays missing is in the plan."""
     path = options.matrix or default_matrix()
     matrix, text = read_matrix(path, TOOL_DATA)
     plan = plan_matrix(matrix, text, path, options)
     wanted = [name for planned in plan.cells if planned.lacks for name in planned.lacks]
     wanted += [LOADS[PACED_LOAD].tool] if plan.unpaced else []
     loads = [options.load] if options.load else list(PREFERRED_LOADS)
-    statuses = install_tools(matrix.tool, dict.fromkeys(wanted), plan.host, say=say)
+    statuses = install_tools(matrix.tool, dict.fromkeys(wanted), plan.host)
     for kind in loads:
-        if install_tools(matrix.tool, [LOADS[kind].tool], plan.host, say=say)[LOADS[kind].tool].found:
+        if install_tools(matrix.tool, [LOADS[kind].tool], plan.host)[LOADS[kind].tool].found:
             break
     for status in statuses.values():
         if not status.found:
-            say(f"  {status.title}: {status.reason}; {status.remedy}")
+            log.warning(f"{status.title}: {status.reason}; {status.remedy}")
 
 
 def tools_of(matrix_file: Path | None) -> Mapping[str, Tool]:

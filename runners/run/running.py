@@ -48,7 +48,7 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
         run, programs = prepare(job.plan, job.run, job.folder, skip_gates=job.skip_gates)
         job = replace(job, run=run)
         try:
-            with tuned(job.plan.host.cache, log.info, wanted=job.tune) as changes:
+            with tuned(job.plan.host.cache, wanted=job.tune) as changes:
                 rig = _rig(job, programs, reporter, interruption)
                 with _loaded_from(job, rig) as (job, rig):
                     return _measure_all(_noting(job, changes), rig, reporter, after_block)
@@ -67,7 +67,7 @@ def _loaded_from(job: Job, rig: Rig) -> Iterator[tuple[Job, Rig]]:
         yield job, rig
         return
     options, file = job.fleet, job.folder / folder.LOGS / "fleet.txt"
-    with fleet(options, rig.programs.env, file, log.info, rig.tick) as ready:
+    with fleet(options, rig.programs.env, file, rig.tick) as ready:
         info = FleetInfo(options.clients, options.bind, options.port, tuple(map(dict, ready.clients)))
         job = replace(job, run=replace(job.run, fleet=info))
         folder.write_run(job.folder, job.run)

@@ -7,6 +7,7 @@ server finds other batches of events, on some machines by as much again.
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import statistics
@@ -18,10 +19,12 @@ from runners.matrix.cells import LoadSettings
 from runners.plan.order import Slot, starts
 from runners.records.trial import Trial
 from runners.selftest.case import CaseResult, Need
-from runners.selftest.measuring import CaseRunner, Say
+from runners.selftest.measuring import CaseRunner
 from runners.stats.comparison import SERVER_COST, log_ratios
 from runners.stats.statistics import Estimate, judge_cost, ratio
 from runners.trial.trial import measure
+
+log = logging.getLogger(__name__)
 
 WANTED = 10
 MOST = 14
@@ -59,23 +62,23 @@ class PairTrials:
         return tuple(trial for trial in (*self.rows, *self.baselines) if trial.verdict != "ok")
 
 
-def run_comparisons(names: Sequence[str], bench: CaseRunner, say: Say) -> list[CaseResult]:
+def run_comparisons(names: Sequence[str], bench: CaseRunner) -> list[CaseResult]:
     """Return the results of the chosen statistical cases."""
     missing = tuple(bench.lacks[need] for need in NEEDS if need in bench.lacks)
     if missing or not names:
         return [replace(_blank(name), why=missing) for name in names]
     began = time.monotonic()
-    same = measure_pair(bench, more_ns=0, say=say)
+    same = measure_pair(bench, more_ns=0)
     results = [replace(judge_same(same), seconds=time.monotonic() - began)] if SAME in names else []
     if SLOWED in names and len(same.baselines) > len(same.spoilt):
         began = time.monotonic()
         more_ns = round(SLOWDOWN * same.base_cost_us * 1000)
-        slowed = measure_pair(bench, more_ns=more_ns, say=say)
+        slowed = measure_pair(bench, more_ns=more_ns)
         results.append(replace(judge_slowed(slowed, more_ns), seconds=time.monotonic() - began))
     return [replace(result, seconds=round(result.seconds, 1)) for result in results]
 
 
-def measure_pair(bench: CaseRunner, more_ns: int, say: Say) -> PairTrials:
+def measure_pair(bench: CaseRunner, more_ns: int) -> PairTrials:
     """Measure duets of a server with one that spins longer, until enough are valid."""
     baseline = bench.cell("plain", ("server.py", f"--spin-ns={BASELINE_SPIN_NS}"), LOAD)
     row = bench.cell("spinning", ("server.py", f"--spin-ns={BASELINE_SPIN_NS + more_ns}"), LOAD)
@@ -86,7 +89,7 @@ def measure_pair(bench: CaseRunner, more_ns: int, say: Say) -> PairTrials:
         records = {trial.cell: trial for trial in measure(cells, slot, bench.rig())}
         series = PairTrials((*series.rows, records[row.id]), (*series.baselines, records[baseline.id]))
         if series.spoilt and series.spoilt[-1].block == block:
-            say(f"  a duet does not count: {series.spoilt[-1].reason}")
+            log.info(f"  a duet does not count: {series.spoilt[-1].reason}")
         if block + 1 - len({trial.block for trial in series.spoilt}) >= WANTED:
             break
     return series

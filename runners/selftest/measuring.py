@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,12 +21,12 @@ from runners.system import kernel, network
 from runners.system.machine import Layout
 from runners.trial.trial import Rig, measure
 
+log = logging.getLogger(__name__)
+
 FAKES = Path(__file__).with_name("fakes")
 ATTEMPTS = 3
 LISTEN_S = 0.5
 LIMITS = Validity()
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class CaseRunner:
         return Cell(program=program, load=load, body="Hello World", path="/", **facts)
 
 
-def run_case(case: Case, bench: CaseRunner, position: int, say: Say, *, patient: bool = True) -> CaseResult:
+def run_case(case: Case, bench: CaseRunner, position: int, *, patient: bool = True) -> CaseResult:
     """Return what was reported of a case; measure it again, twice at most, where noise spoilt it.
 
     Behind each such attempt the machine is looked at while nothing of ours runs. Without patience a busy machine
@@ -96,7 +97,7 @@ def run_case(case: Case, bench: CaseRunner, position: int, say: Say, *, patient:
         if len(retried) == ATTEMPTS - 1 or (result.status == "passed" and not patient):
             break
         retried.append(spoilt)
-        say(f"  {case.name}: again, for the machine is not calm: {spoilt}")
+        log.info(f"  {case.name}: again, for the machine is not calm: {spoilt}")
     return replace(result, retried=tuple(retried), seconds=round(time.monotonic() - began, 1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -15,17 +16,19 @@ from runners.errors import NothingSelected
 from runners.selftest.case import CaseResult, Need
 from runners.selftest.cases import CASES
 from runners.selftest.comparing import NAMES, run_comparisons
-from runners.selftest.measuring import CaseRunner, Say, run_case
+from runners.selftest.measuring import CaseRunner, run_case
 from runners.system.machine import available_cores, share_cpus
 from runners.system.network import enter_user_namespace
 from runners.system.processes import end_leftovers, sweep
 from runners.tools.find import find_tools, known_tools, this_host, tool_environment
 
+log = logging.getLogger(__name__)
+
 HEALTHY = "healthy"
 PATIENCE_S = 30.0  # spent on measuring again what noise spoilt; then only where a case would fail
 
 
-def run_selftest(only: Sequence[str], keep: Path | None, say: Say) -> tuple[CaseResult, ...]:
+def run_selftest(only: Sequence[str], keep: Path | None) -> tuple[CaseResult, ...]:
     """Run the cases whose names match a glob (all without one); NothingSelected where none does."""
     cases = [case for case in CASES if _chosen(case.name, only)]
     names = [name for name in NAMES if _chosen(name, only)]
@@ -37,11 +40,11 @@ def run_selftest(only: Sequence[str], keep: Path | None, say: Say) -> tuple[Case
         bench = make_bench(folder)
         try:
             for number, case in enumerate(cases):
-                results.append(run_case(case, bench, number, say, patient=_retried_s(results) < PATIENCE_S))
-                say(line(results[-1]))
-            for result in run_comparisons(names, bench, say):
+                results.append(run_case(case, bench, number, patient=_retried_s(results) < PATIENCE_S))
+                log.info(line(results[-1]))
+            for result in run_comparisons(names, bench):
                 results.append(result)
-                say(line(result))
+                log.info(line(result))
         finally:
             end_leftovers()
     return tuple(results)

@@ -7,8 +7,9 @@ a machine does not have is left out; nothing that protects it (address randomisa
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,10 @@ from pathlib import Path
 from runners.errors import UnfitMachine
 from runners.records.folder import replace_file
 
+log = logging.getLogger(__name__)
+
 SAVED = "tuning.json"
 ROOT = Path("/")
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ class Change:
 
 
 @contextmanager
-def tuned(cache: Path, say: Say, *, wanted: bool, root: Path = ROOT) -> Iterator[tuple[Change, ...]]:
+def tuned(cache: Path, *, wanted: bool, root: Path = ROOT) -> Iterator[tuple[Change, ...]]:
     """Undo what a killed run left, tune if that is wanted, and put everything back at the end."""
-    restore(cache, say, root)
+    restore(cache, root)
     if not wanted:
         yield ()
         return
@@ -64,10 +65,10 @@ def tuned(cache: Path, say: Say, *, wanted: bool, root: Path = ROOT) -> Iterator
         applied = tuple(change for change in changes if _set(root / change.file, change.after))
         for change in changes:
             if change not in applied:
-                say(f"{change.file} does not take {change.after!r}; it stays at {change.before!r}")
+                log.warning(f"{change.file} does not take {change.after!r}; it stays at {change.before!r}")
         yield applied
     finally:
-        restore(cache, say, root)
+        restore(cache, root)
 
 
 def wanted_changes(root: Path = ROOT) -> tuple[Change, ...]:
@@ -81,12 +82,12 @@ def wanted_changes(root: Path = ROOT) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def restore(cache: Path, say: Say, root: Path = ROOT) -> bool:
+def restore(cache: Path, root: Path = ROOT) -> bool:
     """Put back what is saved, verify it, and forget it; False where something could not be put back."""
     saved = _saved(cache)
     failed = [file for file, before in saved.items() if not _set(root / file, before)]
     for file in failed:
-        say(f"cannot put {file} back to {saved[file]!r}; it is {_get(root / file)!r}; do it by hand")
+        log.warning(f"cannot put {file} back to {saved[file]!r}; it is {_get(root / file)!r}; do it by hand")
     if not failed:
         (cache / SAVED).unlink(missing_ok=True)
     return not failed

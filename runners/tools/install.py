@@ -8,6 +8,7 @@ by a rename at the end, so what is interrupted leaves nothing that looks whole.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import shlex
@@ -36,6 +37,8 @@ from runners.tools.find import (
     launchers,
     ways,
 )
+
+log = logging.getLogger(__name__)
 
 STEP_DEADLINE_S = 900.0
 STOP_DEADLINE_S = 10.0
@@ -128,21 +131,20 @@ def install_tools(
     names: Iterable[str],
     host: Host,
     *,
-    log: Path | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    log_file: Path | None = None,
 ) -> dict[str, ToolStatus]:
     """Bring those of the named tools that are missing and return the status of all named ones afterwards.
 
-    `say` gets a line for people before each long step. What cannot be brought has a `reason`.
+    What cannot be brought has a `reason`.
     """
     statuses = find_tools(tools, names, host)
-    steps = Steps(path=host.path, log=log or host.cache / "tools.log")
+    steps = Steps(path=host.path, log=log_file or host.cache / "tools.log")
     failures: dict[str, str] = {}
     for way, bring in BRINGERS.items():
         lacking = [name for name, status in statuses.items() if not status.found]
         wanted = {name: tools[name] for name in lacking if way in ways(tools[name], host)}
         if wanted:
-            say(WORDS[way].format(names=", ".join(wanted), cache=host.cache))
+            log.info(WORDS[way].format(names=", ".join(wanted), cache=host.cache))
             failures |= dict.fromkeys(wanted, f"it was brought, but does not run (see {steps.log})")
             failures |= _attempt(bring, wanted, host, steps)
             statuses |= find_tools(tools, wanted, host)

@@ -103,11 +103,10 @@ def _job(arguments: argparse.Namespace) -> Job:
 def _new(arguments: argparse.Namespace) -> Job:
     from runners.plan import planning
     from runners.run.job import new_job
-    from speedup.messages import log
 
     options = options_of(arguments)
     if arguments.install:
-        planning.install_missing(options, log.info)
+        planning.install_missing(options)
     plan = planning.make_plan(options)
     return new_job(plan, arguments.results, arguments.network, fleet_options(arguments, plan))
 

@@ -37,11 +37,10 @@ def act(arguments: argparse.Namespace) -> int:
     """Run the cases; 0 only if every fault was named and the healthy server was clean."""
     from runners.run.alone import alone_on_machine
     from runners.selftest.session import passed, run_selftest
-    from speedup.messages import log
 
     began = time.monotonic()
     with alone_on_machine():
-        results = run_selftest(arguments.only, arguments.keep, log.info)
+        results = run_selftest(arguments.only, arguments.keep)
     seconds = time.monotonic() - began
     if arguments.json:
         import json

@@ -41,7 +41,6 @@ def act(arguments: argparse.Namespace) -> int:
     """Be a client machine of a fleet until ended."""
     from runners.loads.fleet.master.session import parse_address
     from runners.loads.fleet.worker import joining
-    from speedup.messages import log
 
     host, port = parse_address(arguments.master)
     options = joining.WorkerOptions(
@@ -53,5 +52,5 @@ def act(arguments: argparse.Namespace) -> int:
         install=arguments.install,
         locustfile=arguments.locustfile,
     )
-    joining.work(options, log.info)
+    joining.work(options)
     return 0

@@ -64,10 +64,9 @@ def examine(
     """Return the status of each tool that serves one of the purposes, in the order of the tool data."""
     from runners.tools.find import find_tools, serving
     from runners.tools.install import install_tools
-    from speedup.messages import log
 
     names = serving(tools, purposes)
-    found = install_tools(tools, names, host, say=log.info) if install else find_tools(tools, names, host)
+    found = install_tools(tools, names, host) if install else find_tools(tools, names, host)
     return list(found.values())
 
 

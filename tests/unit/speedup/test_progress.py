@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import re
 import sys
 from dataclasses import dataclass
@@ -103,7 +102,6 @@ def test_a_bad_trial_is_told_by_its_verdict_and_reason() -> None:
 
 def test_a_log_gets_one_plain_line_for_each_trial(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
     """With its number, the cell, what it gave and the time left."""
-    caplog.set_level(logging.INFO)
     talk, begun = PlainReporter(), pace(10)
     talk.begin(begun)
     for count in (1, 2):
@@ -119,7 +117,6 @@ def test_a_log_gets_one_plain_line_for_each_trial(clock: FakeClock, caplog: pyte
 
 def test_a_duet_names_both_of_its_cells(caplog: pytest.LogCaptureFixture) -> None:
     """Without their hashes."""
-    caplog.set_level(logging.INFO)
     talk = PlainReporter()
     talk.begin(pace())
     talk.trial(slot("a/t1#1", "b/t1#2"), [trial(), trial()])

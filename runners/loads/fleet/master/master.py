@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import secrets
 import select
@@ -25,6 +26,8 @@ from runners.loads.fleet.wire.clock import Offset
 from runners.loads.fleet.wire.link import Link, LocustLink, master_arguments
 from runners.loads.fleet.wire.messages import Facts, HostResult, Malformed, Message, Order, Ready, Stop, order_of
 from runners.loads.fleet.wire.seal import read_token
+
+log = logging.getLogger(__name__)
 
 LEAD_S = {"wrk": 1.0, "locust": 6.0}  # from the order to its moment: the workers start Python meanwhile
 PATIENCE_S = 15.0  # beyond the duration, for a generator's end and for its histogram's way
@@ -60,11 +63,10 @@ class Master:
         token: str,
         link: Link,
         expected: int,
-        say: Callable[[str], None],
         tools: Mapping[str, str] | None = None,
     ) -> None:
-        self.link, self.expected, self.say = link, expected, say
-        self.members = Members(token, link, say, tools)
+        self.link, self.expected = link, expected
+        self.members = Members(token, link, tools)
 
     def turn(self, patience_s: float) -> tuple[Member, Message] | None:
         """Hear one message, answer what concerns the register, and ping."""
@@ -77,10 +79,10 @@ class Master:
         try:
             said = self.turn(0.0)
         except Malformed as error:
-            self.say(f"dropped a malformed message: {error}")
+            log.warning(f"dropped a malformed message: {error}")
             return
         if said is not None:
-            self.say(f"dropped a {type(said[1]).__name__} from {said[0].name}: there is no such order")
+            log.warning(f"dropped a {type(said[1]).__name__} from {said[0].name}: there is no such order")
 
     def gather(self, wait_s: float, here: Here) -> list[Member]:
         """Return all clients once they are here; OrderFailed where some are not in time."""
@@ -102,7 +104,7 @@ class Master:
             try:
                 self.measure_clocks(members)
             except OrderFailed as error:
-                self.say(f"{error.client} {error}")
+                log.warning(f"{error.client} {error}")
                 self.members.leave(error.client or "")
             else:
                 return members
@@ -112,13 +114,13 @@ class Master:
         if len(here) < self.expected:
             left_s = max(0.0, deadline - time.monotonic())
             away = f"{self.expected - len(here)} of {self.expected} clients"
-            self.say(f"waiting for {away}, at most {left_s:.0f} s; here: {', '.join(here) or 'none'}")
+            log.info(f"waiting for {away}, at most {left_s:.0f} s; here: {', '.join(here) or 'none'}")
 
     def _quietly(self, patience_s: float) -> None:
         try:
             self.turn(patience_s)
         except Malformed as error:
-            self.say(f"dropped a malformed message: {error}")
+            log.warning(f"dropped a malformed message: {error}")
 
     def measure_clocks(self, members: Sequence[Member]) -> None:
         """Ask every member for its clock some times in a row; OrderFailed where one does not answer."""
@@ -258,11 +260,6 @@ def _as_words(facts: Facts) -> dict[str, str]:
     return {"cpu": facts.cpu, "cpus": str(facts.cpus), "kernel": facts.kernel, **facts.tools}
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
 class Desk:
     """Where orders come in: a Unix socket that only this user may open."""
 
@@ -294,7 +291,7 @@ class Desk:
         try:
             connection.sendall(json.dumps(answer).encode() + b"\n")
         except OSError:
-            master.say("nobody waits for this answer any more")
+            log.warning("nobody waits for this answer any more")
 
     def _answer(self, wanted: dict[str, Any], master: Master, here: Here) -> dict[str, Any]:
         try:
@@ -304,7 +301,7 @@ class Desk:
                 return {"failure": None, "clients": clients}
             return {"failure": None, "clients": master.carry_out(wanted, here)}
         except OrderFailed as error:
-            master.say(f"order failed: {error.client or 'fleet'}: {error}")
+            log.warning(f"order failed: {error.client or 'fleet'}: {error}")
             return {"failure": {"client": error.client, "reason": str(error), "kind": error.kind}, "clients": []}
 
 
@@ -324,9 +321,10 @@ def main() -> int:
     parser.add_argument("--expected", required=True, type=int)
     parser.add_argument("--tools", default="{}", help="the versions of this host's tools, as JSON")
     options = parser.parse_args()
+    logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)  # read by the session's Teller
     token = read_token(options.token_file)
     link = LocustLink(master_arguments(options.bind, options.port), os.environ, sys.stderr.buffer)
-    master = Master(token, link, options.expected, _say, json.loads(options.tools))
+    master = Master(token, link, options.expected, json.loads(options.tools))
     try:
         Desk(options.socket).serve(master)
     finally:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runners.loads.fleet.wire import clock
@@ -25,13 +26,13 @@ from runners.loads.fleet.wire.messages import (
 from runners.loads.fleet.wire.seal import BadSeal, Seal, nonce, session_of
 from runners.version import VERSION
 
+log = logging.getLogger(__name__)
+
 SILENCE_S = 5.0  # a worker that answers no ping for so long is gone
 PING_S = 2.0  # rarely: each one wakes three programs on each side, which the load may share CPUs with
 CLOCK_MOST_US = 1_000_000
 KEPT_EXCHANGES = 16
 LOCUSTFILE = "locustfile"  # among the versions: the hash of a person's own users
-
-Say = Callable[[str], None]
 
 
 @dataclass
@@ -61,8 +62,8 @@ class Member:
 class Members:
     """The register of a fleet; `tools` are the versions that the master's own host has, where it has them."""
 
-    def __init__(self, token: str, link: Link, say: Say, tools: Mapping[str, str] | None = None) -> None:
-        self.token, self.link, self.say, self.tools = token, link, say, tools or {}
+    def __init__(self, token: str, link: Link, tools: Mapping[str, str] | None = None) -> None:
+        self.token, self.link, self.tools = token, link, tools or {}
         self.by_address: dict[str, Member] = {}
         self.pinged_at = 0.0
         self.refused: dict[str, str] = {}
@@ -97,7 +98,7 @@ class Members:
         else:
             reason = BadSeal("it did not join")
         if not self._let_in(address, text):
-            self.say(f"dropped a message from {address[:80]!r}: {reason}")
+            log.warning(f"dropped a message from {address[:80]!r}: {reason}")
         return None
 
     def _let_in(self, address: str, text: str) -> bool:
@@ -122,13 +123,13 @@ class Members:
         session = Seal(self.token, "master", session_of(own, hello.nonce))
         self._remove(hello.name)
         self.by_address[address] = Member(hello.name, address, hello.facts, session, time.monotonic())
-        self.say(f"{hello.name} joined: {hello.facts.cpus} CPUs, {hello.facts.cpu}")
+        log.info(f"{hello.name} joined: {hello.facts.cpus} CPUs, {hello.facts.cpu}")
         return True
 
     def _refuse_once(self, address: str, line: str) -> None:
         if self.refused.get(address) != line and len(self.refused) < 1000:
             self.refused[address] = line
-            self.say(line)
+            log.warning(line)
 
     def leave(self, name: str) -> None:
         """Count a member as away until it is heard again."""

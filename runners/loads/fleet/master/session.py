@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from runners.matrix.cells import Locustfile
 from runners.matrix.model import Client
 from runners.server.process import tail_of
 from runners.system.processes import start, stop
+
+log = logging.getLogger(__name__)
 
 PORT = 5557
 START_S = 20.0
@@ -70,27 +73,27 @@ class FleetReady:
 
 @contextmanager
 def fleet(
-    options: FleetOptions, env: Mapping[str, str], log: Path, say: Callable[[str], None], tick: Callable[[], None]
+    options: FleetOptions, env: Mapping[str, str], log_file: Path, tick: Callable[[], None]
 ) -> Iterator[FleetReady]:
     """Hold a fleet together; UnfitMachine where clients are missing at the deadline, or the master does not run."""
     if make_token(options.token_file):
-        say(f"made a token: copy {options.token_file} to the clients")
+        log.info(f"made a token: copy {options.token_file} to the clients")
     token = read_token(options.token_file)
-    with tempfile.TemporaryDirectory(prefix="speedup-fleet-") as folder, log.open("wb") as output:
+    with tempfile.TemporaryDirectory(prefix="speedup-fleet-") as folder, log_file.open("wb") as output:
         socket = Path(folder, "master")
         process = start(_argv(options, socket), output=output, env=env, cwd=resources.code(), lasting=True)
         try:
-            _wait_for_master(process, socket, log, tick)
-            with _remotes(options, token, log.parent, say) as tend:
-                tell = Teller(log, say)
-                clients = _gathered(options, socket, log, say, _each(tick, tend, tell))
+            _wait_for_master(process, socket, log_file, tick)
+            with _remotes(options, token, log_file.parent) as tend:
+                tell = Teller(log_file)
+                clients = _gathered(options, socket, log_file, _each(tick, tend, tell))
                 yield FleetReady(socket, clients, _each(tend, tell))
         finally:
             stop(process)
 
 
 @contextmanager
-def _remotes(options: FleetOptions, token: str, logs: Path, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+def _remotes(options: FleetOptions, token: str, logs: Path) -> Iterator[Callable[[], None]]:
     """Hold the workers that OpenSSH starts; what is yielded starts those again that ended."""
     names, users = client_names(options.remotes), options.locustfile.path if options.locustfile else None
     remotes = [
@@ -102,7 +105,7 @@ def _remotes(options: FleetOptions, token: str, logs: Path, say: Callable[[str],
         for remote in remotes:
             ended = remote.tend()
             if ended:
-                say(f"  {ended}; starting it again")
+                log.warning(f"{ended}; starting it again")
 
     try:
         yield tend
@@ -135,60 +138,66 @@ def _argv(options: FleetOptions, socket: Path) -> tuple[str, ...]:
     )
 
 
-def _wait_for_master(process: subprocess.Popen[bytes], socket: Path, log: Path, tick: Callable[[], None]) -> None:
+def _wait_for_master(process: subprocess.Popen[bytes], socket: Path, log_file: Path, tick: Callable[[], None]) -> None:
     deadline = time.monotonic() + START_S
     while not socket.exists():
         tick()
         if process.poll() is not None or time.monotonic() > deadline:
-            raise UnfitMachine(f"the fleet's master does not start: {tail_of(log)} (see {os.path.relpath(log)})")
+            raise UnfitMachine(
+                f"the fleet's master does not start: {tail_of(log_file)} (see {os.path.relpath(log_file)})"
+            )
         time.sleep(0.05)
 
 
 def _gathered(
-    options: FleetOptions, socket: Path, log: Path, say: Callable[[str], None], tick: Callable[[], None]
+    options: FleetOptions, socket: Path, log_file: Path, tick: Callable[[], None]
 ) -> tuple[Mapping[str, Any], ...]:
     """Wait for the clients, saying who comes."""
-    say(f"waiting for {options.clients} clients on {options.master}:{options.port}, at most {options.wait_s:g} s")
+    log.info(f"waiting for {options.clients} clients on {options.master}:{options.port}, at most {options.wait_s:g} s")
     if options.by_hand:
         where = f"{options.bind}:{options.port}"
         users = f" --locustfile {options.locustfile.path}" if options.locustfile else ""
         token = options.token_file.name
-        say(f"  on {options.by_hand} of them: speedup worker --master {where} --token-file {token}{users}")
+        log.info(f"  on {options.by_hand} of them: speedup worker --master {where} --token-file {token}{users}")
     deadline = time.monotonic() + options.wait_s
     while True:
-        answer = json.loads(_asked(socket, log))
+        answer = json.loads(_asked(socket, log_file))
         tick()
         if answer["failure"] is None:
             return tuple(answer["clients"])
         if time.monotonic() > deadline:
-            raise UnfitMachine(f"the fleet is incomplete: {answer['failure']['reason']} (see {os.path.relpath(log)})")
+            raise UnfitMachine(
+                f"the fleet is incomplete: {answer['failure']['reason']} (see {os.path.relpath(log_file)})"
+            )
 
 
-def _asked(socket: Path, log: Path) -> str:
+def _asked(socket: Path, log_file: Path) -> str:
     with suppress(OSError):
         answer = ask(str(socket), json.dumps({"what": "gather", "wait_s": 0.5}))
         if answer:
             return answer
-    raise UnfitMachine(f"the fleet's master ended: {tail_of(log)} (see {os.path.relpath(log)})")
+    raise UnfitMachine(f"the fleet's master ended: {tail_of(log_file)} (see {os.path.relpath(log_file)})")
 
 
 class Teller:
-    """Says what the master has printed since it was called last, as far as a person should know it at once."""
+    """Tells what the master has printed since it was called last, as far as a person should know it at once."""
 
-    def __init__(self, log: Path, say: Callable[[str], None]) -> None:
-        self.log, self.say, self.read_bytes = log, say, 0
+    def __init__(self, log_file: Path) -> None:
+        self.log_file, self.read_bytes = log_file, 0
 
     def __call__(self) -> None:
-        """Say whole lines only; the rest is said once it is whole."""
-        if self.log.stat().st_size <= self.read_bytes:
+        """Tell whole lines only; the rest is told once it is whole."""
+        if self.log_file.stat().st_size <= self.read_bytes:
             return
-        with self.log.open("rb") as stream:
+        with self.log_file.open("rb") as stream:
             stream.seek(self.read_bytes)
             whole, newline, _ = stream.read().rpartition(b"\n")
         self.read_bytes += len(whole) + len(newline)
         for line in whole.decode("utf-8", errors="replace").splitlines():
-            if " joined: " in line or line.startswith(("refused ", "waiting for ")):
-                self.say(f"  {line}")
+            if line.startswith("refused "):
+                log.warning(line)
+            elif " joined: " in line or line.startswith("waiting for "):
+                log.info(f"  {line}")
 
 
 def parse_address(text: str, port: int = PORT) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import select
@@ -9,7 +10,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from runners.tools.find import ToolStatus, find_tools, known_tools, this_host, t
 from runners.tools.install import install_tools
 from runners.version import VERSION
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class WorkerOptions:
@@ -42,14 +45,14 @@ class WorkerOptions:
     locustfile: Path | None = None
 
 
-def work(options: WorkerOptions, say: Callable[[str], None]) -> None:
+def work(options: WorkerOptions) -> None:
     """Be a client of a fleet until ended; BadInput and UnfitMachine where that cannot begin."""
     token = read_token(options.token_file)
     if options.locustfile:
         read_locustfile(str(options.locustfile))
     host = this_host()
     known = known_tools()
-    tools = install_tools(known, TOOLS, host, say=say) if options.install else find_tools(known, TOOLS, host)
+    tools = install_tools(known, TOOLS, host) if options.install else find_tools(known, TOOLS, host)
     for tool in tools.values():
         if not tool.found:
             raise UnfitMachine(f"{tool.title} is missing here; {tool.remedy}")
@@ -58,17 +61,16 @@ def work(options: WorkerOptions, say: Callable[[str], None]) -> None:
     targets = frozenset({options.host, *_addresses(options.host), *options.targets})
     tick = end_with_input if str(options.token_file) == "-" else lambda: None
     member = Membership(name, token, targets, lambda: facts_of(tools, options.locustfile))
-    say(f"{name}: joining {options.host}:{options.port}; may load {', '.join(sorted(targets))}")
+    log.info(f"{name}: joining {options.host}:{options.port}; may load {', '.join(sorted(targets))}")
     with tempfile.TemporaryDirectory(prefix="speedup-worker-") as folder:
         place = Place(env, Path(folder), len(os.sched_getaffinity(0)), options.locustfile)
         arguments = worker_arguments(options.host, options.port)
         with suppress(KeyboardInterrupt):  # the usual end of a worker
             serve(
                 lambda: LocustLink(arguments, env, sys.stderr.buffer),
-                lambda link: Worker(member, place, link, say, tick),
-                say,
+                lambda link: Worker(member, place, link, tick),
             )
-    say(f"{name}: left")
+    log.info(f"{name}: left")
 
 
 def end_with_input() -> None:

@@ -6,6 +6,7 @@ generator when the master falls silent.
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from collections.abc import Callable
@@ -33,11 +34,11 @@ from runners.loads.fleet.wire.seal import BadSeal, Seal, nonce, session_of
 from runners.loads.fleet.worker.loading import Place, Running
 from runners.matrix.locustfile import sha256_of
 
+log = logging.getLogger(__name__)
+
 HELLO_S = 2.0  # how often it asks to be let in
 SILENCE_S = 10.0  # a master that says nothing for so long is gone: it pings every other second
 IDLE_S = 0.5
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Membership:
 class Worker:
     """A worker on one link; LinkBroken leaves `run` where the link ends."""
 
-    def __init__(self, member: Membership, place: Place, link: Link, say: Say, tick: Callable[[], None]) -> None:
-        self.member, self.place, self.link, self.say, self.tick = member, place, link, say, tick
+    def __init__(self, member: Membership, place: Place, link: Link, tick: Callable[[], None]) -> None:
+        self.member, self.place, self.link, self.tick = member, place, link, tick
         self.nonce = ""
         self.seal: Seal | None = None
         self.running: Running | None = None
@@ -99,7 +100,7 @@ class Worker:
             message = from_master(seal.open(text))
         except (BadSeal, Malformed) as error:
             if self.seal is not None:
-                self.say(f"dropped a message: {error}")
+                log.warning(f"dropped a message: {error}")
             return
         self.heard_at = time.monotonic()
         self._act(message)
@@ -121,10 +122,10 @@ class Worker:
         if self.seal is not None or answer.to != self.nonce:
             return
         if isinstance(answer, Refusal):
-            self.say(f"the master refuses this worker: {answer.reason}")
+            log.warning(f"the master refuses this worker: {answer.reason}")
             return
         self.seal = Seal(self.member.token, "worker", session_of(answer.nonce, self.nonce))
-        self.say("joined; waiting for orders")
+        log.info("joined; waiting for orders")
 
     def _obey(self, order: Order) -> None:
         why = self._why_not(order)
@@ -137,7 +138,7 @@ class Worker:
             self._say(_refused(order, f"{order.generator} cannot be started here: {error.strerror}"))
             return
         if order.measured:
-            self.say(f"loading {order.host}:{order.port}{order.path} with {order.connections} connections")
+            log.info(f"loading {order.host}:{order.port}{order.path} with {order.connections} connections")
         self._say(Ready(trial=order.trial))
 
     def _why_not(self, order: Order) -> str | None:
@@ -166,7 +167,7 @@ def _refused(order: Order, why: str) -> HostResult:
     )  # fmt: skip
 
 
-def serve(connect: Callable[[], Link], make: Callable[[Link], Worker], say: Say, pause_s: float = 2.0) -> None:
+def serve(connect: Callable[[], Link], make: Callable[[Link], Worker], pause_s: float = 2.0) -> None:
     """Join again and again, until a person or a signal ends it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     while True:
@@ -174,7 +175,7 @@ def serve(connect: Callable[[], Link], make: Callable[[Link], Worker], say: Say,
         try:
             make(link).run()
         except LinkBroken as error:
-            say(f"{error}; joining again")
+            log.warning(f"{error}; joining again")
         finally:
             with suppress(Exception):
                 getattr(link, "close", lambda: None)()

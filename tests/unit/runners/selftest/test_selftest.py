@@ -130,7 +130,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, *trials: Trial) -> Callable[[Case]
     found = iter(trials)
     monkeypatch.setattr(measuring, "measure_case", lambda *_args, **_more: next(found))
     monkeypatch.setattr(measuring, "busy_machine", lambda: BUSY)
-    return lambda case: measuring.run_case(case, bench(), 0, lambda _line: None)
+    return lambda case: measuring.run_case(case, bench(), 0)
 
 
 def test_a_calm_second_attempt_counts_and_the_first_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_a_missed_fault_on_a_calm_machine_is_not_measured_again(monkeypatch: pyt
 
 def test_a_case_that_cannot_run_here_says_why() -> None:
     """It counts as neither passed nor failed."""
-    result = measuring.run_case(replace(CASE, needs=("wrk",)), bench(wrk="wrk is missing"), 0, lambda _line: None)
+    result = measuring.run_case(replace(CASE, needs=("wrk",)), bench(wrk="wrk is missing"), 0)
     assert (result.status, result.why) == ("not run", ("wrk is missing",))
 
 
@@ -181,7 +181,7 @@ def test_every_check_has_a_case_that_it_must_name() -> None:
 def test_a_selection_of_no_case_is_answered_with_what_there_is() -> None:
     """Nothing is started."""
     with pytest.raises(NothingSelected, match="healthy"):
-        session.run_selftest(["nine"], None, lambda _line: None)
+        session.run_selftest(["nine"], None)
 
 
 def test_injections_are_undone() -> None:

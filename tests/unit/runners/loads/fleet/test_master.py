@@ -38,8 +38,7 @@ class Fleet:
 
     def __init__(self, *names: str) -> None:
         self.link = FakeLink()
-        self.said: list[str] = []
-        self.master = Master(TOKEN, self.link, len(names), self.said.append)
+        self.master = Master(TOKEN, self.link, len(names))
         self.workers = {name: FakeWorker(self.link, name) for name in names}
         self.link.hear = self._heard
         for worker in self.workers.values():
@@ -239,12 +238,12 @@ def test_a_client_whose_clock_does_not_answer_is_waited_for_and_nobody_gets_an_o
     assert not any(isinstance(message, Order) for message in fleet.workers["a"].heard)
 
 
-def test_an_incomplete_fleet_is_waited_for_no_longer_than_asked(fleet: Fleet) -> None:
+def test_an_incomplete_fleet_is_waited_for_no_longer_than_asked(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
     """Then it says who is there."""
     fleet.master.expected = 3
     failed = fleet.fails(wait_s=0.1)
     assert (failed.kind, str(failed)) == ("absent", "2 of 3 clients are here (a, b)")
-    assert "waiting for 1 of 3 clients, at most 0 s; here: a, b" in fleet.said
+    assert "waiting for 1 of 3 clients, at most 0 s; here: a, b" in caplog.messages
 
 
 def test_a_link_that_breaks_ends_the_master(fleet: Fleet) -> None:
@@ -270,7 +269,7 @@ def test_strangers_change_nothing_of_an_order(fleet: Fleet) -> None:
     assert all(each["output"].startswith("speedup:summary") for each in fleet.load())
 
 
-def test_a_result_after_its_order_is_dropped(fleet: Fleet) -> None:
+def test_a_result_after_its_order_is_dropped(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
     """And said to be."""
     worker = fleet.workers["a"]
     fleet.load()
@@ -279,8 +278,8 @@ def test_a_result_after_its_order_is_dropped(fleet: Fleet) -> None:
     worker.say(Pong(number=1, read_us=1))
     for _ in range(4):
         fleet.master.idle()
-    assert "dropped a HostResult from a: there is no such order" in fleet.said
-    assert any(line.startswith("dropped a malformed message") for line in fleet.said)
+    assert "dropped a HostResult from a: there is no such order" in caplog.messages
+    assert any(line.startswith("dropped a malformed message") for line in caplog.messages)
 
 
 @pytest.fixture(name="desk")

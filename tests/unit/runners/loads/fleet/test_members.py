@@ -19,12 +19,11 @@ from tests.unit.runners.loads.fleet.test_seal import ANY_TEXT
 
 
 class Door:
-    """A register, the link it hears, and what it said."""
+    """A register, and the link it hears."""
 
     def __init__(self) -> None:
         self.link = FakeLink()
-        self.said: list[str] = []
-        self.members = Members(TOKEN, self.link, self.said.append)
+        self.members = Members(TOKEN, self.link)
         self.workers: dict[str, FakeWorker] = {}
         self.link.hear = self._heard
 
@@ -74,13 +73,13 @@ def reason(worker: FakeWorker) -> str:
     return refusal.reason
 
 
-def test_a_worker_with_the_token_is_let_in(door: Door) -> None:
+def test_a_worker_with_the_token_is_let_in(door: Door, caplog: pytest.LogCaptureFixture) -> None:
     """And the others are told by name, in its order."""
     worker = door.join("b")
     door.join("a")
     assert isinstance(worker.heard[0], Welcome)
     assert door.names == ["a", "b"]
-    assert door.said[0] == "b joined: 2 CPUs, Invented CPU"
+    assert caplog.messages[0] == "b joined: 2 CPUs, Invented CPU"
 
 
 def test_a_member_is_heard_in_its_session(door: Door) -> None:
@@ -91,14 +90,14 @@ def test_a_member_is_heard_in_its_session(door: Door) -> None:
     assert (member.name, message) == ("a", Ready(trial=TRIAL))
 
 
-def test_a_worker_without_the_token_is_refused_and_named(door: Door) -> None:
+def test_a_worker_without_the_token_is_refused_and_named(door: Door, caplog: pytest.LogCaptureFixture) -> None:
     """By its address, since its name is not proven; once, however often it asks."""
     stranger = door.worker("a", "stranger-1", token="another token than ours")  # noqa: S106 - nobody's
     for _ in range(3):
         stranger.send(stranger.hello())
     assert door.hear() == []
     assert door.names == []
-    assert door.said == ["refused 'stranger-1': its seal is wrong: another token, or another session"]
+    assert caplog.messages == ["refused 'stranger-1': its seal is wrong: another token, or another session"]
     assert stranger.heard == []
 
 
@@ -112,12 +111,14 @@ def test_a_worker_without_the_token_is_refused_and_named(door: Door) -> None:
     ],
     ids=["version", "protocol", "another wrk", "no wrk"],
 )
-def test_a_worker_that_does_not_fit_is_told_why(changes: dict[str, Any], said: str, door: Door) -> None:
+def test_a_worker_that_does_not_fit_is_told_why(
+    changes: dict[str, Any], said: str, door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
     """So that a person can mend it; and the log says the same."""
     door.join("a")
     other = door.join("b", **changes)
     assert said in reason(other)
-    assert any(line.startswith("refused b: ") and said in line for line in door.said)
+    assert any(line.startswith("refused b: ") and said in line for line in caplog.messages)
     assert door.names == ["a"]
 
 
@@ -218,13 +219,13 @@ def test_a_stranger_never_changes_a_member(texts: list[str], address: str) -> No
     door.link.close()
 
 
-def test_what_a_stranger_sends_does_not_fill_the_log(door: Door) -> None:
+def test_what_a_stranger_sends_does_not_fill_the_log(door: Door, caplog: pytest.LogCaptureFixture) -> None:
     """Neither by many messages nor by long addresses."""
     for number in range(3000):
         door.link.coming.append(Incoming(f"{number}" + "x" * 1000, "garbage"))
     door.hear()
-    assert len(door.said) <= 1000
-    assert max(map(len, door.said)) < 300
+    assert len(caplog.messages) <= 1000
+    assert max(map(len, caplog.messages)) < 300
 
 
 def test_a_member_that_speaks_outside_the_schema_is_malformed(door: Door) -> None:

@@ -111,11 +111,10 @@ class Client:
         self.arguments = folder / "arguments"
         self.link = FakeLink()
         self.master = FakeMaster(self.link)
-        self.lines: list[str] = []
         env = {**os.environ, "PATH": f"{tool.parent}{os.pathsep}{os.environ['PATH']}"}
         self.place = Place(env, folder, 2)
         self.member = Membership("a", TOKEN, frozenset({"127.0.0.1"}), facts)
-        self.worker = Worker(self.member, self.place, self.link, self.lines.append, lambda: None)
+        self.worker = Worker(self.member, self.place, self.link, lambda: None)
 
     def until(self, done: Callable[[], bool], patience_s: float = 10.0) -> None:
         """Let the worker work until something is so, and end it."""
@@ -169,7 +168,7 @@ def one_client(tmp_path: Path) -> Iterator[Client]:
     made.link.close()
 
 
-def test_a_worker_joins_and_answers_pings(client: Client) -> None:
+def test_a_worker_joins_and_answers_pings(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """With its clock."""
     client.join()
     client.master.say(Ping(number=7))
@@ -178,7 +177,7 @@ def test_a_worker_joins_and_answers_pings(client: Client) -> None:
     (pong,) = client.told(Pong)
     assert pong.number == 7
     assert before_us <= pong.read_us <= now_us()
-    assert client.lines == ["joined; waiting for orders"]
+    assert caplog.messages == ["joined; waiting for orders"]
 
 
 def test_a_worker_says_nothing_before_the_other_end_is_reached(client: Client) -> None:
@@ -201,11 +200,11 @@ def test_a_worker_asks_again_until_it_is_answered(client: Client, monkeypatch: p
     assert first != second
 
 
-def test_a_refused_worker_says_why_and_does_nothing(client: Client) -> None:
+def test_a_refused_worker_says_why_and_does_nothing(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """It may fit later: it asks again."""
     client.master.refusing = "it has another wrk"
-    client.until(lambda: bool(client.lines))
-    assert client.lines == ["the master refuses this worker: it has another wrk"]
+    client.until(lambda: bool(caplog.messages))
+    assert caplog.messages == ["the master refuses this worker: it has another wrk"]
     assert client.worker.seal is None
 
 
@@ -220,7 +219,7 @@ def test_a_master_without_the_token_is_no_master(client: Client) -> None:
     assert client.worker.seal is None
 
 
-def test_a_worker_loads_what_it_is_told_to(client: Client) -> None:
+def test_a_worker_loads_what_it_is_told_to(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """And says what its generator printed, when it began, and what the host saw."""
     client.join()
     wanted = order(path="/x", connections=4)
@@ -231,7 +230,7 @@ def test_a_worker_loads_what_it_is_told_to(client: Client) -> None:
     assert wanted.start_us <= told.started_us < told.ended_us
     assert client.arguments.read_text().split()[:4] == ["-t", "2", "-c", "4"]
     assert client.arguments.read_text().endswith("http://127.0.0.1:8080/x")
-    assert "loading 127.0.0.1:8080/x with 4 connections" in client.lines
+    assert "loading 127.0.0.1:8080/x with 4 connections" in caplog.messages
     assert [path.name for path in client.place.folder.glob("*.txt")] == []
 
 
@@ -417,7 +416,7 @@ def test_an_order_before_joining_is_not_obeyed(client: Client) -> None:
     assert client.worker.running is None
 
 
-def test_an_order_that_is_repeated_is_obeyed_once(client: Client) -> None:
+def test_an_order_that_is_repeated_is_obeyed_once(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever recorded it cannot let it happen again."""
     client.join()
     assert client.master.seal is not None
@@ -427,20 +426,22 @@ def test_an_order_that_is_repeated_is_obeyed_once(client: Client) -> None:
     client.master.send(text)
     client.worker._turn()
     assert client.worker.running is None
-    assert "dropped a message: it repeats message 1" in client.lines
+    assert "dropped a message: it repeats message 1" in caplog.messages
 
 
-def test_a_malformed_message_of_the_master_is_dropped(client: Client) -> None:
+def test_a_malformed_message_of_the_master_is_dropped(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """It is said, and the worker goes on."""
     client.join()
     assert client.master.seal is not None
     client.master.send(client.master.seal.wrap('{"kind": "order", "argv": ["sh"]}'))
     client.worker._turn()
-    assert any(line.startswith("dropped a message: order.") for line in client.lines)
+    assert any(line.startswith("dropped a message: order.") for line in caplog.messages)
     assert client.obeys(order()).failure is None
 
 
-def test_a_worker_returns_to_a_new_master_until_it_is_ended(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_returns_to_a_new_master_until_it_is_ended(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """By a new link each time, the old one being closed."""
     monkeypatch.setattr("signal.signal", lambda *_: None)
     links: list[FakeLink] = []
@@ -454,9 +455,9 @@ def test_a_worker_returns_to_a_new_master_until_it_is_ended(client: Client, monk
         return link
 
     def make(link: Any) -> Worker:
-        return Worker(client.member, client.place, link, client.lines.append, lambda: None)
+        return Worker(client.member, client.place, link, lambda: None)
 
     with pytest.raises(KeyboardInterrupt):
-        serve(connect, make, client.lines.append, pause_s=0.0)
+        serve(connect, make, pause_s=0.0)
     assert all(link.closed for link in links)
-    assert client.lines == [f"master {number} ended; joining again" for number in range(3)]
+    assert caplog.messages == [f"master {number} ended; joining again" for number in range(3)]
