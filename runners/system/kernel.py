@@ -19,6 +19,7 @@ TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CPUACCT = Path("/sys/fs/cgroup")
 PROCESS_CLOCK = 2  # CPUCLOCK_SCHED: the run time that the scheduler counts, not that of the ticks
+RUNNABLE = "R"  # the state of a thread that runs or waits for a CPU
 ENDED = ("Z", "X", "x")  # states of processes that have ended and were not waited for yet
 
 SNMP = ("ActiveOpens", "PassiveOpens", "CurrEstab", "RetransSegs", "OutSegs")
@@ -141,6 +142,12 @@ def _stat_fields(file: str) -> list[str]:
     """Return the fields of a stat file from the state (the third) on."""
     text = _text(file)
     return text.rpartition(")")[2].split() if text else []
+
+
+def is_runnable(pid: int) -> bool:
+    """Return whether a thread of a process runs, or is ready to run and waits for a CPU."""
+    stats = (_stat_fields(f"/proc/{pid}/task/{name}/stat") for name in _entries(f"/proc/{pid}/task"))
+    return any(fields[0] == RUNNABLE for fields in stats if fields)
 
 
 def tree_rss_bytes(pids: tuple[int, ...]) -> int | None:

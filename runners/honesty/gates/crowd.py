@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from runners.honesty.gates.talk import Unknown, Visit
-from runners.honesty.gates.usage import descriptors
+from runners.honesty.gates.usage import descriptors, works
 from runners.server.answers import Broken
 
 LEAVERS = 60
@@ -31,7 +31,7 @@ def frees_descriptors(visit: Visit) -> None:
         talk.ask(target.request())
     until = time.monotonic() + FREED_S
     while (now := _steady_count(target.pid)) > before:
-        if time.monotonic() > until:
+        if time.monotonic() > (visit.deadline if works(target.pid) else until):
             raise Broken(f"of {LEAVERS} clients that left, {now - before} descriptors stay open")
 
 

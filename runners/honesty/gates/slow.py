@@ -6,8 +6,8 @@ import select
 import time
 from collections.abc import Callable
 
-from runners.honesty.gates.talk import PATIENCE_S, Closed, Reset, Silent, Talk, Visit
-from runners.honesty.gates.usage import memory_bytes
+from runners.honesty.gates.talk import PATIENCE_S, Closed, Reset, Silent, Talk, Visit, patience
+from runners.honesty.gates.usage import memory_bytes, works
 from runners.server.answers import Answer, Broken, parse_answer
 
 UNREAD = 100_000
@@ -63,10 +63,11 @@ def _warm(visit: Visit) -> None:
 def _most_memory_bytes(pid: int) -> int:
     """Return what the server holds once it holds no more: it may still be reading what it cannot answer."""
     most, since = memory_bytes(pid), time.monotonic()
+    until = since + PATIENCE_S
     while time.monotonic() < since + STEADY_S:
         time.sleep(LOOK_S)
-        if (now := memory_bytes(pid)) > most:
-            most, since = now, time.monotonic()
+        if (now := memory_bytes(pid)) > most or (works(pid) and time.monotonic() < until):
+            most, since = max(most, now), time.monotonic()
     return most
 
 
@@ -96,8 +97,12 @@ class Flood:
     def write_unread(self) -> None:
         """Write, without reading, until the server takes nothing more."""
         self.waiting.register(self.talk.socket, select.POLLOUT)
-        while self.unsent and self.waiting.poll(FULL_S * 1000) and time.monotonic() < self.deadline:
+        while self.unsent and self._is_taken() and time.monotonic() < self.deadline:
             self._write()
+
+    def _is_taken(self) -> bool:
+        """Wait until the server takes more; return whether it does."""
+        return any(self.waiting.poll(each_s * 1000) for each_s in patience(FULL_S, self.talk.target.pid))
 
     def read(self, tally: Tally) -> None:
         """Read and write on until all is answered, or the server ends the connection."""

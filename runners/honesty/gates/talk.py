@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
+from runners.honesty.gates.usage import works
 from runners.server.answers import SHOWN_BYTES, Answer, Broken, parse_answer, shown
 
 PATIENCE_S = 3.0
+EXTENSION = 10  # so many times as long, but no longer than this, may pass where the server is at work all the time
+MOST_PATIENCE_S = 8.0
 MAX_UNREAD_BYTES = 4 * 1024**2
 OUR_LACKS = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
 
@@ -59,6 +64,17 @@ class Target:
         if answer.status != 200 or answer.body != self.body:
             raise Broken(f"the answer is {answer.status} with {answer.body[:100]!r}, not 200 with {self.body!r}")
         return answer
+
+
+def patience(seconds: float, pid: int | None) -> Iterator[float]:
+    """Give how long to wait for a server, again and again while it is at work, as on a machine with others to serve.
+
+    A server that never rests is not waited for without end, and of an unknown process nothing is known.
+    """
+    until = time.monotonic() + min(EXTENSION * seconds, MOST_PATIENCE_S)
+    yield seconds
+    while pid is not None and time.monotonic() < until and works(pid):
+        yield seconds
 
 
 class Excerpt:
@@ -112,11 +128,10 @@ class Talk:
 
     def hear(self, *, bodiless: bool = False) -> Answer:
         """Return the next answer; interim ones (100 Continue) are passed over."""
-        until = self._until()
         while True:
             parsed = parse_answer(self._unread, bodiless=bodiless)
             if parsed is None:
-                self._receive(until, "no whole answer came")
+                self._await(PATIENCE_S, "no whole answer came")
                 continue
             answer, self._unread = parsed
             if answer.status >= 200:
@@ -129,10 +144,9 @@ class Talk:
 
     def first_line(self, patience_s: float) -> bytes:
         """Return the first line that comes, whatever it is; empty where the connection ends instead."""
-        until = self._until(patience_s)
         try:
             while b"\n" not in self._unread:
-                self._receive(until, "nothing came")
+                self._await(patience_s)
         except (Closed, Reset):
             pass
         return self._unread.partition(b"\n")[0].rstrip(b"\r")
@@ -141,7 +155,7 @@ class Talk:
         """Wait; Broken where bytes come that nobody asked for."""
         try:
             if not self._unread:
-                self._receive(self._until(seconds), "nothing came")
+                self._await(seconds)
         except (Silent, Closed):
             return
         raise Broken(f"bytes came unasked: {shown(self._unread)}")
@@ -150,7 +164,7 @@ class Talk:
         """Wait for the server's FIN; Broken where more bytes come, a reset comes, or nothing."""
         try:
             if not self._unread:
-                self._receive(self._until(), "the connection stays open")
+                self._await(PATIENCE_S, "the connection stays open")
         except Closed:
             return
         raise Broken(f"bytes came unasked: {shown(self._unread)}")
@@ -170,12 +184,21 @@ class Talk:
             return left_s
         raise Silent(f"{otherwise} in time")
 
-    def _receive(self, until: float, otherwise: str) -> None:
-        self.socket.settimeout(self._left_s(until, otherwise))
+    def _await(self, seconds: float, otherwise: str = "nothing came") -> None:
+        """Receive; Silent where nothing comes for so long. The time in which the server is at work does not count."""
+        for each_s in patience(seconds, self.target.pid):
+            self.socket.settimeout(self._left_s(self._until(each_s), otherwise))
+            with contextlib.suppress(TimeoutError):
+                self._receive()
+                return
+        raise Silent(f"{otherwise} in time")
+
+    def _receive(self) -> None:
+        """Take what has come, or comes before the socket's timeout."""
         try:
             data = self.socket.recv(65536)
-        except TimeoutError as error:
-            raise Silent(f"{otherwise} in time") from error
+        except TimeoutError:
+            raise
         except OSError as error:
             raise Reset(f"the connection was reset: {error}") from error
         if not data:

@@ -1,4 +1,4 @@
-"""What a server's process holds: descriptors and memory, with its children's; and what this one may open."""
+"""What a server's process holds and whether it is at work, with its children's; and what this one may open."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+
+from runners.system import kernel
 
 GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
@@ -29,6 +31,11 @@ def memory_bytes(pid: int) -> int:
         with contextlib.suppress(psutil.Error):
             total += psutil.Process(each).memory_info().rss
     return total
+
+
+def works(pid: int) -> bool:
+    """Return whether a process or a child of its runs or waits for a CPU: then what is due may still come."""
+    return any(kernel.is_runnable(each) for each in _tree(pid))
 
 
 def _tree(pid: int) -> list[int]:
