@@ -1,14 +1,14 @@
-"""Every error that a person can meet, each with its exit code.
+"""Every error that a user can meet, each with its exit code.
 
-They are raised where the cause is known and shown once, by the command line: what happened, where, and what
-to do next.
+An error is raised where its cause is known. The command line shows it once: what happened, where, and what to do
+next.
 """
 
 from __future__ import annotations
 
 
 class SpeedupError(Exception):
-    """An error with a message for people; the parent of all others."""
+    """An error whose message is meant for the user; the base of all others."""
 
     exit_code = 1
 
@@ -20,30 +20,30 @@ class BadInput(SpeedupError):
 
 
 class NothingSelected(SpeedupError):
-    """The selection holds no cell."""
+    """The selection contains no cells."""
 
     exit_code = 3
 
 
 class UnfitMachine(SpeedupError):
-    """The machine cannot measure what was asked (strict mode)."""
+    """The machine cannot measure what was asked, or another run is in progress."""
 
     exit_code = 4
 
 
 class DiskFull(SpeedupError):
-    """A record could not be written; everything recorded before is kept."""
+    """A record could not be written; earlier records are kept."""
 
 
 class RunStopped(SpeedupError):
-    """A run ended before its end; what was measured is kept, and it can be resumed."""
+    """A run stopped early; what was measured is kept, and the run can be resumed."""
 
 
 class FleetIncomplete(RunStopped):
-    """A client machine of the fleet stayed away for too long."""
+    """A client host of the fleet was away for too long."""
 
 
 class Interrupted(RunStopped):
-    """A person or a signal stopped the run."""
+    """The user or a signal stopped the run."""
 
     exit_code = 130

@@ -1,4 +1,4 @@
-"""Which commit of its repository a folder is at, so that numbers can be traced to sources."""
+"""Finds the commit that a folder is at, so that numbers can be traced to their sources."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ DEADLINE_S = 10.0
 
 
 def commit_of(folder: Path) -> str:
-    """Return the commit that is checked out in a folder, with "-dirty" behind it where files differ from it.
+    """Return the commit that is checked out in `folder`, followed by "-dirty" if files differ from it.
 
-    Empty where the folder is in no repository, or git is not here or does not answer.
+    Return an empty string if the folder is in no repository, or if git is missing or does not respond.
     """
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:

@@ -12,7 +12,7 @@ _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]+)\s*")
 
 
 def parse_quantity(text: object, family: dict[str, float] | dict[str, int], example: str) -> float:
-    """Return `text` ("300ms") in the family's base unit; ValueError says which units exist."""
+    """Return `text` ("300ms") in the family's base unit; raise ValueError, with the known units, if it has none."""
     match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
     if match is None or match[2] not in family:
         units = ", ".join(family)
@@ -36,8 +36,8 @@ def parse_size_bytes(text: object) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Return seconds as people say them: "300ms", "1.5s", "4m10s", "2h05m"."""
-    if seconds < 0.9995:  # what rounds to a second is a second
+    """Return a duration in seconds the way people write it: "300ms", "1.5s", "4m10s", "2h05m"."""
+    if seconds < 0.9995:  # anything longer rounds to 1 s
         return f"{seconds * 1000:.3g}ms"
     if seconds < 59.95:
         return f"{seconds:.3g}s"
@@ -48,7 +48,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_size(size_bytes: float) -> str:
-    """Return bytes in the largest unit that leaves a number of at least one: "3.2 MiB"."""
+    """Return a size in bytes in the largest unit that gives at least 1: "3.2 MiB"."""
     for unit, factor in reversed(SIZES_BYTES.items()):
         if round(size_bytes) >= factor:
             number = size_bytes / factor

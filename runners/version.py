@@ -1,3 +1,3 @@
-"""The version of http-speedup; the one place where it stands."""
+"""The version of http-speedup, defined here and nowhere else."""
 
 VERSION = "0.1.0"

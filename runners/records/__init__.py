@@ -1,1 +1,1 @@
-"""What is written down, and how: the run folder."""
+"""What is recorded, and how: the run folder."""

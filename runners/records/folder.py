@@ -32,12 +32,12 @@ _TRIAL = TypeAdapter(Trial)
 
 
 def to_json(record: Any) -> str:
-    """Return a record as one line of JSON with its fields in their declared order."""
+    """Return a record as one line of JSON, its fields in the order of their declaration."""
     return json.dumps(dataclasses.asdict(record), ensure_ascii=False, separators=(",", ":"))
 
 
 def read_run(path: Path) -> Run:
-    """Read `run.json` of a run folder; BadInput says what is wrong with it."""
+    """Read `run.json` of a run folder; raise BadInput if it is missing or malformed."""
     file = path / RUN_FILE
     try:
         return _RUN.validate_json(file.read_bytes())
@@ -48,7 +48,7 @@ def read_run(path: Path) -> Run:
 
 
 def read_trials(path: Path, parse: Callable[[bytes], Trial] = _TRIAL.validate_json) -> tuple[Trial, ...]:
-    """Read every whole line of `trials.jsonl`; a missing file holds none, a torn last line does not count."""
+    """Read every complete line of `trials.jsonl`, none if there is no file; raise BadInput for a malformed line."""
     file = path / TRIALS_FILE
     if not file.exists():
         return ()
@@ -67,17 +67,17 @@ def read_trials(path: Path, parse: Callable[[bytes], Trial] = _TRIAL.validate_js
 
 
 def read_folder(path: Path) -> RunFolder:
-    """Read a whole run folder."""
+    """Read a run folder: its head and all its trials; raise BadInput if either is malformed."""
     return RunFolder(path=path, run=read_run(path), trials=read_trials(path))
 
 
 def write_run(path: Path, run: Run) -> None:
-    """Write `run.json`, whole or not at all."""
+    """Write `run.json` completely or not at all; raise DiskFull if it cannot be written."""
     replace_file(path / RUN_FILE, json.dumps(dataclasses.asdict(run), ensure_ascii=False, indent=1) + "\n")
 
 
 def replace_file(file: Path, text: str) -> None:
-    """Write a file under another name, fsync it and rename it, so that readers never see half of it."""
+    """Write `text` under another name, fsync it and rename it to `file`, so that readers never see half of it."""
     partial = file.with_name(f".{file.name}.partial")
     try:
         with partial.open("w", encoding="utf-8") as stream:
@@ -87,15 +87,15 @@ def replace_file(file: Path, text: str) -> None:
         partial.replace(file)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise DiskFull(f"cannot write {file}: {error.strerror}; what was recorded before is kept") from error
+        raise DiskFull(f"cannot write {file}: {error.strerror}; everything recorded so far is kept") from error
 
 
 def append_trials(path: Path, trials: Sequence[Trial]) -> None:
-    """Append the lines of one trial, or of the two of a duet, and fsync once; a full disk leaves only whole lines."""
+    """Append one trial, or both trials of a duet, and fsync once; raise DiskFull, with no torn line, if that fails."""
     file = path / TRIALS_FILE
     lines = "".join(to_json(trial) + "\n" for trial in trials).encode()
     if any(trial.verdict == "failed" for trial in trials) and free_bytes(path) < LEAST_FREE_BYTES:
-        raise _disk_full(file, os.strerror(errno.ENOSPC))  # what broke it may be that its outputs found no room
+        raise _disk_full(file, os.strerror(errno.ENOSPC))  # the trial may have failed for lack of space
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -112,13 +112,13 @@ def _disk_full(file: Path, why: str | None) -> DiskFull:
 
 
 def free_bytes(path: Path) -> int:
-    """Return how much can still be written where a folder lies."""
+    """Return how many bytes can still be written to the file system that a folder is on."""
     found = os.statvfs(path)
     return found.f_bavail * found.f_frsize
 
 
 def _append(descriptor: int, lines: bytes) -> None:
-    """Write lines behind the last whole one and fsync; where that fails, the file ends there again."""
+    """Write lines after the last complete one and fsync; on failure, truncate the file to that line again."""
     end = _end_of_last_line(descriptor)
     os.ftruncate(descriptor, end)
     try:
@@ -136,7 +136,7 @@ def _write_all(descriptor: int, data: bytes, offset: int) -> None:
 
 
 def _end_of_last_line(descriptor: int) -> int:
-    """Return the offset behind the last newline; what follows it was torn."""
+    """Return the offset after the last newline; anything beyond it is a torn line."""
     end = os.fstat(descriptor).st_size
     while end:
         start = max(0, end - 65536)

@@ -13,9 +13,9 @@ RUN_SCHEMA = "speedup.run/1"
 
 @dataclass(frozen=True)
 class CellInfo:
-    """A cell of the plan as `run.json` keeps it; `reason` says why a cell is not measured.
+    """A cell of the plan as recorded in `run.json`; `reason` says why a cell is not measured.
 
-    `twin_of` is the id of the cell that this one is measured again as, under another name.
+    For an A/A twin, `twin_of` is the id of the cell that it measures again under another name.
     """
 
     id: str
@@ -40,16 +40,16 @@ class CellInfo:
     twin_of: str | None = None
 
 
-Item = tuple[str, ...]  # the cells of one trial: one, or the two of a duet in the order in which they start
+Item = tuple[str, ...]  # the cells of one trial: one, or the two of a duet in the order they start
 Block = tuple[Item, ...]
 
 
 @dataclass(frozen=True)
 class FamilyInfo:
-    """Cells that are compared with each other, since they differ in nothing but the variant.
+    """Cells that are compared with each other, because they differ in nothing but the variant.
 
-    `baseline` is the cell that the others are compared with. `blocks` holds ids of cells in the order planned, the two
-    of a duet in the order in which they start; `ended_by` says which bound ended the family.
+    `baseline` is the cell that the others are compared with. `blocks` holds cell ids in the planned order, the two of a
+    duet in the order they start; `ended_by` says which bound ended the family's measurement.
     """
 
     name: str
@@ -76,7 +76,7 @@ class BuildInfo:
 
 @dataclass(frozen=True)
 class Gate:
-    """One honesty gate: what it demands, whether of a server of this class, and what the server did instead."""
+    """One honesty gate: its demand, whether servers of this class must meet it, and what the server did instead."""
 
     id: str
     demand: str
@@ -89,7 +89,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Honesty:
-    """What the gates said of a variant, before it was timed, when it was started with so many threads."""
+    """The results of the honesty gates for a variant, started with `threads` threads before it was timed."""
 
     variant: str
     threads: int
@@ -98,13 +98,13 @@ class Honesty:
 
     @property
     def failed(self) -> tuple[Gate, ...]:
-        """Return the gates that it had to pass and did not."""
+        """Return the required gates that it failed."""
         return tuple(gate for gate in self.gates if gate.required and gate.outcome == "fail")
 
 
 @dataclass(frozen=True)
 class ToolInfo:
-    """A tool as it was found when the run began."""
+    """A tool as it was found at the start of the run."""
 
     name: str
     version: str | None
@@ -123,7 +123,7 @@ class Source:
 
 @dataclass(frozen=True)
 class FleetInfo:
-    """The fleet of a run: how many client hosts, the address of the server for them, and what each of them is."""
+    """The fleet of a run: the number of client hosts, the server's address for them, and the facts of each host."""
 
     clients: int
     bind: str
@@ -166,13 +166,13 @@ class Run:
     schema: str = RUN_SCHEMA
 
     def family(self, name: str | None) -> FamilyInfo | None:
-        """Return a family by its name."""
+        """Return the family with this name; None if there is none."""
         return next((family for family in self.families if family.name == name), None)
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published run, kept whole inside the run that shows it beside its own numbers."""
+    """A published run, stored whole in the run that shows it beside its own numbers."""
 
     run: Run
     trials: tuple[Trial, ...]
@@ -180,7 +180,7 @@ class Published:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run folder as read back: its head and every whole line of its trials."""
+    """A run folder as read back: its head and every trial whose line is complete."""
 
     path: Path
     run: Run

@@ -1,7 +1,7 @@
-"""What is written down: the run folder's `run.json` and the lines of `trials.jsonl`.
+"""The record of a trial: one line of the run folder's `trials.jsonl`.
 
-Both are plain JSON with a schema version; every value that is not known is `null`, never 0 or -1. A published run's
-lines hold few fields. `runners.records.folder` reads and writes them.
+It is plain JSON with a schema version; a value that is not known is `null`, never 0 or -1. The lines of a published run
+have few fields. `runners.records.folder` reads and writes them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Verdict = Literal["ok", "invalid", "failed", "unavailable", "not run"]
 Bound = Literal["server", "client", "shared", "neither"]
 Outcome = Literal["pass", "warn", "fail", "unknown"]
 Design = Literal["solo", "duet", "paced", "search", "confirm"]
-PACED_DESIGNS = frozenset({"paced", "search", "confirm"})  # trials that are offered a rate
+PACED_DESIGNS = frozenset({"paced", "search", "confirm"})  # trials at an offered rate
 
 
 @dataclass(frozen=True)
 class Check:
-    """One validity check of one trial: what it looked at, what it saw, and what to do about it."""
+    """One validity check of one trial: what it saw, against which limit, and what to do about it."""
 
     id: str
     name: str
@@ -42,13 +42,13 @@ class Errors:
 
     @property
     def total(self) -> int:
-        """All errors together."""
+        """Return the number of errors of all kinds."""
         return self.connect + self.read + self.write + self.status + self.timeout
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command line as it was run: its purpose, arguments and where its output lies in the run folder."""
+    """A command as it was run: its purpose, its arguments, its output's file in the run folder, and its CPUs."""
 
     purpose: Literal["build", "server", "warm-up", "load"]
     argv: tuple[str, ...]
@@ -58,7 +58,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Series:
-    """What was sampled ten times a second during the measured time; one entry for each sample, null where unknown."""
+    """What was sampled ten times a second during the measured time: one entry per sample, null if unknown."""
 
     at_us: tuple[int, ...] = ()
     segments: tuple[int | None, ...] = ()
@@ -73,10 +73,11 @@ class Series:
 class ClientHost:
     """One client host of a fleet in one trial.
 
-    `requests` were counted by its generator within `duration_us`, `window_requests` of them fell into the time in which
-    surely all clients loaded. `started_us` is after the first client's start, by the master's clock. `clock_offset_us`
-    is what its clock was ahead of the master's, wrong by `clock_uncertainty_us` at most, and `clock_drift_us` what that
-    grew during the trial. Shares are of the measured time; `segments_sent` and `segments_lost` are of the whole host.
+    Its generator counted `requests` within `duration_us`; `window_requests` of them fell into the time in which all
+    clients were certain to generate load. `started_us` counts from the first client's start, by the master's clock.
+    `clock_offset_us` says how far its clock was ahead of the master's, to within `clock_uncertainty_us`, and
+    `clock_drift_us` how much that grew during the trial. Shares are of the measured time; `segments_sent` and
+    `segments_lost` are those of the whole host.
     """
 
     name: str
@@ -101,14 +102,14 @@ class ClientHost:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the validity checks look at; null where the kernel or the generator does not tell.
+    """All data that the validity checks look at; null if the kernel or the generator does not provide it.
 
-    `requests` were counted, `served` includes those that the same command sent outside the measured time. Shares are
-    of the CPU time that a side may use, or of the measured time. `tcp` holds the growth of the kernel's counters by
-    their own names, in the server's own network unless `network` is host, which a fleet's server has for itself.
-    `late_requests` of a paced load were sent more than a tick after their time, the latest by `late_max_us`; `bunching`
-    is 0 for even sending, 1 for independent arrivals, the number of connections where all send at once. `locustfile`
-    names whose users loaded, where they were a person's own: they ask what they want, and may wait.
+    `requests` were counted; `served` includes those that the same command sent outside the measured time. Shares are of
+    the CPU time that a side may use, or of the measured time. `tcp` is the growth of the kernel's counters under their
+    own names, in the server's own network unless `network` is host; a fleet's server has the host's network to itself.
+    `late_requests` of a paced load were sent more than a tick after their time, the latest by `late_max_us`. `bunching`
+    is 0 for even sending, 1 for independent arrivals, and the number of connections if all send at once. `locustfile`
+    names the file whose users generated the load, if it was not ours: they request what they like, and may wait.
     """
 
     mode: str
@@ -169,7 +170,7 @@ class Evidence:
 
     @property
     def shares_network(self) -> bool:
-        """Return whether the kernel's counters count what others do as well; who loads from elsewhere is nobody's."""
+        """Return whether the kernel's counters include others' traffic; a fleet's server has the network to itself."""
         return self.network == "host" and not self.clients
 
 
@@ -177,17 +178,17 @@ class Evidence:
 class Trial:
     """One measurement of one cell on a fresh server process; a line of `trials.jsonl`.
 
-    Attributes ending in `_us`, `_s`, `_bytes` carry their unit. `latency` is the exact histogram, encoded by
-    `runners.stats.histogram`; where others published figures only, `latency_us` holds them by name: min, mean, p50,
-    p99.9, max. `checks` are all validity checks, in the order of their ids, over `evidence`. The two trials of a duet
-    share `pair` (the ids of both cells, sorted), `block` and `attempt`; `role` says which of them was started first. A
-    higher `attempt` repeats a block in which a trial failed or is invalid. `cost_log_ratio` is ln(server CPU time per
-    request / the partner's).
+    Attributes ending in `_us`, `_s` or `_bytes` carry their unit. `latency` is the exact histogram, encoded by
+    `runners.stats.histogram`; if others published only figures, `latency_us` holds them by name: min, mean, p50, p99.9,
+    max. `checks` are all validity checks of `evidence`, in the order of their ids. The two trials of a duet share
+    `pair` (the ids of both cells, sorted), `block` and `attempt`; `role` says which of them was started first. A higher
+    `attempt` repeats a block in which a trial failed or was invalid. `cost_log_ratio` is ln(server CPU time per request
+    / the partner's).
 
     A trial of design paced, search or confirm was offered `offered_per_s` requests per second, `fraction` of the
-    cell's `capacity_per_s`. The last two designs ask whether that rate meets the `objective`, and `objective_met` is
-    the answer: whether the offered rate was reached without errors and the percentile kept. `block` numbers a search's
-    questions.
+    cell's `capacity_per_s`. The last two designs ask whether that rate meets the `objective`; `objective_met` is the
+    answer: whether the offered rate was reached without errors and the percentile stayed within its limit. `block`
+    numbers the steps of a search.
     """
 
     cell: str
@@ -243,7 +244,7 @@ class Trial:
 
     @property
     def partner(self) -> str | None:
-        """Return the other cell of a duet."""
+        """Return the other cell of a duet; None for a solo trial."""
         return next((cell for cell in self.pair or () if cell != self.cell), None)
 
 

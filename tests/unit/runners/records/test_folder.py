@@ -146,7 +146,7 @@ def test_replacing_a_file_never_shows_half_of_it(tmp_path: Path) -> None:
     replace_file(file, "old")
     replace_file(file, "new")
     assert file.read_text(encoding="utf-8") == "new"
-    with pytest.raises(DiskFull, match="what was recorded before is kept"):
+    with pytest.raises(DiskFull, match="everything recorded so far is kept"):
         replace_file(tmp_path / "none" / "run.json", "x")
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
 
