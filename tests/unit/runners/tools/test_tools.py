@@ -569,6 +569,13 @@ def test_tools_are_chosen_by_who_needs_them() -> None:
     assert "chromium" not in serving(tools, ["server", "load"])
 
 
+def test_the_tests_bring_all_that_servers_need() -> None:
+    """What tests would else be skipped for; only nimble brings jester."""
+    tools = known_tools()
+    assert set(serving(tools, ["server", "load"])) - set(serving(tools, ["tests"])) == {"jester"}
+    assert {"chromium", "iproute2", "sshd"} <= set(serving(tools, ["tests"]))
+
+
 def test_the_doctor_tells_programs_everything(machine: FakeMachine) -> None:
     """The JSON holds each tool's whole status."""
     statuses = doctor.examine({"zoom": ZOOM}, (), machine.host())
