@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+from runners.tools.find import search_path
+
+SSHD = shutil.which("sshd", path=search_path(os.environ.get("PATH", os.defpath)))
 SUBNET = "10.{number}.77"
 SSHD_CONFIG = """\
 Port 22
@@ -37,7 +39,7 @@ def reason_without() -> str | None:
     if os.geteuid() != 0:
         return "making network namespaces needs root"
     if shutil.which("ip") is None:
-        return "ip is missing: apt-get install iproute2"
+        return "ip is not installed: speedup doctor --install --for tests"
     return None
 
 
@@ -140,7 +142,7 @@ def _join(server: Host, client: Host, port: str) -> None:
 def _start_sshd(clients: Sequence[Host], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start an sshd on each client that lets in who holds the key in the folder."""
     if SSHD is None:
-        raise FileNotFoundError("sshd is missing: apt-get install openssh-server")
+        raise FileNotFoundError("sshd is not installed: speedup doctor --install --for tests")
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     Path("/run/sshd").mkdir(exist_ok=True)

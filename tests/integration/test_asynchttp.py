@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes.util
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runners.tools.find import find_tools, known_tools, this_host, tool_environment
 from tests.integration.wire import (
     ASYNCHTTP,
     HELLO,
@@ -82,12 +82,21 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: job.result() for name, job in made.items()} | {"": tmp_path_factory.mktemp("servers")}
 
 
+def with_boehm() -> dict[str, str]:
+    """The environment in which programs load Boehm's collector."""
+    host = this_host()
+    statuses = find_tools(known_tools(), ["libgc"], host)
+    if statuses["libgc"].status != "found":
+        pytest.skip("libgc is not installed: speedup doctor --install --for tests")
+    return tool_environment(statuses, host)
+
+
 @pytest.fixture(scope="module", params=PROGRAMS, ids=label)
 def server(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Iterator[Started]:
     """Each build in turn, running. At the end of its tests it must still be alive."""
     program: ServerUnderTest = request.param
-    if "boehm" in program.name and ctypes.util.find_library("gc") is None:
-        pytest.skip("libgc is not installed")
+    if "boehm" in program.name:
+        program = replace(program, environment=with_boehm())
     with running(program, programs) as started:
         yield started
         assert started.process.poll() is None

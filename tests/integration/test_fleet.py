@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.hosts import Hosts, hosts, left_on, reason_without
+from benchmarks.hosts import SSHD, Hosts, hosts, left_on, reason_without
 from runners.loads import LoadJob
 from runners.loads.wrk import Wrk
 from runners.stats.histogram import decode, merge, percentile_us
@@ -36,7 +35,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     """Return a server and three clients."""
-    with hosts(3, tmp_path_factory.mktemp("keys") if shutil.which("sshd", path="/usr/sbin:/usr/bin") else None) as made:
+    with hosts(3, tmp_path_factory.mktemp("keys") if SSHD else None) as made:
         yield made
 
 
@@ -264,7 +263,7 @@ def test_a_run_that_is_killed_goes_on_with_the_workers_that_return(bench: FleetB
     assert [trial.block for trial in bench.trials if trial.verdict == "ok"] == [0, 1, 2]
 
 
-@pytest.mark.skipif(shutil.which("sshd", path="/usr/sbin:/usr/bin") is None, reason="sshd is not installed")
+@pytest.mark.skipif(SSHD is None, reason="sshd is not installed: speedup doctor --install --for tests")
 def test_the_matrix_names_clients_that_ssh_reaches(bench: FleetBench) -> None:
     """Three workers are started through tunnels, need no token file, and end with the run; their output is kept."""
     path = f"PATH={bench.env['PATH']}"

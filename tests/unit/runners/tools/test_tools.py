@@ -566,6 +566,13 @@ def test_tools_are_chosen_by_who_needs_them() -> None:
     assert "chromium" not in serving(tools, ["server", "load"])
 
 
+def test_the_tests_bring_all_that_servers_need() -> None:
+    """What tests would else be skipped for; only nimble brings jester."""
+    tools = known_tools()
+    assert set(serving(tools, ["server", "load"])) - set(serving(tools, ["tests"])) == {"jester"}
+    assert {"chromium", "iproute2", "sshd"} <= set(serving(tools, ["tests"]))
+
+
 def test_wheels_come_without_pip_too(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where our own environment has no pip, uv is asked."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
