@@ -6,9 +6,11 @@ This is the only place where pydantic meets the rest: `runners.matrix.reading` t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -17,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from runners.matrix.inheritance import resolved
 from runners.matrix.quantities import (
     Count,
     Counts,
@@ -42,6 +45,7 @@ ServerClass = Literal["realistic", "stripped", "historic"]
 Purpose = Literal["server", "load", "tests"]
 
 FRACTIONS = (0.5, 0.7, 0.9)
+NOT_STARTABLE = 'give "run" (the start command), or "unavailable" (why there is none)'
 
 
 class Section(BaseModel):
@@ -163,7 +167,10 @@ class Variant(Section):
     """One way to build or start a server, over what the server says."""
 
     title: str | None = Field(None, description="How the report names the variant.")
-    flags: Words = Field((), description="Replaces {flags} in the build command.")
+    like: str | None = Field(
+        None, description='Another variant, such as "epoll.accept": keys that are not set here are inherited from it.'
+    )
+    flags: Words = Field((), description="Replaces {flags} in the build command, after the server's own flags.")
     env: dict[str, str] = Field(default_factory=dict, description="Environment added to build and run.")
     needs: Words = Field((), description="Tools needed besides the server's own.")
     threads: Counts | None = Field(None, description="Thread counts this variant can use, if not the server's.")
@@ -176,10 +183,15 @@ class Server(Section):
 
     Commands are argument lists, never shell strings. Placeholders: {dir} the server's folder, {out} the built
     program, {work} the build's scratch folder, {config} the rendered config file, {host}, {port}, {threads},
-    {flags} (a word that becomes as many words as there are flags).
+    {flags} (a word that becomes as many words as there are flags), {server} its name, {source} its `source`.
     """
 
     title: str | None = Field(None, description="How the report names the server.")
+    like: str | None = Field(
+        None,
+        description="Another server: keys that are not set here are inherited from it, except title, variant and"
+        " unavailable.",
+    )
     language: str | None = Field(None, description="Programming language.")
     class_: ServerClass = Field("realistic", alias="class", description="What the server claims to be.")
     group: Name = Field("document", description="Servers of a group are selected together with --group.")
@@ -188,6 +200,8 @@ class Server(Section):
         default_factory=dict, description='The oldest versions of these tools that will do: { go = "1.26" }.'
     )
     dir: str | None = Field(None, description="Folder of the sources, relative to this file; default servers/NAME.")
+    source: str | None = Field(None, description="Replaces {source} in commands: the file with the program.")
+    flags: Words = Field((), description="Replaces {flags} in the build command, before those of a variant.")
     build: Words = Field((), description="Build command, run in {dir}; empty: nothing to build.")
     run: Words = Field((), description="Start command.")
     config: str | None = Field(None, description="A template in {dir}, rendered for each trial to {config}.")
@@ -198,9 +212,23 @@ class Server(Section):
 
     @model_validator(mode="after")
     def _startable(self) -> Self:
-        if not self.run and self.unavailable is None:
-            raise ValueError('give "run" (the start command), or "unavailable" (why there is none)')
+        if not self.run and self.unavailable is None and self.like is None:
+            raise ValueError(NOT_STARTABLE)
         return self
+
+
+def variants_of(servers: Mapping[str, Server]) -> dict[str, Variant]:
+    """Return all variants by their full names, such as "epoll.accept"."""
+    return {f"{name}.{key}": variant for name, server in servers.items() for key, variant in server.variant.items()}
+
+
+def _with_inheritance(servers: dict[str, Server]) -> dict[str, Server]:
+    """Return the servers and their variants with what they inherit through `like`."""
+    variants = resolved(variants_of(servers))
+    return {
+        name: server.model_copy(update={"variant": {key: variants[f"{name}.{key}"] for key in server.variant}})
+        for name, server in resolved(servers).items()
+    }
 
 
 class Client(Section):
@@ -390,7 +418,7 @@ class Matrix(Section):
     preset: dict[Name, Preset] = Field(min_length=1)
     machine: dict[Name, Machine] = Field(min_length=1)
     tool: dict[Name, Tool] = Field(default_factory=dict)
-    server: dict[Name, Server] = Field(min_length=1)
+    server: Annotated[dict[Name, Server], AfterValidator(_with_inheritance)] = Field(min_length=1)
     client: tuple[Client, ...] = Field((), description="Machines that load the servers with --load fleet.")
     exclude: tuple[Rule, ...] = ()
     include: tuple[Addition, ...] = ()

@@ -15,9 +15,10 @@ import pytest
 import tomli
 
 from docs import make_reference
-from runners.matrix.cells import expand
+from runners.matrix.cells import PLACEHOLDERS, expand
 from runners.matrix.model import Matrix, Preset
-from runners.matrix.reading import cross_check, parse_matrix
+from runners.matrix.reading import parse_matrix
+from runners.matrix.references import cross_check
 from runners.server import commands
 from runners.tools.find import TOOL_DATA
 from runners.trial import validity
@@ -273,8 +274,8 @@ def test_every_check_has_its_section() -> None:
 
 
 def test_every_placeholder_is_described() -> None:
-    """Those of commands.py, and {flags}."""
-    known = {*commands._PLACEHOLDER.pattern.strip(r"\{}()").split("|"), "flags"}
+    """Those of each trial, and those of the matrix."""
+    known = {*commands._PLACEHOLDER.pattern.strip(r"\{}()").split("|"), *(word.strip("{}") for word in PLACEHOLDERS)}
     listed = re.findall(r"^\| `\{(\w+)\}` \|", text_of(ROOT / "docs/reference/matrix.md"), re.MULTILINE)
     assert set(listed) == known
 
