@@ -34,7 +34,7 @@ from speedup.arguments import build_parser
 DOCS = Path(__file__).resolve().parent
 PLACE = re.compile(r"(<!-- table: (?P<kind>\w+)(?: (?P<name>\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 SECTIONS = {  # model -> how matrix.toml calls its table, where another table links to it
-    "Blocks": "blocks", "Match": "match", "WrkSettings": "wrk", "CpuLayout": "cpus", "Variant": "variant",
+    "Blocks": "blocks", "Match": "match", "GeneratorSettings": "load", "CpuLayout": "cpus", "Variant": "variant",
     "DuetPreset": "duet",
     "TableRow": "rows", "Heading": "rows", "Wheel": "wheel",
 }  # fmt: skip

@@ -249,8 +249,8 @@ def expand(
     """
     machine = matrix.machine[machine_name]
     duet = (preset.duet.warmup, preset.duet.duration) if preset.duet else None
-    duration_s = machine.wrk.duration or preset.duration
-    load = LoadSettings(load_kind, preset.warmup, duration_s, machine.wrk.threads, duet, clients, locustfile)
+    duration_s = machine.load.duration or preset.duration
+    load = LoadSettings(load_kind, preset.warmup, duration_s, machine.load.threads, duet, clients, locustfile)
     cells: dict[str, Planned] = {}
     for program, limits in programs(matrix):
         for point in _points(matrix, machine, program, limits):

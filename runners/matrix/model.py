@@ -123,13 +123,15 @@ class Match(Section):
     hostname: str | None = Field(None, description="Glob over the host's name.")
 
 
-class WrkSettings(Section):
-    """wrk settings of a machine profile."""
+class GeneratorSettings(Section):
+    """How the load generator is run on a machine, whichever it is."""
 
     threads: Count | None = Field(
-        None, description="wrk threads; each connection count must be divisible by it. Default: the client's CPUs."
+        None,
+        description="Threads of wrk or h2load; every connection count must be a multiple of it. A fleet uses at most as"
+        " many on each client, Locust always one process. Default: one for each CPU of the client.",
     )
-    duration: WholeSeconds | None = Field(None, description="Measured seconds, instead of the preset's.")
+    duration: WholeSeconds | None = Field(None, description="Length of the measured window, instead of the preset's.")
 
 
 class CpuLayout(Section):
@@ -146,19 +148,19 @@ class Machine(Section):
     match: Match | None = Field(None, description="Chosen when this matches; the profile without it is the fallback.")
     threads: Counts = Field(description="Server thread counts to measure.")
     connections: Counts = Field(description="Concurrent client connections to measure.")
-    wrk: WrkSettings = Field(default_factory=WrkSettings)
+    load: GeneratorSettings = Field(default_factory=GeneratorSettings)
     ceiling: Count | None = Field(None, description="Requests per second that the generator reaches here at most.")
     cpus: CpuLayout | None = Field(None, description="Fixed CPU sets; default: computed per thread count.")
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
-        threads = self.wrk.threads
+        threads = self.load.threads
         for connections in self.connections if threads else ():
             if threads and connections % threads:
                 really = connections // threads * threads
                 raise ValueError(
-                    f"{connections} connections cannot be shared evenly by {threads} wrk threads:"
-                    f" wrk would open {really}; choose a divisor"
+                    f"{connections} connections cannot be divided evenly among {threads} threads of the load generator:"
+                    f" wrk would open only {really}"
                 )
         return self
 

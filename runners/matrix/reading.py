@@ -27,6 +27,8 @@ SENTENCES = {
     "string_pattern_mismatch": "'{key}' may not be written like this",
 }
 
+RENAMED = {"wrk": "load"}  # keys of older versions
+
 
 def read_matrix(file: Path, defaults: Path | None = None) -> tuple[Matrix, str]:
     """Return the matrix of a file and its text; BadInput lists every mistake."""
@@ -78,8 +80,13 @@ def _problem(item: Any) -> Problem:
     message = SENTENCES.get(item["type"], "{message}").format(
         key=key, message=item["msg"].removeprefix("Value error, ")
     )
-    suggestion = closest(key, _siblings(item["loc"][:-1])) if item["type"] == "extra_forbidden" else None
+    suggestion = _key_meant(key, _siblings(item["loc"][:-1])) if item["type"] == "extra_forbidden" else None
     return Problem(path, message, suggestion)
+
+
+def _key_meant(key: str, known: Sequence[str]) -> str | None:
+    renamed = RENAMED.get(key)
+    return f"did you mean '{renamed}'?" if renamed in known else closest(key, known)
 
 
 def _name(path: Path_) -> str:
