@@ -28,6 +28,7 @@ from runners.matrix.quantities import (
     Duration,
     Fraction,
     Name,
+    Number,
     Share,
     Size,
     Slo,
@@ -374,42 +375,82 @@ class Tool(Section):
 
 
 class Validity(Section):
-    """Thresholds of the validity checks; `_fail` invalidates a trial, `_warn` marks it. See the methodology."""
+    """Thresholds of the validity checks. Beyond a `_fail` a trial is invalid, beyond a `_warn` it only gets a warning.
 
-    requests_per_connection_fail: float = Field(10, description="V12: fewer requests per connection fail.")
-    requests_per_connection_warn: float = Field(100, description="V12: fewer requests per connection warn.")
-    overshoot_fail: Duration = Field(0.25, description="V12: how much longer than asked a generator may take.")
-    drift_fail: Share = Field(0.10, description="V13: difference of the two halves of a trial.")
-    drift_warn: Share = Field(0.03, description="V13: the same, for a mark.")
-    spread_fail: Share = Field(0.15, description="V13: coefficient of variation of 0.5 s windows.")
-    spread_warn: Share = Field(0.05, description="V13: the same, for a mark.")
-    reopened: Share = Field(0.01, description="V4: connections opened per request beyond what the mode says.")
-    lost_segments: Share = Field(0.0001, description="V6: segments sent again, of all segments.")
-    ports_fail: Share = Field(0.80, description="V7: ports waiting for reuse, of all ports.")
-    ports_warn: Share = Field(0.50, description="V7: the same, for a mark.")
-    client_busy: Share = Field(0.95, description="V8: the generator's busiest thread; from here on it is saturated.")
-    server_busy: Share = Field(0.90, description="The server's CPU share from which on it is the bottleneck.")
-    client_wait_fail: Share | None = Field(None, description="V9: time on a run queue; by default only a mark.")
-    client_wait_warn: Share = Field(0.05, description="V9: the same, for a mark.")
-    little: Share = Field(0.90, description="V10: connections with a request under way.")
-    headroom: Share = Field(0.80, description="V11: rate, of the generator's ceiling.")
-    steal_fail: Share = Field(0.10, description="V14: time stolen from the CPUs in use.")
-    steal_warn: Share = Field(0.005, description="V14: the same, for a mark.")
-    foreign_fail: Share = Field(0.50, description="V15: CPU time of other programs, of one CPU.")
-    foreign_warn: Share = Field(0.03, description="V15: the same, for a mark.")
-    pressure_fail: Share = Field(0.05, description="V16: time stalled for memory or disk.")
-    pressure_warn: Share = Field(0.01, description="V16: the same, for a mark.")
-    frequency_drift: Share = Field(0.02, description="V18: change of the CPU frequency, for a mark.")
-    memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory, and ...")
-    memory_growth_share: Share = Field(0.20, description="V20: ... as a share of it; both must be exceeded.")
-    offered: Share = Field(0.99, description="V25: requests sent in time, of those offered.")
-    late_warn: Share = Field(0.01, description="V26: requests sent late, for a mark.")
-    bunching_warn: Share = Field(0.50, description="V27: bunching, of the connections all at once, for a mark.")
-    start_skew_fail: Duration = Field(0.05, description="V28: how far apart a fleet's clients may start.")
-    start_skew_warn: Duration = Field(0.005, description="V28: the same, for a mark.")
-    window_fail: Share = Field(0.10, description="V29: a fleet's rate while all load, against that of the whole.")
-    window_warn: Share = Field(0.02, description="V29: the same, for a mark.")
-    twin: Share = Field(0.10, description="V23: half-width of the baseline against its twin; wider: nothing is ranked.")
+    A check without a threshold here compares exact counts.
+    """
+
+    foreign_segments_fail: Share = Field(
+        0.02, description="V3: with a fleet, segments of other traffic on the server's host, relative to the requests."
+    )
+    reopened: Share = Field(0.01, description="V4: connections opened beyond what the mode needs, per request.")
+    queue_drops_fail: Number = Field(0, description="V5: connections dropped from a full accept queue.")
+    lost_segments: Share = Field(0.0001, description="V6: segments that were lost, of all segments sent; fails.")
+    lost_segments_warn: Share = Field(0.0, description="V6: the same, for a warning.")
+    ports_fail: Share = Field(0.80, description="V7: client ports that wait for reuse, of all client ports.")
+    ports_warn: Share = Field(0.50, description="V7: the same, for a warning.")
+    client_busy: Share = Field(
+        0.95, description="V8: CPU time of the generator's busiest thread from which on it is saturated; warns."
+    )
+    client_wait_fail: Share | None = Field(
+        None, description="V9: time that the generator's threads wait for a CPU; by default this only warns."
+    )
+    client_wait_warn: Share = Field(0.05, description="V9: the same, for a warning.")
+    server_busy: Share = Field(
+        0.90, description="V10: the server's CPU time from which on it is the bottleneck, also for the trial's `bound`."
+    )
+    little: Share = Field(0.90, description="V10: fewer connections than this with a request under way warn.")
+    little_fail: Share = Field(
+        0.50, description="V10: fewer than this fail, if neither the server nor the generator is short of CPU time."
+    )
+    little_high_warn: Share = Field(
+        1.10, description="V10: more than this warn: more requests under way than there are connections."
+    )
+    headroom: Share = Field(0.80, description="V11: the rate, relative to the generator's ceiling; warns.")
+    requests_per_connection_fail: float = Field(10, description="V12: fewer requests per connection than this fail.")
+    requests_per_connection_warn: float = Field(100, description="V12: fewer requests per connection than this warn.")
+    overshoot_fail: Duration = Field(
+        0.25, description="V12: difference between the measured time and the time that was asked for."
+    )
+    drift_fail: Share = Field(0.10, description="V13: difference in rate between the two halves of a trial.")
+    drift_warn: Share = Field(0.03, description="V13: the same, for a warning.")
+    spread_fail: Share = Field(0.15, description="V13: coefficient of variation of the rates in windows of 0.5 s.")
+    spread_warn: Share = Field(0.05, description="V13: the same, for a warning.")
+    steal_fail: Share = Field(0.10, description="V14: time that the hypervisor took from the CPUs in use.")
+    steal_warn: Share = Field(0.005, description="V14: the same, for a warning.")
+    foreign_fail: Share = Field(0.50, description="V15: CPU time of other programs, relative to one CPU.")
+    foreign_warn: Share = Field(0.03, description="V15: the same, for a warning.")
+    pressure_fail: Share = Field(0.05, description="V16: time in which tasks stalled for memory or disk.")
+    pressure_warn: Share = Field(0.01, description="V16: the same, for a warning.")
+    throttled_fail: Duration = Field(0.0, description="V17: time for which a CPU quota held the trial back.")
+    swapped_pages_fail: Number = Field(0, description="V18: pages swapped in or out.")
+    thermal_throttles_fail: Number = Field(0, description="V18: how often a CPU was throttled because of its heat.")
+    frequency_drift: Share = Field(0.02, description="V18: change of the CPU frequency; warns.")
+    clock_step_fail: Duration = Field(
+        0.001, description="V19: how far the wall clock moved against the monotonic clock, beyond ..."
+    )
+    clock_slew_fail: Share = Field(0.0005, description="V19: ... this share of the time, by which a clock is slewed.")
+    memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory that fails, beyond ...")
+    memory_growth_share: Share = Field(0.20, description="V20: ... this share of it; both must be exceeded.")
+    twin: Share = Field(
+        0.10,
+        description="V23: half-width of the interval of the baseline against its A/A twin; a family with a wider one"
+        " is not ranked.",
+    )
+    response_bytes_fail: Size = Field(
+        1, description="V24: difference in length from the probed response, beyond what was in flight at the end."
+    )
+    offered: Share = Field(0.99, description="V25: fewer requests than this, of those offered, fail.")
+    late_warn: Share = Field(0.01, description="V26: requests that were sent late.")
+    bunching_warn: Share = Field(
+        0.50, description="V27: how bunched the requests are; 100% means all connections at once."
+    )
+    start_skew_fail: Duration = Field(0.05, description="V28: how far apart the clients of a fleet started.")
+    start_skew_warn: Duration = Field(0.005, description="V28: the same, for a warning.")
+    window_fail: Share = Field(
+        0.10, description="V29: difference between a fleet's rate while all clients load and over the whole time."
+    )
+    window_warn: Share = Field(0.02, description="V29: the same, for a warning.")
 
 
 class Matrix(Section):

@@ -19,7 +19,7 @@ SENTENCES = {
     "extra_forbidden": "unknown key '{key}'",
     "string_type": "'{key}' must be text in quotes",
     "too_short": "'{key}' must not be empty",
-    "greater_than_equal": "'{key}' must be at least 1",
+    "greater_than_equal": "'{key}' must be at least {ge}",
     "int_type": "'{key}' must be a whole number",
     "tuple_type": "'{key}' must be a list",
     "model_type": "'{key}' must be a table",
@@ -77,9 +77,8 @@ def _problem(item: Any) -> Problem:
     if item["type"] == "literal_error":
         expected = item["ctx"]["expected"]
         return Problem(path, f"'{item['input']}' is not one of {expected}")
-    message = SENTENCES.get(item["type"], "{message}").format(
-        key=key, message=item["msg"].removeprefix("Value error, ")
-    )
+    facts = {**item.get("ctx", {}), "key": key, "message": item["msg"].removeprefix("Value error, ")}
+    message = SENTENCES.get(item["type"], "{message}").format(**facts)
     suggestion = _key_meant(key, _siblings(item["loc"][:-1])) if item["type"] == "extra_forbidden" else None
     return Problem(path, message, suggestion)
 
