@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
 import json
 import re
 import sys
@@ -23,9 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from reports.trust import lint
 from runners import errors
 from runners.honesty import gates
-from runners.matrix.model import Matrix
+from runners.matrix.model import Matrix, Validity
 from runners.records import run, trial
 from runners.records.trial import Errors, Evidence
+from runners.stats import comparison
 from runners.tools.find import known_tools
 from runners.trial import validity
 from runners.units import format_duration, format_size
@@ -34,7 +36,7 @@ from speedup.parser import build_parser
 DOCS = Path(__file__).resolve().parent
 PLACE = re.compile(r"(<!-- table: (?P<kind>\w+)(?: (?P<name>\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 SECTIONS = {  # model -> how matrix.toml calls its table, where another table links to it
-    "Blocks": "blocks", "Match": "match", "WrkSettings": "wrk", "CpuLayout": "cpus", "Variant": "variant",
+    "Blocks": "blocks", "Match": "match", "GeneratorSettings": "load", "CpuLayout": "cpus", "Variant": "variant",
     "DuetPreset": "duet",
     "TableRow": "rows", "Heading": "rows", "Wheel": "wheel",
 }  # fmt: skip
@@ -195,17 +197,26 @@ def command_table(_name: str, _kept: Words) -> Rows:
 
 
 def check_table(_name: str, _kept: Words) -> Rows:
-    """Return all validity checks of a trial: id, name, what it compares, thresholds."""
-    rows: Rows = [("check", "name", "what is looked at", "thresholds (`[validity]`)")]
-    for function in dict.fromkeys((*validity.CHECKS, *validity.PACED_CHECKS)):
-        check = function(_evidence(), _limits())
-        meaning = " ".join((function.__doc__ or "").partition(": ")[2].split())
-        rows.append((f"[{check.id}](#{check.id.lower()})", check.name, meaning, _thresholds(check.id)))
-    return rows
+    """Return all validity checks, V0 and V23 among them: id, name, what it compares, thresholds."""
+    rows = [_check_row(*BEFORE_THE_LOAD), _check_row("V23", comparison.twin_floor([], 0.0).check.name, *THE_TWIN)]
+    rows += [_function_row(function) for function in validity.CHECKS]
+    rows.sort(key=lambda row: int(re.sub(r"\D.*", "", row[0][2:])))
+    return [("check", "name", "of which trials", "what is compared", "thresholds (`[validity]`)"), *rows]
 
 
-def _limits() -> Any:
-    return Matrix.model_fields["validity"].get_default(call_default_factory=True)
+BEFORE_THE_LOAD = ("V0", "answers as asked", "all", "the response to one request, or two, before the load.")
+THE_TWIN = ("families", "the baseline with itself under another name, its A/A twin.")
+
+
+def _function_row(function: validity.Function) -> tuple[str, ...]:
+    check = function(_evidence(), Validity())
+    meaning = (inspect.getdoc(function) or "").removeprefix(f"{check.id}: ")
+    return _check_row(check.id, check.name, validity.kind_of(function).name, " ".join(meaning.split()))
+
+
+def _check_row(identifier: str, name: str, trials: str, meaning: str) -> tuple[str, ...]:
+    """Return a row; a check that has no threshold compares exactly."""
+    return f"[{identifier}](#{identifier.lower()})", name, trials, meaning, _thresholds(identifier) or "exact"
 
 
 def _thresholds(identifier: str) -> str:

@@ -67,8 +67,9 @@ class Phase:
 class LoadResult:
     """What a generator counted in the measured time.
 
-    `latency` maps microseconds to requests; None where it was not recorded. `uncounted` are requests that the same
-    command sent outside the measured time. `pacing` says how well a paced load was paced. A fleet's `clients` are its
+    `latency` maps microseconds to requests; None where it was not recorded. `requests` that are `counted_twice` were
+    counted apart from it, so that the two can disagree. `uncounted` are requests that the same command sent outside the
+    measured time. `pacing` says how well a paced load was paced. A fleet's `clients` are its
     hosts, and `window_per_s` is their rate in `window_us`, the middle of the time in which all of them loaded, by the
     monotonic clock of this machine.
     """
@@ -80,6 +81,7 @@ class LoadResult:
     latency: dict[int, int] | None
     client_cpu_us: float | None
     uncounted: int = 0
+    counted_twice: bool = False
     pacing: Pacing | None = None
     clients: tuple[ClientHost, ...] = ()
     window_us: tuple[int, int] | None = None

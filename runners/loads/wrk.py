@@ -70,6 +70,7 @@ def _result(summary: str, histogram: str, connections: int) -> LoadResult:
         errors=Errors(**{name: int(facts[name]) for name in ("connect", "read", "write", "status", "timeout")}),
         latency=uncorrected(corrected, duration_us, requests, connections),
         client_cpu_us=float(facts["cpu_us"]),
+        counted_twice=True,
     )
 
 

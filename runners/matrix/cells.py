@@ -20,6 +20,8 @@ _ROW = re.compile(
     r"(?P<server>[a-z0-9][a-z0-9_-]*)(?:\.(?P<variant>[a-z0-9][a-z0-9_-]*))?(?:@(?P<threads>[1-9][0-9]*))?"
 )
 
+FLAGS, SERVER, SOURCE = PLACEHOLDERS = ("{flags}", "{server}", "{source}")  # others are filled in for each trial
+
 
 @dataclass(frozen=True)
 class RowKey:
@@ -168,6 +170,11 @@ def programs(matrix: Matrix) -> Iterator[tuple[Program, tuple[int, ...] | None]]
 
 def _program(name: str, server: Server, variant_id: str | None, variant: Variant) -> Program:
     title = server.title or name
+
+    def filled(words: Iterable[str]) -> tuple[str, ...]:
+        return tuple(_with_names(word, name, server.source) for word in words)
+
+    env = {**server.env, **variant.env}
     return Program(
         server=name,
         variant=variant_id,
@@ -177,14 +184,25 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
         group=variant.group or server.group,
         needs=(*server.needs, *variant.needs),
         dir=server.dir or f"servers/{name}",
-        build=server.build,
-        run=server.run,
+        build=filled(_with_flags(server.build, server.flags)),
+        run=filled(server.run),
         config=server.config,
-        flags=variant.flags,
-        env={**server.env, **variant.env},
+        flags=filled(variant.flags),
+        env=dict(zip(env, filled(env.values()), strict=True)),
         unavailable=server.unavailable or variant.unavailable,
         at_least=server.at_least,
     )
+
+
+def _with_flags(build: Iterable[str], flags: tuple[str, ...]) -> Iterator[str]:
+    """Yield a build command with a server's own flags before the place of its variants'."""
+    for word in build:
+        yield from (*flags, word) if word == FLAGS else (word,)
+
+
+def _with_names(word: str, server: str, source: str | None) -> str:
+    named = word.replace(SERVER, server)
+    return named if source is None else named.replace(SOURCE, source)
 
 
 @dataclass(frozen=True)
@@ -231,8 +249,8 @@ def expand(
     """
     machine = matrix.machine[machine_name]
     duet = (preset.duet.warmup, preset.duet.duration) if preset.duet else None
-    duration_s = machine.wrk.duration or preset.duration
-    load = LoadSettings(load_kind, preset.warmup, duration_s, machine.wrk.threads, duet, clients, locustfile)
+    duration_s = machine.load.duration or preset.duration
+    load = LoadSettings(load_kind, preset.warmup, duration_s, machine.load.threads, duet, clients, locustfile)
     cells: dict[str, Planned] = {}
     for program, limits in programs(matrix):
         for point in _points(matrix, machine, program, limits):

@@ -6,9 +6,11 @@ This is the only place where pydantic meets the rest: `runners.matrix.reading` t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -17,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from runners.matrix.inheritance import resolved
 from runners.matrix.quantities import (
     Count,
     Counts,
@@ -25,6 +28,7 @@ from runners.matrix.quantities import (
     Duration,
     Fraction,
     Name,
+    Number,
     Share,
     Size,
     Slo,
@@ -42,6 +46,7 @@ ServerClass = Literal["realistic", "stripped", "historic"]
 Purpose = Literal["server", "load", "tests"]
 
 FRACTIONS = (0.5, 0.7, 0.9)
+NOT_STARTABLE = 'give "run" (the start command), or "unavailable" (why there is none)'
 
 
 class Section(BaseModel):
@@ -119,13 +124,15 @@ class Match(Section):
     hostname: str | None = Field(None, description="Glob over the host's name.")
 
 
-class WrkSettings(Section):
-    """wrk settings of a machine profile."""
+class GeneratorSettings(Section):
+    """How the load generator is run on a machine, whichever it is."""
 
     threads: Count | None = Field(
-        None, description="wrk threads; each connection count must be divisible by it. Default: the client's CPUs."
+        None,
+        description="Threads of wrk or h2load; every connection count must be a multiple of it. A fleet uses at most as"
+        " many on each client, Locust always one process. Default: one for each CPU of the client.",
     )
-    duration: WholeSeconds | None = Field(None, description="Measured seconds, instead of the preset's.")
+    duration: WholeSeconds | None = Field(None, description="Length of the measured window, instead of the preset's.")
 
 
 class CpuLayout(Section):
@@ -142,19 +149,19 @@ class Machine(Section):
     match: Match | None = Field(None, description="Chosen when this matches; the profile without it is the fallback.")
     threads: Counts = Field(description="Server thread counts to measure.")
     connections: Counts = Field(description="Concurrent client connections to measure.")
-    wrk: WrkSettings = Field(default_factory=WrkSettings)
+    load: GeneratorSettings = Field(default_factory=GeneratorSettings)
     ceiling: Count | None = Field(None, description="Requests per second that the generator reaches here at most.")
     cpus: CpuLayout | None = Field(None, description="Fixed CPU sets; default: computed per thread count.")
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
-        threads = self.wrk.threads
+        threads = self.load.threads
         for connections in self.connections if threads else ():
             if threads and connections % threads:
                 really = connections // threads * threads
                 raise ValueError(
-                    f"{connections} connections cannot be shared evenly by {threads} wrk threads:"
-                    f" wrk would open {really}; choose a divisor"
+                    f"{connections} connections cannot be divided evenly among {threads} threads of the load generator:"
+                    f" wrk would open only {really}"
                 )
         return self
 
@@ -163,7 +170,10 @@ class Variant(Section):
     """One way to build or start a server, over what the server says."""
 
     title: str | None = Field(None, description="How the report names the variant.")
-    flags: Words = Field((), description="Replaces {flags} in the build command.")
+    like: str | None = Field(
+        None, description='Another variant, such as "epoll.accept": keys that are not set here are inherited from it.'
+    )
+    flags: Words = Field((), description="Replaces {flags} in the build command, after the server's own flags.")
     env: dict[str, str] = Field(default_factory=dict, description="Environment added to build and run.")
     needs: Words = Field((), description="Tools needed besides the server's own.")
     threads: Counts | None = Field(None, description="Thread counts this variant can use, if not the server's.")
@@ -176,10 +186,15 @@ class Server(Section):
 
     Commands are argument lists, never shell strings. Placeholders: {dir} the server's folder, {out} the built
     program, {work} the build's scratch folder, {config} the rendered config file, {host}, {port}, {threads},
-    {flags} (a word that becomes as many words as there are flags).
+    {flags} (a word that becomes as many words as there are flags), {server} its name, {source} its `source`.
     """
 
     title: str | None = Field(None, description="How the report names the server.")
+    like: str | None = Field(
+        None,
+        description="Another server: keys that are not set here are inherited from it, except title, variant and"
+        " unavailable.",
+    )
     language: str | None = Field(None, description="Programming language.")
     class_: ServerClass = Field("realistic", alias="class", description="What the server claims to be.")
     group: Name = Field("document", description="Servers of a group are selected together with --group.")
@@ -188,6 +203,8 @@ class Server(Section):
         default_factory=dict, description='The oldest versions of these tools that will do: { go = "1.26" }.'
     )
     dir: str | None = Field(None, description="Folder of the sources, relative to this file; default servers/NAME.")
+    source: str | None = Field(None, description="Replaces {source} in commands: the file with the program.")
+    flags: Words = Field((), description="Replaces {flags} in the build command, before those of a variant.")
     build: Words = Field((), description="Build command, run in {dir}; empty: nothing to build.")
     run: Words = Field((), description="Start command.")
     config: str | None = Field(None, description="A template in {dir}, rendered for each trial to {config}.")
@@ -198,9 +215,23 @@ class Server(Section):
 
     @model_validator(mode="after")
     def _startable(self) -> Self:
-        if not self.run and self.unavailable is None:
-            raise ValueError('give "run" (the start command), or "unavailable" (why there is none)')
+        if not self.run and self.unavailable is None and self.like is None:
+            raise ValueError(NOT_STARTABLE)
         return self
+
+
+def variants_of(servers: Mapping[str, Server]) -> dict[str, Variant]:
+    """Return all variants by their full names, such as "epoll.accept"."""
+    return {f"{name}.{key}": variant for name, server in servers.items() for key, variant in server.variant.items()}
+
+
+def _with_inheritance(servers: dict[str, Server]) -> dict[str, Server]:
+    """Return the servers and their variants with what they inherit through `like`."""
+    variants = resolved(variants_of(servers))
+    return {
+        name: server.model_copy(update={"variant": {key: variants[f"{name}.{key}"] for key in server.variant}})
+        for name, server in resolved(servers).items()
+    }
 
 
 class Client(Section):
@@ -344,42 +375,82 @@ class Tool(Section):
 
 
 class Validity(Section):
-    """Thresholds of the validity checks; `_fail` invalidates a trial, `_warn` marks it. See the methodology."""
+    """Thresholds of the validity checks. Beyond a `_fail` a trial is invalid, beyond a `_warn` it only gets a warning.
 
-    requests_per_connection_fail: float = Field(10, description="V12: fewer requests per connection fail.")
-    requests_per_connection_warn: float = Field(100, description="V12: fewer requests per connection warn.")
-    overshoot_fail: Duration = Field(0.25, description="V12: how much longer than asked a generator may take.")
-    drift_fail: Share = Field(0.10, description="V13: difference of the two halves of a trial.")
-    drift_warn: Share = Field(0.03, description="V13: the same, for a mark.")
-    spread_fail: Share = Field(0.15, description="V13: coefficient of variation of 0.5 s windows.")
-    spread_warn: Share = Field(0.05, description="V13: the same, for a mark.")
-    reopened: Share = Field(0.01, description="V4: connections opened per request beyond what the mode says.")
-    lost_segments: Share = Field(0.0001, description="V6: segments sent again, of all segments.")
-    ports_fail: Share = Field(0.80, description="V7: ports waiting for reuse, of all ports.")
-    ports_warn: Share = Field(0.50, description="V7: the same, for a mark.")
-    client_busy: Share = Field(0.95, description="V8: the generator's busiest thread; from here on it is saturated.")
-    server_busy: Share = Field(0.90, description="The server's CPU share from which on it is the bottleneck.")
-    client_wait_fail: Share | None = Field(None, description="V9: time on a run queue; by default only a mark.")
-    client_wait_warn: Share = Field(0.05, description="V9: the same, for a mark.")
-    little: Share = Field(0.90, description="V10: connections with a request under way.")
-    headroom: Share = Field(0.80, description="V11: rate, of the generator's ceiling.")
-    steal_fail: Share = Field(0.10, description="V14: time stolen from the CPUs in use.")
-    steal_warn: Share = Field(0.005, description="V14: the same, for a mark.")
-    foreign_fail: Share = Field(0.50, description="V15: CPU time of other programs, of one CPU.")
-    foreign_warn: Share = Field(0.03, description="V15: the same, for a mark.")
-    pressure_fail: Share = Field(0.05, description="V16: time stalled for memory or disk.")
-    pressure_warn: Share = Field(0.01, description="V16: the same, for a mark.")
-    frequency_drift: Share = Field(0.02, description="V18: change of the CPU frequency, for a mark.")
-    memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory, and ...")
-    memory_growth_share: Share = Field(0.20, description="V20: ... as a share of it; both must be exceeded.")
-    offered: Share = Field(0.99, description="V25: requests sent in time, of those offered.")
-    late_warn: Share = Field(0.01, description="V26: requests sent late, for a mark.")
-    bunching_warn: Share = Field(0.50, description="V27: bunching, of the connections all at once, for a mark.")
-    start_skew_fail: Duration = Field(0.05, description="V28: how far apart a fleet's clients may start.")
-    start_skew_warn: Duration = Field(0.005, description="V28: the same, for a mark.")
-    window_fail: Share = Field(0.10, description="V29: a fleet's rate while all load, against that of the whole.")
-    window_warn: Share = Field(0.02, description="V29: the same, for a mark.")
-    twin: Share = Field(0.10, description="V23: half-width of the baseline against its twin; wider: nothing is ranked.")
+    A check without a threshold here compares exact counts.
+    """
+
+    foreign_segments_fail: Share = Field(
+        0.02, description="V3: with a fleet, segments of other traffic on the server's host, relative to the requests."
+    )
+    reopened: Share = Field(0.01, description="V4: connections opened beyond what the mode needs, per request.")
+    queue_drops_fail: Number = Field(0, description="V5: connections dropped from a full accept queue.")
+    lost_segments: Share = Field(0.0001, description="V6: segments that were lost, of all segments sent; fails.")
+    lost_segments_warn: Share = Field(0.0, description="V6: the same, for a warning.")
+    ports_fail: Share = Field(0.80, description="V7: client ports that wait for reuse, of all client ports.")
+    ports_warn: Share = Field(0.50, description="V7: the same, for a warning.")
+    client_busy: Share = Field(
+        0.95, description="V8: CPU time of the generator's busiest thread from which on it is saturated; warns."
+    )
+    client_wait_fail: Share | None = Field(
+        None, description="V9: time that the generator's threads wait for a CPU; by default this only warns."
+    )
+    client_wait_warn: Share = Field(0.05, description="V9: the same, for a warning.")
+    server_busy: Share = Field(
+        0.90, description="V10: the server's CPU time from which on it is the bottleneck, also for the trial's `bound`."
+    )
+    little: Share = Field(0.90, description="V10: fewer connections than this with a request under way warn.")
+    little_fail: Share = Field(
+        0.50, description="V10: fewer than this fail, if neither the server nor the generator is short of CPU time."
+    )
+    little_high_warn: Share = Field(
+        1.10, description="V10: more than this warn: more requests under way than there are connections."
+    )
+    headroom: Share = Field(0.80, description="V11: the rate, relative to the generator's ceiling; warns.")
+    requests_per_connection_fail: float = Field(10, description="V12: fewer requests per connection than this fail.")
+    requests_per_connection_warn: float = Field(100, description="V12: fewer requests per connection than this warn.")
+    overshoot_fail: Duration = Field(
+        0.25, description="V12: difference between the measured time and the time that was asked for."
+    )
+    drift_fail: Share = Field(0.10, description="V13: difference in rate between the two halves of a trial.")
+    drift_warn: Share = Field(0.03, description="V13: the same, for a warning.")
+    spread_fail: Share = Field(0.15, description="V13: coefficient of variation of the rates in windows of 0.5 s.")
+    spread_warn: Share = Field(0.05, description="V13: the same, for a warning.")
+    steal_fail: Share = Field(0.10, description="V14: time that the hypervisor took from the CPUs in use.")
+    steal_warn: Share = Field(0.005, description="V14: the same, for a warning.")
+    foreign_fail: Share = Field(0.50, description="V15: CPU time of other programs, relative to one CPU.")
+    foreign_warn: Share = Field(0.03, description="V15: the same, for a warning.")
+    pressure_fail: Share = Field(0.05, description="V16: time in which tasks stalled for memory or disk.")
+    pressure_warn: Share = Field(0.01, description="V16: the same, for a warning.")
+    throttled_fail: Duration = Field(0.0, description="V17: time for which a CPU quota held the trial back.")
+    swapped_pages_fail: Number = Field(0, description="V18: pages swapped in or out.")
+    thermal_throttles_fail: Number = Field(0, description="V18: how often a CPU was throttled because of its heat.")
+    frequency_drift: Share = Field(0.02, description="V18: change of the CPU frequency; warns.")
+    clock_step_fail: Duration = Field(
+        0.001, description="V19: how far the wall clock moved against the monotonic clock, beyond ..."
+    )
+    clock_slew_fail: Share = Field(0.0005, description="V19: ... this share of the time, by which a clock is slewed.")
+    memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory that fails, beyond ...")
+    memory_growth_share: Share = Field(0.20, description="V20: ... this share of it; both must be exceeded.")
+    twin: Share = Field(
+        0.10,
+        description="V23: half-width of the interval of the baseline against its A/A twin; a family with a wider one"
+        " is not ranked.",
+    )
+    response_bytes_fail: Size = Field(
+        1, description="V24: difference in length from the probed response, beyond what was in flight at the end."
+    )
+    offered: Share = Field(0.99, description="V25: fewer requests than this, of those offered, fail.")
+    late_warn: Share = Field(0.01, description="V26: requests that were sent late.")
+    bunching_warn: Share = Field(
+        0.50, description="V27: how bunched the requests are; 100% means all connections at once."
+    )
+    start_skew_fail: Duration = Field(0.05, description="V28: how far apart the clients of a fleet started.")
+    start_skew_warn: Duration = Field(0.005, description="V28: the same, for a warning.")
+    window_fail: Share = Field(
+        0.10, description="V29: difference between a fleet's rate while all clients load and over the whole time."
+    )
+    window_warn: Share = Field(0.02, description="V29: the same, for a warning.")
 
 
 class Matrix(Section):
@@ -390,7 +461,7 @@ class Matrix(Section):
     preset: dict[Name, Preset] = Field(min_length=1)
     machine: dict[Name, Machine] = Field(min_length=1)
     tool: dict[Name, Tool] = Field(default_factory=dict)
-    server: dict[Name, Server] = Field(min_length=1)
+    server: Annotated[dict[Name, Server], AfterValidator(_with_inheritance)] = Field(min_length=1)
     client: tuple[Client, ...] = Field((), description="Machines that load the servers with --load fleet.")
     exclude: tuple[Rule, ...] = ()
     include: tuple[Addition, ...] = ()

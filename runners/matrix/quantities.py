@@ -68,6 +68,7 @@ Slo = Annotated[
         }
     ),
 ]
+Number = Annotated[int, Field(ge=0, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 Words = tuple[str, ...]

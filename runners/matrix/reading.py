@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +10,16 @@ import tomli
 from pydantic import BaseModel, ValidationError
 
 from runners.errors import BadInput
-from runners.matrix.cells import parse_row, programs
-from runners.matrix.locate import locate
-from runners.matrix.model import Heading, Matrix, Server, TableRow
-
-Path_ = tuple[str | int, ...]
+from runners.matrix.model import Heading, Matrix, TableRow
+from runners.matrix.problems import Path_, Problem, closest, report, show
+from runners.matrix.references import cross_check
 
 SENTENCES = {
     "missing": "'{key}' is missing",
     "extra_forbidden": "unknown key '{key}'",
     "string_type": "'{key}' must be text in quotes",
     "too_short": "'{key}' must not be empty",
-    "greater_than_equal": "'{key}' must be at least 1",
+    "greater_than_equal": "'{key}' must be at least {ge}",
     "int_type": "'{key}' must be a whole number",
     "tuple_type": "'{key}' must be a list",
     "model_type": "'{key}' must be a table",
@@ -31,14 +27,7 @@ SENTENCES = {
     "string_pattern_mismatch": "'{key}' may not be written like this",
 }
 
-
-@dataclass(frozen=True)
-class Problem:
-    """One mistake: the path of the value in the document, what is wrong, and what may have been meant."""
-
-    path: Path_
-    message: str
-    suggestion: str | None = None
+RENAMED = {"wrk": "load"}  # keys of older versions
 
 
 def read_matrix(file: Path, defaults: Path | None = None) -> tuple[Matrix, str]:
@@ -62,9 +51,9 @@ def parse_matrix(text: str, name: str = "matrix.toml", defaults: Path | None = N
     try:
         matrix = Matrix.model_validate(document)
     except ValidationError as error:
-        raise BadInput(_report(_problems(error.errors()), text, name)) from error
+        raise BadInput(report(_problems(error.errors()), text, name)) from error
     if problems := list(cross_check(matrix)):
-        raise BadInput(_report(problems, text, name))
+        raise BadInput(report(problems, text, name))
     return matrix
 
 
@@ -72,64 +61,7 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        raise BadInput(_where(name, text, error.lineno, error.colno, error.msg)) from error
-
-
-def cross_check(matrix: Matrix) -> Iterator[Problem]:
-    """Yield references to things the matrix does not define."""
-    if matrix.suite.preset not in matrix.preset:
-        yield _unknown(("suite", "preset"), "preset", matrix.suite.preset, matrix.preset)
-    groups = dict.fromkeys(program.group for program, _ in programs(matrix))
-    for index, group in enumerate(matrix.suite.groups):
-        if group not in groups:
-            yield _unknown(("suite", "groups", index), "group", group, groups)
-    for name, server in matrix.server.items():
-        yield from _missing_tools(("server", name, "needs"), server.needs, matrix)
-        yield from _needless_versions(name, server)
-        for variant_name, variant in server.variant.items():
-            yield from _missing_tools(("server", name, "variant", variant_name, "needs"), variant.needs, matrix)
-    for index, table in enumerate(matrix.table):
-        if table.group is not None and table.group not in groups:
-            yield _unknown(("table", index, "group"), "group", table.group, groups)
-        for position, entry in enumerate(table.rows):
-            if not isinstance(entry, Heading):
-                yield from _row_problems(("table", index, "rows", position), entry, matrix)
-
-
-def _missing_tools(path: Path_, needs: Sequence[str], matrix: Matrix) -> Iterator[Problem]:
-    for index, tool in enumerate(needs):
-        if tool not in matrix.tool:
-            yield _unknown((*path, index), "tool", tool, matrix.tool)
-
-
-def _needless_versions(name: str, server: Server) -> Iterator[Problem]:
-    for tool in server.at_least:
-        if tool not in server.needs:
-            yield Problem(("server", name, "at_least", tool), f"'{tool}' is not among the server's needs")
-
-
-def _row_problems(path: Path_, entry: str | TableRow, matrix: Matrix) -> Iterator[Problem]:
-    text = entry if isinstance(entry, str) else entry.row
-    try:
-        key = parse_row(text)
-    except ValueError as error:
-        yield Problem(path, str(error))
-        return
-    server = matrix.server.get(key.server)
-    if server is None:
-        yield _unknown(path, "server", key.server, matrix.server)
-    elif key.variant is not None and key.variant not in server.variant:
-        yield _unknown(path, f"variant of {key.server}", key.variant, server.variant)
-
-
-def _unknown(path: Path_, kind: str, name: str, known: Mapping[str, object]) -> Problem:
-    return Problem(path, f"unknown {kind} '{name}'", closest(name, known) or f"known: {', '.join(known)}")
-
-
-def closest(name: str, known: Mapping[str, object] | Sequence[str]) -> str | None:
-    """Return "did you mean 'x'?" where something known resembles `name`."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else None
+        raise BadInput(show(name, text, error.lineno, error.colno, error.msg)) from error
 
 
 def _problems(items: Sequence[Any]) -> list[Problem]:
@@ -145,11 +77,15 @@ def _problem(item: Any) -> Problem:
     if item["type"] == "literal_error":
         expected = item["ctx"]["expected"]
         return Problem(path, f"'{item['input']}' is not one of {expected}")
-    message = SENTENCES.get(item["type"], "{message}").format(
-        key=key, message=item["msg"].removeprefix("Value error, ")
-    )
-    suggestion = closest(key, _siblings(item["loc"][:-1])) if item["type"] == "extra_forbidden" else None
+    facts = {**item.get("ctx", {}), "key": key, "message": item["msg"].removeprefix("Value error, ")}
+    message = SENTENCES.get(item["type"], "{message}").format(**facts)
+    suggestion = _key_meant(key, _siblings(item["loc"][:-1])) if item["type"] == "extra_forbidden" else None
     return Problem(path, message, suggestion)
+
+
+def _key_meant(key: str, known: Sequence[str]) -> str | None:
+    renamed = RENAMED.get(key)
+    return f"did you mean '{renamed}'?" if renamed in known else closest(key, known)
 
 
 def _name(path: Path_) -> str:
@@ -196,25 +132,3 @@ def _plain(annotation: Any) -> Any:
     if len(members) == 1 and type(None) in annotation.__args__:
         return members[0]
     return annotation
-
-
-def _report(problems: Sequence[Problem], text: str, name: str) -> str:
-    """Return all problems as text, in the order of the file, each once."""
-    placed = sorted(
-        {(locate(text, problem.path), problem.message, problem.suggestion) for problem in problems},
-        key=lambda item: (item[0], item[1]),
-    )
-    blocks = [_where(name, text, line, column, _sentence(message, hint)) for (line, column), message, hint in placed]
-    count = f"{len(blocks)} mistakes" if len(blocks) > 1 else "1 mistake"
-    return "\n\n".join([*blocks, f"{count} in {name}; nothing was run"])
-
-
-def _sentence(message: str, suggestion: str | None) -> str:
-    return f"{message} - {suggestion}" if suggestion else message
-
-
-def _where(name: str, text: str, line: int, column: int, message: str) -> str:
-    """Return "file:line:column: message", the line, and a caret under the column."""
-    lines = text.split("\n")
-    source = lines[line - 1] if 0 < line <= len(lines) else ""
-    return f"{name}:{line}:{column}: {message}\n    {source}\n    {' ' * (column - 1)}^"

@@ -14,7 +14,8 @@ from runners.loads import LOADS, PACED_LOAD
 from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, matches, programs
 from runners.matrix.locustfile import read_locustfile
 from runners.matrix.model import Matrix, Preset, Table, Tool
-from runners.matrix.reading import closest, read_matrix
+from runners.matrix.problems import closest
+from runners.matrix.reading import read_matrix
 from runners.plan import goals
 from runners.plan.order import Duet, estimated_s
 from runners.plan.pairing import pair_up, rows_of

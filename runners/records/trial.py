@@ -152,7 +152,7 @@ class Evidence:
     processes_before: int | None = None
     processes_after: int | None = None
     threads_after: int | None = None
-    strayed_cpus: tuple[int, ...] = ()
+    strayed_cpus: tuple[int, ...] | None = None
     rss_growth_bytes: int | None = None
     rss_growth_share: float | None = None
     answers_afterwards: str | None = None

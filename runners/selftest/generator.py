@@ -51,6 +51,7 @@ class Fake:
             errors=Errors(**facts["errors"]),
             latency={int(value): count for value, count in facts["latency"].items()},
             client_cpu_us=facts["cpu_us"],
+            counted_twice=True,
         )
 
 

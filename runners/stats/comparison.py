@@ -2,7 +2,7 @@
 
 A block in which a trial is invalid is repeated whole, so that pairing by block holds; of each block one attempt counts.
 Solo trials are compared by rate, duets by the server's CPU time per request. Check V23 compares each family's baseline
-with its twin, the same cell under another name: what differs there is noise.
+with its A/A twin, the same cell under another name: what differs there is noise.
 """
 
 from __future__ import annotations
@@ -139,33 +139,33 @@ class Floor:
 
 
 def twin_floor(logs: Sequence[float], limit: float) -> Floor:
-    """Return check V23 over the log ratios of twin / baseline; `limit` is the widest half-width that still ranks."""
+    """Return check V23 from the log ratios of twin / baseline; a family is ranked up to a half-width of `limit`."""
     if not logs:
         return Floor(None, Check("V23", "twin", "unknown", "no twin was measured", _twin_limit(limit)))
     estimate = ratio(logs, attainable_level(len(logs), LEVEL))
     interval, seen = estimate.interval, f"{estimate.value:.3f} in {len(logs)} blocks"
     if interval is None:
-        few = f"{seen}: fewer than {MIN_VALUES} give no interval"
+        few = f"{seen}: no interval from fewer than {MIN_VALUES}"
         return Floor(estimate, Check("V23", "twin", "unknown", few, _twin_limit(limit)))
     floor = Floor(estimate, Check("V23", "twin", "pass", "", _twin_limit(limit)))
     saw = f"{seen}, {interval.low:.3f} to {interval.high:.3f}: noise floor ±{(floor.reach or 0) * 100:.2g} %"
     why = _why_noise(estimate, limit)
-    advice = "a calmer machine, more blocks, or duets" if why else ""
+    advice = "a quieter machine, more blocks, or duets" if why else ""
     outcome: Outcome = "fail" if why else "pass"
     return replace(floor, check=replace(floor.check, outcome=outcome, saw=saw + why, advice=advice))
 
 
 def _twin_limit(limit: float) -> str:
-    return f"not faster or slower than itself, at most ±{limit * 100:g} % wide"
+    return f"no difference from itself, and an interval of at most ±{limit * 100:g} %"
 
 
 def _why_noise(estimate: Estimate, limit: float) -> str:
-    """Return why a twin forbids to rank; it differs from itself by the rule that calls any two cells different."""
+    """Return why a family is not ranked; its twin differs by the same rule as any two cells."""
     if judge(estimate).answer in ("faster", "slower"):
-        return "; the twin differs from itself"
+        return "; the baseline differs from itself"
     interval = estimate.interval
     wide = interval is not None and math.log(interval.high / interval.low) / 2 > limit
-    return "; wider than allowed" if wide else ""
+    return "; the interval is wider than allowed" if wide else ""
 
 
 def widest(compared: Iterable[Compared]) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from runners.records.trial import Evidence, Series
 from runners.stats.histogram import mean_us
+from runners.system.machine import Layout
 from runners.system.sampling import Sample, Samples
 from runners.trial.loading import Measured, Side
 
@@ -14,6 +15,7 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
     """Return the evidence of one side of a trial."""
     result, samples, cell = measured.result, measured.samples, side.cell
     latency = result.latency
+    counts = latency if result.counted_twice else None
     growth = _rss_growth(samples.points)
     return Evidence(
         mode=cell.mode,
@@ -29,8 +31,8 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
         served=measured.served,
         errors=result.errors,
         shared_cpus=side.layout.shared,
-        histogram_sum=None if latency is None else sum(latency.values()),
-        least_count=None if latency is None else min(latency.values(), default=0),
+        histogram_sum=None if counts is None else sum(counts.values()),
+        least_count=None if counts is None else min(counts.values(), default=0),
         mean_latency_us=None if latency is None else mean_us(latency),
         bytes_per_request=measured.bytes_per_request,
         probed_bytes=side.answer.size_bytes if side.answer else None,
@@ -56,7 +58,7 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
         processes_before=len(samples.before.server.pids) if samples.before.server else None,
         processes_after=len(samples.after.server.pids) if samples.after.server else None,
         threads_after=len(samples.after.server.threads) if samples.after.server else None,
-        strayed_cpus=_strayed(samples, side),
+        strayed_cpus=strayed_cpus(samples, side.layout),
         rss_growth_bytes=growth[0] if growth else None,
         rss_growth_share=growth[1] if growth else None,
         answers_afterwards=side.fault_afterwards,
@@ -169,14 +171,20 @@ def _frequency_drift(samples: Samples, side: Side) -> float | None:
     return max((abs(after[cpu] / before[cpu] - 1) for cpu in used), default=None)
 
 
-def _strayed(samples: Samples, side: Side) -> tuple[int, ...]:
-    """Return CPUs on which a thread of either side was seen, or the server's may run, although it was not to."""
-    seen = set(samples.after.server_may_use) - set(side.layout.server)
+def strayed_cpus(samples: Samples, layout: Layout) -> tuple[int, ...] | None:
+    """Return CPUs on which a thread of either side was seen, or the server's may run, although it was not to.
+
+    None where no thread was seen, or where none can stray since each may use every CPU.
+    """
+    server, client = set(layout.server), set(layout.client)
+    seen = [(cpu, server) for cpu in samples.after.server_may_use]
     for sample in samples.points:
-        for times, allowed in ((sample.server, side.layout.server), (sample.client, side.layout.client)):
+        for times, allowed in ((sample.server, server), (sample.client, client)):
             threads = times.threads.values() if times else ()
-            seen |= {thread.cpu for thread in threads if thread.cpu is not None and thread.run_us > 0} - set(allowed)
-    return tuple(sorted(seen))
+            seen += [(thread.cpu, allowed) for thread in threads if thread.cpu is not None and thread.run_us > 0]
+    if all(samples.before.cpus.keys() <= allowed for _, allowed in seen):
+        return None
+    return tuple(sorted({cpu for cpu, allowed in seen if cpu not in allowed}))
 
 
 def _rss_growth(samples: Sequence[Sample]) -> tuple[int, float] | None:

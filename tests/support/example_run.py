@@ -195,7 +195,7 @@ class Example:
             client_thread_share=0.971 if cell.server == "h2o" else 0.72, steal_share=0.001, foreign_share=0.012,
             pressure_share={"memory some": 0.0, "io some": 0.002}, clock_step_us=14, processes_before=1,
             processes_after=1, threads_after=cell.threads, rss_growth_bytes=4096, rss_growth_share=0.002,
-            server_exit="SIGTERM",
+            server_exit="SIGTERM", strayed_cpus=(),
             series=Series(
                 at_us=tuple(range(0, 1_100_000, 100_000)), segments=tuple(slices), established=(128,) * 11,
                 rss_bytes=tuple(2**21 + 4096 * number for number in range(11)),

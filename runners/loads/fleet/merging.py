@@ -44,6 +44,7 @@ def merged(told: Sequence[Mapping[str, Any]], parse: Parse, *, punctual: bool = 
         latency=merge(known) if len(known) == len(results) else None,
         client_cpu_us=_sum([result.client_cpu_us for result in results]),
         uncounted=sum(result.uncounted for result in results),
+        counted_twice=all(result.counted_twice for result in results),
         clients=clients,
         window_us=window,
         window_per_s=None if punctual else _window_per_s(clients, window),

@@ -1,13 +1,15 @@
-"""Validity checks V0 to V29: small pure functions over a trial's evidence, each with its id, formula and threshold.
+"""Validity checks V1 to V29: small pure functions over a trial's evidence, each with its id, formula and thresholds.
 
 A failed check invalidates its trial by name; nothing is ever dropped by value. Thresholds come from the matrix's
-`[validity]` table; docs/explanation/methodology.md has the reasons. V23, the twin, is a check of a family of cells
-and lives in `runners.stats.comparison`.
+`[validity]` table; docs/explanation/methodology.md has the reasons. Two checks live elsewhere: V0 probes the server
+before the load (`runners.server.process`), V23 compares a family's baseline with its A/A twin
+(`runners.stats.comparison`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from runners.matrix.model import Validity
 from runners.records.trial import Bound, Check, Evidence
@@ -37,40 +39,55 @@ CHECKS: Sequence[Function] = (
     machine.v19_clock,
     health.v20_server_health,
     machine.v21_affinity,
-    health.v22_hosts,
+    fleet.v22_hosts,
     health.v24_response_length,
-)
-
-
-ONLY_CLOSED: frozenset[Function] = frozenset({cpu.v10_bottleneck, cpu.v11_headroom, counts.v12_enough})
-OPEN_CHECKS: Sequence[Function] = tuple(check for check in CHECKS if check not in ONLY_CLOSED)
-PACED_CHECKS: Sequence[Function] = (
-    *OPEN_CHECKS,
     pace.v25_offered_rate,
     pace.v26_on_schedule,
     pace.v27_evenly_sent,
+    fleet.v28_together,
+    fleet.v29_window,
 )
 
-FLEET_CHECKS: Sequence[Function] = (fleet.v28_together, fleet.v29_window)
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of trial that some checks are only for."""
+
+    name: str
+    includes: Callable[[Evidence], bool]
+
+
+# In a closed loop every connection asks all the time. Paced ones, and users of a locustfile, may wait.
+CLOSED = Kind("closed loops", lambda evidence: evidence.offered_per_s is None and evidence.locustfile is None)
+PACED = Kind("paced loads", lambda evidence: evidence.offered_per_s is not None)
+FLEETS = Kind("fleets", lambda evidence: bool(evidence.clients))
+ALL = Kind("all", lambda _evidence: True)
+
+ONLY_FOR: Mapping[Function, Kind] = {
+    cpu.v10_bottleneck: CLOSED,
+    cpu.v11_headroom: CLOSED,
+    counts.v12_enough: CLOSED,
+    fleet.v22_hosts: FLEETS,
+    pace.v25_offered_rate: PACED,
+    pace.v26_on_schedule: PACED,
+    pace.v27_evenly_sent: PACED,
+    fleet.v28_together: FLEETS,
+    fleet.v29_window: FLEETS,
+}
+
+
+def kind_of(check: Function) -> Kind:
+    """Return which trials a check is for."""
+    return ONLY_FOR.get(check, ALL)
 
 
 def judge(evidence: Evidence, limits: Validity) -> tuple[Check, ...]:
-    """Return all checks of a trial, in the order of their ids."""
-    checks = _closed_or_open(evidence)
-    if evidence.clients:
-        checks = (*checks, *FLEET_CHECKS)
-    return tuple(check(evidence, limits) for check in checks)
-
-
-def _closed_or_open(evidence: Evidence) -> Sequence[Function]:
-    """Return what fits the load: connections may idle where it is paced, or where users of a person's own may wait."""
-    if evidence.offered_per_s is not None:
-        return PACED_CHECKS
-    return CHECKS if evidence.locustfile is None else OPEN_CHECKS
+    """Return all checks that are for such a trial, in the order of their ids."""
+    return tuple(check(evidence, limits) for check in CHECKS if kind_of(check).includes(evidence))
 
 
 def bound(evidence: Evidence, limits: Validity) -> Bound | None:
-    """Return what limited the trial, from both sides' CPU; None where the kernel does not tell."""
+    """Return what limited the trial, from the CPU time of both sides; None if the kernel does not report it."""
     if evidence.shared_cpus or evidence.duet:
         return "shared"
     server, client = evidence.server_share, evidence.client_share

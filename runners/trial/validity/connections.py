@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from runners.matrix.model import Validity
 from runners.records.trial import Check, Evidence
-from runners.trial.validity.forms import at_most, holds, percent, unknown
+from runners.trial.validity.forms import at_most, holds, limits_of, outcome_of, percent, unknown
 
 QUEUE_COUNTERS = ("ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCookies", "SyncookiesSent")
 LOSS_COUNTERS = ("TCPSynRetrans", "RetransSegs", "TCPTimeouts", "TCPBacklogDrop")
+TIME_WAIT_S = 60.0  # unless the kernel may reuse ports earlier
 
 
 def opened_per_request(evidence: Evidence) -> float | None:
-    """Return how many connections the kernel accepted for each request, beyond the first ones if they are kept."""
+    """Return how many connections the kernel accepted per request, beyond the first ones if they are kept."""
     opened = evidence.tcp.get("PassiveOpens")
     if opened is None or not evidence.served:
         return None
@@ -20,75 +21,104 @@ def opened_per_request(evidence: Evidence) -> float | None:
 
 
 def v4_connection_mode(evidence: Evidence, limits: Validity) -> Check:
-    """V4: connections accepted per request, counted by the kernel, and how many are open in the middle."""
+    """V4: connections accepted per request, as the kernel counted them, and connections open halfway through."""
     name, opened = "connection mode", opened_per_request(evidence)
     if opened is None:
         return unknown("V4", name)
     persistent = evidence.mode == "persistent"
     kept = opened <= limits.reopened if persistent else opened >= 1 - limits.reopened
     saw = f"{opened:.3f} connections opened per request"
+    limit = f"at most {limits.reopened:g}" if persistent else f"at least {1 - limits.reopened:g}"
     whole = True
     if persistent and evidence.established_mid is not None and evidence.network == "namespace":
         whole = evidence.established_mid >= 2 * evidence.connections
-        saw += f", {evidence.established_mid // 2} of {evidence.connections} open in the middle"
-    limit = f"<= {limits.reopened:g}, all open" if persistent else f">= {1 - limits.reopened:g}"
-    advice = "see how the server treats Connection: close, and its limit of connections"
+        saw += f", {evidence.established_mid // 2} of {evidence.connections} open halfway through"
+        limit += ", all open"
+    advice = "see how the server handles Connection: close, and how many connections it allows"
     return holds("V4", name, kept and whole, saw=saw, limit=limit, advice=advice)
 
 
-def _ports_of_clients(evidence: Evidence) -> Check:
-    """Return V7 of a fleet, whose ports are elsewhere: could every client connect, and did the server's table hold?"""
-    overflow, refused = evidence.tcp.get("TCPTimeWaitOverflow", 0), evidence.errors.connect
-    saw = f"{refused} times no port was left to connect from, the server's table overflowed {overflow} times"
-    advice = "a wider net.ipv4.ip_local_port_range on the clients, more client addresses"
-    return holds("V7", "ports left", not (overflow or refused), saw=saw, limit="none", advice=advice)
-
-
-def v5_accept_queue(evidence: Evidence, _limits: Validity) -> Check:
-    """V5: nothing was dropped for a full accept queue."""
-    advice = "a larger listen backlog (and net.core.somaxconn), or more threads that accept"
-    return _none_of("V5", "accept queue", evidence, QUEUE_COUNTERS, fail=0.0, advice=advice)
+def v5_accept_queue(evidence: Evidence, limits: Validity) -> Check:
+    """V5: connections that were dropped because the accept queue was full."""
+    known = _known(evidence, QUEUE_COUNTERS)
+    if not known:
+        return unknown("V5", "accept queue", _why_unknown(evidence))
+    return at_most(
+        "V5",
+        "accept queue",
+        sum(known.values()),
+        fail=limits.queue_drops_fail,
+        warn=None,
+        saw=_counts(known),
+        advice="a longer listen backlog (and net.core.somaxconn), or more threads that accept",
+        form="{:g}".format,
+    )
 
 
 def v6_segments_lost(evidence: Evidence, limits: Validity) -> Check:
-    """V6: segments sent again or timed out, as a share of those sent."""
-    advice = "a full receive queue on loopback, a bad link elsewhere"
-    return _none_of("V6", "segments lost", evidence, LOSS_COUNTERS, fail=limits.lost_segments, advice=advice)
+    """V6: segments that were sent again or timed out, of all segments sent."""
+    known = _known(evidence, LOSS_COUNTERS)
+    if not known:
+        return unknown("V6", "segments lost", _why_unknown(evidence))
+    return at_most(
+        "V6",
+        "segments lost",
+        sum(known.values()) / max(1, evidence.tcp.get("OutSegs", 2 * evidence.served)),
+        fail=limits.lost_segments,
+        warn=limits.lost_segments_warn,
+        saw=_counts(known),
+        advice="on loopback, a receive queue was full; elsewhere, see the link",
+    )
 
 
-def _none_of(
-    identifier: str, name: str, evidence: Evidence, counters: tuple[str, ...], *, fail: float, advice: str
-) -> Check:
-    """Return a check that counters did not grow; they warn at once and fail above a share of all segments."""
-    known = {counter: evidence.tcp[counter] for counter in counters if counter in evidence.tcp}
-    if not known or evidence.shares_network:
-        return unknown(identifier, name, why="the network is shared with others" if known else "not counted")
-    share = sum(known.values()) / max(1, evidence.tcp.get("OutSegs", 2 * evidence.served))
-    found = ", ".join(f"{counter} {count}" for counter, count in known.items() if count)
-    return at_most(identifier, name, share, fail=fail, warn=0.0, shown=found or "none", advice=advice)
+def _known(evidence: Evidence, counters: tuple[str, ...]) -> dict[str, int]:
+    """Return the counters that the kernel has and that count this trial only."""
+    if evidence.shares_network:
+        return {}
+    return {counter: evidence.tcp[counter] for counter in counters if counter in evidence.tcp}
+
+
+def _why_unknown(evidence: Evidence) -> str:
+    return "other programs use the network" if evidence.shares_network else "the kernel does not count them"
+
+
+def _counts(known: dict[str, int]) -> str:
+    return ", ".join(f"{counter} {count}" for counter, count in known.items() if count) or "none"
 
 
 def v7_ports(evidence: Evidence, limits: Validity) -> Check:
-    """V7: ports in use by connections in TIME_WAIT, as a share of the client's ports; overflow of their table.
+    """V7: client ports held by connections in TIME_WAIT, of all client ports; overflow of the kernel's table of them.
 
-    Those that TIME_WAIT holds longer than the kernel does before it uses a port again do not count, unless the client
-    could not connect: then no port was left, whatever the rate that remained.
+    Ports that the kernel would already use again are not counted, unless the client could not connect: then no port was
+    left, whatever rate remained.
     """
+    opened, overflowed = evidence.tcp.get("PassiveOpens"), evidence.tcp.get("TCPTimeWaitOverflow")
+    refused = evidence.errors.connect
     if evidence.clients:
-        return _ports_of_clients(evidence)
-    if evidence.ports is None or evidence.time_wait_max is None:
+        return _ports_of_clients(refused, overflowed)
+    if evidence.ports is None or evidence.time_wait_max is None or opened is None:
         return unknown("V7", "ports left")
-    overflow = evidence.tcp.get("TCPTimeWaitOverflow", 0)
-    lifetime_s = evidence.port_reuse_s if evidence.port_reuse_s is not None else 60.0
-    opened_per_s = evidence.tcp.get("PassiveOpens", 0) / evidence.watched_us * 1e6
-    waiting = evidence.time_wait_max
-    share = (waiting if evidence.errors.connect else min(waiting, opened_per_s * lifetime_s)) / evidence.ports
-    return at_most(
+    reuse_s = TIME_WAIT_S if evidence.port_reuse_s is None else evidence.port_reuse_s
+    held = opened / evidence.watched_us * 1e6 * reuse_s
+    share = (evidence.time_wait_max if refused else min(evidence.time_wait_max, held)) / evidence.ports
+    return Check(
         "V7",
         "ports left",
-        2.0 if overflow else share,
-        fail=limits.ports_fail,
-        warn=limits.ports_warn,
-        shown=f"{percent(share)} of {evidence.ports} ports wait for reuse, table overflowed {overflow} times",
-        advice="a wider net.ipv4.ip_local_port_range, tcp_tw_reuse = 1, more client addresses",
+        outcome_of(fails=bool(overflowed) or share > limits.ports_fail, warns=share > limits.ports_warn),
+        f"{percent(share)} of {evidence.ports} ports wait for reuse{_overflows(overflowed)}",
+        limits_of("above", limits.ports_fail, limits.ports_warn),
+        "a wider net.ipv4.ip_local_port_range, tcp_tw_reuse = 1, more client addresses",
     )
+
+
+def _ports_of_clients(refused: int, overflowed: int | None) -> Check:
+    """Return V7 of a fleet, whose ports are elsewhere: could every client connect, and did the server's table hold?"""
+    if overflowed is None and not refused:
+        return unknown("V7", "ports left")
+    saw = f"clients could not connect {refused} times{_overflows(overflowed)}"
+    advice = "a wider net.ipv4.ip_local_port_range on the clients, more client addresses"
+    return holds("V7", "ports left", not (overflowed or refused), saw=saw, limit="never", advice=advice)
+
+
+def _overflows(overflowed: int | None) -> str:
+    return "" if overflowed is None else f", the table of TIME_WAIT overflowed {overflowed} times"

@@ -1,112 +1,116 @@
-"""Do the counts hold? Errors, conservation, the kernel's own count, enough of them, steady over time."""
+"""Are the counts right? Errors, conservation, the kernel's own count, enough requests, a steady rate."""
 
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 
 from runners.matrix.model import Validity
 from runners.records.trial import Check, Evidence
-from runners.trial.validity.forms import at_most, holds, unknown
+from runners.trial.validity.forms import holds, limits_of, outcome_of, unknown
 
-# Least and most segments that one exchange takes: question, answer and, where the connection ends with it, two FINs,
-# which the kernel counts too unless they travel with data.
+# Fewest and most segments of one exchange: request, response and, if the connection ends with it, two FINs, which the
+# kernel counts too unless they travel with data.
 SEGMENTS_PER_REQUEST = {"persistent": (2, 2), "non-persistent": (2, 4)}
-FOREIGN_SEGMENTS = 0.02  # of a host that serves a fleet and little else
 WINDOW_SAMPLES = 5  # of 100 ms
 LEAST_WINDOWS = 4
 
 
 def v1_errors(evidence: Evidence, _limits: Validity) -> Check:
-    """V1: the generator met no error. Errors of any kind > 0 fail."""
-    found = ", ".join(f"{name} {count}" for name, count in vars(evidence.errors).items() if count)
-    advice = "look at the server's output; a rate with errors is not a rate of answers"
-    return holds("V1", "no errors", not found, saw=found or "none", limit="0 errors", advice=advice)
+    """V1: no errors of any kind, as the load generator counted them."""
+    counts = [(name, count) for name, count in vars(evidence.errors).items() if count]
+    found = ", ".join(f"{count} {name} error{'s' if count > 1 else ''}" for name, count in counts)
+    advice = "see the server's output; a rate that includes errors is not a rate of answers"
+    return holds("V1", "no errors", not found, saw=found or "none", limit="no errors", advice=advice)
 
 
 def v2_conservation(evidence: Evidence, _limits: Validity) -> Check:
-    """V2: histogram sum + timeouts = requests, no negative count once wrk's correction is undone."""
+    """V2: sum of the histogram + timeouts = requests, and no negative count once wrk's correction is undone."""
     if evidence.histogram_sum is None:
-        return unknown("V2", "counts conserved", why="the generator keeps no histogram")
+        why = "the load generator does not count requests separately from its histogram"
+        return unknown("V2", "counts conserved", why)
     counted = evidence.requests - evidence.errors.timeout
     whole = evidence.histogram_sum == counted and (evidence.least_count or 0) >= 0
     saw = f"{evidence.histogram_sum} in the histogram, {counted} answered in time"
-    return holds("V2", "counts conserved", whole, saw=saw, limit="equal", advice="distrust the generator")
+    advice = "do not trust the load generator's counts"
+    return holds("V2", "counts conserved", whole, saw=saw, limit="equal", advice=advice)
 
 
-def v3_kernel_agrees(evidence: Evidence, _limits: Validity) -> Check:
-    """V3: segments with data = 2 x requests, and up to 2 more where connections end, within those in flight.
+def v3_kernel_agrees(evidence: Evidence, limits: Validity) -> Check:
+    """V3: the kernel counted two segments with data per request, up to four if each request has its own connection.
 
-    Two segments of each request under way at the end, and the two FINs of each connection and of wrk's probe.
+    Within what was in flight at the end: two segments of each connection, and the two FINs of wrk's probe.
     """
     name, sent = "kernel agrees", evidence.tcp.get("TCPOrigDataSent")
     if evidence.locustfile:
-        return unknown("V3", name, why=f"the users of {evidence.locustfile} ask what they want")
+        return unknown("V3", name, f"the users in {evidence.locustfile} may send any requests")
+    if sent is None or evidence.shares_network:
+        return unknown(
+            "V3", name, "the kernel does not count them" if sent is None else "other programs use the network"
+        )
     if evidence.clients:
-        return _server_agrees(evidence, sent)
-    if sent is None or evidence.network == "host":
-        return unknown("V3", name, why="the network is shared with others" if sent is not None else "not counted")
+        return _server_agrees(evidence, sent, limits)
     least, most = SEGMENTS_PER_REQUEST[evidence.mode]
     slack = 2 * evidence.connections + 1 + evidence.tcp.get("RetransSegs", 0)
     agrees = sent / most - slack <= evidence.served <= sent / least + slack
     each = f"{least}" if least == most else f"{least} to {most}"
-    saw = f"the kernel counted {sent} segments with data, the generator {evidence.served} requests"
-    advice = "answers are sent unasked, split over segments, or lost"
-    return holds("V3", name, agrees, saw=saw, limit=f"{each} a request, within {slack} requests", advice=advice)
+    saw = f"the kernel counted {sent} segments with data, the load generator {evidence.served} requests"
+    advice = "responses are sent unasked, split over several segments, or lost"
+    return holds("V3", name, agrees, saw=saw, limit=f"{each} per request, within {slack} requests", advice=advice)
 
 
-def _server_agrees(evidence: Evidence, sent: int | None) -> Check:
-    """Return V3 of a fleet: the server's host sends one segment for each answer, and few others.
+def _server_agrees(evidence: Evidence, sent: int, limits: Validity) -> Check:
+    """Return V3 of a fleet: the server's host sends one segment per response, and little else.
 
-    Whoever counts more requests than that made them up; whoever counts fewer lost some.
+    A client that counts more requests made them up; one that counts fewer lost some.
     """
-    if sent is None:
-        return unknown("V3", "kernel agrees", why="not counted")
-    answers = 2 if evidence.mode == "non-persistent" else 1  # and perhaps a FIN
-    slack = 2 * evidence.connections + evidence.tcp.get("RetransSegs", 0) + FOREIGN_SEGMENTS * evidence.served
-    agrees = sent / answers - slack <= evidence.served <= sent + slack
+    most = 2 if evidence.mode == "non-persistent" else 1  # the response, and perhaps a FIN
+    foreign = limits.foreign_segments_fail * evidence.served
+    slack = 2 * evidence.connections + evidence.tcp.get("RetransSegs", 0) + foreign
+    agrees = sent / most - slack <= evidence.served <= sent + slack
     saw = f"the server's kernel counted {sent} segments with data, the clients {evidence.served} requests"
-    limit = f"1 to {answers} a request, within {slack:.0f} requests"
-    return holds("V3", "kernel agrees", agrees, saw=saw, limit=limit, advice="distrust a client, or end other traffic")
+    limit = f"{'1' if most == 1 else '1 to 2'} per request, within {slack:.0f} requests"
+    advice = "do not trust one of the clients, or stop other traffic of the server's host"
+    return holds("V3", "kernel agrees", agrees, saw=saw, limit=limit, advice=advice)
 
 
 def v12_enough(evidence: Evidence, limits: Validity) -> Check:
-    """V12: requests per connection, and how much longer or shorter than asked it took."""
+    """V12: requests per connection, and how far the measured time is from the time that was asked for."""
     each = evidence.requests / evidence.connections
     over_s = (evidence.duration_us - evidence.asked_us) / 1e6
-    limit = f"fails < {limits.requests_per_connection_fail:g}, warns < {limits.requests_per_connection_warn:g}"
-    saw = f"{each:.0f} requests per connection, {over_s * 1000:+.0f} ms against what was asked"
-    if each < limits.requests_per_connection_fail or abs(over_s) > limits.overshoot_fail:
-        return Check("V12", "enough data", "fail", saw, limit, "measure longer or with fewer connections")
-    outcome = "warn" if each < limits.requests_per_connection_warn else "pass"
-    return Check("V12", "enough data", outcome, saw, limit, "measure longer")  # type: ignore[arg-type]
+    fail, warn = limits.requests_per_connection_fail, limits.requests_per_connection_warn
+    outcome = outcome_of(fails=each < fail or abs(over_s) > limits.overshoot_fail, warns=each < warn)
+    limit = f"{limits_of('below', fail, warn, '{:g}'.format)}, fails beyond ±{limits.overshoot_fail * 1000:g} ms"
+    saw = f"{each:.0f} requests per connection, {over_s * 1000:+.0f} ms from the time asked for"
+    advice = "measure longer, or with fewer connections"
+    return Check("V12", "enough data", outcome, saw, limit, advice)
 
 
 def v13_steady(evidence: Evidence, limits: Validity) -> Check:
-    """V13: second half against first half of the throughput series, and spread of its 0.5 s windows."""
+    """V13: rate of the second half of the trial against the first, and spread of the rates in windows of 0.5 s."""
     rates = window_rates(evidence)
     if len(rates) < LEAST_WINDOWS:
-        return unknown("V13", "steady", why="too short to tell (under 2 s)")
+        return unknown("V13", "steady", "too short to tell (under 2 s)")
     half = len(rates) // 2
-    change = abs(statistics.mean(rates[-half:]) / statistics.mean(rates[:half]) - 1)
+    first, second = statistics.mean(rates[:half]), statistics.mean(rates[-half:])
+    drift = abs(second / first - 1) if first else math.inf
     spread = statistics.pstdev(rates) / statistics.mean(rates)
-    worst = max(change / limits.drift_fail, spread / limits.spread_fail)
-    return at_most(
-        "V13",
-        "steady",
-        worst,
-        fail=1.0,
-        warn=max(limits.drift_warn / limits.drift_fail, limits.spread_warn / limits.spread_fail),
-        shown=f"halves differ by {change:.1%}, 0.5 s windows vary by {spread:.1%}",
-        advice="a longer warm-up, a calmer machine",
-        unit=" of its limit",
+    outcome = outcome_of(
+        fails=drift > limits.drift_fail or spread > limits.spread_fail,
+        warns=drift > limits.drift_warn or spread > limits.spread_warn,
     )
+    halves = limits_of("above", limits.drift_fail, limits.drift_warn)
+    windows = limits_of("above", limits.spread_fail, limits.spread_warn)
+    limit = f"halves: {halves}; windows: {windows}"
+    saw = f"halves differ by {drift:.1%}, windows of 0.5 s vary by {spread:.1%}"
+    return Check("V13", "steady", outcome, saw, limit, "a longer warm-up, a quieter machine")
 
 
 def window_rates(evidence: Evidence) -> list[float]:
-    """Return segments per microsecond in windows of 0.5 s; empty where they were not counted.
+    """Return segments per microsecond in windows of 0.5 s; empty if they were not counted.
 
-    A fleet's are those in which all clients load: the counters are read before the clients are told to begin.
+    A fleet's windows are those in which all clients load: the counters are read before the clients are told to start.
     """
     series = evidence.series
     low, high = evidence.window_us or (0, max(series.at_us, default=0))

@@ -15,9 +15,10 @@ import pytest
 import tomli
 
 from docs import make_reference
-from runners.matrix.cells import expand
-from runners.matrix.model import Matrix, Preset
-from runners.matrix.reading import cross_check, parse_matrix
+from runners.matrix.cells import PLACEHOLDERS, expand
+from runners.matrix.model import Matrix, Preset, Validity
+from runners.matrix.reading import parse_matrix
+from runners.matrix.references import cross_check
 from runners.server import commands
 from runners.tools.find import TOOL_DATA
 from runners.trial import validity
@@ -263,18 +264,24 @@ def test_every_command_has_its_section() -> None:
     assert [places for places in wanted if not all(place in text for place in places)] == []
 
 
-def test_every_check_has_its_section() -> None:
-    """V0 and V23 are judged elsewhere, and have theirs as well."""
-    ids = {function.__name__.partition("_")[0] for function in (*validity.CHECKS, *validity.PACED_CHECKS)} | {
-        "v0",
-        "v23",
-    }
-    assert ids - anchors(ROOT / "docs/reference/validity-checks.md") == set()
+def test_the_table_of_checks_holds_each_of_them_with_its_section() -> None:
+    """From V0 on, without a gap, in order; also those that are not judged by a trial's evidence."""
+    rows = [re.match(r"\[V(\d+)\]\(#v\d+\)", row[0]) for row in make_reference.check_table("", {})[1:]]
+    numbers = [int(row[1]) for row in rows if row]
+    assert numbers == list(range(len(rows)))
+    assert {f"v{number}" for number in numbers} - anchors(ROOT / "docs/reference/validity-checks.md") == set()
+    assert len(rows) == len(validity.CHECKS) + len({"V0", "V23"})
+
+
+def test_every_threshold_stands_beside_its_check() -> None:
+    """None is left out of the table of checks."""
+    told = " ".join(row[-1] for row in make_reference.check_table("", {}))
+    assert [name for name in Validity.model_fields if f"`{name}` " not in told] == []
 
 
 def test_every_placeholder_is_described() -> None:
-    """Those of commands.py, and {flags}."""
-    known = {*commands._PLACEHOLDER.pattern.strip(r"\{}()").split("|"), "flags"}
+    """Those of each trial, and those of the matrix."""
+    known = {*commands._PLACEHOLDER.pattern.strip(r"\{}()").split("|"), *(word.strip("{}") for word in PLACEHOLDERS)}
     listed = re.findall(r"^\| `\{(\w+)\}` \|", text_of(ROOT / "docs/reference/matrix.md"), re.MULTILINE)
     assert set(listed) == known
 

@@ -92,6 +92,7 @@ def test_a_closed_loop_counts_all_of_its_log(tmp_path: Path) -> None:
     """Statuses, microseconds and bytes; the log is removed once it is read."""
     job = logged(CLOSED, tmp_path, [(10, 200, 80), (20, 200, 80), (30, 500, 90)])
     result = H2load().parse(output(2, bad=1), job)
+    assert not result.counted_twice
     assert (result.requests, result.duration_us, result.uncounted, result.bytes_read) == (3, 1_000_000, 0, 300)
     assert result.latency == {80: 2, 90: 1}
     assert result.errors == Errors(status=1)

@@ -31,6 +31,7 @@ def output(facts: object) -> str:
 def test_the_result_is_read_from_its_line() -> None:
     """Counts as numbers, whatever Locust prints around it."""
     result = Locust().parse(output(FACTS), JOB)
+    assert not result.counted_twice
     assert (result.requests, result.duration_us, result.uncounted) == (100, 1_000_000, 30)
     assert result.latency == {1500: 60, 900: 38}
     assert result.errors == Errors(read=1, status=2)

@@ -38,6 +38,7 @@ def output(requests: int, histogram: str) -> str:
 def test_the_script_s_lines_are_read_exactly() -> None:
     """Not the rounded ones that wrk prints for people."""
     result = Wrk().parse(output(10, "80:4 90:5 1200:1"), JOB)
+    assert result.counted_twice
     assert (result.requests, result.duration_us, result.bytes_read) == (10, 1_100_123, 1500)
     assert result.client_cpu_us == pytest.approx(981_234)
     assert result.errors == Errors(connect=0, read=1, write=2, status=4, timeout=3)

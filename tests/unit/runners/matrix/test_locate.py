@@ -16,7 +16,7 @@ TEXT = """\
 title = "T"
 
 [machine.xeon]
-wrk = { threads = 24, duration = "10s" }
+load = { threads = 24, duration = "10s" }
 threads = [1, 2,  4]
 
 [server.epoll]
@@ -55,7 +55,7 @@ def test_a_table_is_found_at_its_name_in_the_header() -> None:
 
 def test_a_key_of_an_inline_table_is_found() -> None:
     """The column is inside the braces."""
-    assert locate(TEXT, ("machine", "xeon", "wrk", "duration")) == (6, 23)
+    assert locate(TEXT, ("machine", "xeon", "load", "duration")) == (6, 24)
 
 
 def test_a_dotted_key_is_found_at_its_last_part() -> None:

@@ -86,7 +86,7 @@ def test_an_unknown_key_is_shown_with_what_may_have_been_meant() -> None:
         ("[suit]\n", "suite"),
         ("[preset.slow]\nwarmup = '1s'\nduration = '1s'\nblock = { min = 1 }\n", "blocks"),
         ("[preset.slow]\nwarmup = '1s'\nduration = '1s'\nblocks = { most = 1, mim = 1 }\n", "min"),
-        ("[machine.m]\nthreads = [1]\nconnections = [1]\nwrk = { thread = 1 }\n", "threads"),
+        ("[machine.m]\nthreads = [1]\nconnections = [1]\nload = { thread = 1 }\n", "threads"),
         ("[server.x]\nrun = ['x']\nklass = 'realistic'\n", "class"),
         ("[[exclude]]\ncells = '*'\nreasons = ''\n", "reason"),
         ("[[table]]\ntitle = 't'\nmode = 'persistent'\nrows = ['epoll']\npublish = 'x'\n", "published"),
@@ -153,11 +153,18 @@ def test_several_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
     assert mistakes(text).endswith("4 mistakes in m.toml; nothing was run")
 
 
-def test_wrk_threads_that_do_not_divide_the_connections_are_refused() -> None:
+def test_a_key_under_its_old_name_is_shown_with_the_new_one() -> None:
+    """The settings of the load generator were called after wrk."""
+    said = one(TEXT + "[machine.xeon]\nthreads = [1]\nconnections = [480]\nwrk = { threads = 24 }\n")[0]
+    assert said == "m.toml:19:1: unknown key 'wrk' - did you mean 'load'?"
+
+
+def test_generator_threads_that_do_not_divide_the_connections_are_refused() -> None:
     """Wrk would silently open fewer connections than the table says."""
-    said = one(TEXT + "[machine.xeon]\nthreads = [1]\nconnections = [480, 800]\nwrk = { threads = 24 }\n")[0]
+    said = one(TEXT + "[machine.xeon]\nthreads = [1]\nconnections = [480, 800]\nload = { threads = 24 }\n")[0]
     assert said == (
-        "m.toml:16:10: 800 connections cannot be shared evenly by 24 wrk threads: wrk would open 792; choose a divisor"
+        "m.toml:16:10: 800 connections cannot be divided evenly among 24 threads of the load generator:"
+        " wrk would open only 792"
     )
 
 

@@ -6,8 +6,10 @@ import dataclasses
 
 import pytest
 
-from runners.system.sampling import Samples, Snapshot
-from runners.trial.evidence import pressure_shares
+from runners.system.kernel import CpuTimes, ThreadTimes, TreeTimes
+from runners.system.machine import Layout
+from runners.system.sampling import Sample, Samples, Snapshot
+from runners.trial.evidence import pressure_shares, strayed_cpus
 
 BEFORE = Snapshot(
     monotonic_us=0, wall_us=0, server=None, server_may_use=frozenset(), cpus={}, tcp={}, time_wait=None,
@@ -38,3 +40,30 @@ def test_a_server_that_waits_for_its_io_uring_stalls_for_no_disk() -> None:
 def test_where_disks_are_not_told_of_the_pressure_stands() -> None:
     """Nothing is known better."""
     assert pressure_shares(watched({}))["io some"] == pytest.approx(0.13)
+
+
+APART = Layout(server=(0,), client=(1,))
+
+
+def seen_on(server_cpu: int | None, cpus: int, may_use: frozenset[int] = frozenset()) -> Samples:
+    """Return samples of a server whose only thread ran on a CPU, on a machine with so many."""
+    times = {number: CpuTimes(0, 0, 0) for number in range(cpus)}
+    tree = TreeTimes({7: ThreadTimes(100.0, 0.0, server_cpu)}, (7,), 100.0, 0.0)
+    sample = Sample(0, None, None, None, None, server=tree, client=None)
+    before = dataclasses.replace(BEFORE, cpus=times)
+    return Samples(before, dataclasses.replace(before, server_may_use=may_use), (sample,), 0.0)
+
+
+def test_a_thread_strays_that_runs_or_may_run_on_a_cpu_that_is_not_its_own() -> None:
+    """Seen on it, or free to go there."""
+    assert strayed_cpus(seen_on(0, 4), APART) == ()
+    assert strayed_cpus(seen_on(2, 4), APART) == (2,)
+    assert strayed_cpus(seen_on(0, 4, frozenset({0, 3})), APART) == (3,)
+
+
+def test_where_nothing_can_be_seen_to_stray_it_is_unknown() -> None:
+    """No thread was seen, or each may use every CPU of the machine."""
+    everywhere = Layout(server=(0, 1), client=(0, 1))
+    assert strayed_cpus(seen_on(None, 4), APART) is None
+    assert strayed_cpus(seen_on(1, 2), everywhere) is None
+    assert strayed_cpus(seen_on(2, 4), everywhere) == (2,)

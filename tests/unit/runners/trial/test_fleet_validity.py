@@ -9,8 +9,8 @@ import pytest
 
 from runners.matrix.model import Validity
 from runners.records.trial import Check, ClientHost, Errors
-from runners.trial.validity import CHECKS, judge
-from runners.trial.validity.counts import FOREIGN_SEGMENTS, window_rates
+from runners.trial.validity import FLEETS, ONLY_FOR, judge
+from runners.trial.validity.counts import window_rates
 from tests.unit.runners.trial.test_validity import GOOD, tcp
 
 LIMITS = Validity()
@@ -43,19 +43,18 @@ def hosts(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_good_fleet_passes_every_check() -> None:
-    """Those of one host, and two of its own."""
+    """Those of one host, and its own."""
     checks = judge(FLEET, LIMITS)
     assert {each.id: each.outcome for each in checks if each.outcome != "pass"} == {}
-    assert [each.id for each in checks][-2:] == ["V28", "V29"]
-    assert len(checks) == len(CHECKS) + 2
+    assert len(checks) == len(judge(GOOD, LIMITS)) + sum(kind is FLEETS for kind in ONLY_FOR.values())
 
 
 def test_one_host_alone_has_no_checks_of_a_fleet() -> None:
     """There is nobody to be together with."""
-    assert {"V28", "V29"}.isdisjoint(each.id for each in judge(GOOD, LIMITS))
+    assert {"V22", "V28", "V29"}.isdisjoint(each.id for each in judge(GOOD, LIMITS))
 
 
-SLACK = 2 * FLEET.connections + FOREIGN_SEGMENTS * FLEET.served
+SLACK = 2 * FLEET.connections + LIMITS.foreign_segments_fail * FLEET.served
 
 
 @pytest.mark.parametrize(
@@ -97,8 +96,17 @@ def test_v7_of_a_fleet_asks_whether_every_client_could_connect() -> None:
     failed = check("V7", tcp=tcp(TCPTimeWaitOverflow=2))
     assert (failed.outcome, failed.saw) == (
         "fail",
-        "0 times no port was left to connect from, the server's table overflowed 2 times",
+        "clients could not connect 0 times, the table of TIME_WAIT overflowed 2 times",
     )
+    assert outcome("V7", tcp={}) == "unknown"
+
+
+def test_v22_wants_all_connections_and_an_answer_to_every_client() -> None:
+    """A client that is lost altogether never gets this far: its trial is invalid at once."""
+    assert check("V22").saw == "2 client hosts with 64 of 64 connections"
+    assert outcome("V22", **hosts(connections=31)) == "fail"
+    silent = check("V22", **hosts(requests=0))
+    assert (silent.outcome, silent.saw[-15:]) == ("fail", "; no answers: b")
 
 
 def test_v5_and_v6_of_a_fleet_count_in_the_host_s_network() -> None:
@@ -150,7 +158,7 @@ def test_v29_without_a_window_says_why() -> None:
     """It is unknown, or not needed."""
     unknown = check("V29", window_per_s=None)
     assert (unknown.outcome, unknown.saw) == ("unknown", "too short, or a client cannot count")
-    assert check("V29", window_per_s=None, load="locust").saw == "all clients count from one moment to another"
+    assert check("V29", window_per_s=None, load="locust").saw == "all clients count over the same time"
 
 
 def test_the_series_of_a_fleet_is_of_the_time_in_which_all_load() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runners.matrix.model import Validity
 from runners.records.trial import Check, Errors, Evidence, Series
-from runners.trial.validity import CHECKS, bound, judge
+from runners.trial.validity import CHECKS, CLOSED, ONLY_FOR, bound, judge
 
 LIMITS = Validity()
 MORE = 0.001
@@ -27,7 +27,7 @@ GOOD = Evidence(
     client_wait_share=0.01, client_thread_share=0.7, ceiling_per_s=200_000.0, steal_share=0.0, foreign_share=0.01,
     sampler_share=0.01, pressure_share={"memory some": 0.0}, throttled_us=0, thermal_throttles=0, swapped_pages=0,
     frequency_drift=0.0, clock_step_us=3, processes_before=1, processes_after=1, threads_after=1,
-    rss_growth_bytes=1000, rss_growth_share=0.01, server_exit="SIGINT",
+    rss_growth_bytes=1000, rss_growth_share=0.01, server_exit="SIGINT", strayed_cpus=(),
     series=Series(at_us=tuple(range(0, 3_000_000, 100_000)), segments=tuple(range(0, 300_000, 10_000))),
 )  # fmt: skip
 
@@ -67,14 +67,14 @@ def test_without_any_knowledge_no_check_passes_by_luck_or_fails() -> None:
     found = {check.id: check.outcome for check in judge(Evidence(**bare), LIMITS)}
     assert "fail" not in found.values()
     judged = {name for name, result in found.items() if result != "unknown"}
-    assert judged <= {"V1", "V12", "V20", "V21", "V22"}
+    assert judged == {"V1", "V12", "V20"}
 
 
 @pytest.mark.parametrize("kind", ["connect", "read", "write", "status", "timeout"])
 def test_a_single_error_of_any_kind_fails_v1(kind: str) -> None:
     """And is named with its count."""
     failed = check("V1", errors=Errors(**{kind: 1}))
-    assert (failed.outcome, failed.saw) == ("fail", f"{kind} 1")
+    assert (failed.outcome, failed.saw) == ("fail", f"1 {kind} error")
 
 
 def test_v2_wants_every_request_in_the_histogram() -> None:
@@ -103,7 +103,7 @@ def test_users_of_one_s_own_may_wait_and_ask_what_they_want() -> None:
     """What only holds for one question in a closed loop is not asked of them; errors and connections are."""
     found = {each.id: each for each in judge(replace(GOOD, load="locust", locustfile="users.py", requests=9), LIMITS)}
     assert found["V3"].outcome == "unknown"
-    assert found["V3"].saw == "the users of users.py ask what they want"
+    assert found["V3"].saw == "the users in users.py may send any requests"
     assert not {"V10", "V11", "V12"} & found.keys()
     assert {"V1", "V2", "V4", "V5", "V6"} <= found.keys()
 
@@ -130,6 +130,7 @@ def test_v4_wants_all_connections_open_in_the_middle() -> None:
     """Both ends are counted; a server that serves a part of them only is found here."""
     assert outcome("V4", established_mid=127) == "fail"
     assert outcome("V4", established_mid=None) == "pass"
+    assert ("all open" in check("V4").limit, "all open" in check("V4", established_mid=None).limit) == (True, False)
 
 
 def test_v5_fails_with_a_single_drop_from_the_accept_queue() -> None:
@@ -157,6 +158,7 @@ def test_v7_looks_at_the_ports_that_wait() -> None:
     assert outcome("V7", time_wait_max=36_001) == "pass"
     assert outcome("V7", time_wait_max=36_001, errors=Errors(connect=1)) == "fail"
     assert outcome("V7", ports=None) == "unknown"
+    assert outcome("V7", tcp={}) == "unknown"
 
 
 def test_v8_warns_of_a_client_without_cpu_time_to_spare() -> None:
@@ -181,12 +183,12 @@ def test_v9_warns_of_a_client_that_waits_for_a_cpu() -> None:
 
 
 def test_v10_wants_every_connection_at_work() -> None:
-    """Little's law, with nine tenths of them; connecting is not counted when not persistent."""
+    """Little's law, with nine tenths of them; unknown when not persistent, as connecting is not part of the latency."""
     full_us = GOOD.duration_us * GOOD.connections / GOOD.requests
     assert outcome("V10", mean_latency_us=full_us * 0.91) == "pass"
     assert outcome("V10", mean_latency_us=full_us * 0.89) == "warn"
     assert outcome("V10", mean_latency_us=full_us * 1.2) == "warn"
-    assert outcome("V10", mean_latency_us=full_us * 0.5, mode="non-persistent") == "pass"
+    assert outcome("V10", mode="non-persistent") == "unknown"
 
 
 def test_v10_fails_where_most_connections_idle_and_nobody_is_busy() -> None:
@@ -236,13 +238,18 @@ def series(rates: list[int]) -> Series:
 def test_v13_wants_both_halves_alike() -> None:
     """Three percent apart warn, ten fail."""
     assert outcome("V13", series=series([1000] * 15 + [1029] * 15)) == "pass"
-    assert outcome("V13", series=series([1000] * 15 + [1035] * 15)) == "warn"
+    assert outcome("V13", series=series([1000] * 15 + [1031] * 15)) == "warn"
     assert outcome("V13", series=series([1000] * 15 + [1110] * 15)) == "fail"
 
 
 def test_v13_wants_no_hole_in_between() -> None:
     """A stall of half a second in an otherwise even trial of three seconds."""
     assert outcome("V13", series=series([1000] * 10 + [0] * 5 + [1000] * 15)) == "fail"
+
+
+def test_v13_fails_a_server_that_begins_late() -> None:
+    """Nothing at all in the first half is no rate to divide by."""
+    assert outcome("V13", series=series([0] * 15 + [1000] * 15)) == "fail"
 
 
 def test_v13_is_unknown_for_short_trials() -> None:
@@ -290,9 +297,9 @@ def test_v19_allows_slewing_and_no_step(step_us: int) -> None:
     ("changes", "said"),
     [
         ({"processes_after": 2}, "1 processes became 2"),
-        ({"threads_after": 1, "server_threads": 2}, "1 threads, asked for 2"),
+        ({"threads_after": 1, "server_threads": 2}, "1 threads, not 2"),
         ({"rss_growth_bytes": 9 * 2**20, "rss_growth_share": 0.21}, "memory grew by 9 MiB (21.0%)"),
-        ({"answers_afterwards": "answers status 500, not 200"}, "afterwards it answers status 500, not 200"),
+        ({"answers_afterwards": "answers status 500, not 200"}, "after the load it answers status 500, not 200"),
     ],
     ids=["processes", "threads", "memory", "answer"],
 )
@@ -318,7 +325,8 @@ def test_v20_warns_of_a_server_that_does_not_end_cleanly() -> None:
 def test_v21_fails_threads_on_other_cpus() -> None:
     """They are named."""
     failed = check("V21", strayed_cpus=(2, 3))
-    assert (failed.outcome, failed.saw) == ("fail", "threads on CPU 2, 3, or free to go there")
+    assert (failed.outcome, failed.saw) == ("fail", "threads ran, or may run, on CPU 2, 3")
+    assert outcome("V21", strayed_cpus=None) == "unknown"
 
 
 def test_v24_wants_every_response_as_long_as_the_probed_one() -> None:
@@ -387,6 +395,6 @@ COUNTS = st.none() | st.integers(0, 10**9)
 def test_any_trial_can_be_judged(evidence: Evidence) -> None:
     """Whatever is unknown or odd, every check has an outcome, and the trial a bound or none."""
     checks = judge(evidence, LIMITS)
-    assert len(checks) == len(CHECKS)
+    assert len(checks) == sum(check not in ONLY_FOR or ONLY_FOR[check] is CLOSED for check in CHECKS)
     assert all(check.outcome in {"pass", "warn", "fail", "unknown"} for check in checks)
     assert bound(evidence, LIMITS) in {"server", "client", "shared", "neither", None}

@@ -73,6 +73,7 @@ def test_counts_of_the_clients_add_up() -> None:
     found = parsed(told(1000), told(500, name="b"))
     assert (found.requests, found.duration_us, found.bytes_read) == (1500, SECOND, 200)
     assert found.client_cpu_us == 2000
+    assert found.counted_twice
     assert [(each.name, each.requests, each.segments_lost) for each in found.clients] == [("a", 1000, 2), ("b", 500, 2)]
 
 

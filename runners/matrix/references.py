@@ -1,0 +1,114 @@
+"""Whether what a matrix names exists: tools, servers, variants, groups, presets, and what commands leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from runners.matrix.cells import FLAGS, SOURCE, parse_row, programs
+from runners.matrix.inheritance import Heir, cycles, lineage
+from runners.matrix.model import NOT_STARTABLE, Heading, Matrix, Server, TableRow, variants_of
+from runners.matrix.problems import Path_, Problem, closest, unknown
+
+NO_FLAGS = f"these flags go nowhere: the build command has no word {FLAGS}"
+
+
+def cross_check(matrix: Matrix) -> Iterator[Problem]:
+    """Yield references to things the matrix does not define."""
+    if matrix.suite.preset not in matrix.preset:
+        yield unknown(("suite", "preset"), "preset", matrix.suite.preset, matrix.preset)
+    groups = dict.fromkeys(program.group for program, _ in programs(matrix))
+    for index, group in enumerate(matrix.suite.groups):
+        if group not in groups:
+            yield unknown(("suite", "groups", index), "group", group, groups)
+    yield from _wrong_ancestors("server", matrix.server)
+    yield from _wrong_ancestors("variant", variants_of(matrix.server))
+    for name, server in matrix.server.items():
+        yield from _server_problems(name, server, matrix)
+    for index, table in enumerate(matrix.table):
+        if table.group is not None and table.group not in groups:
+            yield unknown(("table", index, "group"), "group", table.group, groups)
+        for position, entry in enumerate(table.rows):
+            if not isinstance(entry, Heading):
+                yield from _row_problems(("table", index, "rows", position), entry, matrix)
+
+
+def _wrong_ancestors(kind: str, heirs: Mapping[str, Heir]) -> Iterator[Problem]:
+    """Yield each `like` that names nothing, or that leads back to where it stands."""
+    for name, heir in heirs.items():
+        if heir.like is not None and heir.like not in heirs:
+            yield Problem(_like_path(name), f"unknown {kind} '{heir.like}'", _ancestor_meant(name, heir.like, heirs))
+    for first, *others in cycles(heirs):
+        chain = ", which is like ".join(f"'{name}'" for name in (*others, first))
+        yield Problem(_like_path(first), f"'{first}' is like {chain if others else 'itself'}; break the cycle")
+
+
+def _like_path(name: str) -> Path_:
+    server, _, variant = name.partition(".")
+    return ("server", server, "variant", variant, "like") if variant else ("server", server, "like")
+
+
+def _ancestor_meant(name: str, like: str, heirs: Mapping[str, Heir]) -> str:
+    """Return a suggestion; the parts of "server.variant" may each have been meant as, or instead of, the whole."""
+    beside = f"{name.partition('.')[0]}.{like}"
+    for known in (beside, like.partition(".")[0]):
+        if known in heirs:
+            return f"did you mean '{known}'?"
+    return closest(like, heirs) or f"known: {', '.join(heirs)}"
+
+
+def _inherits(heir: Heir, heirs: Mapping[str, Heir], *keys: str) -> bool:
+    """Return whether all these keys are another's, where their mistakes are reported."""
+    ancestor = heirs.get(heir.like or "")
+    return ancestor is not None and all(getattr(heir, key) is getattr(ancestor, key) for key in keys)
+
+
+def _server_problems(name: str, server: Server, matrix: Matrix) -> Iterator[Problem]:
+    path, servers = ("server", name), matrix.server
+    if not _inherits(server, servers, "needs"):
+        yield from _missing_tools((*path, "needs"), server.needs, matrix)
+    if not _inherits(server, servers, "needs", "at_least"):
+        yield from _needless_versions(name, server)
+    if not server.run and server.unavailable is None and servers[lineage(name, servers)[-1]].like is None:
+        yield Problem(path, f"{NOT_STARTABLE}; '{server.like}' has no start command to inherit")
+    if not _inherits(server, servers, "build", "run", "flags"):
+        yield from _empty_places(path, server)
+    variants = variants_of(servers)
+    for key, variant in server.variant.items():
+        if not _inherits(variant, variants, "needs"):
+            yield from _missing_tools((*path, "variant", key, "needs"), variant.needs, matrix)
+        if variant.flags and FLAGS not in server.build:
+            yield Problem((*path, "variant", key, "flags"), NO_FLAGS)
+
+
+def _empty_places(path: Path_, server: Server) -> Iterator[Problem]:
+    """Yield what a server's commands name and nobody gives, and what is given and nobody names."""
+    if server.source is None and any(SOURCE in word for word in (*server.build, *server.run)):
+        yield Problem(path, f"its commands hold {SOURCE}, but 'source' is not given")
+    if server.flags and FLAGS not in server.build:
+        yield Problem((*path, "flags"), NO_FLAGS)
+
+
+def _missing_tools(path: Path_, needs: Sequence[str], matrix: Matrix) -> Iterator[Problem]:
+    for index, tool in enumerate(needs):
+        if tool not in matrix.tool:
+            yield unknown((*path, index), "tool", tool, matrix.tool)
+
+
+def _needless_versions(name: str, server: Server) -> Iterator[Problem]:
+    for tool in server.at_least:
+        if tool not in server.needs:
+            yield Problem(("server", name, "at_least", tool), f"'{tool}' is not among the server's needs")
+
+
+def _row_problems(path: Path_, entry: str | TableRow, matrix: Matrix) -> Iterator[Problem]:
+    text = entry if isinstance(entry, str) else entry.row
+    try:
+        key = parse_row(text)
+    except ValueError as error:
+        yield Problem(path, str(error))
+        return
+    server = matrix.server.get(key.server)
+    if server is None:
+        yield unknown(path, "server", key.server, matrix.server)
+    elif key.variant is not None and key.variant not in server.variant:
+        yield unknown(path, f"variant of {key.server}", key.variant, server.variant)
