@@ -9,6 +9,8 @@ from functools import cached_property
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from rich.logging import RichHandler
 
 log = logging.getLogger("speedup")
@@ -17,7 +19,7 @@ PACKAGES = ("speedup", "reports", "runners")
 
 def configure(*, debug: bool = False) -> None:
     """Show the messages of our packages from now on; with `debug`, those for developers too."""
-    handler = TerminalHandler() if is_terminal() else PlainHandler()
+    handler = TerminalHandler() if is_terminal(sys.stderr) else PlainHandler()
     handler.setFormatter(Marked())
     for name in PACKAGES:
         logger = logging.getLogger(name)
@@ -25,10 +27,10 @@ def configure(*, debug: bool = False) -> None:
         logger.setLevel(logging.DEBUG if debug else logging.INFO)
 
 
-def is_terminal() -> bool:
-    """Return whether stderr is a terminal that can redraw a line; FORCE_COLOR does not make it one."""
+def is_terminal(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal that can style and redraw its lines; FORCE_COLOR does not make it one."""
     capable = os.environ.get("TERM", "") not in ("", "dumb", "unknown") and os.environ.get("TTY_COMPATIBLE") != "0"
-    return capable and sys.stderr.isatty()
+    return capable and stream.isatty()
 
 
 class Marked(logging.Formatter):

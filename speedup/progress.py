@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Sequence
 
@@ -23,7 +24,7 @@ REFRESH_S = 0.5
 
 def reporter() -> LiveReporter | PlainReporter:
     """Return the reporter that suits stderr."""
-    return LiveReporter(message_console()) if is_terminal() else PlainReporter()
+    return LiveReporter(message_console()) if is_terminal(sys.stderr) else PlainReporter()
 
 
 def slug(slot: Slot) -> str:

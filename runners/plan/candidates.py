@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners.matrix.cells import Cell, Planned, Selection, expand
+from runners.matrix.cells import Cell, Selection, expand
 from runners.matrix.reading import read_matrix
-from runners.plan.planning import PREFERRED_LOADS, default_matrix, layouts_of, select, with_tools
+from runners.plan.planning import PREFERRED_LOADS, default_matrix, layouts_of, needed_by, select, with_tools
 from runners.system.machine import Layout, choose_profile, machine_facts
 from runners.tools.find import TOOL_DATA, Host, ToolStatus, find_tools, this_host
 
@@ -32,7 +32,7 @@ def find_candidates(file: Path | None, selection: Selection) -> Candidates:
     machine = choose_profile(matrix.machine, None, machine_facts())
     every = expand(matrix, machine, matrix.preset[matrix.suite.preset], PREFERRED_LOADS[0])
     chosen = select(every, selection.within(matrix.suite.groups), matrix.table)
-    tools = find_tools(matrix.tool, _needed(chosen), host)
+    tools = find_tools(matrix.tool, needed_by(chosen), host)
     fit = [with_tools(planned, tools) for planned in chosen]
     cells = tuple(planned.cell for planned in fit if planned.status == "planned")
     return Candidates(
@@ -43,8 +43,3 @@ def find_candidates(file: Path | None, selection: Selection) -> Candidates:
         cells=cells,
         lacking={planned.cell.program.name: planned.reason or "" for planned in fit if planned.lacks},
     )
-
-
-def _needed(cells: Iterable[Planned]) -> tuple[str, ...]:
-    """Return the tools of all servers that could be started."""
-    return tuple(dict.fromkeys(tool for each in cells if each.status == "planned" for tool in each.cell.program.needs))

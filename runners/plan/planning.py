@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runners import resources
 from runners.errors import BadInput, NothingSelected
 from runners.loads import LOADS, PACED_LOAD
-from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, matches, programs
+from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, matches
 from runners.matrix.locustfile import read_locustfile
 from runners.matrix.model import Matrix, Preset, Table, Tool
 from runners.matrix.problems import closest
 from runners.matrix.reading import read_matrix
-from runners.plan import goals
 from runners.plan.order import Duet, estimated_s
 from runners.plan.pairing import pair_up, rows_of
 from runners.records.run import Run
 from runners.server.builds import source_hash
 from runners.system.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
 from runners.tools.find import TOOL_DATA, Host, ToolStatus, find_tools, is_older, short_version, this_host
-from runners.tools.install import install_tools
+
+if TYPE_CHECKING:
+    from runners.plan.goals import Goal
 
 log = logging.getLogger(__name__)
 
 FLEET, LOCUST = "fleet", "locust"
 PREFERRED_LOADS = ("wrk", LOCUST)
+LOAD_TOOLS = tuple(dict.fromkeys(load.tool for load in LOADS.values()))
 FLEET_LOADS = (FLEET, LOCUST)
 
 
@@ -98,15 +101,19 @@ class Plan:
         return whole_s if self.budget_s is None else min(whole_s, self.budget_s)
 
     @property
-    def goals(self) -> tuple[goals.Goal, ...]:
+    def goals(self) -> tuple[Goal, ...]:
         """Return what the tables of mode "latency" ask of the cells that are measured alone, if it can be measured."""
-        return () if self.unpaced else goals.goals_of(self.matrix, self.solos)
+        if self.unpaced or not self._asks_for_rates:
+            return ()
+        from runners.plan.goals import goals_of  # noqa: PLC0415 - slow to import, and few matrices ask for rates
+
+        return goals_of(self.matrix, self.solos)
 
     @property
     def unpaced(self) -> str | None:
         """Return why no rates can be offered although a table asks for it; None where they can."""
         tool = self.tools[LOADS[PACED_LOAD].tool]
-        if not any(table.mode == "latency" for table in self.matrix.table):
+        if not self._asks_for_rates:
             return None
         if self.clients:
             return "Latency at offered rates is not measured, because a fleet offers no rates."
@@ -122,23 +129,34 @@ class Plan:
     @property
     def latency_s(self) -> float:
         """Return the time for trials at offered rates, in seconds; it is kept free within a budget."""
-        return goals.estimated_s(self.goals, self.preset)
+        if not self.goals:
+            return 0.0
+        from runners.plan.goals import estimated_s  # noqa: PLC0415
+
+        return estimated_s(self.goals, self.preset)
+
+    @property
+    def _asks_for_rates(self) -> bool:
+        return any(table.mode == "latency" for table in self.matrix.table)
 
 
-def make_plan(options: Options) -> Plan:
+def make_plan(options: Options, *, versions: bool = True) -> Plan:
     """Read the matrix, look at the machine and its tools, expand and select; BadInput and NothingSelected."""
     path = options.matrix or default_matrix()
     matrix, text = read_matrix(path, TOOL_DATA)
-    return plan_matrix(matrix, text, path, options)
+    return plan_matrix(matrix, text, path, options, versions=versions)
 
 
-def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options) -> Plan:
-    """Make the plan for a matrix that is already read."""
+def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options, *, versions: bool = True) -> Plan:
+    """Make the plan for a matrix that is already read.
+
+    A run records the versions of its tools. Without `versions`, only those are asked for theirs that may be too old.
+    """
     preset_name = _known("preset", options.preset or matrix.suite.preset, matrix.preset)
     facts = machine_facts()
     machine = choose_profile(matrix.machine, options.machine, facts)
     host = this_host()
-    tools = find_tools(matrix.tool, needed_tools(matrix), host)
+    tools = find_tools(matrix.tool, LOAD_TOOLS, host, None if versions else ())
     options = replace(options, clients=options.clients or (len(matrix.client) if options.load == FLEET else 0))
     load = _load(options, tools)
     root = path.resolve().parent
@@ -148,6 +166,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options) -> Plan
     locustfile = read_locustfile(matrix.suite.locustfile, root) if matrix.suite.locustfile and load == LOCUST else None
     expanded = expand(matrix, machine, preset, load, hashes, options.clients, locustfile)
     cells = select(expanded, selection, matrix.table)
+    tools |= find_tools(matrix.tool, needed_by(cells), host, None if versions else _too_old_perhaps(cells))
     cells = tuple(with_tools(planned, tools, LOADS[load].tool) for planned in cells)
     tables = _solo(matrix) if options.clients else matrix
     pairing = pair_up(tables, cells, twin=preset.twin, duet=options.duet)
@@ -204,6 +223,8 @@ def _recorded_duet(run: Run) -> tuple[str, str] | None:
 
 def install_missing(options: Options) -> None:
     """Install the tools that the selected cells lack, if permitted; what stays missing is in the plan."""
+    from runners.tools.install import install_tools  # noqa: PLC0415 - whoever only plans waits for no installer
+
     path = options.matrix or default_matrix()
     matrix, text = read_matrix(path, TOOL_DATA)
     plan = plan_matrix(matrix, text, path, options)
@@ -332,7 +353,14 @@ def _why_unfit(tool: ToolStatus, oldest: str | None) -> str | None:
     return f"{said}. {tool.hint}" if tool.hint else said
 
 
-def needed_tools(matrix: Matrix) -> tuple[str, ...]:
-    """Return the tools of all load generators and of every server that could be measured."""
-    names = [name for program, _ in programs(matrix) if program.unavailable is None for name in program.needs]
-    return tuple(dict.fromkeys([*(load.tool for load in LOADS.values()), *names]))
+def needed_by(cells: Iterable[Planned]) -> tuple[str, ...]:
+    """Return the tools of every server that could be measured."""
+    return tuple(dict.fromkeys(name for planned in _possible(cells) for name in planned.cell.program.needs))
+
+
+def _too_old_perhaps(cells: Iterable[Planned]) -> set[str]:
+    return {name for planned in _possible(cells) for name in planned.cell.program.at_least}
+
+
+def _possible(cells: Iterable[Planned]) -> Iterator[Planned]:
+    return (planned for planned in cells if planned.status == "planned")

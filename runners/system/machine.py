@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import psutil
-
 from runners.errors import BadInput
 from runners.matrix.model import Machine
 from runners.units import format_size
@@ -103,12 +101,11 @@ def available_cores() -> tuple[tuple[int, ...], ...]:
 
 def machine_facts() -> dict[str, str]:
     """Return what a reader needs to know of this machine; facts that it does not tell are left out."""
-    memory = psutil.virtual_memory()
     facts = {
         "hostname": socket.gethostname(),
         "cpu": _cpu_model(),
         "cpus": f"{os.cpu_count()} ({len(available_cores())} cores for this run)",
-        "memory": format_size(memory.total),
+        "memory": format_size(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
         "kernel": f"{platform.system()} {platform.release()}",
         "distribution": _distribution(),
         "python": platform.python_version(),

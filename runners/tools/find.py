@@ -15,7 +15,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,11 +130,16 @@ def serving(tools: Mapping[str, Tool], purposes: Iterable[str]) -> tuple[str, ..
     return tuple(name for name, tool in tools.items() if not wanted or wanted.intersection(tool.purpose))
 
 
-def find_tools(tools: Mapping[str, Tool], names: Iterable[str], host: Host) -> dict[str, ToolStatus]:
-    """Look for the named tools, several at a time; KeyError if a name is not among the tools."""
+def find_tools(
+    tools: Mapping[str, Tool], names: Iterable[str], host: Host, versions: Collection[str] | None = None
+) -> dict[str, ToolStatus]:
+    """Look for the named tools, several at a time; KeyError if a name is not among the tools.
+
+    `versions` names the tools that are started to tell theirs; None: all. Some take a second to do so.
+    """
     wanted = {name: tools[name] for name in names}
     with ThreadPoolExecutor(max_workers=8) as pool:
-        found = pool.map(lambda name: _find(name, wanted[name], host), wanted)
+        found = pool.map(lambda name: _find(name, wanted[name], host, versions is None or name in versions), wanted)
     return dict(zip(wanted, found, strict=True))
 
 
@@ -245,11 +250,11 @@ def _ways(tool: Tool, host: Host) -> Iterator[Way]:
         yield "unpack"
 
 
-def _find(name: str, tool: Tool, host: Host) -> ToolStatus:
-    return _on_system(name, tool, host) or _in_cache(name, tool, host) or _absent(name, tool, host)
+def _find(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus:  # noqa: FBT001 - whether to start it
+    return _on_system(name, tool, host, ask) or _in_cache(name, tool, host, ask) or _absent(name, tool, host)
 
 
-def _on_system(name: str, tool: Tool, host: Host) -> ToolStatus | None:
+def _on_system(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus | None:  # noqa: FBT001
     if tool.library is not None:
         file = _loaded(tool.library, host, ())
         return _found(name, tool, "system", file, Path(file).name) if file else None
@@ -259,7 +264,8 @@ def _on_system(name: str, tool: Tool, host: Host) -> ToolStatus | None:
         return _first_file(name, tool, _nimble_folder().glob(f"pkgs*/{tool.nimble}-*"))
     for command in tool.commands:
         if file := shutil.which(command, path=host.path):
-            return _found(name, tool, "system", file, version_line([file, *tool.version], host.path))
+            version = version_line([file, *tool.version], host.path) if ask else None
+            return _found(name, tool, "system", file, version)
     return None
 
 
@@ -278,7 +284,7 @@ def _nimble_folder() -> Path:
     return Path(os.environ.get("NIMBLE_DIR") or Path.home() / ".nimble")
 
 
-def _in_cache(name: str, tool: Tool, host: Host) -> ToolStatus | None:
+def _in_cache(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus | None:  # noqa: FBT001
     folder = cached_folder(name, tool, host)
     if folder is None or not folder.is_dir():
         return None
@@ -289,8 +295,8 @@ def _in_cache(name: str, tool: Tool, host: Host) -> ToolStatus | None:
     for command, text in launchers(tool, folder).items():
         file = launcher_folder(host) / command
         if command in tool.commands and file.is_file() and file.read_text(encoding="utf-8") == text:
-            version = version_line([str(file), *tool.version], path)
-            return _found(name, tool, "cache", str(file), version) if version else None
+            version = version_line([str(file), *tool.version], path) if ask else None
+            return _found(name, tool, "cache", str(file), version) if version or not ask else None
     return None
 
 
@@ -345,7 +351,7 @@ def version_line(argv: list[str], path: str) -> str | None:
 def _loaded(library: str, host: Host, folders: tuple[Path, ...]) -> str | None:
     """Return the file of a shared library that programs can load; `folders` are searched first."""
     search = {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))} if folders else {}
-    status, text = _output([sys.executable, "-c", _LOAD_LIBRARY, library], host.path, search)
+    status, text = _output([sys.executable, "-I", "-S", "-c", _LOAD_LIBRARY, library], host.path, search)
     return text.strip() if status == 0 else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from runners.units import format_duration
 from speedup.arguments import add_command, add_json
 from speedup.measure.options import add_options, options_of
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
     from runners.plan.order import Duet
     from runners.plan.planning import Plan
     from speedup.arguments import Commands
-    from speedup.terminal import ResultConsole
 
 SCHEMA = "speedup.plan/1"
+STYLES = {"": "{}", "bold": "\x1b[1m{}\x1b[0m", "dim": "\x1b[2m{}\x1b[0m"}
 
 
 def add_parser(commands: Commands) -> None:
@@ -35,7 +37,7 @@ def act(arguments: argparse.Namespace) -> int:
     """List what would be measured."""
     from runners.plan.planning import make_plan
 
-    plan = make_plan(options_of(arguments))
+    plan = make_plan(options_of(arguments), versions=False)
     if arguments.json:
         import json
 
@@ -91,13 +93,13 @@ def _duet_json(duet: Duet) -> dict[str, Any]:
     return {"cell": duet.row.id, "baseline": duet.baseline.id, "family": duet.family, "trial_s": duet_s(duet)}
 
 
-def print_plan(plan: Plan, console: ResultConsole | None = None) -> None:
-    """Print the cells by family, what is not measured and why, and the total."""
-    from speedup.terminal import ResultConsole
+def print_plan(plan: Plan) -> None:
+    """Print the cells by family, what is not measured and why, and the total; rich would take longer than that."""
+    from speedup.messages import is_terminal
 
-    console = console or ResultConsole(soft_wrap=True)
+    styled = is_terminal(sys.stdout)
     for line, style in _lines(plan):
-        console.print(line, style=style)
+        print(STYLES[style].format(line) if styled else line)
 
 
 def _lines(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from runners.plan.planning import Options, Plan, make_plan
 from runners.units import format_duration
 from speedup.measure.plan import plan_json, print_plan
-from speedup.terminal import ResultConsole
+from tests.unit.speedup.conftest import Terminal
 
 MATRIX = """\
 suite = { title = "T [bold]" }
@@ -48,8 +49,8 @@ def small_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def printed(plan: Plan) -> str:
     """Return what is printed for people."""
-    stream = io.StringIO()
-    print_plan(plan, ResultConsole(file=stream, soft_wrap=True))
+    with redirect_stdout(io.StringIO()) as stream:
+        print_plan(plan)
     return stream.getvalue()
 
 
@@ -101,3 +102,13 @@ def test_people_see_last_what_it_comes_to(plan: Plan) -> None:
     last = printed(plan).splitlines()[-1]
     began = "10 cells x 2 to 3 blocks = 30 trials on machine 'local' with wrk, preset 'quick': about "
     assert last == f"{began}{format_duration(plan.estimated_s)}, plus builds"
+
+
+def test_a_terminal_shows_families_in_bold(plan: Plan, terminal: Terminal) -> None:
+    """What is not measured is dim; a long line is left to the terminal."""
+    with redirect_stdout(terminal.keyboard):
+        print_plan(plan)
+        terminal.keyboard.flush()
+    shown = terminal.shown()
+    assert "\x1b[1mfamily local/t1/c64/persistent/wrk: 3 cells, " in shown
+    assert "\x1b[2mexcluded: b - b has [one] thread\x1b[0m\r\n" in shown
