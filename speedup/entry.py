@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from speedup.parser import build_parser
 
-        return _act(build_parser().parse_args(argv))
+        words = sys.argv[1:] if argv is None else argv
+        return _act(build_parser(words).parse_args(words))
     except KeyboardInterrupt as error:
         return _show(error, INTERRUPTED)
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import argparse
 import re
+from importlib import import_module
 
 from runners.version import VERSION
-from speedup.measure import check, plan, run, selftest, worker
-from speedup.read import report
-from speedup.tools import completion, doctor, init, schema
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import NoReturn
 
-COMMANDS = (plan, run, report, check, selftest, worker, doctor, init, schema, completion)
+COMMANDS = {  # in the order of --help: the folder of each command's module
+    "plan": "measure",
+    "run": "measure",
+    "report": "read",
+    "check": "measure",
+    "selftest": "measure",
+    "worker": "measure",
+    "doctor": "tools",
+    "init": "tools",
+    "schema": "tools",
+    "completion": "tools",
+}
 TITLE = "Is this HTTP server really faster? Measures servers on this machine and writes a report."
 EXAMPLES = """\
 examples:
@@ -64,14 +74,15 @@ def _names(parser: argparse.ArgumentParser) -> set[str]:
     return names
 
 
-def build_parser() -> Parser:
-    """Return the parser of all commands; what it parses holds the command's function as `action`."""
+def build_parser(argv: Sequence[str] = ()) -> Parser:
+    """Return the parser of the command that `argv` begins with, else of all; its function is parsed as `action`."""
+    first = next((word for word in argv if not word.startswith("-")), "")
     parser = Parser(
         prog="speedup", description=TITLE, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"http-speedup {VERSION}", help="print the version")
     parser.add_argument("--debug", action="store_true", help="print debug messages, and the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    for command in COMMANDS:
-        command.add_parser(commands)
+    for name in [first] if first in COMMANDS else COMMANDS:
+        import_module(f"speedup.{COMMANDS[name]}.{name}").add_parser(commands)
     return parser

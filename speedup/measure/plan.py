@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from runners.units import format_duration
@@ -35,6 +36,7 @@ def add_parser(commands: Commands) -> None:
 
 def act(arguments: argparse.Namespace) -> int:
     """List what would be measured."""
+    gc.disable()  # looking for garbage would take longer than it is worth: all of this ends at once
     from runners.plan.planning import make_plan
 
     plan = make_plan(options_of(arguments), versions=False)
