@@ -209,6 +209,25 @@ def test_a_tool_is_found_once_it_is_there(matrix: Path) -> None:
     assert any(cell.program.variant == "fast" for cell in make_plan(Options(matrix)).measurable)
 
 
+def test_a_plan_starts_no_tool_whose_version_decides_nothing(matrix: Path) -> None:
+    """A run records them all; a plan asks only those that may be too old, and none of other servers."""
+    for name in ("wrk", "comp", "rare-compiler"):
+        tool = matrix.parent / "bin" / name
+        tool.write_text(f'#!/bin/sh\necho {name} >> "{matrix.parent}/asked"\necho "{name} 1.0"\n', encoding="utf-8")
+        tool.chmod(0o755)
+    asked = matrix.parent / "asked"
+    options = Options(matrix, selection=Selection(only=("a",)))
+    plan = make_plan(options, versions=False)
+    assert (plan.tools["comp"].found, plan.tools["comp"].version) == (True, None)
+    assert not asked.exists()
+    at_least = 'run = ["{out}"]\nat_least = { comp = "2" }'
+    matrix.write_text(MATRIX.replace('run = ["{out}"]', at_least, 1), encoding="utf-8")
+    assert make_plan(options, versions=False).cells[0].status == "unavailable"
+    assert asked.read_text(encoding="utf-8").split() == ["comp"]
+    assert make_plan(options).tools["wrk"].version == "wrk 1.0"
+    assert "rare-compiler" not in asked.read_text(encoding="utf-8")
+
+
 def test_edited_sources_change_the_ids_of_their_cells_only(matrix: Path) -> None:
     """A run with the old sources cannot be completed with the new ones."""
     before = {cell.slug: cell.id for cell in make_plan(Options(matrix)).measurable}

@@ -468,6 +468,18 @@ def test_an_interrupted_installation_is_not_found(machine: FakeMachine) -> None:
     assert found_on(machine, WHEEL).status == "installable"
 
 
+def test_only_tools_that_are_asked_tell_their_version(machine: FakeMachine) -> None:
+    """One that is not is there all the same: the launcher is the whole of an installation."""
+    in_cache(machine, "echo zoom 2.0")
+    host = machine.host()
+    assert find_tools({"zoom": WHEEL}, ["zoom"], host)["zoom"].version == "zoom 2.0"
+    unasked = find_tools({"zoom": WHEEL}, ["zoom"], host, versions=())["zoom"]
+    assert (unasked.found, unasked.source, unasked.version) == (True, "cache", None)
+    machine.program("zoom", "echo zoom 1.0")
+    unasked = find_tools({"zoom": ZOOM}, ["zoom"], host, versions=["other"])["zoom"]
+    assert (unasked.found, unasked.source, unasked.version) == (True, "system", None)
+
+
 def test_a_launcher_quotes_what_it_starts(tmp_path: Path) -> None:
     """A folder's name never becomes shell code."""
     text = launchers(WHEEL, tmp_path / "a b;$(touch x)")["zoom"]
