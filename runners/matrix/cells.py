@@ -1,4 +1,4 @@
-"""Expands a matrix into cells: servers x variants x threads x connections x modes, less what is left out.
+"""Expands a matrix into cells: servers x variants x threads x connections x modes, minus the excluded ones.
 
 Pure: files are read elsewhere. A cell's id is its slug and a hash of everything that can change its number.
 """
@@ -25,7 +25,7 @@ FLAGS, SERVER, SOURCE = PLACEHOLDERS = ("{flags}", "{server}", "{source}")  # ot
 
 @dataclass(frozen=True)
 class RowKey:
-    """What a table's row names: a server, perhaps a variant of it, and a number of threads."""
+    """What a table's row refers to: a server or a variant of it, and a number of threads."""
 
     server: str
     variant: str | None
@@ -47,7 +47,7 @@ def variant_name(server: str, variant: str | None) -> str:
 
 @dataclass(frozen=True)
 class Program:
-    """One variant of a server: how it is built and started; command words still hold placeholders."""
+    """A server or variant: how it is built and started; its commands still contain placeholders of the trial."""
 
     server: str
     variant: str | None
@@ -73,7 +73,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Locustfile:
-    """A locustfile of a person's own, and the hash of what it says."""
+    """A user's own locustfile, and the hash of its content."""
 
     path: str
     sha256: str
@@ -81,11 +81,11 @@ class Locustfile:
 
 @dataclass(frozen=True)
 class LoadSettings:
-    """How a cell is loaded; `threads` are the generator's own, None: one for each of the client's CPUs.
+    """How a cell is loaded; `threads` are those of the load generator, None: one per CPU of the client.
 
-    `duet` holds the seconds of warm-up and of measured load where the cell takes part in a duet; None: the same.
-    `clients` are the hosts of a fleet; 0: the load comes from the server's own machine. `locustfile` holds the users
-    of Locust, relative to the matrix; None: each asks for the cell's path again and again.
+    `duet` is the length of the warm-up and of the measured load in a duet, in seconds; None: the same as alone.
+    `clients` is the number of client hosts in a fleet; 0: the load comes from the server's machine. `locustfile` is the
+    file with the users of Locust, relative to the matrix; None: each requests the cell's path in a loop.
     """
 
     kind: str
@@ -99,7 +99,7 @@ class LoadSettings:
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of the matrix on one machine."""
+    """One point of the matrix, on one machine."""
 
     program: Program
     threads: int
@@ -120,12 +120,12 @@ class Cell:
 
     @property
     def slug(self) -> str:
-        """Return the readable name that globs select: "epoll/t2/c64/persistent"."""
+        """Return the readable name that globs match: "epoll/t2/c64/persistent"."""
         return f"{self.name}/t{self.threads}/c{self.connections}/{self.mode}"
 
     @property
     def family(self) -> str:
-        """Return the comparison family: cells that differ in nothing but the variant."""
+        """Return the comparison family: cells that differ only in the variant."""
         return f"{self.machine}/t{self.threads}/c{self.connections}/{self.mode}/{self.load.kind}"
 
     @property
@@ -141,7 +141,7 @@ class Cell:
         """Return a hash of everything that can change the cell's number."""
         facts = asdict(self)
         for words in ("title", "language", "class_", "group", "unavailable", "at_least"):
-            facts["program"].pop(words)  # said about it, not part of it
+            facts["program"].pop(words)  # these describe it and do not change its number
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
@@ -152,7 +152,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell with what will become of it, and why; `lacks` names tools that are missing or too old."""
+    """A cell with its status and the reason; `lacks` names tools that are missing or too old."""
 
     cell: Cell
     status: Literal["planned", "excluded", "unavailable"]
@@ -161,7 +161,7 @@ class Planned:
 
 
 def programs(matrix: Matrix) -> Iterator[tuple[Program, tuple[int, ...] | None]]:
-    """Yield every variant of every server with the thread counts it can use (None: any)."""
+    """Yield every server and variant with the thread counts that it supports (None: any)."""
     for name, server in matrix.server.items():
         yield _program(name, server, None, Variant()), server.threads
         for variant_id, variant in server.variant.items():
@@ -195,7 +195,7 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
 
 
 def _with_flags(build: Iterable[str], flags: tuple[str, ...]) -> Iterator[str]:
-    """Yield a build command with a server's own flags before the place of its variants'."""
+    """Yield a build command with the server's flags, and after them the place for those of a variant."""
     for word in build:
         yield from (*flags, word) if word == FLAGS else (word,)
 
@@ -207,14 +207,14 @@ def _with_names(word: str, server: str, source: str | None) -> str:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which cells a person asked for: globs over slugs and groups."""
+    """Which cells were asked for: globs for cells and for groups."""
 
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     group: tuple[str, ...] = ()
 
     def within(self, groups: tuple[str, ...]) -> Selection:
-        """Return the selection limited to these groups unless it names cells or groups itself."""
+        """Return the selection, limited to these groups unless it names cells or groups itself."""
         return self if self.only or self.group else replace(self, group=groups)
 
     def admits(self, cell: Cell) -> bool:
@@ -242,10 +242,10 @@ def expand(
     clients: int = 0,
     locustfile: Locustfile | None = None,
 ) -> tuple[Planned, ...]:
-    """Return every cell of the matrix on one machine in the order of the file, excluded ones with the reason.
+    """Return every cell of the matrix on one machine in the order of the file, excluded ones with a reason.
 
-    `source_hashes` maps a program's folder to the hash of its sources, so that edited sources are another cell.
-    `clients` is how many hosts of a fleet load the server; 0 for none. `locustfile` holds their users, if not ours.
+    `source_hashes` maps a program's folder to the hash of its sources, so that edited sources make another cell.
+    `clients` and `locustfile` are those of the cells' `LoadSettings`.
     """
     machine = matrix.machine[machine_name]
     duet = (preset.duet.warmup, preset.duet.duration) if preset.duet else None

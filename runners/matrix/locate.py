@@ -17,7 +17,7 @@ Path_ = Sequence[str | int]
 
 def locate(text: str, path: Path_) -> tuple[int, int]:
     """Return line and column (from 1) of the value at `path`, or of the nearest table above it that exists."""
-    lines = [f"{line}\n" for line in text.split("\n")]  # not splitlines: TOML knows one line end
+    lines = [f"{line}\n" for line in text.split("\n")]  # not splitlines: TOML has only one line end
     for depth in range(len(path), 0, -1):
         if (statement := _statement(lines, path[:depth])) is not None:
             return _column(lines, *statement, path[:depth])
@@ -25,13 +25,13 @@ def locate(text: str, path: Path_) -> tuple[int, int]:
 
 
 def _statement(lines: list[str], path: Path_) -> tuple[int, int] | None:
-    """Return the first and last line (from 0) of the statement that brings `path` into being."""
+    """Return the first and last line (from 0) of the statement that creates `path`."""
     start = 0
     for end in range(1, len(lines) + 1):
         try:
             document = tomli.loads("".join(lines[:end]))
         except tomli.TOMLDecodeError:
-            continue  # inside a value of several lines
+            continue  # inside a multi-line value
         if _has(document, path):
             return _first_code_line(lines, start, end - 1), end - 1
         start = end
@@ -55,7 +55,7 @@ def _first_code_line(lines: list[str], start: int, end: int) -> int:
 
 
 def _column(lines: list[str], first: int, last: int, path: Path_) -> tuple[int, int]:
-    """Return where in the statement the last named part of the path stands."""
+    """Return the position of the last named part of the path within the statement."""
     if isinstance(path[-1], int):
         item = _item(lines, first, last, path[-1])
         if item is not None:

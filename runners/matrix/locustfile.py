@@ -1,4 +1,4 @@
-"""A locustfile of a person's own: read to know it again, never run by us - Locust does that, in its own process."""
+"""A user's own locustfile: hashed and checked here, but only run by Locust, in its own process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from runners.matrix.cells import Locustfile
 
 
 def read_locustfile(name: str, root: Path = Path()) -> Locustfile:
-    """Return the locustfile `name` in the folder `root` as it is now; BadInput where there is none, or no Python."""
+    """Return the locustfile `name` in the folder `root` as it is now; BadInput if it is missing or not Python."""
     path = root / name
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}; it is to hold the users of --load locust") from error
+        raise BadInput(f"{path}: {error.strerror}; it should contain the users for --load locust") from error
     try:
         tree = ast.parse(text, str(path))
     except SyntaxError as error:
@@ -24,12 +24,12 @@ def read_locustfile(name: str, root: Path = Path()) -> Locustfile:
     except ValueError as error:
         raise BadInput(f"{path}: {error}") from error
     if not any(_may_bring_users(node) for node in ast.walk(tree)):
-        raise BadInput(f"{path}: there are no users in it; each kind of them is a class, see docs.locust.io")
+        raise BadInput(f"{path}: it contains no users; each kind of user is a class, see docs.locust.io")
     return Locustfile(name, hashlib.sha256(text).hexdigest())
 
 
 def sha256_of(locustfile: Path | None) -> str | None:
-    """Return the hash of a locustfile as it is now; None where there is none."""
+    """Return the hash of a locustfile as it is now; None without one."""
     try:
         return read_locustfile(str(locustfile)).sha256 if locustfile else None
     except BadInput:
@@ -37,5 +37,5 @@ def sha256_of(locustfile: Path | None) -> str | None:
 
 
 def _may_bring_users(node: ast.AST) -> bool:
-    """Return whether this defines a class, or imports something that may be one; Locust's own are no users yet."""
+    """Return whether this defines or imports a class that may be a user; those of Locust itself are only bases."""
     return isinstance(node, ast.ClassDef) or (isinstance(node, ast.ImportFrom) and node.module != "locust")

@@ -1,7 +1,7 @@
-"""The shape of matrix.toml: what to measure, as frozen pydantic models.
+"""The structure of matrix.toml: what to measure, as frozen pydantic models.
 
-This is the only place where pydantic meets the rest: `runners.matrix.reading` turns a file into a `Matrix`, and
-`runners.matrix.cells` turns a `Matrix` into cells. The JSON Schema that editors use is generated from these models.
+`runners.matrix.reading` turns a file into a `Matrix`, and `runners.matrix.cells` turns a `Matrix` into cells. The JSON
+Schema that editors use is generated from these models.
 """
 
 from __future__ import annotations
@@ -46,32 +46,32 @@ ServerClass = Literal["realistic", "stripped", "historic"]
 Purpose = Literal["server", "load", "tests"]
 
 FRACTIONS = (0.5, 0.7, 0.9)
-NOT_STARTABLE = 'give "run" (the start command), or "unavailable" (why there is none)'
+NOT_STARTABLE = 'set "run" (the start command) or "unavailable" (why there is none)'
 
 
 class Section(BaseModel):
-    """A table of matrix.toml: unknown keys are errors, values never change."""
+    """A table of matrix.toml; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Suite(Section):
-    """What the whole file is about."""
+    """What the whole file measures."""
 
     title: str = Field(description="The report's title.")
-    introduction: str = Field("", description="The report's opening paragraph; plain text.")
-    preset: Name = Field("quick", description="The preset used unless --preset names another.")
+    introduction: str = Field("", description="The report's opening paragraph, as plain text.")
+    preset: Name = Field("quick", description="The preset to use without --preset.")
     modes: tuple[Mode, ...] = Field(MODES, min_length=1, description="Connection modes to measure.")
     groups: tuple[Name, ...] = Field(
-        (), description="Groups of servers measured unless --only, --group or --duet asks for others; default: all."
+        (), description="Groups of servers to measure without --only, --group and --duet; default: all."
     )
     body: str = Field("Hello World", description="The exact body that every server must answer.")
-    path: str = Field("/", pattern="^/", description="The path that is requested.")
+    path: str = Field("/", pattern="^/", description="The path to request.")
     locustfile: str | None = Field(
         None,
         pattern=r"^[^,]+\.py$",
-        description="Users of your own for --load locust, relative to this file; default: each asks for `path` again"
-        " and again.",
+        description="File with your own users for --load locust, relative to this file; by default each user requests"
+        " `path` in a loop.",
     )
     published: Words = Field((), description="Run folders with published numbers, relative to this file.")
 
@@ -79,36 +79,37 @@ class Suite(Section):
 class Blocks(Section):
     """How many times every cell of a family is measured."""
 
-    min: Count = Field(6, description="Blocks that are always measured; under 6 there is no interval.")
-    max: Count = Field(6, description="Blocks after which measuring stops in any case.")
+    min: Count = Field(6, description="Blocks that are always measured; fewer than 6 give no interval.")
+    max: Count = Field(6, description="Blocks after which measuring always stops.")
     precision: Share | None = Field(
-        None, description="Stop between min and max once every ratio's interval is this narrow (half-width)."
+        None, description="Stop between min and max once no ratio's interval has a larger half-width."
     )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.max < self.min:
-            raise ValueError(f"max ({self.max}) is below min ({self.min})")
+            raise ValueError(f"'max' ({self.max}) is below 'min' ({self.min})")
         return self
 
 
 class DuetPreset(Section):
-    """How long and how often duets are measured: short and often, since each start settles at a cost of its own."""
+    """How long and how often duets are measured. Short and often is best: the cost differs from start to start."""
 
-    warmup: Duration = Field(description="Load before the measured window of a duet; not counted.")
+    warmup: Duration = Field(description="Uncounted load before a duet's measured window.")
     duration: DuetDuration = Field(description="Length of a duet's measured window, at least 200ms.")
-    blocks: Blocks = Field(default_factory=Blocks, description="Repetitions.")
+    blocks: Blocks = Field(default_factory=Blocks, description="How often to repeat it.")
 
 
 class Preset(Section):
-    """How long to measure: a name for a trade between time and precision."""
+    """How long to measure: a trade-off between time and precision."""
 
-    warmup: Duration = Field(description="Load before the measured window; not counted.")
-    duration: WholeSeconds = Field(description="Length of the measured window, in whole seconds as wrk counts.")
-    blocks: Blocks = Field(default_factory=Blocks, description="Repetitions.")
-    duet: DuetPreset | None = Field(None, description="Lengths and repetitions of duets; default: as above.")
+    warmup: Duration = Field(description="Uncounted load before the measured window.")
+    duration: WholeSeconds = Field(description="Length of the measured window, in whole seconds, as wrk takes it.")
+    blocks: Blocks = Field(default_factory=Blocks, description="How often to repeat it.")
+    duet: DuetPreset | None = Field(None, description="How long and how often to measure duets, if not the same.")
     twin: bool = Field(
-        default=True, description="Measure each family's baseline twice under two names: what differs then is noise."
+        default=True,
+        description="Measure each family's baseline a second time, as its own A/A twin: how much they differ is noise.",
     )
 
     @property
@@ -118,40 +119,42 @@ class Preset(Section):
 
 
 class Match(Section):
-    """Which machine a profile is for; globs, all given ones must match."""
+    """Which machine a profile is for. All globs that are given must match."""
 
-    cpu: str | None = Field(None, description="Glob over the processor's model name.")
-    hostname: str | None = Field(None, description="Glob over the host's name.")
+    cpu: str | None = Field(None, description="Glob for the processor's model name.")
+    hostname: str | None = Field(None, description="Glob for the hostname.")
 
 
 class GeneratorSettings(Section):
-    """How the load generator is run on a machine, whichever it is."""
+    """Settings of the load generator on a machine, whichever generator is used."""
 
     threads: Count | None = Field(
         None,
         description="Threads of wrk or h2load; every connection count must be a multiple of it. A fleet uses at most as"
-        " many on each client, Locust always one process. Default: one for each CPU of the client.",
+        " many on each client, Locust always one process. Default: one per CPU of the client.",
     )
     duration: WholeSeconds | None = Field(None, description="Length of the measured window, instead of the preset's.")
 
 
 class CpuLayout(Section):
-    """Which CPUs the server and the load generator may use; default: apart wherever the machine has the cores."""
+    """Which CPUs the server and the load generator may use."""
 
     server: CpuList = Field(description='CPU list such as "0-3,8".')
     client: CpuList = Field(description='CPU list such as "4-7".')
 
 
 class Machine(Section):
-    """A named profile of hardware with the thread and connection counts that suit it."""
+    """A profile of some hardware, with thread and connection counts that suit it."""
 
-    title: str | None = Field(None, description="How the report names the machine.")
-    match: Match | None = Field(None, description="Chosen when this matches; the profile without it is the fallback.")
+    title: str | None = Field(None, description="The machine's name in the report.")
+    match: Match | None = Field(None, description="Which machines the profile is for; one without it is the fallback.")
     threads: Counts = Field(description="Server thread counts to measure.")
     connections: Counts = Field(description="Concurrent client connections to measure.")
     load: GeneratorSettings = Field(default_factory=GeneratorSettings)
-    ceiling: Count | None = Field(None, description="Requests per second that the generator reaches here at most.")
-    cpus: CpuLayout | None = Field(None, description="Fixed CPU sets; default: computed per thread count.")
+    ceiling: Count | None = Field(None, description="Most requests per second that the load generator can send here.")
+    cpus: CpuLayout | None = Field(
+        None, description="Fixed CPU sets; by default separate ones, if there are enough cores."
+    )
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
@@ -167,51 +170,53 @@ class Machine(Section):
 
 
 class Variant(Section):
-    """One way to build or start a server, over what the server says."""
+    """Another way to build or start a server. What it does not set is the server's."""
 
-    title: str | None = Field(None, description="How the report names the variant.")
+    title: str | None = Field(None, description="The variant's name in the report.")
     like: str | None = Field(
-        None, description='Another variant, such as "epoll.accept": keys that are not set here are inherited from it.'
+        None, description='Another variant, such as "epoll.accept"; keys that are not set here are inherited from it.'
     )
-    flags: Words = Field((), description="Replaces {flags} in the build command, after the server's own flags.")
-    env: dict[str, str] = Field(default_factory=dict, description="Environment added to build and run.")
-    needs: Words = Field((), description="Tools needed besides the server's own.")
-    threads: Counts | None = Field(None, description="Thread counts this variant can use, if not the server's.")
-    group: Name | None = Field(None, description="The variant's own group, if not the server's.")
-    unavailable: str | None = Field(None, description="Why this variant cannot be measured; its row shows it.")
+    flags: Words = Field((), description="Replaces {flags} in the build command, after the flags of the server.")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment variables, added to the server's.")
+    needs: Words = Field((), description="Tools that it needs, besides the server's.")
+    threads: Counts | None = Field(None, description="Thread counts that it supports, if not the server's.")
+    group: Name | None = Field(None, description="Its group, if not the server's.")
+    unavailable: str | None = Field(None, description="Why it cannot be measured; shown in its rows.")
 
 
 class Server(Section):
-    """A program under test: how to build it and how to start it.
+    """A program under test: how to build and start it.
 
-    Commands are argument lists, never shell strings. Placeholders: {dir} the server's folder, {out} the built
-    program, {work} the build's scratch folder, {config} the rendered config file, {host}, {port}, {threads},
-    {flags} (a word that becomes as many words as there are flags), {server} its name, {source} its `source`.
+    Commands are lists of arguments and never reach a shell. Placeholders: {dir} the server's folder, {out} the built
+    program, {work} a scratch folder, {config} the rendered config file, {host}, {port}, {threads}, {flags} (an argument
+    that is replaced by all flags), {server} the server's name, {source} its `source`.
     """
 
-    title: str | None = Field(None, description="How the report names the server.")
+    title: str | None = Field(None, description="The server's name in the report.")
     like: str | None = Field(
         None,
-        description="Another server: keys that are not set here are inherited from it, except title, variant and"
+        description="Another server; keys that are not set here are inherited from it, except title, variant and"
         " unavailable.",
     )
     language: str | None = Field(None, description="Programming language.")
     class_: ServerClass = Field("realistic", alias="class", description="What the server claims to be.")
-    group: Name = Field("document", description="Servers of a group are selected together with --group.")
-    needs: Words = Field((), description="Tools (see [tool]) without which its rows are unavailable.")
+    group: Name = Field("document", description="Servers of a group are selected together, with --group.")
+    needs: Words = Field((), description="Tools that it needs (see [tool]); without them its rows are unavailable.")
     at_least: dict[str, Version] = Field(
-        default_factory=dict, description='The oldest versions of these tools that will do: { go = "1.26" }.'
+        default_factory=dict, description='Oldest versions of these tools that it supports: { go = "1.26" }.'
     )
-    dir: str | None = Field(None, description="Folder of the sources, relative to this file; default servers/NAME.")
-    source: str | None = Field(None, description="Replaces {source} in commands: the file with the program.")
+    dir: str | None = Field(None, description="Folder of its sources, relative to this file; default: servers/NAME.")
+    source: str | None = Field(None, description="File with the program; replaces {source} in commands.")
     flags: Words = Field((), description="Replaces {flags} in the build command, before those of a variant.")
-    build: Words = Field((), description="Build command, run in {dir}; empty: nothing to build.")
-    run: Words = Field((), description="Start command.")
-    config: str | None = Field(None, description="A template in {dir}, rendered for each trial to {config}.")
-    env: dict[str, str] = Field(default_factory=dict, description="Environment added to build and run.")
-    threads: Counts | None = Field(None, description="Thread counts the server can use; default: the machine's.")
-    variant: dict[Name, Variant] = Field(default_factory=dict, description="Other ways to build or start it.")
-    unavailable: str | None = Field(None, description="Why this server cannot be measured; its rows show it.")
+    build: Words = Field((), description="Build command, run in {dir}; without it there is nothing to build.")
+    run: Words = Field((), description="Start command, run in {dir}.")
+    config: str | None = Field(
+        None, description="Template of a config file, in {dir}; rendered to {config} for each trial."
+    )
+    env: dict[str, str] = Field(default_factory=dict, description="Environment variables for build and run.")
+    threads: Counts | None = Field(None, description="Thread counts that it supports; default: all of the machine's.")
+    variant: dict[Name, Variant] = Field(default_factory=dict, description="Other ways to build or start it, by name.")
+    unavailable: str | None = Field(None, description="Why it cannot be measured; shown in its rows.")
 
     @model_validator(mode="after")
     def _startable(self) -> Self:
@@ -235,51 +240,51 @@ def _with_inheritance(servers: dict[str, Server]) -> dict[str, Server]:
 
 
 class Client(Section):
-    """A machine that OpenSSH reaches and that loads the servers, with `--load fleet`; it has http-speedup and wrk."""
+    """A client host that OpenSSH can reach, for `--load fleet`. It needs http-speedup and wrk."""
 
-    ssh: SshHost = Field(description='Where: "host", "user@host" or a name from ~/.ssh/config.')
+    ssh: SshHost = Field(description='Its address: "host", "user@host" or a name from ~/.ssh/config.')
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = Field(
-        None, description="Its name in the report; default: the host's."
+        None, description="Its name in the report; default: the host in `ssh`."
     )
-    speedup: Words = Field(("speedup",), min_length=1, description="How http-speedup is started there.")
-    options: Words = Field((), description='Options of ssh, such as ["-p", "2222"].')
+    speedup: Words = Field(("speedup",), min_length=1, description="Command that starts http-speedup there.")
+    options: Words = Field((), description='Options for ssh, such as ["-p", "2222"].')
     locustfile: str | None = Field(
-        None, description="Where its copy of the suite's locustfile is; default: the same path, from its home folder."
+        None, description="Path of its copy of the suite's locustfile; default: the same path, in its home folder."
     )
 
 
 class Rule(Section):
-    """Leaves out cells of the product whose slug matches a glob."""
+    """Leaves out the cells that match a glob."""
 
-    cells: str | Words = Field(description='Globs over slugs such as "epoll*/t2/*/non-persistent".')
-    reason: str = Field("", description="Why; shown where the cell would stand.")
+    cells: str | Words = Field(description='Globs for cells, such as "epoll*/t2/*/non-persistent".')
+    reason: str = Field("", description="Why; shown in place of the cell's number.")
 
 
 class Addition(Section):
-    """Adds cells that the product lacks, whatever the exclude rules say."""
+    """Adds cells, whatever the machine's thread counts and the exclude rules."""
 
-    variants: str | Words = Field(description='Globs over variants such as "epoll" or "asynchttp.*".')
+    variants: str | Words = Field(description='Globs for variants, such as "epoll" or "asynchttp.*".')
     threads: Counts
-    connections: Counts | None = Field(None, description="Default: those of the machine.")
+    connections: Counts | None = Field(None, description="Default: the machine's.")
     modes: tuple[Mode, ...] = Field(MODES, min_length=1)
 
 
 class TableRow(Section):
-    """One row of a table; in short form the string "server.variant@threads"."""
+    """A row of a table; without title and note, text such as "server.variant@threads" will do."""
 
     row: str = Field(description='"server", "server.variant" or "server.variant@threads".')
-    title: str | None = Field(None, description="The row's name; default: the variant's title.")
+    title: str | None = Field(None, description="The row's name; default: the title of its server or variant.")
     note: str = Field("", description="Words behind the number, in brackets.")
 
 
 class Heading(Section):
-    """A line between rows that names what follows."""
+    """A line between rows that names the rows below it."""
 
     heading: str
 
 
 def _entry_kind(value: object) -> str:
-    """Return which kind of row an entry is meant to be, so that its mistakes are told once."""
+    """Return which kind of row an entry is meant to be, so that an error in it is reported once."""
     if isinstance(value, Heading) or (isinstance(value, dict) and "heading" in value):
         return "Heading"
     return "TableRow" if isinstance(value, TableRow | dict) else "str"
@@ -292,70 +297,75 @@ RowEntry = Annotated[
 
 
 class Table(Section):
-    """A table of the report, in the order of the file."""
+    """A table of the report. Tables appear in the order of the file."""
 
     title: str
-    id: Name | None = Field(None, description="Anchor in the report; default: made from the title.")
+    id: Name | None = Field(None, description="Anchor in the report; default: derived from the title.")
     group: Name | None = Field(
-        None, description="Its rows are measured with this group, and it is left out where the group is."
+        None, description="Its rows are measured with this group; it is shown only if the group is measured."
     )
-    section: str | None = Field(None, description="Heading above this table, where it differs from the title.")
-    text: str = Field("", description="Paragraphs above the table; plain text, blank lines separate.")
+    section: str | None = Field(None, description="Heading above the table, if it differs from the title.")
+    text: str = Field("", description="Paragraphs above the table, as plain text with blank lines between them.")
     mode: TableMode = Field(
-        description='How connections are used; "latency" also offers rates over persistent ones and times the answers.'
+        description='Connection mode. "latency": persistent, and also measures latency at offered rates.'
     )
     design: Design = Field(
-        "solo", description='"duet" also measures every row at the same moment as the baseline, to compare CPU cost.'
+        "solo", description='"duet": also measure each row at the same moment as the baseline, to compare CPU cost.'
     )
     fractions: tuple[Fraction, ...] = Field(
-        (), description='Rates to offer, of a row\'s capacity; only with mode "latency". Default: 50%, 70%, 90%.'
+        (),
+        description='Rates to offer, as shares of a row\'s capacity; only with mode "latency". Default: 50%, 70%, 90%.',
     )
     slo: Slo | None = Field(
-        None, description='Find the highest rate that meets this objective; only with mode "latency".'
+        None, description='Search for the highest rate that meets this objective; only with mode "latency".'
     )
-    tolerance: Fraction = Field(0.02, description="How close to each other the search's last two rates come.")
-    published: str | None = Field(None, description="Machine of the published run whose numbers stand beside.")
-    rows: tuple[RowEntry, ...] = Field(min_length=1, description="Rows and headings, in order.")
+    tolerance: Fraction = Field(0.02, description="How close the last two rates of that search must be.")
+    published: str | None = Field(
+        None, description="Machine of the published run whose numbers are shown beside the measured ones."
+    )
+    rows: tuple[RowEntry, ...] = Field(min_length=1, description="Rows and headings, from top to bottom.")
 
     @property
     def connection_mode(self) -> Mode:
-        """Return how the rows' connections are used; rates are offered over persistent ones."""
+        """Return the connection mode of the rows; rates are offered over persistent connections."""
         return "persistent" if self.mode == "latency" else self.mode
 
     @property
     def offered(self) -> tuple[float, ...]:
-        """Return the shares of a row's capacity to offer; none unless the table is about latency."""
+        """Return the shares of a row's capacity to offer; none unless the mode is latency."""
         return (self.fractions or FRACTIONS) if self.mode == "latency" else ()
 
     @model_validator(mode="after")
     def _about_latency(self) -> Self:
         if self.mode != "latency" and (self.slo or self.fractions):
-            raise ValueError('"slo" and "fractions" need mode = "latency"')
+            raise ValueError('"slo" and "fractions" require mode = "latency"')
         if self.mode == "latency" and self.design != "solo":
-            raise ValueError('mode = "latency" measures each row alone; duets need a table of their own')
+            raise ValueError('mode = "latency" measures each row alone; use a separate table for duets')
         return self
 
 
 class Wheel(Section):
-    """Python wheels that bring a tool into the user's cache, for people who may not install packages."""
+    """Python wheels that contain a tool, unpacked into the user's cache if packages may not be installed."""
 
-    requirements: Name = Field(description="File requirements/NAME.txt: the wheels, each with its hashes.")
+    requirements: Name = Field(
+        description="NAME of the file requirements/NAME.txt, which lists the wheels with their hashes."
+    )
     commands: dict[str, Words] = Field(
         min_length=1,
-        description="Commands that they bring and what each starts; {env} is the folder they are unpacked in.",
+        description="The commands that they contain and what each runs; {env} is the folder they are unpacked to.",
     )
 
 
 class Tool(Section):
-    """A program that servers or load generators need: how to find it and what brings it."""
+    """A program that servers or load generators need: how to find and install it."""
 
     title: str | None = None
-    purpose: tuple[Purpose, ...] = Field(("server",), min_length=1, description="Who needs it.")
-    commands: Words = Field((), description="Program names that will do, best first.")
-    version: Words = Field(("--version",), description="Arguments that make it print its version.")
-    library: str | None = Field(None, description="A shared library to look for instead of a program.")
-    header: str | None = Field(None, description="A C or C++ header to look for instead of a program.")
-    nimble: str | None = Field(None, description="A package of nimble's to look for instead of a program.")
+    purpose: tuple[Purpose, ...] = Field(("server",), min_length=1, description="What needs it.")
+    commands: Words = Field((), description="Names of the program, in order of preference.")
+    version: Words = Field(("--version",), description="Arguments that print its version.")
+    library: str | None = Field(None, description="Shared library to look for instead of a program.")
+    header: str | None = Field(None, description="C or C++ header to look for instead of a program.")
+    nimble: str | None = Field(None, description="nimble package to look for instead of a program.")
     debian: Words = Field((), description='Debian packages that install it; "a | b": the first that exists.')
     relocatable: bool = Field(default=False, description="Its Debian packages also work unpacked in the user's cache.")
     services: Words = Field(
@@ -363,14 +373,14 @@ class Tool(Section):
         description="Services that its Debian packages would start. They never run: relocatable packages are unpacked"
         " instead of installed, and the services of other packages are disabled.",
     )
-    brew: str | None = Field(None, description="Homebrew formula that brings it.")
-    wheel: Wheel | None = Field(None, description="Python wheels that bring it into the user's cache.")
-    hint: str = Field("", description="What to do where nothing above helps.")
+    brew: str | None = Field(None, description="Homebrew formula that installs it.")
+    wheel: Wheel | None = Field(None, description="Python wheels that contain it.")
+    hint: str = Field("", description="What to do if none of the above can install it.")
 
     @model_validator(mode="after")
     def _findable(self) -> Self:
         if sum(map(bool, (self.commands, self.library, self.header, self.nimble))) != 1:
-            raise ValueError('give one of "commands" (programs), "library", "header" or "nimble" to look for')
+            raise ValueError('give exactly one of "commands", "library", "header" and "nimble" to look for')
         return self
 
 
@@ -462,7 +472,7 @@ class Matrix(Section):
     machine: dict[Name, Machine] = Field(min_length=1)
     tool: dict[Name, Tool] = Field(default_factory=dict)
     server: Annotated[dict[Name, Server], AfterValidator(_with_inheritance)] = Field(min_length=1)
-    client: tuple[Client, ...] = Field((), description="Machines that load the servers with --load fleet.")
+    client: tuple[Client, ...] = Field((), description="Hosts that generate load with --load fleet.")
     exclude: tuple[Rule, ...] = ()
     include: tuple[Addition, ...] = ()
     table: tuple[Table, ...] = ()

@@ -1,8 +1,8 @@
 """Objectives such as "p99 < 2ms", and the search for the highest rate that meets one. Pure.
 
-The search asks whether a rate meets the objective, and is told. It doubles from a start until it is told no or the
-ceiling is reached, bisects until the neighbours differ by less than asked, and then asks once more, independently,
-about the rate it found: that answer is the one to report. It asks a bounded number of times whatever it is told.
+The search asks whether a rate meets the objective. It doubles the rate until one fails or the ceiling is reached,
+bisects until neighbours are within the tolerance, and then asks once more, independently, about the rate that it found:
+that answer is the one to report. The number of questions is bounded, whatever the answers.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from runners.stats.histogram import SAMPLES_ABOVE
 from runners.units import parse_duration_s
 
 PERCENTILES = (50, 75, 90, 95, 99, 99.9, 99.99)
-HALVINGS = 6  # below the start, before no rate is said to do
+HALVINGS = 6  # below the start, before giving up
 CONFIRMATIONS = 3
-STEP_DOWN = 0.95  # from a rate that was not confirmed
+STEP_DOWN = 0.95  # after a rate that was not confirmed
 
 _OBJECTIVE = re.compile(r"\s*p(?P<percent>\d+(?:\.\d+)?)\s*(?P<sign><=?)\s*(?P<limit>.+?)\s*")
 
 
 @dataclass(frozen=True)
 class Objective:
-    """At least `percent` % of the answers take at most `most_us` microseconds; `text` is how people wrote it."""
+    """At least `percent` % of the answers take at most `most_us` microseconds; `text` is how it was written."""
 
     text: str
     percent: float
@@ -45,10 +45,10 @@ class Objective:
 
 
 def parse_objective(text: object) -> Objective:
-    """Return the objective in "p99 < 2ms"; ValueError says what is wrong with it."""
+    """Parse an objective such as "p99 < 2ms"; ValueError says what is wrong with it."""
     match = _OBJECTIVE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"'{text}' is not an objective; write a percentile and its limit, like 'p99 < 2ms'")
+        raise ValueError(f"'{text}' is not an objective; write a percentile and its limit, such as 'p99 < 2ms'")
     percent = float(match["percent"])
     if percent not in PERCENTILES:
         known = ", ".join(f"p{known:g}" for known in PERCENTILES)
@@ -62,14 +62,14 @@ def parse_objective(text: object) -> Objective:
 
 @dataclass(frozen=True)
 class Ask:
-    """A rate that the search wants to know about; `number` counts the questions of a purpose."""
+    """A rate that the search asks about; `number` counts the questions with the same purpose."""
 
     purpose: Literal["search", "confirm"]
     rate_per_s: float
     number: int
 
 
-Bracket = tuple[float | None, float | None]  # the highest rate that did, the lowest that did not
+Bracket = tuple[float | None, float | None]  # the highest rate that met it, the lowest that did not
 
 
 def highest_rate(start: float, ceiling: float, tolerance: float) -> Generator[Ask, bool, float | None]:
@@ -87,7 +87,7 @@ def highest_rate(start: float, ceiling: float, tolerance: float) -> Generator[As
 
 
 def _numbered(search: Generator[float, bool, float | None]) -> Generator[Ask, bool, float | None]:
-    """Turn the search's rates into numbered questions."""
+    """Turn the rates of a search into numbered questions."""
     number = 0
     try:
         rate = next(search)
@@ -111,7 +111,7 @@ def _search(start: float, ceiling: float, tolerance: float) -> Generator[float, 
 
 
 def _bracket(rate: float, ceiling: float) -> Generator[float, bool, Bracket]:
-    """Double, or halve where even the start fails."""
+    """Double the rate until it fails, or halve it if even the start fails."""
     if not (yield rate):
         for _ in range(HALVINGS):
             if (yield rate / 2):
@@ -127,7 +127,7 @@ def _bracket(rate: float, ceiling: float) -> Generator[float, bool, Bracket]:
 
 
 def most_questions(start: float, ceiling: float, tolerance: float) -> int:
-    """Return how often `highest_rate` asks at most."""
+    """Return how many questions `highest_rate` asks at most."""
     doublings = max(0, math.ceil(math.log2(ceiling / start))) if start < ceiling else 0
     bisections = math.ceil(math.log2(math.log(2) / math.log1p(tolerance))) if tolerance < 1 else 0
     return 1 + max(doublings, HALVINGS) + max(0, bisections) + CONFIRMATIONS

@@ -1,4 +1,4 @@
-"""Mistakes in matrix.toml, and how they are reported: each with file:line:column, the line itself and a suggestion."""
+"""Errors in matrix.toml, and how they are reported: each with file:line:column, the line and a suggestion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Path_ = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: the path of the value in the document, what is wrong, and what may have been meant."""
+    """One error: the path of the value in the document, what is wrong, and what may have been meant."""
 
     path: Path_
     message: str
@@ -21,24 +21,24 @@ class Problem:
 
 
 def unknown(path: Path_, kind: str, name: str, known: Mapping[str, object]) -> Problem:
-    """Return the mistake of a name that nothing has."""
+    """Return the error that a name is not known."""
     return Problem(path, f"unknown {kind} '{name}'", closest(name, known) or f"known: {', '.join(known)}")
 
 
 def closest(name: str, known: Mapping[str, object] | Sequence[str]) -> str | None:
-    """Return "did you mean 'x'?" where something known resembles `name`."""
+    """Return "did you mean 'x'?" if a known name resembles `name`."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else None
 
 
 def report(problems: Sequence[Problem], text: str, name: str) -> str:
-    """Return all problems as text, in the order of the file, each once."""
+    """Return all errors as text, in the order of the file, each once."""
     placed = sorted(
         {(locate(text, problem.path), problem.message, problem.suggestion) for problem in problems},
         key=lambda item: (item[0], item[1]),
     )
     blocks = [show(name, text, line, column, _sentence(message, hint)) for (line, column), message, hint in placed]
-    count = f"{len(blocks)} mistakes" if len(blocks) > 1 else "1 mistake"
+    count = f"{len(blocks)} errors" if len(blocks) > 1 else "1 error"
     return "\n\n".join([*blocks, f"{count} in {name}; nothing was run"])
 
 

@@ -1,4 +1,4 @@
-"""Quantities as matrix.toml writes them, parsed by pydantic and described for editors: durations, shares, names."""
+"""Durations, shares, names and other values of matrix.toml, parsed by pydantic and described for editors."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Duration = Annotated[
 
 def _whole_seconds(seconds: float) -> float:
     if seconds < 1 or seconds != int(seconds):
-        raise ValueError("'duration' must be whole seconds, at least 1s: wrk counts in seconds")
+        raise ValueError("'duration' must be whole seconds, at least 1s: wrk takes no fractions")
     return seconds
 
 
 def _measurable(seconds: float) -> float:
     if seconds < LEAST_DUET_S:
-        raise ValueError("'duration' of a duet must be at least 200ms: wrk looks at its clock every 100 ms")
+        raise ValueError("the 'duration' of a duet must be at least 200ms: wrk checks its clock every 100 ms")
     return seconds
 
 
@@ -48,7 +48,7 @@ Size = Annotated[
 
 def _fraction(share: float) -> float:
     if not 0 < share <= 1:
-        raise ValueError("a fraction of the capacity is above 0% and at most 100%")
+        raise ValueError("a fraction of the capacity must be above 0% and at most 100%")
     return share
 
 
@@ -78,7 +78,7 @@ def _ascending(cpus: str) -> str:
     for part in cpus.split(","):
         first, _, last = part.partition("-")
         if last and int(last) < int(first):
-            raise ValueError(f"'{part}' ends before it begins")
+            raise ValueError(f"'{part}' ends before it starts")
     return cpus
 
 
@@ -87,7 +87,7 @@ CpuList = Annotated[str, Field(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$"), AfterVali
 
 def _no_option(value: object) -> object:
     if isinstance(value, str) and value.startswith("-"):
-        raise ValueError("'ssh' is a host, like user@host; what begins with '-' belongs into 'options'")
+        raise ValueError("'ssh' must be a host, such as user@host; options belong in 'options'")
     return value
 
 

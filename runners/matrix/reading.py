@@ -1,4 +1,4 @@
-"""Reads matrix.toml: every mistake at once, each with file:line:column, the line itself and a suggestion."""
+"""Reads matrix.toml and reports every error in it, each with file:line:column, the line and a suggestion."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from runners.errors import BadInput
 from runners.matrix.model import Heading, Matrix, TableRow
 from runners.matrix.problems import Path_, Problem, closest, report, show
+from runners.matrix.quantities import NAME
 from runners.matrix.references import cross_check
 
 SENTENCES = {
@@ -24,14 +25,15 @@ SENTENCES = {
     "tuple_type": "'{key}' must be a list",
     "model_type": "'{key}' must be a table",
     "dict_type": "'{key}' must be a table",
-    "string_pattern_mismatch": "'{key}' may not be written like this",
+    "string_pattern_mismatch": "'{key}' must match {pattern}",
 }
 
+NOT_A_NAME = "'{key}' is not a valid name; use a-z, 0-9, - and _"
 RENAMED = {"wrk": "load"}  # keys of older versions
 
 
 def read_matrix(file: Path, defaults: Path | None = None) -> tuple[Matrix, str]:
-    """Return the matrix of a file and its text; BadInput lists every mistake."""
+    """Return the matrix in a file, and its text; BadInput lists every error."""
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -42,7 +44,7 @@ def read_matrix(file: Path, defaults: Path | None = None) -> tuple[Matrix, str]:
 
 
 def parse_matrix(text: str, name: str = "matrix.toml", defaults: Path | None = None) -> Matrix:
-    """Return the matrix in `text`; `name` is how errors call the file, `defaults` a file of tool data."""
+    """Return the matrix in `text`; `name` stands for the file in errors, `defaults` is a file with tools."""
     document = _parse(text, name)
     if defaults is not None:
         tools = tomli.loads(defaults.read_text(encoding="utf-8"))["tool"]
@@ -65,20 +67,21 @@ def _parse(text: str, name: str) -> dict[str, Any]:
 
 
 def _problems(items: Sequence[Any]) -> list[Problem]:
-    """Return pydantic's errors as ours; a list is not called empty because of its wrong items."""
+    """Return pydantic's errors as ours, but no list is called empty because its items are wrong."""
     parents = {item["loc"][:length] for item in items for length in range(len(item["loc"]))}
     return [_problem(item) for item in items if item["type"] != "too_short" or item["loc"] not in parents]
 
 
 def _problem(item: Any) -> Problem:
-    """Turn one of pydantic's errors into a sentence of ours."""
+    """Return one of pydantic's errors as ours, in plain words."""
     path = tuple(part for part in item["loc"] if part not in _INNER)
     key = _name(path)
     if item["type"] == "literal_error":
         expected = item["ctx"]["expected"]
         return Problem(path, f"'{item['input']}' is not one of {expected}")
     facts = {**item.get("ctx", {}), "key": key, "message": item["msg"].removeprefix("Value error, ")}
-    message = SENTENCES.get(item["type"], "{message}").format(**facts)
+    sentence = NOT_A_NAME if facts.get("pattern") == NAME else SENTENCES.get(item["type"], "{message}")
+    message = sentence.format(**facts)
     suggestion = _key_meant(key, _siblings(item["loc"][:-1])) if item["type"] == "extra_forbidden" else None
     return Problem(path, message, suggestion)
 
@@ -89,13 +92,19 @@ def _key_meant(key: str, known: Sequence[str]) -> str | None:
 
 
 def _name(path: Path_) -> str:
-    """Return how a sentence calls the value: its key, or the key of its list and which item it is."""
+    """Return the name of the value in an error: its key, or the key of its list and the number of the item."""
     if path and isinstance(path[-1], int):
         return f"{_name(path[:-1])}, item {path[-1] + 1}"
     return str(path[-1]) if path else "matrix"
 
 
-_INNER = {"str", "TableRow", "Heading", "tuple[str, ...]", "[key]"}  # parts of pydantic's paths that no document has
+_INNER = {
+    "str",
+    "TableRow",
+    "Heading",
+    "tuple[str, ...]",
+    "[key]",
+}  # parts of pydantic's paths, not of the document's
 
 
 ENTRIES = {model.__name__: model for model in (TableRow, Heading)}
@@ -127,7 +136,7 @@ def _child(model: Any, part: str | int) -> Any:
 
 
 def _plain(annotation: Any) -> Any:
-    """Return an optional type's real part."""
+    """Return the type without None."""
     members = [member for member in getattr(annotation, "__args__", ()) if member is not type(None)]
     if len(members) == 1 and type(None) in annotation.__args__:
         return members[0]

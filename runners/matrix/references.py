@@ -1,4 +1,4 @@
-"""Whether what a matrix names exists: tools, servers, variants, groups, presets, and what commands leave open."""
+"""Checks that what a matrix refers to exists: tools, servers, variants, groups, presets, placeholders."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from runners.matrix.inheritance import Heir, cycles, lineage
 from runners.matrix.model import NOT_STARTABLE, Heading, Matrix, Server, TableRow, variants_of
 from runners.matrix.problems import Path_, Problem, closest, unknown
 
-NO_FLAGS = f"these flags go nowhere: the build command has no word {FLAGS}"
+NO_FLAGS = f"these flags are unused: the build command has no {FLAGS}"
 
 
 def cross_check(matrix: Matrix) -> Iterator[Problem]:
-    """Yield references to things the matrix does not define."""
+    """Yield references to what the matrix does not define."""
     if matrix.suite.preset not in matrix.preset:
         yield unknown(("suite", "preset"), "preset", matrix.suite.preset, matrix.preset)
     groups = dict.fromkeys(program.group for program, _ in programs(matrix))
@@ -33,7 +33,7 @@ def cross_check(matrix: Matrix) -> Iterator[Problem]:
 
 
 def _wrong_ancestors(kind: str, heirs: Mapping[str, Heir]) -> Iterator[Problem]:
-    """Yield each `like` that names nothing, or that leads back to where it stands."""
+    """Yield each `like` that is unknown, or that leads back to itself."""
     for name, heir in heirs.items():
         if heir.like is not None and heir.like not in heirs:
             yield Problem(_like_path(name), f"unknown {kind} '{heir.like}'", _ancestor_meant(name, heir.like, heirs))
@@ -48,7 +48,7 @@ def _like_path(name: str) -> Path_:
 
 
 def _ancestor_meant(name: str, like: str, heirs: Mapping[str, Heir]) -> str:
-    """Return a suggestion; the parts of "server.variant" may each have been meant as, or instead of, the whole."""
+    """Return a suggestion; "variant" may have been written for "server.variant", or that for "server"."""
     beside = f"{name.partition('.')[0]}.{like}"
     for known in (beside, like.partition(".")[0]):
         if known in heirs:
@@ -57,7 +57,7 @@ def _ancestor_meant(name: str, like: str, heirs: Mapping[str, Heir]) -> str:
 
 
 def _inherits(heir: Heir, heirs: Mapping[str, Heir], *keys: str) -> bool:
-    """Return whether all these keys are another's, where their mistakes are reported."""
+    """Return whether all these keys are inherited, so that errors in them are reported elsewhere."""
     ancestor = heirs.get(heir.like or "")
     return ancestor is not None and all(getattr(heir, key) is getattr(ancestor, key) for key in keys)
 
@@ -81,9 +81,9 @@ def _server_problems(name: str, server: Server, matrix: Matrix) -> Iterator[Prob
 
 
 def _empty_places(path: Path_, server: Server) -> Iterator[Problem]:
-    """Yield what a server's commands name and nobody gives, and what is given and nobody names."""
+    """Yield placeholders without a value, and values without a placeholder."""
     if server.source is None and any(SOURCE in word for word in (*server.build, *server.run)):
-        yield Problem(path, f"its commands hold {SOURCE}, but 'source' is not given")
+        yield Problem(path, f"its commands contain {SOURCE}, but 'source' is not set")
     if server.flags and FLAGS not in server.build:
         yield Problem((*path, "flags"), NO_FLAGS)
 
@@ -97,7 +97,7 @@ def _missing_tools(path: Path_, needs: Sequence[str], matrix: Matrix) -> Iterato
 def _needless_versions(name: str, server: Server) -> Iterator[Problem]:
     for tool in server.at_least:
         if tool not in server.needs:
-            yield Problem(("server", name, "at_least", tool), f"'{tool}' is not among the server's needs")
+            yield Problem(("server", name, "at_least", tool), f"the server does not need '{tool}'")
 
 
 def _row_problems(path: Path_, entry: str | TableRow, matrix: Matrix) -> Iterator[Problem]:

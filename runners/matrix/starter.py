@@ -1,4 +1,4 @@
-"""Writes the first matrix.toml for somebody's own server: `speedup init`."""
+"""Writes a first matrix.toml for your own server: `speedup init`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TEMPLATE = Path(__file__).with_name("starter.toml")
 MATRIX = "matrix.toml"
 RULER = "floor"
 TO_FILL_IN = """\
-unavailable = "its start command is not filled in yet: see [server.@name@] in matrix.toml" # remove this line
-run = ["./server", "--host={host}", "--port={port}"] # and say here how it is started"""
+unavailable = "its start command is missing: see [server.@name@] in matrix.toml" # remove this line
+run = ["./server", "--host={host}", "--port={port}"] # and put its start command here"""
 
 
 @dataclass(frozen=True)
 class Starter:
-    """What a person said of the server; `run` is the start command as they would type it, None if not said."""
+    """What is known of the server; `run` is the start command as it would be typed, None if not given."""
 
     name: str
     run: str | None
@@ -32,7 +32,7 @@ class Starter:
 
 
 def write_starter(folder: Path, starter: Starter) -> tuple[Path, ...]:
-    """Write matrix.toml and the ruler's sources into a folder; BadInput where something stands there already."""
+    """Write matrix.toml and the ruler's sources into a folder; BadInput if one of them exists already."""
     made = (folder / MATRIX, folder / "servers" / RULER)
     for path in made:
         if path.exists():
@@ -45,9 +45,9 @@ def write_starter(folder: Path, starter: Starter) -> tuple[Path, ...]:
 
 
 def starter_matrix(starter: Starter, ruler: str) -> str:
-    """Return the text of a matrix.toml for one server and a ruler; BadInput where the command cannot be used."""
+    """Return the text of a matrix.toml for one server and a ruler; BadInput if the command cannot be used."""
     if re.fullmatch(NAME, starter.name) is None:
-        raise BadInput(f"'{starter.name}' is no name; use a-z, 0-9, - and _, as in --name my-server")
+        raise BadInput(f"'{starter.name}' is not a valid name; use a-z, 0-9, - and _, as in --name my-server")
     filled = {
         "command": TO_FILL_IN if starter.run is None else f"run = {_words(starter.run)}",
         "title": _text(starter.name),
@@ -64,7 +64,7 @@ def starter_matrix(starter: Starter, ruler: str) -> str:
 
 
 def ruler_table() -> str:
-    """Return the ruler's table as the project's own matrix has it."""
+    """Return the ruler's table from the project's own matrix."""
     text = (resources.root() / MATRIX).read_text(encoding="utf-8")
     table = re.search(rf"^\[server\.{RULER}\].*?(?=^\[|^# ---)", text, re.MULTILINE | re.DOTALL)
     if table is None:
@@ -73,7 +73,7 @@ def ruler_table() -> str:
 
 
 def default_name(folder: Path) -> str:
-    """Return a server's name made from a folder's; "server" where nothing of it can be used."""
+    """Return a name for the server, derived from a folder's; "server" if nothing of it can be used."""
     return re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_") or "server"
 
 
@@ -85,15 +85,15 @@ def _words(command: str) -> str:
         raise BadInput(f"--run {command!r}: {error}") from error
     if not any("{port}" in word for word in words):
         raise BadInput(
-            f"--run {command!r} has no {{port}}: each trial has a port of its own."
-            " Write --run './server --port={port}'."
-            " For a port that is read from the environment leave --run out, and set env and run in matrix.toml"
+            f"--run {command!r} has no {{port}}, but each trial uses its own port."
+            " Write, for example, --run './server --port={port}'."
+            " If the server reads the port from the environment, omit --run, and set env and run in matrix.toml"
         )
     return _list(words)
 
 
 def _text(text: str) -> str:
-    """Return a TOML string: JSON's, but that TOML also wants DEL escaped, and no halves of characters."""
+    """Return a TOML string: as in JSON, but DEL must be escaped too, and surrogates stay as they are."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

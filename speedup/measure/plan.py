@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from runners.matrix.cells import Cell, Planned
-    from runners.matrix.model import Blocks
+    from runners.matrix.cells import Cell, Planned, Program
+    from runners.matrix.model import Blocks, Matrix
     from runners.plan.order import Duet
     from runners.plan.planning import Plan
     from speedup.arguments import Commands
@@ -62,9 +62,23 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "trials": plan.trial_count,
         "estimated_s": round(plan.estimated_s, 1),
         "latency_s": round(plan.latency_s, 1),
+        "programs": _programs_json(plan),
         "cells": [_cell_json(planned) for planned in plan.cells],
         "duets": [_duet_json(duet) for duet in plan.duets],
     }
+
+
+def _programs_json(plan: Plan) -> dict[str, Any]:
+    """Return how each listed program is built and started, what it inherits included."""
+    listed = {planned.cell.program.name: planned.cell.program for planned in plan.cells}
+    return {name: _program_json(program, plan.matrix) for name, program in listed.items()}
+
+
+def _program_json(program: Program, matrix: Matrix) -> dict[str, Any]:
+    server = matrix.server[program.server]
+    like = server.variant[program.variant].like if program.variant else server.like
+    words = {key: getattr(program, key) for key in ("needs", "dir", "build", "run", "flags", "env")}
+    return {"like": like, **words}
 
 
 def _cell_json(planned: Planned) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections import Counter
+
 import pytest
 
 from runners.matrix.cells import Planned, RowKey, Selection, expand, parse_row
@@ -101,3 +104,10 @@ def test_a_server_names_what_its_compiler_takes_for_granted(command: str, tools:
     servers = {name: {*server.needs} for name, server in MATRIX.server.items() if server.build[:1] == (command,)}
     assert servers
     assert {name: tools - needs for name, needs in servers.items() if tools - needs} == {}
+
+
+def test_no_build_command_is_written_twice() -> None:
+    """A server that is built like another one says so, and nothing more."""
+    servers = tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))["server"].values()
+    written = Counter((tuple(server["build"]), server.get("dir")) for server in servers if "build" in server)
+    assert [command for command, count in written.items() if count > 1] == []

@@ -165,9 +165,9 @@ def test_a_mistake_that_is_inherited_is_reported_where_it_is_written() -> None:
         '[server.a.variant.v]\nneeds = ["nimn"]\n[server.b]\nlike = "a"\n[server.b.variant.w]\nlike = "a.v"\n'
     )
     assert [line.partition(" - ")[0].removeprefix("m.toml:") for line in mistakes(text)] == [
-        "12:9: its commands hold {source}, but 'source' is not given",
+        "12:9: its commands contain {source}, but 'source' is not set",
         "13:10: unknown tool 'nimm'",
-        "16:1: these flags go nowhere: the build command has no word {flags}",
+        "16:1: these flags are unused: the build command has no {flags}",
         "18:10: unknown tool 'nimn'",
     ]
 
@@ -175,10 +175,10 @@ def test_a_mistake_that_is_inherited_is_reported_where_it_is_written() -> None:
 def test_a_start_command_may_be_inherited_but_must_be_somewhere() -> None:
     """A server that cannot be measured has none to give."""
     (said,) = mistakes('[server.lost]\nunavailable = "lost"\n[server.heir]\nlike = "lost"\n')
-    assert said.startswith('m.toml:14:9: give "run" (the start command)')
+    assert said.startswith('m.toml:14:9: set "run" (the start command)')
     assert said.endswith("'lost' has no start command to inherit")
 
 
 def test_flags_that_go_nowhere_are_refused() -> None:
     """A variant would be measured as if it were its server."""
-    assert mistakes('flags = ["-x"]') == ["m.toml:12:1: these flags go nowhere: the build command has no word {flags}"]
+    assert mistakes('flags = ["-x"]') == ["m.toml:12:1: these flags are unused: the build command has no {flags}"]

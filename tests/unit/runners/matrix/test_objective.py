@@ -30,7 +30,7 @@ def test_an_objective_is_read_as_people_write_it(text: str, percent: float, most
     [
         ("p98 < 2ms", "unknown percentile 'p98'; known: p50, p75, p90, p95, p99, p99.9, p99.99"),
         ("p99 < 2", "write a number with its unit (us, ms, s, m, h), like '10s'"),
-        ("p99 > 2ms", "'p99 > 2ms' is not an objective; write a percentile and its limit, like 'p99 < 2ms'"),
+        ("p99 > 2ms", "'p99 > 2ms' is not an objective; write a percentile and its limit, such as 'p99 < 2ms'"),
         ("p99 < 1us", "no answer takes less than '1us'; latencies are whole microseconds"),
         ("mean < 2ms", "is not an objective"),
     ],
@@ -46,9 +46,9 @@ def test_a_wrong_objective_is_refused_where_it_stands(text: str, why: str) -> No
 @pytest.mark.parametrize(
     ("more", "mode", "why"),
     [
-        ('slo = "p99 < 2ms"', "persistent", '"slo" and "fractions" need mode = "latency"'),
-        ('fractions = ["50%"]', "persistent", '"slo" and "fractions" need mode = "latency"'),
-        ('fractions = ["50%", "120%"]', "latency", "a fraction of the capacity is above 0% and at most 100%"),
+        ('slo = "p99 < 2ms"', "persistent", '"slo" and "fractions" require mode = "latency"'),
+        ('fractions = ["50%"]', "persistent", '"slo" and "fractions" require mode = "latency"'),
+        ('fractions = ["50%", "120%"]', "latency", "a fraction of the capacity must be above 0% and at most 100%"),
         ("fractions = [0.5]", "latency", "write a number with its unit (%), like '1%'"),
         ('design = "duet"', "latency", 'mode = "latency" measures each row alone'),
         ("slo = 3", "latency", "is not an objective"),

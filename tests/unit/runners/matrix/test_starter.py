@@ -44,7 +44,7 @@ def test_any_body_comes_through(body: str, title: str) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (Starter("My Server", COMMAND, "x", "/"), "'My Server' is no name"),
+        (Starter("My Server", COMMAND, "x", "/"), "'My Server' is not a valid name"),
         (Starter("mine", "./hello", "x", "/"), "has no {port}"),
         (Starter("mine", "./hello 'oops", "x", "/"), "No closing quotation"),
     ],

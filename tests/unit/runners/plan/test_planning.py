@@ -181,10 +181,10 @@ def test_the_matrix_s_own_users_load_with_locust_and_with_nothing_else(matrix: P
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "users.py: No such file or directory; it is to hold the users of --load locust"),
+        (None, "users.py: No such file or directory; it should contain the users for --load locust"),
         ("import locust\nclass Me(\n", "users.py:2:9: '(' was never closed"),
         (b"a = 1\x00\n", "users.py"),
-        ("from locust import HttpUser\n", "users.py: there are no users in it; each kind of them is a class"),
+        ("from locust import HttpUser\n", "users.py: it contains no users; each kind of user is a class"),
     ],
     ids=["missing", "no Python", "zero byte", "no users"],
 )
@@ -198,7 +198,7 @@ def test_users_that_cannot_be_read_end_before_anything_runs(matrix: Path, text: 
 @pytest.mark.parametrize("name", ["users.txt", "a,b.py"])
 def test_a_locustfile_is_named_as_locust_can_find_it(matrix: Path, name: str) -> None:
     """It takes what ends with .py, and reads a comma as the end of a name."""
-    with pytest.raises(BadInput, match="'locustfile' may not be written like this"):
+    with pytest.raises(BadInput, match="'locustfile' must match"):
         make_plan(Options(with_users(matrix, USERS, name), load="locust"))
 
 

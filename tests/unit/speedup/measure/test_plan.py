@@ -23,10 +23,12 @@ exclude = [{ cells = "b/t2/*", reason = "b has [one] thread" }]
 [server.a]
 class = "stripped"
 run = ["a"]
+env = { A = "1" }
 variant.fast = {}
 
 [server.b]
-run = ["b"]
+like = "a"
+run = ["b", "{server}"]
 
 [server.old]
 unavailable = "its source is lost"
@@ -71,6 +73,14 @@ def test_a_cell_in_json_says_all_about_it(plan: Plan) -> None:
     assert (cell["server"], cell["variant"], cell["title"], cell["class"]) == ("a", "fast", "a fast", "stripped")
     assert (cell["threads"], cell["connections"], cell["mode"]) == (2, 64, "non-persistent")
     assert (cell["status"], cell["reason"], cell["group"]) == ("planned", None, "document")
+
+
+def test_the_json_shows_what_a_program_inherits(plan: Plan) -> None:
+    """Its own commands and the inherited ones alike, and where they come from."""
+    programs = plan_json(plan)["programs"]
+    assert list(programs) == ["a", "a.fast", "b", "old"]
+    assert [program["like"] for program in programs.values()] == [None, None, "a", None]
+    assert (programs["b"]["run"], programs["b"]["env"]) == (("b", "b"), {"A": "1"})
 
 
 def test_what_is_not_measured_has_its_reason_in_json(plan: Plan) -> None:

@@ -88,7 +88,7 @@ def test_the_matrix_says_where_such_a_host_stands() -> None:
     with pytest.raises(BadInput) as refused:
         parse_matrix(text, "m.toml", TOOL_DATA)
     assert "m.toml:12:" in str(refused.value)
-    assert "'ssh' is a host, like user@host; what begins with '-' belongs into 'options'" in str(refused.value)
+    assert "'ssh' must be a host, such as user@host; options belong in 'options'" in str(refused.value)
     assert "-oProxyCommand=id" in str(refused.value)
 
 
