@@ -305,7 +305,7 @@ def test_a_selection_of_nothing_says_what_there_is(matrix: Path, selection: Sele
     [
         (Options(preset="quik"), "no preset 'quik' - did you mean 'quick'?"),
         (Options(preset="zzz"), "no preset 'zzz' - there are: quick, long"),
-        (Options(machine="xeon"), "no machine profile 'xeon' in the matrix; there are: other, local"),
+        (Options(machine="xeon"), "no machine profile 'xeon' in the matrix; it has: other, local"),
         (Options(load="work"), "no load 'work' - "),
     ],
     ids=["preset", "unknown preset", "machine", "load"],
