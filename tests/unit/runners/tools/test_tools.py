@@ -174,7 +174,7 @@ def test_a_library_that_is_nowhere_is_missing(machine: FakeMachine) -> None:
     """What cannot be brought either is missing, with a sentence that says what was sought."""
     status = found_on(machine, Tool(library="libzoom.so.7"))
     assert (status.status, status.brings) == ("missing", None)
-    assert status.reason == "libzoom.so.7 is not a library here"
+    assert status.reason == "the library libzoom.so.7 was not found"
 
 
 def test_a_missing_tool_says_what_brings_it(machine: FakeMachine) -> None:
@@ -483,7 +483,7 @@ def test_a_cached_library_is_named_in_the_environment(machine: FakeMachine) -> N
 def test_a_header_is_found_where_compilers_look(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     """CPATH counts before the system's folders; the reason of its absence names the header."""
     header = Tool(header="zoom/lens.hpp")
-    assert found_on(machine, header).reason == "zoom/lens.hpp is in no folder of headers"
+    assert found_on(machine, header).reason == "the header zoom/lens.hpp was not found"
     file = machine.folder / "include/zoom/lens.hpp"
     file.parent.mkdir(parents=True)
     file.touch()
