@@ -391,7 +391,7 @@ def test_lists_that_do_not_come_are_told_as_a_network_out_of_reach(machine: Fake
     """apt-get update succeeds even when it reached nobody."""
     machine.program("apt-get", "exit 0")
     machine.program("dpkg-deb", FAKE_UNPACK)
-    assert "is the network in reach?" in (installed_on(machine, UNPACKED).reason or "")
+    assert "is the network reachable?" in (installed_on(machine, UNPACKED).reason or "")
 
 
 def tiny_wheel(machine: FakeMachine, *, digest: str | None = None) -> None:
@@ -529,7 +529,7 @@ def test_a_step_over_its_deadline_is_ended(machine: FakeMachine) -> None:
 def test_a_step_that_cannot_start_is_a_sentence(machine: FakeMachine) -> None:
     """A missing installer reads like any other failure."""
     steps = Steps(path=machine.host().path, log=machine.folder / "log")
-    with pytest.raises(StepFailed, match="nonsense does not start: No such file or directory"):
+    with pytest.raises(StepFailed, match="nonsense cannot be started: No such file or directory"):
         steps.run("nonsense", ["nonsense"])
 
 
@@ -538,7 +538,7 @@ def test_an_explanation_is_the_last_error_and_whether_the_network_failed() -> No
     output = "E: first\nERROR: No match for x\nnotice: upgrade pip\n"
     assert explanation(output) == ": ERROR: No match for x"
     broken = "WARNING: after connection broken by 'Temporary failure in name resolution'\n" + output
-    assert explanation(broken) == ": ERROR: No match for x; the network seems out of reach"
+    assert explanation(broken) == ": ERROR: No match for x; the network seems to be unreachable"
     assert explanation("") == ""
 
 
