@@ -141,7 +141,7 @@ def test_where_nobody_listens_every_gate_says_so() -> None:
         port = server.port
     demands = tuple(demand for demand in gates.ALL if demand.id in {"count", "crowd"})
     found = gates.examine(Target("127.0.0.1", port), "realistic", demands)
-    assert all("does not take a connection" in gate.saw for gate in found)
+    assert all("does not accept a connection" in gate.saw for gate in found)
 
 
 def test_what_this_machine_lacks_is_not_the_servers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
