@@ -237,7 +237,8 @@ def _evidence() -> Evidence:
 def gate_table(_name: str, _kept: Words) -> Rows:
     """Return the honesty gates: gate, what it demands, of which servers."""
     needs = {
-        "always": "all", "realistic": "`realistic`", "kept": "all that keep connections", "never": "none: only told",
+        "always": "all", "realistic": "`realistic`", "kept": "all that keep connections",
+        "never": "none: only reported",
     }  # fmt: skip
     rows = [(f"`{gate.id}`", " ".join(gate.text.split()), needs[gate.needed]) for gate in gates.ALL]
     return [("gate", "what it demands", "required of"), *rows]

@@ -1,4 +1,4 @@
-"""Asks a server that runs already, at an address, whether it is honest."""
+"""Runs the honesty gates against a server that is already running at some address."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ EXAMPLE = "http://127.0.0.1:8080/"
 
 
 def examine_url(url: str, class_: str, body: str, *, remote: bool) -> Honesty:
-    """Return what the gates say of the server at a URL; BadInput where that cannot be asked, or is not on this machine.
+    """Return the gates' results for the server at a URL; raise BadInput if it cannot be tested.
 
-    `remote` permits a server elsewhere.
+    A server on another machine is rejected too, unless `remote` is true.
     """
     parts, port = _address(url)
     host = parts.hostname or ""
@@ -34,15 +34,15 @@ def examine_url(url: str, class_: str, body: str, *, remote: bool) -> Honesty:
 
 
 def _address(url: str) -> tuple[SplitResult, int]:
-    """Return the parts of a URL and its port; BadInput for what is none."""
+    """Return the parts of a URL and its port; raise BadInput if it is not an HTTP address."""
     try:
         parts = urlsplit(url)
         port = 80 if parts.port is None else parts.port
     except ValueError as error:
-        raise BadInput(f"{url}: {error}; write an address such as {EXAMPLE}") from error
+        raise BadInput(f"{url}: {error}; use an address such as {EXAMPLE}") from error
     plain = url.isascii() and url.isprintable() and " " not in url
     if parts.scheme != "http" or not parts.hostname or not port or not plain:
-        raise BadInput(f"{url} is not an address that can be asked; write one such as {EXAMPLE}")
+        raise BadInput(f"{url} is not an address that can be tested; use one such as {EXAMPLE}")
     return parts, port
 
 
@@ -50,5 +50,5 @@ def _is_loopback(url: str, host: str) -> bool:
     try:
         addresses = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError) as error:
-        raise BadInput(f"{url}: no address of '{host}' is known ({error})") from error
+        raise BadInput(f"{url}: cannot resolve '{host}' ({error})") from error
     return all(ipaddress.ip_address(address).is_loopback for address in addresses)

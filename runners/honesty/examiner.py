@@ -1,4 +1,4 @@
-"""Starts each server once, before anything is timed, and lets the honesty gates ask it from outside."""
+"""Starts each server once, before anything is timed, and runs the honesty gates against it from outside."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from runners.system.machine import Layout
 from runners.system.processes import describe_exit, start, stop, wait
 
 AT_ONCE = 4  # most of a gate is waiting
-FIRST_PORT = 400  # behind those that trials take
+FIRST_PORT = 400  # beyond those that trials take
 PORTS_APART = 8
 PATIENCE_S = 240.0  # more than all gates may take together
 GATES = Path(gates.__file__).parent
@@ -39,9 +39,9 @@ Said = Callable[[Honesty], object]
 
 @dataclass(frozen=True)
 class Examiner:
-    """What examining servers takes: where they are, where their output goes, and where what passed is remembered.
+    """What it takes to examine servers: where they are, where their output goes, and where passes are cached.
 
-    `cache` None: nothing is remembered.
+    Without a `cache`, every server is examined again.
     """
 
     programs: Programs
@@ -51,7 +51,7 @@ class Examiner:
     cache: Path | None
 
     def examine(self, cells: Iterable[Cell], said: Said) -> tuple[Honesty, ...]:
-        """Examine each variant among the cells, several at a time; `said` hears of each as it is known."""
+        """Examine each variant among the cells, several at a time, and pass each result to `said` at once."""
         chosen_cells = chosen(cells)
         found = {cell: honesty for cell in chosen_cells if (honesty := self._remembered(cell))}
         for honesty in found.values():
@@ -65,7 +65,7 @@ class Examiner:
         return tuple(found[cell] for cell in chosen_cells)
 
     def _asked(self, cells: Iterable[tuple[int, Cell]]) -> list[tuple[Cell, Honesty]]:
-        """Start some servers, let all of them be asked at the same time, and end them."""
+        """Start some servers, run the gates against all of them at the same time, and stop them."""
         with ExitStack() as begun:
             examinations = []
             for number, cell in cells:
@@ -95,14 +95,14 @@ class Examiner:
             return None
 
     def _remember(self, cell: Cell, honesty: Honesty) -> None:
-        """Write down that a server passes; what is broken or could not be told is asked again."""
+        """Cache the result of a server that passes; one that fails, or is unknown, is examined again next time."""
         file = self._file(cell)
         if file and all(gate.outcome == "pass" for gate in honesty.gates if gate.required):
             file.parent.mkdir(parents=True, exist_ok=True)
             replace_file(file, to_json(honesty))
 
     def _digest(self, cell: Cell) -> str:
-        """Return the hash of all that an answer of the gates depends on."""
+        """Return a hash of everything that the gates' results depend on."""
         facts = asdict(replace(cell, connections=0)) | {
             "tools": {name: self.tool_versions.get(name) for name in cell.program.needs},
             "gates": source_hash(GATES),
@@ -111,7 +111,7 @@ class Examiner:
 
 
 class Examination:
-    """One server, started for its examination, and the process that asks it."""
+    """One server, started to be examined, and the process that runs the gates against it."""
 
     def __init__(self, cell: Cell, port: int, logs: Logs) -> None:
         self.cell, self.port, self.logs = cell, port, logs
@@ -120,14 +120,14 @@ class Examination:
         self.why_not = ""
 
     def start(self, layout: Layout, programs: Programs) -> None:
-        """Start the server."""
+        """Start the server; `why_not` says why that failed."""
         try:
             self.server = ServerProcess(self.cell, layout, programs, self.logs, self.port)
         except TrialFailed as failure:
             self.why_not = str(failure)
 
     def ask(self) -> None:
-        """Wait until the server listens, and start asking."""
+        """Wait until the server listens, and start the gates."""
         if self.server is None:
             return
         process, cell = self.server.process, self.cell
@@ -140,7 +140,7 @@ class Examination:
             self.asker = start(argv, output=output, cwd=resources.code())
 
     def honesty(self) -> Honesty:
-        """Wait for what the gates say, and return it."""
+        """Wait for the gates' results and return them."""
         return Honesty(self.cell.program.name, self.cell.threads, self.cell.program.class_, self._gates())
 
     def _gates(self) -> tuple[Gate, ...]:
@@ -151,16 +151,16 @@ class Examination:
         return found if code is None else (*found, _died(code))
 
     def _read(self) -> tuple[Gate, ...]:
-        """Return what the asking process printed; where that is nothing, the server is not to blame."""
+        """Return the results that the gates' process printed; if there are none, the server is not to blame."""
         file = self.logs.file("gates")
         try:
             return _GATES.validate_json(file.read_bytes())
         except ValidationError:
-            saw = f"the process that asks ended without an answer: {tail_of(file)}"
-            return (Gate("gates", "All gates can be asked.", required=True, outcome="unknown", saw=saw),)
+            saw = f"the process that runs the gates ended without a result: {tail_of(file)}"
+            return (Gate("gates", "All gates can be run.", required=True, outcome="unknown", saw=saw),)
 
     def stop(self) -> None:
-        """End both processes."""
+        """Stop both processes."""
         if self.asker is not None:
             stop(self.asker)
         if self.server is not None:
@@ -168,7 +168,7 @@ class Examination:
 
 
 def chosen(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """Return one cell for each variant: over kept connections where it is measured so, with its most threads."""
+    """Return one cell for each variant: one with persistent connections if there is one, with the most threads."""
     best: dict[str, Cell] = {}
     for cell in cells:
         now = best.get(cell.program.name)
@@ -183,5 +183,5 @@ def _rank(cell: Cell) -> tuple[bool, int]:
 
 def _died(code: int) -> Gate:
     return Gate(
-        "alive", "It outlives all gates.", required=True, outcome="fail", saw=f"it ended: {describe_exit(code)}"
+        "alive", "It survives all gates.", required=True, outcome="fail", saw=f"it ended: {describe_exit(code)}"
     )

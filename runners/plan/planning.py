@@ -119,7 +119,7 @@ class Plan:
             return "Latency at offered rates is not measured, because a fleet offers no rates."
         if tool.found:
             return None
-        return f"Latency at offered rates is not measured, because {tool.title} is missing: {tool.remedy}"
+        return f"Latency at offered rates is not measured, because {tool.title} is missing. {tool.remedy}"
 
     @property
     def closed_budget_s(self) -> float | None:
@@ -237,7 +237,7 @@ def install_missing(options: Options) -> None:
             break
     for status in statuses.values():
         if not status.found:
-            log.warning(f"{status.title}: {status.reason}; {status.remedy}")
+            log.warning(f"{status.title}: {status.reason}. {status.remedy}")
 
 
 def tools_of(matrix_file: Path | None) -> Mapping[str, Tool]:
@@ -346,7 +346,7 @@ def with_tools(planned: Planned, tools: Mapping[str, ToolStatus], *loads: str) -
 def _why_unfit(tool: ToolStatus, oldest: str | None) -> str | None:
     """Return why a tool will not do: it is missing, or older than `oldest`. None where it will."""
     if not tool.found:
-        return f"{tool.title} is missing, {tool.remedy}"
+        return f"{tool.title} is missing. {tool.remedy}"
     if oldest is None or not is_older(tool.version, oldest):
         return None
     said = f"{tool.title} {short_version(tool.version)} is too old, at least {oldest} is needed"

@@ -81,7 +81,7 @@ def make_bench(folder: Path) -> CaseRunner:
     layout = share_cpus(available_cores(), 1)
     lacks: dict[Need, str] = {}
     if not tools["wrk"].found:
-        lacks["wrk"] = f"wrk is missing; {tools['wrk'].remedy}"
+        lacks["wrk"] = f"wrk is missing. {tools['wrk'].remedy}"
     if kind == "host":
         lacks["namespace"] = "network namespaces are not allowed here"
     if layout.shared:

@@ -1,1 +1,1 @@
-"""A server under test: built, started, asked and stopped."""
+"""A server under test: built, started, probed and stopped."""

@@ -1,4 +1,4 @@
-"""Reads answers byte by byte, and refuses those of which a client could not tell for certain where they end."""
+"""Parses answers byte by byte, and rejects those whose end a client could not determine for certain."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(;.*)?")
 
 
 class Broken(Exception):
-    """The server does not do what a gate demands; the text says what it does instead."""
+    """The server does not do what a gate demands; the message says what it does instead."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer as it came over the wire, `size_bytes` in all.
+    """One answer as received, `size_bytes` long in all.
 
-    Header names are in lower case, repeated headers are joined by commas.
+    Header names are in lower case; repeated headers are joined with commas.
     """
 
     version: str
@@ -35,13 +35,13 @@ class Answer:
 
     @property
     def closes(self) -> bool:
-        """Return whether it announces the end of the connection."""
+        """Return whether it announces that the connection will close."""
         said = self.headers.get("connection", "").lower()
         return "close" in said or (self.version == "1.0" and "keep-alive" not in said)
 
 
 def parse_answer(received: bytes, *, bodiless: bool = False) -> tuple[Answer, bytes] | None:
-    """Return the first whole answer and the bytes behind it; None until it is whole. Broken where it is no HTTP."""
+    """Return the first answer and the bytes after it, None until it is complete; raise Broken if it is not HTTP."""
     head, blank, rest = received.partition(b"\r\n\r\n")
     if not blank:
         _check_beginning(received)
@@ -63,19 +63,19 @@ def shown(data: bytes) -> str:
 
 
 def _check_beginning(received: bytes) -> None:
-    """Raise Broken where no head of an answer begins like this."""
+    """Raise Broken if this cannot be the beginning of an answer's head."""
     if b"\n\n" in received:
-        raise Broken("the lines of its head end with LF alone, not with CRLF")
+        raise Broken("the lines of its head end with LF alone instead of CRLF")
     if len(received) > MAX_HEAD_BYTES:
         raise Broken(f"the head of its answer does not end within {MAX_HEAD_BYTES} bytes")
     if not b"HTTP/1.".startswith(received[:7]):
-        raise Broken(f"what it sends does not begin like an answer: {shown(received)}")
+        raise Broken(f"what it sends does not look like an HTTP/1 answer: {shown(received)}")
 
 
 def _status(line: bytes) -> tuple[str, int]:
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
-        raise Broken(f"its status line is {shown(line)}")
+        raise Broken(f"its status line is malformed: {shown(line)}")
     return match[1].decode(), int(match[2])
 
 
@@ -90,21 +90,21 @@ def _headers(lines: Iterable[bytes]) -> dict[str, str]:
 def _header(line: bytes) -> tuple[str, str]:
     name, colon, value = line.partition(b":")
     if not colon or not _NAME.fullmatch(name) or any(byte in value for byte in b"\r\n\0"):
-        raise Broken(f"a header line is {shown(line)}")
+        raise Broken(f"a header line is malformed: {shown(line)}")
     return name.decode().lower(), value.strip(b" \t").decode("latin-1")
 
 
 def _body(headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes] | None:
-    """Return the body and what follows it; None until it is whole."""
+    """Return the body and what follows it; None until it is complete."""
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
     if length is not None and coding is not None:
         raise Broken("an answer has both a Content-Length and a Transfer-Encoding")
     if coding is not None and coding.lower() == "chunked":
         return _chunked(rest)
     if length is None:
-        raise Broken("an answer has neither a Content-Length nor chunks, so nobody can tell where it ends")
+        raise Broken("an answer has neither a Content-Length nor chunks, so a client cannot tell where it ends")
     if not _LENGTH.fullmatch(length):
-        raise Broken(f"its Content-Length is {length!r}")
+        raise Broken(f"its Content-Length is not a valid number: {length!r}")
     size = int(length)
     return (rest[:size], rest[size:]) if len(rest) >= size else None
 
@@ -114,7 +114,7 @@ def _chunked(rest: bytes) -> tuple[bytes, bytes] | None:
     while (line := _chunk_line(rest, at)) is not None:
         size, at = line
         if size == 0:
-            end = rest.find(b"\r\n\r\n", at - 2)  # behind the trailers, if there are any
+            end = rest.find(b"\r\n\r\n", at - 2)  # after the trailers, if there are any
             return (bytes(body), rest[end + 4 :]) if end >= 0 else None
         if len(rest) < at + size + 2:
             return None
@@ -126,11 +126,11 @@ def _chunked(rest: bytes) -> tuple[bytes, bytes] | None:
 
 
 def _chunk_line(rest: bytes, at: int) -> tuple[int, int] | None:
-    """Return the size of the chunk that begins here, and where its data begin; None until the line is whole."""
+    """Return the size of the chunk that starts at `at`, and where its data starts; None until the line is complete."""
     end = rest.find(b"\r\n", at)
     if end < 0 and len(rest) - at <= MAX_CHUNK_LINE_BYTES:
         return None
     match = _CHUNK_LINE.fullmatch(rest, at, end) if end >= 0 else None
     if match is None:
-        raise Broken(f"the size of a chunk is {shown(rest[at : end if end >= 0 else None])}")
+        raise Broken(f"the size of a chunk is malformed: {shown(rest[at : end if end >= 0 else None])}")
     return int(match[1], 16), end + 2

@@ -1,4 +1,4 @@
-"""Builds servers, in parallel, each kept in the user's cache under the hash of all that went into it."""
+"""Builds servers in parallel, and caches each for the user under a hash of everything that went into it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runners.server.commands import Words, fill, fill_text
 from runners.system.processes import describe_exit, end_leftovers, marked, stop
 
 BUILD_TIMEOUT_S = 600.0
-KILL = ((signal.SIGKILL, 5.0),)  # a compiler has nothing to tidy up
+KILL = ((signal.SIGKILL, 5.0),)  # a compiler has nothing to clean up
 TAIL_LINES = 15
 PROGRAM = "program"
 NOT_SOURCES = {"__pycache__", "nimcache", "node_modules", "results"}
@@ -30,7 +30,7 @@ Done = Callable[[BuildInfo], None]
 
 @dataclass(frozen=True)
 class BuildContext:
-    """Where sources, built programs and logs lie, and the environment that finds the compilers."""
+    """Where sources, built programs and logs are, the environment for the build, and the versions of the tools."""
 
     root: Path
     cache: Path
@@ -40,9 +40,9 @@ class BuildContext:
 
 
 def source_hash(folder: Path) -> str:
-    """Return the hash of every file in a server's folder by name and content.
+    """Return a hash over the names and contents of the source files in a server's folder.
 
-    The folder may be a whole project: hidden files, caches, packages and the results of runs are no sources.
+    The folder may be a whole project: hidden files, caches, packages and the results of runs are not sources.
     """
     digest = hashlib.sha256()
     for file in sorted(_sources(folder)):
@@ -58,7 +58,7 @@ def _sources(folder: Path) -> Iterator[Path]:
 
 
 def program_path(program: Program, context: BuildContext) -> Path:
-    """Return where the built program lies, or will lie."""
+    """Return where the built program is, or will be."""
     ingredients = {
         "sources": source_hash(context.root / program.dir),
         "build": program.build,
@@ -71,7 +71,7 @@ def program_path(program: Program, context: BuildContext) -> Path:
 
 
 def build_all(programs: Iterable[Program], context: BuildContext, done: Done) -> dict[str, BuildInfo]:
-    """Build programs, as many at once as there are CPUs; `done` hears of each. A failure is a result, not an error."""
+    """Build programs, one per CPU at a time, and pass each result to `done`; a failed build is a result, no error."""
     infos: dict[str, BuildInfo] = {}
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
     try:
@@ -159,11 +159,11 @@ def _compile(program: Program, context: BuildContext, scratch: Path, log: Path) 
         stop(process, KILL)
     if code:
         return f"{argv[0]} ended with {describe_exit(code)}"
-    return None if (scratch / PROGRAM).exists() else f"{argv[0]} ended with status 0, but wrote no {{out}}"
+    return None if (scratch / PROGRAM).exists() else f"{argv[0]} ended with exit status 0, but did not write {{out}}"
 
 
 def _keep(scratch: Path, folder: Path) -> None:
-    """Move the built program to its place; another run may have been faster, which is as good."""
+    """Move the built program to its folder; if another run has just put one there, that one is as good."""
     program = scratch / PROGRAM
     for item in scratch.iterdir():
         if item != program:

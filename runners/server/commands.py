@@ -13,7 +13,7 @@ _PLACEHOLDER = re.compile(r"\{(dir|out|work|config|host|port|threads|as_root)\}"
 
 @dataclass(frozen=True)
 class Words:
-    """What the placeholders of a command stand for."""
+    """The values of a command's placeholders."""
 
     dir: Path
     out: Path
@@ -26,12 +26,12 @@ class Words:
 
     @property
     def as_root(self) -> str:
-        """Return a line break for root, nothing for others: in a config, "# {as_root}user: root" is for root only."""
+        """Return a line break for root, otherwise nothing: "# {as_root}user: root" in a config applies only to root."""
         return "\n" if os.geteuid() == 0 else ""
 
 
 def fill(words: Sequence[str], values: Words) -> tuple[str, ...]:
-    """Return a command with its placeholders filled; the word "{flags}" becomes as many words as there are flags."""
+    """Return a command with its placeholders filled in; the word "{flags}" becomes one word for each flag."""
     filled: list[str] = []
     for word in words:
         if word == "{flags}":
@@ -42,5 +42,5 @@ def fill(words: Sequence[str], values: Words) -> tuple[str, ...]:
 
 
 def fill_text(text: str, values: Words) -> str:
-    """Return text with its placeholders filled; other braces stay as they are."""
+    """Return text with its placeholders filled in; other braces stay as they are."""
     return _PLACEHOLDER.sub(lambda match: str(getattr(values, match[1])), text)

@@ -1,4 +1,4 @@
-"""Asks a server one question over a plain socket before it is timed, and judges the answer byte by byte."""
+"""Sends a server a request over a plain socket before it is timed, and checks the answer byte by byte."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ RETRY_S = 0.002
 
 
 class Unanswered(Exception):
-    """The server did not answer as a server must; the text says how."""
+    """The server did not answer as it must; the message says what it did instead."""
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Return whether a server can listen here."""
+    """Return whether a server can listen on this address and port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -32,7 +32,7 @@ def port_is_free(host: str, port: int) -> bool:
 
 
 def wait_until_listening(host: str, port: int, alive: Callable[[], bool], timeout_s: float) -> bool:
-    """Return True as soon as a connection succeeds; False when the process ends or the deadline passes."""
+    """Return True as soon as a connection succeeds, False once the process ends or the timeout expires."""
     deadline = time.monotonic() + timeout_s
     while alive() and time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=0.2):
@@ -42,7 +42,7 @@ def wait_until_listening(host: str, port: int, alive: Callable[[], bool], timeou
 
 
 def probe(host: str, port: int, path: str, mode: Mode, body: bytes) -> Answer:
-    """Ask as the mode will ask; Unanswered where status, framing, body or connection handling is wrong."""
+    """Send requests as the mode will; raise Unanswered if status, framing, body or connection handling is wrong."""
     try:
         with socket.create_connection((host, port), timeout=ANSWER_TIMEOUT_S) as connection:
             connection.settimeout(ANSWER_TIMEOUT_S)
@@ -50,9 +50,9 @@ def probe(host: str, port: int, path: str, mode: Mode, body: bytes) -> Answer:
                 return _probe_persistent(connection, host, path, body)
             return _probe_closing(connection, host, path, body)
     except TimeoutError as error:
-        raise Unanswered(f"no whole answer within {ANSWER_TIMEOUT_S:g} s") from error
+        raise Unanswered(f"sends no complete answer within {ANSWER_TIMEOUT_S:g} s") from error
     except ConnectionResetError as error:
-        raise Unanswered("the server reset the connection") from error
+        raise Unanswered("resets the connection") from error
     except OSError as error:
         raise Unanswered(f"cannot talk to the server: {errno.errorcode.get(error.errno or 0, error)}") from error
 
@@ -91,12 +91,12 @@ def _probe_closing(connection: socket.socket, host: str, path: str, body: bytes)
     except TimeoutError as error:
         raise Unanswered(f"announces close, yet sends no FIN within {ANSWER_TIMEOUT_S:g} s") from error
     if rest:
-        raise Unanswered("sends bytes behind the announced end of its answer")
+        raise Unanswered("sends bytes after the announced end of its answer")
     return answer
 
 
 def judge(answer: Answer, body: bytes) -> None:
-    """Raise Unanswered where the answer is not the one that is expected of every server."""
+    """Raise Unanswered unless the answer has status 200 and the expected body."""
     if answer.status != 200:
         raise Unanswered(f"answers status {answer.status}, not 200")
     if answer.body != body:
@@ -104,13 +104,13 @@ def judge(answer: Answer, body: bytes) -> None:
 
 
 def read_answer(connection: socket.socket) -> Answer:
-    """Read exactly one answer; bytes behind it are an error."""
+    """Read exactly one answer; raise Unanswered if it is malformed or bytes follow it."""
     received = b""
     while (parsed := _parsed(received)) is None:
         received += _receive(connection, received)
     answer, rest = parsed
     if rest:
-        raise Unanswered(f"sends {len(rest)} bytes more than its answer has")
+        raise Unanswered(f"sends bytes after the end of its answer ({len(rest)})")
     return answer
 
 
@@ -125,5 +125,5 @@ def _receive(connection: socket.socket, so_far: bytes) -> bytes:
     chunk = connection.recv(MAX_HEAD_BYTES)
     if not chunk:
         seen = f" after {so_far[:60]!r}" if so_far else ""
-        raise Unanswered(f"closes the connection before its answer is whole{seen}")
+        raise Unanswered(f"closes the connection before its answer is complete{seen}")
     return chunk

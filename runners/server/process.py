@@ -1,4 +1,4 @@
-"""The server under test, for the length of one trial: started fresh, waited for, asked once, stopped."""
+"""The server under test for the length of one trial: started fresh, waited for, probed, stopped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TAIL_BYTES = 2000
 
 
 class TrialFailed(Exception):
-    """The trial has no number; the text says what broke, `cell` whose it is."""
+    """The trial has no number; the message says what broke, `cell` whose trial it is."""
 
     verdict: Verdict = "failed"
 
@@ -38,7 +38,7 @@ class TrialFailed(Exception):
 
 
 class TrialInvalid(TrialFailed):
-    """The trial must not be measured; the text says what the server does wrong."""
+    """The trial must not be measured; the message says what the server does wrong."""
 
     verdict: Verdict = "invalid"
 
@@ -51,7 +51,7 @@ class TrialInvalid(TrialFailed):
 
 @dataclass(frozen=True)
 class Programs:
-    """Where the servers of a run are: the matrix's folder, built programs by variant, and their environment."""
+    """Where the servers of a run are: the matrix's folder, the built programs by variant, and their environment."""
 
     root: Path
     outputs: Mapping[str, Path]
@@ -60,7 +60,7 @@ class Programs:
 
 @dataclass(frozen=True)
 class Logs:
-    """Where one trial's outputs go: files in a folder of the cell, named after the block."""
+    """Where the output of one trial goes: files in the cell's folder, named after the block."""
 
     run_folder: Path
     folder: Path
@@ -77,7 +77,7 @@ class Logs:
 
 
 class ServerProcess:
-    """A running server and all that a trial may ask of it."""
+    """A running server, and everything that a trial needs of it."""
 
     def __init__(self, cell: Cell, layout: Layout, programs: Programs, logs: Logs, port: int, host: str = HOST) -> None:
         self.cell, self.layout, self.logs, self.port, self.host = cell, layout, logs, port, host
@@ -88,12 +88,12 @@ class ServerProcess:
 
     @property
     def command(self) -> Command:
-        """Return the record of how it was started."""
+        """Return the record of the command that started it."""
         return self.logs.command("server", self.argv, self.layout.server)
 
     @property
     def pid(self) -> int:
-        """Return the process id of its leader."""
+        """Return the process id of its group's leader."""
         return self.process.pid
 
     def _start(self, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -107,7 +107,7 @@ class ServerProcess:
                 raise TrialFailed(f"cannot start {self.argv[0]}: {error.strerror}", self.cell) from error
 
     def wait_until_ready(self) -> Answer:
-        """Wait until it listens itself, ask it once and return its answer."""
+        """Wait until it listens, probe it and return its answer; raise TrialFailed or TrialInvalid if it does not."""
         if not wait_until_listening(self.host, self.port, lambda: self.process.poll() is None, READY_TIMEOUT_S):
             raise TrialFailed(self.why_silent(), self.cell)
         self._check_own_port()
@@ -119,7 +119,7 @@ class ServerProcess:
             raise TrialInvalid(str(error), self.cell) from error
 
     def _check_own_port(self) -> None:
-        """Raise TrialFailed where somebody else listens; one look at /proc may miss a socket, so several are taken."""
+        """Raise TrialFailed if another process listens; one look at /proc may miss a socket, so take several."""
         deadline = time.monotonic() + OWN_PORT_TIMEOUT_S
         while not (seen := kernel.listening(self.pid, self.port)).by_tree:
             if self.process.poll() is not None:
@@ -134,7 +134,7 @@ class ServerProcess:
         return probe(self.host, self.port, self.cell.path, self.cell.mode, self.cell.body.encode())
 
     def fault_afterwards(self) -> str | None:
-        """Ask it once more after the load; return what is wrong with the answer, or None."""
+        """Probe it once more after the load; return what is wrong with the answer, or None."""
         try:
             self._ask()
         except Unanswered as error:
@@ -142,24 +142,24 @@ class ServerProcess:
         return None
 
     def why_silent(self) -> str:
-        """Return why it does not answer, with its last words."""
+        """Return why it does not answer, with the end of its output."""
         code = self.process.poll()
         if code is None:
             return f"does not listen on port {self.port} within {READY_TIMEOUT_S:g} s; {self._last_words()}"
         return f"ended with {describe_exit(code)} before it answered; {self._last_words()}"
 
     def check_alive(self, since: str) -> None:
-        """Raise TrialFailed where it has ended."""
+        """Raise TrialFailed if it has ended."""
         code = self.process.poll()
         if code is not None:
             raise TrialFailed(f"the server died ({describe_exit(code)}) {since}; {self._last_words()}", self.cell)
 
     def _last_words(self) -> str:
         tail = tail_of(self.logs.file("server"))
-        return f"its last words: {tail}" if tail else "it printed nothing"
+        return f"its last output: {tail}" if tail else "it printed nothing"
 
     def stop(self) -> Stopped:
-        """End it and all of its group, and say how it ended."""
+        """Stop it and its whole process group; return how it ended."""
         return stop(self.process)
 
 
@@ -178,7 +178,10 @@ def _words(cell: Cell, programs: Programs, logs: Logs, port: int, host: str) -> 
 
 
 def free_port(position: int, host: str = HOST) -> int:
-    """Return a port that nobody listens on; consecutive trials get different ones, apart from old connections."""
+    """Return a free port; raise UnfitMachine if there is none.
+
+    Consecutive trials get different ports, so that they do not meet each other's old connections.
+    """
     for step in range(len(PORTS)):
         port = PORTS[(position + step) % len(PORTS)]
         if port_is_free(host, port):
@@ -187,7 +190,7 @@ def free_port(position: int, host: str = HOST) -> int:
 
 
 def tail_of(file: Path) -> str:
-    """Return the last lines of a file as one line of text; empty where there is none."""
+    """Return the last lines of a file as one line of text; empty if there is no file."""
     try:
         with file.open("rb") as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - TAIL_BYTES))

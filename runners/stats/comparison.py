@@ -1,8 +1,8 @@
-"""What the trials so far say: which of them count, and how cells compare with their family's baseline. Pure.
+"""Decides which trials count, and compares cells with their family's baseline. Pure.
 
-A block in which a trial is invalid is repeated whole, so that pairing by block holds; of each block one attempt counts.
-Solo trials are compared by rate, duets by the server's CPU time per request. Check V23 compares each family's baseline
-with its A/A twin, the same cell under another name: what differs there is noise.
+A block with an invalid trial is repeated whole, so that pairing by block holds; one attempt at each block counts. Solo
+trials are compared by rate, duets by the server's CPU time per request. Check V23 compares each family's baseline with
+its A/A twin, the same cell under another name: any difference between the two is noise.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Key = tuple[str | None, int | None]  # a family's name, and a block
 
 
 def counting(trials: Iterable[Trial]) -> tuple[Trial, ...]:
-    """Return the trials of the best attempt at each block of each family: the one with most valid trials.
+    """Return the trials of the best attempt at each block of each family: the one with the most valid trials.
 
-    Of attempts alike the first one counts, so that no trial is chosen by its value.
+    Of equally good attempts the first one counts, so that no trial is chosen by its value.
     """
     attempts: dict[Key, dict[int, dict[tuple[str, Pair], Trial]]] = {}
     for trial in trials:
@@ -42,7 +42,7 @@ def _worth(attempt: tuple[int, Mapping[tuple[str, Pair], Trial]]) -> tuple[int, 
 def log_ratios(row: Iterable[Trial], baseline: Iterable[Trial], value: str) -> list[float]:
     """Return the natural log of row / baseline for each block in which both are valid; `value` names the figure.
 
-    For the server's cost in a duet that is the figure which `runners.trial.duets` made of the two trials.
+    For the server's cost in a duet, this is the log ratio that `runners.trial.duets` computed from the two trials.
     """
     baselines = {trial.block: trial for trial in baseline if trial.verdict == "ok"}
     pairs = ((trial, baselines[trial.block]) for trial in row if trial.verdict == "ok" and trial.block in baselines)
@@ -59,7 +59,7 @@ def _log_ratio(mine: Trial, theirs: Trial, value: str) -> float | None:
 
 @dataclass(frozen=True)
 class Compared:
-    """One cell against its baseline: by which figure, and the ratio's estimate (None without a common block)."""
+    """A cell compared with its baseline: by which figure, and the ratio's estimate (None without a common block)."""
 
     cell: str
     baseline: str
@@ -68,7 +68,7 @@ class Compared:
 
     @property
     def half_width(self) -> float:
-        """Return half the interval's width on the log scale; infinite where there is no interval yet."""
+        """Return half the interval's width on the log scale; infinite while there is no interval."""
         if self.estimate is None or self.estimate.interval is None:
             return math.inf
         interval = self.estimate.interval
@@ -121,19 +121,19 @@ def _estimate(logs: Sequence[float], comparisons: int) -> Estimate | None:
 
 @dataclass(frozen=True)
 class Floor:
-    """What a baseline showed against its own twin; where check V23 fails, nothing in the family may be ranked."""
+    """How a baseline compares with its own twin; if check V23 fails, nothing in the family may be ranked."""
 
     estimate: Estimate | None
     check: Check
 
     @property
     def ranks(self) -> bool:
-        """Return whether the family's differences may be called differences."""
+        """Return whether the family may be ranked."""
         return self.check.outcome != "fail"
 
     @property
     def reach(self) -> float | None:
-        """Return how far from equal the interval reaches, as a share: the noise floor; None without an interval."""
+        """Return the noise floor: how far from 1 the interval reaches, as a share; None without an interval."""
         interval = self.estimate.interval if self.estimate else None
         return max(interval.high, 1 / interval.low) - 1 if interval else None
 

@@ -1,7 +1,7 @@
 """Exact latency histograms: microseconds -> number of requests.
 
-wrk inflates its histogram at exit ("correction" for coordinated omission); `uncorrected` undoes that exactly, so
-what is kept is what was measured. Histograms of trials and hosts merge by adding counts.
+wrk inflates its histogram at exit ("correction" for coordinated omission); `uncorrected` undoes that exactly, so what
+is recorded is what was measured. Histograms of trials and hosts are merged by adding their counts.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from runners.errors import BadInput
 
-SAMPLES_ABOVE = 10  # a percentile is only stated where at least this many samples lie above it
+SAMPLES_ABOVE = 10  # a percentile is stated only if at least this many samples lie above it
 
 
 def uncorrected(corrected: Mapping[int, int], duration_us: int, requests: int, connections: int) -> dict[int, int]:
-    """Return the histogram as measured, from the one that wrk 4.x "corrected" at exit.
+    """Return the histogram as measured, given the one that wrk 4.x "corrected" at exit.
 
-    wrk adds every count at n also at n-e, n-2e, ... while those exceed e, with e = duration // (requests //
-    connections). Contributions to n thus come only from n + k*e, so one subtraction per value undoes all.
-    A negative count means the input was not such a histogram; it is kept, for the conservation check to find.
+    wrk adds every count at n to n-e, n-2e, ... too, as long as those exceed e = duration // (requests // connections).
+    Contributions to n thus come only from n + k*e, so one subtraction per value undoes them all. A negative count means
+    that the input was not such a histogram; it is kept for the conservation check to find.
     """
     rounds = requests // connections
     if rounds == 0:
@@ -35,7 +35,7 @@ def uncorrected(corrected: Mapping[int, int], duration_us: int, requests: int, c
 
 
 def merge(histograms: Iterable[Mapping[int, int]]) -> dict[int, int]:
-    """Return the sum of histograms; lossless, in any order."""
+    """Return the sum of histograms; it loses nothing, and their order does not matter."""
     total: Counter[int] = Counter()
     for histogram in histograms:
         total.update(histogram)
@@ -45,7 +45,7 @@ def merge(histograms: Iterable[Mapping[int, int]]) -> dict[int, int]:
 def percentile_us(histogram: Mapping[int, int], percent: float) -> int | None:
     """Return the smallest latency that at least `percent` % of requests did not exceed, in microseconds.
 
-    None where fewer than ten samples lie above it: such a figure would be one request's luck.
+    None if fewer than ten samples lie above it: such a figure would depend on chance.
     """
     total = sum(histogram.values())
     above = total * (1 - percent / 100)
@@ -66,7 +66,7 @@ def mean_us(histogram: Mapping[int, int]) -> float | None:
 
 
 def encode(histogram: Mapping[int, int]) -> str:
-    """Return the histogram as text: sorted values as deltas, varints, deflated, base64."""
+    """Return the histogram as text: deltas of the sorted values and their counts, as varints, deflated, in base64."""
     data = bytearray()
     previous = 0
     for value in sorted(histogram):
@@ -76,7 +76,7 @@ def encode(histogram: Mapping[int, int]) -> str:
 
 
 def decode(text: str) -> dict[int, int]:
-    """Return the histogram that `encode` wrote; BadInput where the text is something else."""
+    """Return the histogram that `encode` wrote; raise BadInput if the text is something else."""
     try:
         numbers = list(_unvarint(zlib.decompress(base64.b64decode(text, validate=True))))
         pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
@@ -92,7 +92,7 @@ def decode(text: str) -> dict[int, int]:
 
 def _varint(number: int) -> bytes:
     if number < 0:
-        raise ValueError(f"a histogram holds no negative number: {number}")
+        raise ValueError(f"a histogram cannot contain a negative number: {number}")
     groups = []
     while number > 127:
         groups.append(number & 127 | 128)

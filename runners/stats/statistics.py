@@ -1,8 +1,8 @@
-"""Medians, ratios, their exact intervals, and what may be said from them.
+"""Medians, ratios, their exact intervals, and the conclusions that these allow.
 
-Pure and stdlib only. Nothing here assumes a distribution: the interval of a median comes from order statistics (the
-sign test), the one of a ratio from Walsh averages (the signed-rank test) of log ratios paired by block. Both need at
-least six values for 95 %; with fewer there is no interval, and so no verdict.
+Pure, standard library only. Nothing here assumes a distribution: a median's interval comes from order statistics (the
+sign test), a ratio's from Walsh averages (the signed-rank test) of log ratios paired by block. Both need at least six
+values for 95 %; with fewer there is no interval, and so no verdict.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-LEVEL = 0.95  # confidence wanted, for one comparison or for all of a family together
+LEVEL = 0.95  # confidence required of one comparison, or of all comparisons of a family together
 MIN_VALUES = 6  # five values reach 93.75 % at most
 DIFFERENT_BAND = 0.01  # an interval wholly outside 1 +- 1 % is faster or slower
 EQUIVALENT_BAND = 0.02  # an interval wholly inside 1 +- 2 % is equivalent
-TARGET_HALF_WIDTH = 0.01  # of a log ratio: what "resolved" needs
+TARGET_HALF_WIDTH = 0.01  # of a log ratio; "resolved" needs this
 
 Answer = Literal["faster", "slower", "cheaper", "costlier", "equivalent", "not resolved"]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval and the level that it exactly has, at least the one that was wanted."""
+    """A confidence interval and its exact level, which is at least the level requested."""
 
     low: float
     high: float
@@ -34,7 +34,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value from `count` values; the interval is None where so few values cannot give one."""
+    """An estimate from `count` values; the interval is None if they are too few to give one."""
 
     value: float
     count: int
@@ -43,14 +43,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What may be said of a ratio; `more_blocks` says about how many more would resolve it, None: not known."""
+    """The conclusion about a ratio; about `more_blocks` more blocks would resolve it, None if that is not known."""
 
     answer: Answer
     more_blocks: int | None = None
 
 
 def median(values: Sequence[float], level: float = LEVEL) -> Estimate:
-    """Return the median with the exact interval between two order statistics; ValueError without values."""
+    """Return the median with the exact interval between two order statistics; raise ValueError without values."""
     ordered = sorted(values)
     if not ordered:
         raise ValueError("a median needs at least one value")
@@ -58,7 +58,7 @@ def median(values: Sequence[float], level: float = LEVEL) -> Estimate:
 
 
 def hodges_lehmann(differences: Sequence[float], level: float = LEVEL) -> Estimate:
-    """Return the median of all Walsh averages with the exact signed-rank interval; ValueError without values."""
+    """Return the median of all Walsh averages with the exact signed-rank interval; raise ValueError without values."""
     count = len(differences)
     if not count:
         raise ValueError("a Hodges-Lehmann estimate needs at least one value")
@@ -67,7 +67,7 @@ def hodges_lehmann(differences: Sequence[float], level: float = LEVEL) -> Estima
 
 
 def ratio(log_ratios: Sequence[float], level: float = LEVEL) -> Estimate:
-    """Return the ratio that per-block natural log ratios speak for: exp of their Hodges-Lehmann estimate."""
+    """Return the ratio estimated from the natural log ratios of blocks: exp of their Hodges-Lehmann estimate."""
     logs = hodges_lehmann(log_ratios, level)
     interval = logs.interval
     if interval is not None:
@@ -76,22 +76,22 @@ def ratio(log_ratios: Sequence[float], level: float = LEVEL) -> Estimate:
 
 
 def family_level(comparisons: int, level: float = LEVEL) -> float:
-    """Return the level of each of several intervals that makes all together hold with `level` (Bonferroni)."""
+    """Return the level that each of several intervals needs so that all hold together at `level` (Bonferroni)."""
     return 1 - (1 - level) / max(1, comparisons)
 
 
 def joint_level(comparisons: int, level: float) -> float:
-    """Return the level with which several intervals of `level` hold all together, at least (Bonferroni)."""
+    """Return the least level at which several intervals of `level` hold together (Bonferroni)."""
     return max(0.0, 1 - comparisons * (1 - level))
 
 
 def attainable_level(count: int, level: float) -> float:
-    """Return `level`, or the highest that `count` values can give: both intervals then span all values."""
+    """Return `level`, or the highest that `count` values can give, at which both kinds of interval span all values."""
     return min(level, 1 - 2.0 ** (1 - count)) if count else 0.0
 
 
 def blocks_for_level(level: float) -> int:
-    """Return how many values an interval of this level needs at least."""
+    """Return the smallest number of values that can give an interval of this level."""
     count = MIN_VALUES
     while attainable_level(count, level) < level:
         count += 1
@@ -101,7 +101,7 @@ def blocks_for_level(level: float) -> int:
 def judge(
     estimate: Estimate, above: Answer = "faster", below: Answer = "slower", band: float = DIFFERENT_BAND
 ) -> Judgement:
-    """Return what a ratio's interval allows to say; a difference smaller than the band is never called one."""
+    """Return the conclusion that a ratio's interval allows; a difference within the band is never called one."""
     interval = estimate.interval
     if interval is None:
         return Judgement("not resolved", max(1, MIN_VALUES - estimate.count))
@@ -115,20 +115,20 @@ def judge(
 
 
 def judge_cost(estimate: Estimate) -> Judgement:
-    """Return what the interval of a ratio of costs allows to say: the less the better."""
+    """Return the conclusion that the interval of a cost ratio allows: less is better."""
     return judge(estimate, "costlier", "cheaper")
 
 
 def judge_duet(estimate: Estimate) -> Judgement:
-    """Return the same for duets, which resolve differences far below 1 %: any that the interval holds is called one."""
+    """Return the same for duets, which resolve differences far below 1 %: an interval that excludes 1 is enough."""
     return judge(estimate, "costlier", "cheaper", band=0.0)
 
 
 def more_blocks(estimate: Estimate, target: float = TARGET_HALF_WIDTH) -> int | None:
-    """Return about how many blocks more bring the interval's half-width (of the log ratio) to the target.
+    """Return about how many more blocks would bring the interval's half-width (of the log ratio) down to the target.
 
-    The width shrinks with the root of the number of blocks: n' = n (h / target)^2. None where it is narrow enough
-    already: then more blocks may move the interval off a band's edge, but no formula says how many.
+    The width shrinks with the square root of the number of blocks: n' = n (h / target)^2. None if it is already narrow
+    enough: more blocks may then move the interval off a band's edge, but no formula says how many.
     """
     interval = estimate.interval
     if interval is None or interval.low <= 0:
@@ -141,8 +141,8 @@ def more_blocks(estimate: Estimate, target: float = TARGET_HALF_WIDTH) -> int | 
 def tie_groups(names: Sequence[str], compare: Callable[[str, str], Answer]) -> tuple[tuple[str, ...], ...]:
     """Return `names`, given best first, in groups whose leaders differ: a name ties unless the leader is faster.
 
-    `compare(leader, name)` judges the leader's ratio to the name. Each name is compared with its group's leader
-    only, so that a long chain of near neighbours cannot hide a real difference.
+    `compare(leader, name)` judges the ratio of the leader to the name. Each name is compared only with its group's
+    leader, so that a long chain of near neighbours cannot hide a real difference.
     """
     groups: list[list[str]] = []
     for name in names:
@@ -178,7 +178,7 @@ def _signed_rank(count: int, level: float) -> tuple[int, float] | None:
 
 
 def _best_rank(ways: Sequence[int], count: int, level: float) -> tuple[int, float] | None:
-    """Find the last rank whose two tails (of 2^count equally likely outcomes) are no more than 1 - level."""
+    """Return the last rank whose two tails (of 2^count equally likely outcomes) are at most 1 - level."""
     if count < MIN_VALUES:
         return None
     outside, best = 0, None

@@ -1,7 +1,7 @@
-"""Reads what the Linux kernel counts, and nothing else. What it does not tell is None, never 0.
+"""Reads what the Linux kernel counts, and nothing else. What the kernel does not report is None, never 0.
 
-CPU times are microseconds since the process or the machine started; TCP counters are those of the network
-namespace that a process is in.
+CPU times are microseconds since the process or the machine started. TCP counters are those of a process's network
+namespace.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import psutil
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CPUACCT = Path("/sys/fs/cgroup")
-PROCESS_CLOCK = 2  # CPUCLOCK_SCHED: the run time that the scheduler counts, not that of the ticks
+PROCESS_CLOCK = 2  # CPUCLOCK_SCHED: the run time counted by the scheduler, not in ticks
 RUNNABLE = "R"  # the state of a thread that runs or waits for a CPU
 ENDED = ("Z", "X", "x")  # states of processes that have ended and were not waited for yet
 
@@ -40,7 +40,7 @@ NETSTAT = (
 
 @dataclass(frozen=True)
 class ThreadTimes:
-    """One thread's exact run time and its time on a run queue, in microseconds, and the CPU it was last on."""
+    """One thread's exact run time and its time on a run queue, in microseconds, and the CPU it last ran on."""
 
     run_us: float
     wait_us: float
@@ -49,10 +49,10 @@ class ThreadTimes:
 
 @dataclass(frozen=True)
 class TreeTimes:
-    """A process tree at one moment: its threads by id, its living processes, and what ran in all of them.
+    """A process tree at one moment: its threads by id, its living processes, and the CPU time of them all.
 
-    `processes_us` is the run time of the processes with all their threads, those that have ended too; `children_us`
-    that of their ended children.
+    `processes_us` is the run time of the processes, including threads that have ended; `children_us` is that of their
+    ended children.
     """
 
     threads: Mapping[int, ThreadTimes]
@@ -67,13 +67,13 @@ class TreeTimes:
 
     @property
     def wait_us(self) -> float:
-        """Return the time that its threads were ready to run and did not."""
+        """Return the time in which its threads were ready to run but did not."""
         return sum(thread.wait_us for thread in self.threads.values())
 
 
 @dataclass(frozen=True)
 class CpuTimes:
-    """One CPU's times since boot in microseconds; `steal_us` is what the hypervisor gave to others."""
+    """One CPU's times since boot in microseconds; `steal_us` is what the hypervisor gave to other guests."""
 
     busy_us: float
     steal_us: float
@@ -84,13 +84,13 @@ def tree(pid: int) -> tuple[int, ...]:
     """Return a process and all its descendants; empty once it is gone."""
     try:
         children = psutil.Process(pid).children(recursive=True)
-    except psutil.Error:  # it is gone, or psutil was confused by others that went while it looked
+    except psutil.Error:  # it is gone, or others that ended meanwhile confused psutil
         return (pid,) if Path(f"/proc/{pid}").exists() else ()
     return (pid, *(child.pid for child in children))
 
 
 def tree_times(pids: tuple[int, ...]) -> TreeTimes | None:
-    """Return the times of processes and their threads; None where nothing can be read."""
+    """Return the times of processes and their threads; None if nothing can be read."""
     by_pid = {pid: dict(_threads(pid)) for pid in pids}
     threads = {thread: times for found in by_pid.values() for thread, times in found.items()}
     if not threads:
@@ -102,7 +102,7 @@ def tree_times(pids: tuple[int, ...]) -> TreeTimes | None:
 
 
 def _process_us(pid: int, threads: Mapping[int, ThreadTimes]) -> float:
-    """Return the exact run time of a process and all its threads; the ended ones are in no file, but in its clock."""
+    """Return the exact run time of a process and all its threads; only its clock includes those that have ended."""
     try:
         return time.clock_gettime_ns((~pid << 3) | PROCESS_CLOCK) / 1000
     except OSError:
@@ -110,7 +110,7 @@ def _process_us(pid: int, threads: Mapping[int, ThreadTimes]) -> float:
 
 
 def allowed_cpus(pids: tuple[int, ...]) -> frozenset[int]:
-    """Return the CPUs on which any thread of these processes may run; those of ended ones are left out."""
+    """Return the CPUs on which any thread of these processes may run; threads that have ended are left out."""
     found: set[int] = set()
     for pid in pids:
         for name in _entries(f"/proc/{pid}/task"):
@@ -134,12 +134,12 @@ def _last_cpu(pid: int, thread: str) -> int | None:
 
 
 def _children_us(fields: list[str]) -> float:
-    """Return what the ended and awaited children of a process used, from its stat file, in ticks of 10 ms."""
+    """Return the CPU time of a process's ended and awaited children, from its stat file, which counts in ticks."""
     return (int(fields[13]) + int(fields[14])) * TICK_US
 
 
 def _stat_fields(file: str) -> list[str]:
-    """Return the fields of a stat file from the state (the third) on."""
+    """Return the fields of a stat file, starting with the third, the state."""
     text = _text(file)
     return text.rpartition(")")[2].split() if text else []
 
@@ -157,7 +157,7 @@ def tree_rss_bytes(pids: tuple[int, ...]) -> int | None:
 
 
 def cpu_times() -> dict[int, CpuTimes]:
-    """Return the times of every CPU by its number; empty where the kernel does not tell."""
+    """Return the times of every CPU by its number; empty if the kernel does not report them."""
     times = {}
     for line in (_text("/proc/stat") or "").splitlines():
         name, *fields = line.split()
@@ -171,7 +171,7 @@ def cpu_times() -> dict[int, CpuTimes]:
 
 
 def tcp_counters(pid: int | str = "self") -> dict[str, int]:
-    """Return the counters of a process's network by the kernel's names; those it lacks are left out."""
+    """Return the counters of a process's network by the kernel's names; those that it lacks are left out."""
     snmp = _paired(_text(f"/proc/{pid}/net/snmp"), "Tcp:")
     netstat = _paired(_text(f"/proc/{pid}/net/netstat"), "TcpExt:")
     chosen = {name: snmp[name] for name in SNMP if name in snmp}
@@ -184,7 +184,7 @@ def _paired(text: str | None, prefix: str) -> dict[str, int]:
 
 
 def time_wait_count(pid: int | str = "self") -> int | None:
-    """Return how many connections are in TIME_WAIT in a process's network."""
+    """Return the number of connections in TIME_WAIT in a process's network."""
     words = (_text(f"/proc/{pid}/net/sockstat") or "").split()
     return int(words[words.index("tw") + 1]) if "tw" in words else None
 
@@ -200,7 +200,7 @@ def pressure_us() -> dict[str, int]:
 
 
 def disk_busy_us() -> dict[str, int]:
-    """Return how long each disk has had requests under way since boot, in microseconds; empty where it is not told."""
+    """Return how long each disk has had requests in flight since boot, in microseconds; empty if not reported."""
     busy = {}
     for line in (_text("/proc/diskstats") or "").splitlines():
         fields = line.split()
@@ -209,7 +209,7 @@ def disk_busy_us() -> dict[str, int]:
 
 
 def throttled_us() -> int | None:
-    """Return how long this process's cgroup was held back by its CPU quota; None without a version 2 cgroup."""
+    """Return how long a CPU quota held back this process's cgroup, in microseconds; None without a version 2 cgroup."""
     for line in (_text("/proc/self/cgroup") or "").splitlines():
         if line.startswith("0::"):
             text = _text(str(CPUACCT / line[3:].lstrip("/") / "cpu.stat")) or ""
@@ -225,14 +225,14 @@ def swapped_pages() -> int | None:
 
 
 def thermal_throttles() -> int | None:
-    """Return how often any CPU slowed down for heat since boot."""
+    """Return how often any CPU has been throttled for heat since boot."""
     files = list(Path("/sys/devices/system/cpu").glob("cpu*/thermal_throttle/*_throttle_count"))
     counts = [int(text) for file in files if (text := _text(str(file)))]
     return sum(counts) if counts else None
 
 
 def frequencies_khz() -> dict[int, int]:
-    """Return the present frequency of every CPU that tells it."""
+    """Return the current frequency of every CPU that reports it, in kHz."""
     found = {}
     for file in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"):
         if text := _text(str(file)):
@@ -242,7 +242,7 @@ def frequencies_khz() -> dict[int, int]:
 
 @dataclass(frozen=True)
 class Listening:
-    """Who listens on a port, at one look: its sockets' inodes, and which processes of a tree hold which sockets."""
+    """Who listens on a port at one moment: the inodes of its sockets, and the sockets that a tree's processes hold."""
 
     inodes: frozenset[str]
     held: Mapping[int, frozenset[str]]
@@ -253,7 +253,7 @@ class Listening:
         return any(self.inodes & inodes for inodes in self.held.values())
 
     def __str__(self) -> str:
-        """Return what was seen, for a person."""
+        """Return what was seen, in words."""
         if not self.inodes:
             return "no listening socket was seen there"
         if not self.held:
@@ -263,7 +263,7 @@ class Listening:
 
 
 def listening(pid: int, port: int) -> Listening:
-    """Look once who listens on a TCP port in the network of a process, and what its process tree holds."""
+    """Look once at who listens on a TCP port in a process's network, and at the sockets that its process tree holds."""
     held = {member: frozenset(_socket_inodes(member)) for member in tree(pid)}
     return Listening(frozenset(_listening_inodes(pid, port)), held)
 
@@ -288,7 +288,7 @@ def _socket_inodes(pid: int) -> Iterator[str]:
 
 
 def _text(file: str) -> str | None:
-    """Return a small file's text; None where it is not there or not readable."""
+    """Return a small file's text; None if it is missing or unreadable."""
     try:
         descriptor = os.open(file, os.O_RDONLY)
     except OSError:

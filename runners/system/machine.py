@@ -1,4 +1,4 @@
-"""What this machine is: its facts for the record, the profile that fits it, and its CPUs shared out."""
+"""This machine: the facts to record, the profile that matches it, and how server and client share its CPUs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SYS_CPU = Path("/sys/devices/system/cpu")
 
 @dataclass(frozen=True)
 class Layout:
-    """CPU numbers for the server and for the load generator; `shared` where both use the same ones."""
+    """CPU numbers for the server and for the load generator; `shared` if any CPU is in both."""
 
     server: tuple[int, ...]
     client: tuple[int, ...]
@@ -31,10 +31,10 @@ class Layout:
 
 
 def choose_profile(machines: Mapping[str, Machine], wanted: str | None, facts: Mapping[str, str]) -> str:
-    """Return the profile's name: the wanted one, else the first that matches, else the first without a match."""
+    """Return a profile's name: `wanted`, else the first that matches, else the first without a match; or BadInput."""
     if wanted is not None:
         if wanted not in machines:
-            raise BadInput(f"no machine profile '{wanted}' in the matrix; there are: {', '.join(machines)}")
+            raise BadInput(f"no machine profile '{wanted}' in the matrix; it has: {', '.join(machines)}")
         return wanted
     for name, machine in machines.items():
         if machine.match is not None and _fits(machine, facts):
@@ -42,7 +42,9 @@ def choose_profile(machines: Mapping[str, Machine], wanted: str | None, facts: M
     for name, machine in machines.items():
         if machine.match is None:
             return name
-    raise BadInput(f"no machine profile matches this one ({facts.get('cpu')}); add one or name one with --machine")
+    raise BadInput(
+        f"no machine profile matches this machine ({facts.get('cpu')}); add one, or choose one with --machine"
+    )
 
 
 def _fits(machine: Machine, facts: Mapping[str, str]) -> bool:
@@ -51,10 +53,10 @@ def _fits(machine: Machine, facts: Mapping[str, str]) -> bool:
 
 
 def share_cpus(cores: Sequence[Sequence[int]], threads: int) -> Layout:
-    """Share out CPUs to a server with `threads` threads and its client; `cores` lists each core's CPUs.
+    """Divide CPUs between a server with `threads` threads and its client; `cores` lists each core's CPUs.
 
-    The server gets one CPU of each of as many cores as it has threads; the client gets the cores it does not touch,
-    or at least the CPUs. Where no CPU is left, both use all of them.
+    The server gets one CPU per thread, each on a core of its own as long as there are enough. The client gets the cores
+    that the server does not use, or else the CPUs that it does not use. If no CPU is left, both use all of them.
     """
     by_turn = [core[turn] for turn in range(max(map(len, cores))) for core in cores if turn < len(core)]
     if threads >= len(by_turn):
@@ -66,7 +68,7 @@ def share_cpus(cores: Sequence[Sequence[int]], threads: int) -> Layout:
 
 
 def fixed_layout(server: str, client: str) -> Layout:
-    """Return the layout a matrix fixes, from CPU lists such as "0-3,8"."""
+    """Return the layout that a matrix prescribes, from CPU lists such as "0-3,8"."""
     return Layout(parse_cpus(server), parse_cpus(client))
 
 
@@ -91,7 +93,7 @@ def format_cpus(numbers: Sequence[int]) -> str:
 
 
 def available_cores() -> tuple[tuple[int, ...], ...]:
-    """Return the CPUs this process may use, grouped by physical core."""
+    """Return the CPUs that this process may use, grouped by physical core."""
     cores: dict[str, list[int]] = {}
     for cpu in sorted(os.sched_getaffinity(0)):
         siblings = _read(SYS_CPU / f"cpu{cpu}/topology/thread_siblings_list") or str(cpu)
@@ -100,7 +102,7 @@ def available_cores() -> tuple[tuple[int, ...], ...]:
 
 
 def machine_facts() -> dict[str, str]:
-    """Return what a reader needs to know of this machine; facts that it does not tell are left out."""
+    """Return what a reader needs to know about this machine; facts that are not available are left out."""
     facts = {
         "hostname": socket.gethostname(),
         "cpu": _cpu_model(),

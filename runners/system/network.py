@@ -1,9 +1,9 @@
-"""A network of its own for each server under test: private counters, ports and TIME_WAIT table, gone with the trial.
+"""Gives each server under test its own network: private counters, ports and TIME_WAIT table, gone with the trial.
 
-The harness moves into a fresh network namespace, so that what it starts there inherits it, and moves back when the
-trial is over. As an ordinary user this needs a user namespace, which the harness enters once and stays in. Where
-neither is allowed, trials share the host's network: counters count as differences, and a trial waits while
-the TIME_WAIT connections of earlier ones fill their table.
+The harness moves into a fresh network namespace, which everything it starts there inherits, and moves back when the
+trial is over. For an ordinary user this requires a user namespace, which the harness enters once and stays in. If
+neither is permitted, trials share the host's network: counters are read as differences, and a trial waits while the
+table of TIME_WAIT connections is nearly full.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 OWN_NETWORK = "/proc/self/ns/net"
 
-# 45,000 connections in TIME_WAIT find room; the servers' own ports lie below.
+# Room for 45,000 connections in TIME_WAIT; the servers' own ports lie below.
 SETTINGS = {
     "net/ipv4/ip_local_port_range": "20000 65535",
     "net/ipv4/tcp_tw_reuse": "1",
 }
 SHOWN = (*SETTINGS, "net/core/somaxconn", "net/ipv4/tcp_max_tw_buckets", "net/ipv4/tcp_tw_reuse_delay")
-# Every trial has a server port of its own, so connections in TIME_WAIT take no port from the next trial; only their
-# table must not overflow.
+# Every trial has its own server port, so connections in TIME_WAIT take no port from the next trial; but their table
+# must not overflow.
 DRAIN_TIMEOUT_S = 60.0
 FULL_SHARE = 0.8
 USUAL_TIME_WAIT_MOST = 65536
@@ -53,15 +53,15 @@ class Network:
     descriptor: int | None = None
 
     def enter(self) -> None:
-        """Move the harness there, so that what it starts and asks next is there as well."""
+        """Move the harness there, so that whatever it starts or reads next is there too; raise OSError if it cannot."""
         if self.descriptor is not None and _libc.setns(self.descriptor, CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "cannot enter a network namespace")
 
 
 def enter_user_namespace() -> bool:
-    """Become able to make network namespaces; True where that is so already or a user namespace grants it.
+    """Gain the right to create network namespaces, by a user namespace if necessary; return whether it was granted.
 
-    Call it once, before any thread exists. The user keeps its own id inside.
+    Call it once, before any thread exists. The user keeps the same id inside.
     """
     if os.geteuid() != 0:
         user, group = os.geteuid(), os.getegid()
@@ -75,7 +75,7 @@ def enter_user_namespace() -> bool:
 
 
 def _may_unshare() -> bool:
-    """Try it in a child, which costs nothing here."""
+    """Try in a child process, so that this one stays where it is."""
     child = os.fork()
     if child == 0:
         os._exit(1 if _libc.unshare(CLONE_NEWNET) else 0)
@@ -84,20 +84,20 @@ def _may_unshare() -> bool:
 
 @contextmanager
 def fresh_networks(kind: Kind, count: int) -> Iterator[tuple[Network, ...]]:
-    """Make as many fresh networks, or wait until the host's is quiet; afterwards the harness is back where it was."""
+    """Create `count` fresh networks, or wait until the host's has room; afterwards return to the original network."""
     if kind == "host":
         wait_until_drained()
         yield (Network("host", read_settings()),) * count
         return
     with ExitStack() as opened:
         home = _open_own(opened)
-        opened.callback(_libc.setns, home, CLONE_NEWNET)  # refused in a user namespace, where no trial needs it
+        opened.callback(_libc.setns, home, CLONE_NEWNET)  # refused in a user namespace, where nothing depends on it
         yield tuple(_make(opened) for _ in range(count))
 
 
 def _make(opened: ExitStack) -> Network:
     if _libc.unshare(CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "cannot make a network namespace")
+        raise OSError(ctypes.get_errno(), "cannot create a network namespace")
     _bring_loopback_up()
     for name, value in SETTINGS.items():
         with suppress(OSError):
@@ -112,7 +112,7 @@ def _open_own(opened: ExitStack) -> int:
 
 
 def read_settings() -> dict[str, str]:
-    """Return the settings that hold in the present network; those that it does not tell are left out."""
+    """Return the settings in effect in the current network; those that cannot be read are left out."""
     settings = {}
     for name in SHOWN:
         with suppress(OSError):
@@ -121,7 +121,7 @@ def read_settings() -> dict[str, str]:
 
 
 def wait_until_drained(timeout_s: float = DRAIN_TIMEOUT_S) -> None:
-    """Wait until the table of connections in TIME_WAIT has room, at most until the deadline."""
+    """Wait until the table of connections in TIME_WAIT has room, or until the timeout expires."""
     most = int(read_settings().get("net/ipv4/tcp_max_tw_buckets", USUAL_TIME_WAIT_MOST))
     deadline = time.monotonic() + timeout_s
     while (time_wait_count() or 0) > FULL_SHARE * most and time.monotonic() < deadline:

@@ -1,8 +1,8 @@
 """Starts and stops processes so that none is ever left behind.
 
-Every process leads a process group of its own, dies with the harness (the kernel sends it KILL when its parent
-ends), and carries a mark in its environment. `sweep` ends marked processes whose harness is gone: what a SIGKILL
-of the harness may leave of a server's own children.
+Every process leads its own process group, dies with the harness (the kernel sends it SIGKILL when its parent ends), and
+carries a mark in its environment. `sweep` kills marked processes whose harness is gone: a server's own children may
+survive a SIGKILL of the harness.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Stopped:
-    """How a process ended: "exit status 0" or "SIGTERM", and which signals we had sent."""
+    """How a process ended, such as "exit status 0" or "SIGTERM", and which signals we sent it."""
 
     exit: str
     sent: tuple[str, ...]
 
     @property
     def clean(self) -> bool:
-        """Return whether it ended as asked: status 0, or by INT or TERM that we sent."""
+        """Return whether it ended when asked to: with status 0, or by a SIGINT or SIGTERM that we sent."""
         return self.exit in {"exit status 0", *self.sent} and "SIGKILL" not in self.sent
 
 
@@ -49,10 +49,10 @@ def start(
     cwd: Path | None = None,
     lasting: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a process group of its own, bound to `cpus`, both outputs into one file.
+    """Start a program in its own process group, bound to `cpus`, with stdout and stderr in one file.
 
-    A `lasting` one is no leftover of a trial; like all others it dies with the harness.
-    OSError where it cannot be started, also for CPUs that it may not use.
+    A `lasting` program is not a trial's leftover, but dies with the harness like all others. Raise OSError if it cannot
+    be started, or may not use the CPUs.
     """
     environment = os.environ if env is None else env
     try:
@@ -67,16 +67,16 @@ def start(
             preexec_fn=dies_with_parent(cpus),  # noqa: PLW1509 - the harness has one thread
         )
     except subprocess.SubprocessError as error:
-        raise OSError(errno.EINVAL, f"it may not use CPU {cpus}") from error
+        raise OSError(errno.EINVAL, f"not permitted to run on CPUs {cpus}") from error
 
 
 def dies_with_parent(cpus: Sequence[int] | None = None) -> Callable[[], None]:
-    """Return what a child does before it becomes its program: it dies with this process, and runs on `cpus` only."""
+    """Return what a child calls before exec, so that it dies with this process and runs only on `cpus`."""
     parent = os.getpid()
 
     def prepare() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a shell runs the harness in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored if a shell runs the harness in the background
         if os.getppid() != parent:
             os._exit(1)
         if cpus:
@@ -86,7 +86,7 @@ def dies_with_parent(cpus: Sequence[int] | None = None) -> Callable[[], None]:
 
 
 def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]] = STOP_STEPS) -> Stopped:
-    """End a process and its group by INT, TERM, KILL, each with a deadline in seconds; say how it ended."""
+    """Stop a process and its group with SIGINT, SIGTERM, SIGKILL, each with a deadline in seconds; return its end."""
     sent: list[str] = []
     for number, patience_s in steps:
         if process.poll() is not None:
@@ -94,13 +94,13 @@ def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals,
         sent.append(number.name)
         _signal_group(process.pid, number)
         wait(process, patience_s)
-    _signal_group(process.pid, signal.SIGKILL)  # what the leader left of its group
+    _signal_group(process.pid, signal.SIGKILL)  # whatever of the group outlives its leader
     code = process.poll()
     return Stopped("still running after SIGKILL" if code is None else describe_exit(code), tuple(sent))
 
 
 def wait(process: subprocess.Popen[bytes], patience_s: float) -> bool:
-    """Wait for a process's end, at most so long, without looking again and again; return whether it ended."""
+    """Wait up to `patience_s` seconds for a process to end, without polling; return whether it ended."""
     if process.poll() is not None:
         return True
     descriptor = os.pidfd_open(process.pid)
@@ -129,17 +129,17 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def marked(env: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment that marks a process as this harness's."""
+    """Return an environment that marks a process as started by this harness."""
     return {**env, MARK: harness_mark()}
 
 
 def harness_mark() -> str:
-    """Return what marks the processes of this harness: its pid and start time."""
+    """Return the mark of this harness's processes: the harness's pid and start time."""
     return _mark_of(os.getpid())
 
 
 def _mark_of(pid: int) -> str:
-    """Return pid and start time in clock ticks since boot, which no clock step changes."""
+    """Return the pid and the start time in clock ticks since boot, which no step of the clock changes."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     return f"{pid}:{fields[19]}"
 
@@ -156,7 +156,7 @@ def leftovers() -> list[int]:
 
 
 def end_leftovers() -> list[int]:
-    """Kill what this harness started and still runs; return the pids."""
+    """Kill the processes that this harness started and that still run; return their pids."""
     pids = [pid for pid in leftovers() if _kill(pid)]
     deadline = time.monotonic() + 1
     while leftovers() and time.monotonic() < deadline:

@@ -1,6 +1,6 @@
 """Watches one trial: counters before and after the measured time, and ten times a second in between.
 
-The watcher is part of the harness's own loop (no thread), and says what it costs itself.
+The watch is part of the harness's own loop (no thread), and records its own CPU cost.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from runners.system import kernel
 
 SAMPLE_S = 0.1
 
-wall_clock_ns = time.time_ns  # a name of its own, so that the self-test can let this clock step
+wall_clock_ns = time.time_ns  # its own name, so that the self-test can make this clock step
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Sample:
-    """What is looked at ten times a second."""
+    """What is read ten times a second; `at_us` is by the monotonic clock."""
 
     at_us: int
     segments: int | None
@@ -49,7 +49,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """A whole watch: what the counters did between `before` and `after`."""
+    """A complete watch: the counters `before` and `after`, and the samples in between."""
 
     before: Snapshot
     after: Snapshot
@@ -63,38 +63,38 @@ class Samples:
 
     @property
     def server_run_us(self) -> float | None:
-        """Return the CPU time that the server's threads and children used meanwhile."""
+        """Return the CPU time that the server's threads and children used during the watch."""
         if self.before.server is None or self.after.server is None:
             return None
         return self.after.server.run_us - self.before.server.run_us
 
     @property
     def machine_busy_us(self) -> float | None:
-        """Return the time that all CPUs together were busy meanwhile, steal excluded."""
+        """Return the busy time of all CPUs together during the watch, without steal."""
         if not self.before.cpus or not self.after.cpus:
             return None
         return sum(times.busy_us - self.before.cpus[cpu].busy_us for cpu, times in self.after.cpus.items())
 
     def tcp(self, name: str) -> int | None:
-        """Return by how much a TCP counter grew; None where the kernel does not have it."""
+        """Return how much a TCP counter grew; None if the kernel does not have it."""
         if name not in self.before.tcp or name not in self.after.tcp:
             return None
         return self.after.tcp[name] - self.before.tcp[name]
 
     @property
     def rss_bytes(self) -> int | None:
-        """Return the server's largest resident memory seen."""
+        """Return the largest resident memory of the server that was seen."""
         return max((sample.rss_bytes for sample in self.points if sample.rss_bytes is not None), default=None)
 
     @property
     def client_wait_share(self) -> float | None:
-        """Return the time that the generator's threads waited on run queues, as a share of the time it was seen."""
+        """Return the time that the generator's threads spent on run queues, as a share of the time it was watched."""
         seen = self._client
         return (seen[-1][1].wait_us - seen[0][1].wait_us) / (seen[-1][0] - seen[0][0]) if len(seen) > 1 else None
 
     @property
     def client_thread_share(self) -> float | None:
-        """Return the CPU share of the generator's busiest thread between the first and the last look at it."""
+        """Return the CPU share of the generator's busiest thread between its first and its last sample."""
         seen = self._client
         if len(seen) < 2:
             return None
@@ -104,12 +104,12 @@ class Samples:
 
     @property
     def _client(self) -> list[tuple[int, kernel.TreeTimes]]:
-        """Return when the generator was looked at, and what it had used by then."""
+        """Return when the generator was sampled, and what it had used by then."""
         return [(sample.at_us, sample.client) for sample in self.points if sample.client is not None]
 
 
 def snapshot(pids: tuple[int, ...]) -> Snapshot:
-    """Read all counters now; those of the network are of the first process's."""
+    """Read all counters now; those of the network belong to the first process's network."""
     return Snapshot(
         monotonic_us=time.monotonic_ns() // 1000,
         wall_us=wall_clock_ns() // 1000,
@@ -129,7 +129,7 @@ def snapshot(pids: tuple[int, ...]) -> Snapshot:
 
 @dataclass
 class Watch:
-    """A watch under way on one server's processes; `client` is the generator's process while it runs."""
+    """A watch in progress on one server's processes; `client` is the generator's process while it runs."""
 
     server: int
     client: int | None = None
@@ -139,14 +139,14 @@ class Watch:
     before: Snapshot | None = None
 
     def begin(self) -> None:
-        """Take the first snapshot; whatever was sampled before does not count."""
+        """Take the first snapshot and discard earlier samples."""
         self.pids = kernel.tree(self.server)
         self.samples.clear()
         self.cost_us = 0.0
         self.before = snapshot(self.pids)
 
     def sample(self) -> None:
-        """Look once."""
+        """Take one sample."""
         began = time.thread_time_ns()
         tcp = kernel.tcp_counters(self.server)
         self.samples.append(
@@ -163,8 +163,8 @@ class Watch:
         self.cost_us += (time.thread_time_ns() - began) / 1000
 
     def end(self) -> Samples:
-        """Take the last snapshot, also of processes that the server started meanwhile."""
+        """Take the last snapshot, including processes that the server started meanwhile, and return the watch."""
         if self.before is None:
-            raise RuntimeError("a watch ends that never began")
+            raise RuntimeError("a watch ended that never began")
         pids = tuple(dict.fromkeys((*self.pids, *kernel.tree(self.server))))
         return Samples(self.before, snapshot(pids), tuple(self.samples), self.cost_us)

@@ -1,7 +1,8 @@
-"""Machine settings for steadier numbers, changed only on request, and put back to exactly what they were.
+"""Changes machine settings for steadier numbers, only on request, and restores them exactly.
 
-What a setting was is written to disk before it is changed, so that a killed run can be undone by the next one. What
-a machine does not have is left out; nothing that protects it (address randomisation, mitigations) is touched.
+The original value of each setting is saved to disk before it is changed, so that the next run can undo what a killed
+run left. Settings that a machine does not have are skipped; nothing that protects it (address randomisation,
+mitigations) is touched.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ROOT = Path("/")
 
 @dataclass(frozen=True)
 class Knob:
-    """A group of kernel files that hold one setting, the value wanted in them, and why."""
+    """A group of kernel files with one setting, the value that they should have, and why."""
 
     files: str
     value: str
@@ -52,27 +53,27 @@ class Change:
 
 @contextmanager
 def tuned(cache: Path, *, wanted: bool, root: Path = ROOT) -> Iterator[tuple[Change, ...]]:
-    """Undo what a killed run left, tune if that is wanted, and put everything back at the end."""
+    """Undo what a killed run left, tune if `wanted`, and restore everything at the end; UnfitMachine without root."""
     restore(cache, root)
     if not wanted:
         yield ()
         return
     if os.geteuid() != 0:
-        raise UnfitMachine("--tune changes kernel settings, which only root may; run as root, or without --tune")
+        raise UnfitMachine("--tune changes kernel settings, which only root may do; run as root, or without --tune")
     changes = wanted_changes(root)
     replace_file(cache / SAVED, json.dumps({change.file: change.before for change in changes}))
     try:
         applied = tuple(change for change in changes if _set(root / change.file, change.after))
         for change in changes:
             if change not in applied:
-                log.warning(f"{change.file} does not take {change.after!r}; it stays at {change.before!r}")
+                log.warning(f"{change.file} does not accept {change.after!r}; it stays at {change.before!r}")
         yield applied
     finally:
         restore(cache, root)
 
 
 def wanted_changes(root: Path = ROOT) -> tuple[Change, ...]:
-    """Return what tuning would change on this machine: settings it has that differ from what is wanted."""
+    """Return what tuning would change on this machine: existing settings that do not have the wanted value."""
     found = []
     for knob in KNOBS:
         for file in sorted(root.glob(knob.files)):
@@ -83,11 +84,11 @@ def wanted_changes(root: Path = ROOT) -> tuple[Change, ...]:
 
 
 def restore(cache: Path, root: Path = ROOT) -> bool:
-    """Put back what is saved, verify it, and forget it; False where something could not be put back."""
+    """Restore the saved values, verify them, and forget them; return False if any could not be restored."""
     saved = _saved(cache)
     failed = [file for file, before in saved.items() if not _set(root / file, before)]
     for file in failed:
-        log.warning(f"cannot put {file} back to {saved[file]!r}; it is {_get(root / file)!r}; do it by hand")
+        log.warning(f"cannot restore {file} to {saved[file]!r}; it is {_get(root / file)!r}; restore it by hand")
     if not failed:
         (cache / SAVED).unlink(missing_ok=True)
     return not failed
@@ -109,7 +110,7 @@ def _get(file: Path) -> str | None:
 
 
 def _set(file: Path, value: str) -> bool:
-    """Write a setting and read it back; return whether it holds."""
+    """Write a setting and read it back; return whether it took effect."""
     try:
         file.write_text(value, encoding="utf-8")
     except OSError:

@@ -1,8 +1,8 @@
-"""Finds the programs that servers, load generators and tests need, and says what brings the missing ones.
+"""Finds the programs that servers, load generators and tests need, and says how to install those that are missing.
 
-A tool is looked for on the PATH first, then in the user's cache, which `runners.tools.install` fills. What lies in
-the cache counts only if its launcher is the one that today's tool data would write and it still runs, so an
-interrupted or outdated installation is never taken for a whole one.
+A tool is looked for on the PATH first, then in the user's cache, which `runners.tools.install` fills. A cached tool
+counts only if its launcher is the one that the current tool data would write and it still runs, so an interrupted or
+outdated installation is never mistaken for a complete one.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from runners.matrix.model import Tool
 VERSION_DEADLINE_S = 5.0
 ADMIN_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on an ordinary user's PATH in Debian
 HEADER_FOLDERS = ("/usr/local/include", "/usr/include", "/opt/homebrew/include")
-CANNOT_RUN = (None, 126, 127)  # how sh and env say that there is no such program
+CANNOT_RUN = (None, 126, 127)  # how sh and env report that there is no such program
 TOOL_DATA = Path(__file__).with_name("tools.toml")
 
 Privilege = Literal["root", "sudo", "none"]
 Way = Literal["package", "wheel", "unpack"]
 
-# Loads a library in a process of its own and prints which file that was.
+# Loads a library in its own process and prints which file that was.
 _LOAD_LIBRARY = """
 import ctypes, sys
 ctypes.CDLL(sys.argv[1])
@@ -54,16 +54,16 @@ class Host:
     privilege: Privilege
 
     def has(self, command: str) -> bool:
-        """Tell whether a command is on the PATH."""
+        """Return whether a command is on the PATH."""
         return shutil.which(command, path=self.path) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToolStatus:
-    """What is known of a tool here.
+    """What is known about a tool on this machine.
 
-    `version` is the line that the tool printed. `brings` is what a person types to get the tool, `reason` why
-    it is not there or could not be brought.
+    `version` is the line that the tool printed, `brings` the command that installs it, and `reason` why it is missing
+    or could not be installed.
     """
 
     name: str
@@ -84,17 +84,21 @@ class ToolStatus:
 
     @property
     def remedy(self) -> str:
-        """Return what brings a missing tool, in one line."""
-        return f"to get it: {self.brings}" if self.brings else self.hint or self.reason or "nothing known brings it"
+        """Return how to install a missing tool, in one line."""
+        return (
+            f"Install it with: {self.brings}"
+            if self.brings
+            else self.hint or self.reason or "No known way to install it"
+        )
 
 
 def cache_folder() -> Path:
-    """Return the user's folder for what can be made again: tools, built servers, the lock of a run."""
+    """Return the user's folder for whatever can be created again: tools, built servers, the lock of a run."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "http-speedup"
 
 
 def this_host() -> Host:
-    """Return this machine as it is now; the only effects are a look at the environment and `sudo -n true`."""
+    """Return this machine as it is now; all this does is to read the environment and run `sudo -n true`."""
     path = search_path(os.environ.get("PATH", os.defpath))
     return Host(
         path=path,
@@ -105,13 +109,13 @@ def this_host() -> Host:
 
 
 def search_path(path: str) -> str:
-    """Return a PATH that also finds what only administrators have on theirs, such as nginx, ip and sshd."""
+    """Return a PATH that also includes the folders for administrators, with nginx, ip and sshd."""
     folders = path.split(os.pathsep)
     return os.pathsep.join([*folders, *(folder for folder in ADMIN_FOLDERS if folder not in folders)])
 
 
 def privilege(path: str) -> Privilege:
-    """Tell whether packages may be installed: as root, with a sudo that asks nothing, or not."""
+    """Return how packages may be installed: as root, with a sudo that asks for no password, or not at all."""
     if os.geteuid() == 0:
         return "root"
     sudo = shutil.which("sudo", path=path)
@@ -119,13 +123,13 @@ def privilege(path: str) -> Privilege:
 
 
 def known_tools() -> dict[str, Tool]:
-    """Return the tools that the project itself knows (runners/tools.toml)."""
+    """Return the tools that the project itself knows (runners/tools/tools.toml)."""
     tables = tomli.loads(TOOL_DATA.read_text(encoding="utf-8"))["tool"]
     return {name: Tool.model_validate(table) for name, table in tables.items()}
 
 
 def serving(tools: Mapping[str, Tool], purposes: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of the tools that serve any of the purposes; all tools if there is none given."""
+    """Return the names of the tools that serve any of the purposes; all tools if no purpose is given."""
     wanted = set(purposes)
     return tuple(name for name, tool in tools.items() if not wanted or wanted.intersection(tool.purpose))
 
@@ -133,9 +137,9 @@ def serving(tools: Mapping[str, Tool], purposes: Iterable[str]) -> tuple[str, ..
 def find_tools(
     tools: Mapping[str, Tool], names: Iterable[str], host: Host, versions: Collection[str] | None = None
 ) -> dict[str, ToolStatus]:
-    """Look for the named tools, several at a time; KeyError if a name is not among the tools.
+    """Look for the named tools, several at a time; raise KeyError if a name is not among the tools.
 
-    `versions` names the tools that are started to tell theirs; None: all. Some take a second to do so.
+    `versions` names the tools whose version is asked for by starting them, which can take a second; None: all.
     """
     wanted = {name: tools[name] for name in names}
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -144,7 +148,7 @@ def find_tools(
 
 
 def tool_environment(statuses: Mapping[str, ToolStatus], host: Host) -> dict[str, str]:
-    """Return the variables under which commands find the tools: the cache comes behind the PATH."""
+    """Return the environment variables with which commands find the tools; the cache comes after the PATH."""
     cached = [Path(status.path) for status in statuses.values() if status.source == "cache" and status.path]
     libraries = [str(file.parent) for file in cached if ".so" in file.name]
     inherited = [folder for folder in [os.environ.get("LD_LIBRARY_PATH")] if folder]
@@ -153,29 +157,29 @@ def tool_environment(statuses: Mapping[str, ToolStatus], host: Host) -> dict[str
 
 
 def short_version(line: str | None) -> str | None:
-    """Return the version number within a line such as "go version go1.27.3 linux/amd64"."""
+    """Return the version number in a line such as "go version go1.27.3 linux/amd64"."""
     match = re.search(r"\d+(?:\.\d+)+", line or "") or re.search(r"\d+", line or "")
     return match[0] if match else None
 
 
 def is_older(line: str | None, oldest: str) -> bool:
-    """Return whether a line with a version tells of one before `oldest`; one that is not known is not older."""
+    """Return whether the version in a line is older than `oldest`; an unknown version is not."""
     version = short_version(line)
     return version is not None and _numbers(version) < _numbers(oldest)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Return a version's numbers without the zeros at its end: 1.26 and 1.26.0 are the same."""
+    """Return a version's numbers without trailing zeros: 1.26 and 1.26.0 are the same."""
     return tuple(map(int, re.sub(r"(\.0+)+$", "", version).split(".")))
 
 
 def ways(tool: Tool, host: Host) -> tuple[Way, ...]:
-    """Return how the tool could be brought here, the way to try first in front."""
+    """Return the ways in which the tool can be installed here, in the order to try them."""
     return tuple(_ways(tool, host))
 
 
 def brings(tool: Tool, host: Host) -> str | None:
-    """Return what a person types to get the tool, None if nothing known to us brings it."""
+    """Return the command that installs the tool, None if we know of none."""
     possible = ways(tool, host)
     if possible and (possible[0] != "package" or tool.services):
         return f"{resources.command_line()} doctor --install"
@@ -189,7 +193,7 @@ def brings(tool: Tool, host: Host) -> str | None:
 
 
 def apt_words(packages: Sequence[str]) -> list[str]:
-    """Return what apt-get is told to install packages; only `satisfy` knows alternatives such as "a | b"."""
+    """Return apt-get's arguments to install packages; only `satisfy` understands alternatives such as "a | b"."""
     return ["satisfy" if any("|" in package for package in packages) else "install", *packages]
 
 
@@ -201,7 +205,7 @@ def launcher_folder(host: Host) -> Path:
 def cached_folder(name: str, tool: Tool, host: Host) -> Path | None:
     """Return where the cache keeps the tool's files; None if the tool cannot be kept there.
 
-    Wheels lie under the hash of their requirements, so that other versions are another folder.
+    Wheels are kept under the hash of their requirements, so that other versions get another folder.
     """
     if tool.wheel is not None:
         file = host.requirements / f"{tool.wheel.requirements}.txt"
@@ -213,7 +217,7 @@ def cached_folder(name: str, tool: Tool, host: Host) -> Path | None:
 
 
 def launchers(tool: Tool, folder: Path) -> dict[str, str]:
-    """Return the text of the little program behind each command of a tool whose files lie in `folder`."""
+    """Return the launcher script of each command of a tool whose files are in `folder`."""
     if tool.wheel is not None:
         filled = {
             command: [word.replace("{env}", str(folder)) for word in words]
@@ -229,13 +233,13 @@ def launchers(tool: Tool, folder: Path) -> dict[str, str]:
 
 
 def _program(folder: Path, command: str) -> Path:
-    """Return where unpacked Debian packages keep a program; some are for administrators."""
+    """Return where unpacked Debian packages have a program; some programs are for administrators."""
     administrative = folder / "usr/sbin" / command
     return administrative if administrative.is_file() else folder / "usr/bin" / command
 
 
 def library_folders(folder: Path) -> tuple[Path, ...]:
-    """Return where unpacked Debian packages keep their libraries."""
+    """Return where unpacked Debian packages have their libraries."""
     triplet = f"{platform.machine()}-linux-gnu"
     return (folder / "usr/lib" / triplet, folder / "lib" / triplet, folder / "usr/lib")
 
@@ -327,9 +331,9 @@ def _absent(name: str, tool: Tool, host: Host) -> ToolStatus:
 
 def _why_absent(tool: Tool) -> str:
     if tool.library:
-        return f"{tool.library} is not a library here"
+        return f"the library {tool.library} was not found"
     if tool.header:
-        return f"{tool.header} is in no folder of headers"
+        return f"the header {tool.header} was not found"
     if tool.nimble:
         return f"{tool.nimble} is not in {_nimble_folder()}"
     return f"{' or '.join(tool.commands)} is not on the PATH"
@@ -338,7 +342,7 @@ def _why_absent(tool: Tool) -> str:
 def version_line(argv: list[str], path: str) -> str | None:
     """Return the line with a version that a command prints within 5 s, whatever its exit status.
 
-    That is the first one with a number such as 1.6, else the first one with any digit.
+    That is the first line with a number such as 1.6, or else the first line with any digit.
     """
     status, text = _output(argv, path)
     if status in CANNOT_RUN:
@@ -349,14 +353,14 @@ def version_line(argv: list[str], path: str) -> str | None:
 
 
 def _loaded(library: str, host: Host, folders: tuple[Path, ...]) -> str | None:
-    """Return the file of a shared library that programs can load; `folders` are searched first."""
+    """Return the file of a shared library, None if it cannot be loaded; `folders` are searched first."""
     search = {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))} if folders else {}
     status, text = _output([sys.executable, "-I", "-S", "-c", _LOAD_LIBRARY, library], host.path, search)
     return text.strip() if status == 0 else None
 
 
 def _output(argv: list[str], path: str, variables: Mapping[str, str] | None = None) -> tuple[int | None, str]:
-    """Return exit status (None: not started, or over the deadline) and everything that a command prints."""
+    """Return a command's exit status (None: not started, or timed out) and everything that it prints."""
     try:
         ended = subprocess.run(
             argv,

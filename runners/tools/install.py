@@ -1,8 +1,8 @@
-"""Brings missing tools: by the system's packages where that is allowed, else into the user's cache.
+"""Installs missing tools: as system packages if permitted, else into the user's cache.
 
-Nothing here prompts or needs more rights than the caller has. Every command and all it prints goes to a log;
-what could not be brought is one sentence in the tool's status, never an exception. The cache gets its files
-by a rename at the end, so what is interrupted leaves nothing that looks whole.
+Nothing here prompts or needs more rights than the caller has. Every command and everything it prints goes to a log.
+What could not be installed is one sentence in the tool's status, never an exception. Files are moved into the cache by
+a rename at the end, so an interruption leaves nothing that looks complete.
 """
 
 from __future__ import annotations
@@ -63,25 +63,25 @@ OFFLINE = re.compile(
 
 WORDS: dict[Way, str] = {
     "package": "installing Debian packages for {names}",
-    "wheel": "bringing {names} as Python wheels into {cache}",
-    "unpack": "unpacking Debian packages of {names} into {cache}",
+    "wheel": "installing {names} from Python wheels into {cache}",
+    "unpack": "unpacking Debian packages for {names} into {cache}",
 }
 
 
 class StepFailed(Exception):
-    """A command that brings something failed; its text is a sentence. It never leaves this module."""
+    """A command of an installation failed; the message is a sentence. It never leaves this module."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """Runs the commands that bring tools, one after another, into one log."""
+    """Runs the commands that install tools, one after another, with one log."""
 
     path: str
     log: Path
     deadline_s: float = STEP_DEADLINE_S
 
     def run(self, what: str, argv: list[str]) -> None:
-        """Run one command to its end; StepFailed says in a sentence why `what` went wrong."""
+        """Run one command to its end; raise StepFailed, with the reason in a sentence, if `what` fails."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"\n$ {shlex.join(argv)}\n")
@@ -90,7 +90,7 @@ class Steps:
             status = self._status(argv, log)
         if status != 0:
             ended = "took too long" if status is None else f"ended with exit status {status}"
-            raise StepFailed(f"{what} {ended}{self._why(start)} (all of it: {self.log})")
+            raise StepFailed(f"{what} {ended}{self._why(start)} (full output: {self.log})")
 
     def _status(self, argv: list[str], log: IO[str]) -> int | None:
         environment = os.environ | QUIET | {"PATH": self.path}
@@ -104,7 +104,7 @@ class Steps:
                 start_new_session=True,
             )
         except OSError as error:
-            raise StepFailed(f"{argv[0]} does not start: {error.strerror}") from error
+            raise StepFailed(f"{argv[0]} cannot be started: {error.strerror}") from error
         try:
             return process.wait(self.deadline_s)
         except subprocess.TimeoutExpired:
@@ -119,10 +119,10 @@ class Steps:
 
 
 def explanation(output: str) -> str:
-    """Return what a failed command said about its failure, led by a colon; empty if it said nothing."""
+    """Return what a failed command printed about its failure, after a colon; empty if it printed nothing."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith(("e:", "error"))]
-    offline = "; the network seems out of reach" if OFFLINE.search(output) else ""
+    offline = "; the network seems to be unreachable" if OFFLINE.search(output) else ""
     return f": {(errors or lines)[-1][:200]}{offline}" if lines else ""
 
 
@@ -133,9 +133,9 @@ def install_tools(
     *,
     log_file: Path | None = None,
 ) -> dict[str, ToolStatus]:
-    """Bring those of the named tools that are missing and return the status of all named ones afterwards.
+    """Install those of the named tools that are missing; return the status of all named tools afterwards.
 
-    What cannot be brought has a `reason`.
+    Tools that cannot be installed have a `reason`.
     """
     statuses = find_tools(tools, names, host)
     steps = Steps(path=host.path, log=log_file or host.cache / "tools.log")
@@ -145,7 +145,7 @@ def install_tools(
         wanted = {name: tools[name] for name in lacking if way in ways(tools[name], host)}
         if wanted:
             log.info(WORDS[way].format(names=", ".join(wanted), cache=host.cache))
-            failures |= dict.fromkeys(wanted, f"it was brought, but does not run (see {steps.log})")
+            failures |= dict.fromkeys(wanted, f"it was installed but does not run (see {steps.log})")
             failures |= _attempt(bring, wanted, host, steps)
             statuses |= find_tools(tools, wanted, host)
     return {name: _explained(status, failures.get(name)) for name, status in statuses.items()}
@@ -163,12 +163,12 @@ def _explained(status: ToolStatus, failure: str | None) -> ToolStatus:
 
 
 def bring_packages(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
-    """Install Debian packages, all at once, else tool by tool; return the failures."""
+    """Install Debian packages, all at once or else tool by tool; return the reason for each tool that failed."""
     try:
         if _are_stale(APT_LISTS):
             steps.run("apt-get update", [*_as_root(host), "apt-get", *APT_OPTIONS, "update"])
     except StepFailed:
-        pass  # the packages may still be in reach; if not, what follows says why
+        pass  # the packages may still be available; if not, the next step says why
     try:
         _install_packages(wanted.values(), host, steps)
     except StepFailed as failed:
@@ -180,7 +180,7 @@ def bring_packages(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict
 
 
 def _install_packages(wanted: Collection[Tool], host: Host, steps: Steps) -> None:
-    """Install packages of tools; nothing that is installed is removed for them, and no service starts."""
+    """Install the packages of tools; no installed package is removed for them, and no service is started."""
     packages = [package for tool in wanted for package in tool.debian]
     services = " ".join(service for tool in wanted for service in tool.services)
     quietly = [*_as_root(host), "sh", str(WITHOUT_SERVICES), str(POLICY), services]
@@ -190,7 +190,7 @@ def _install_packages(wanted: Collection[Tool], host: Host, steps: Steps) -> Non
 
 
 def bring_wheels(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
-    """Install hashed wheels, each set into an environment of its own in the cache; return the failures."""
+    """Install hashed wheels, each set in its own environment in the cache; return the reason for each failure."""
     built: dict[Path, str | None] = {}
 
     def bring(name: str, tool: Tool) -> None:
@@ -208,7 +208,7 @@ def bring_wheels(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[s
 
 
 def bring_unpacked(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
-    """Download Debian packages with what they depend on and unpack them in the cache; return the failures."""
+    """Download Debian packages with their dependencies and unpack them in the cache; return the failures' reasons."""
     with tempfile.TemporaryDirectory(prefix="http-speedup-apt-") as scratch:
         apt = ["apt-get", *APT_OPTIONS, *_private_apt(Path(scratch))]
         if reason := _reason(lambda: _update(apt, Path(scratch) / "state/lists", steps)):
@@ -227,7 +227,7 @@ BRINGERS: dict[Way, Bring] = {"package": bring_packages, "wheel": bring_wheels, 
 
 
 def _each(wanted: Mapping[str, Tool], bring: Callable[[str, Tool], None]) -> dict[str, str]:
-    """Bring tools one by one and return the reasons of those that failed."""
+    """Install tools one by one and return the reasons for those that failed."""
     reasons = ((name, _reason(partial(bring, name, tool))) for name, tool in wanted.items())
     return {name: reason for name, reason in reasons if reason}
 
@@ -256,12 +256,12 @@ def _build_environment(folder: Path, requirements: Path, host: Host, steps: Step
 
 def _update(apt: list[str], lists: Path, steps: Steps) -> None:
     steps.run("apt-get update", [*apt, "update"])
-    if _are_stale(lists):  # apt-get calls it a success when it got nothing at all
-        raise StepFailed(f"apt-get update got no package lists; is the network in reach? (see {steps.log})")
+    if _are_stale(lists):  # apt-get succeeds even if it got nothing at all
+        raise StepFailed(f"apt-get update got no package lists; is the network reachable? (see {steps.log})")
 
 
 def _unpack(tool: Tool, folder: Path, apt: list[str], archives: Path, steps: Steps) -> None:
-    # Libraries that are installed already are not downloaded again.
+    # Libraries that are already installed are not downloaded.
     get = ["install", "-y", "--no-install-recommends", "--download-only", "--reinstall"]
     steps.run("apt-get install --download-only", [*apt, *get, *tool.debian])
     with _made(folder) as made:
@@ -271,7 +271,7 @@ def _unpack(tool: Tool, folder: Path, apt: list[str], archives: Path, steps: Ste
 
 
 def _private_apt(scratch: Path) -> list[str]:
-    """Return the options under which apt-get needs no rights: its own lists and its own downloads."""
+    """Return the options with which apt-get needs no special rights: its own lists and downloads."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (scratch / folder).mkdir(parents=True)
     options = {
@@ -286,14 +286,14 @@ def _private_apt(scratch: Path) -> list[str]:
 
 @contextmanager
 def _made(folder: Path) -> Iterator[Path]:
-    """Give a new folder beside `folder`, which takes its place if all goes well and vanishes otherwise."""
+    """Yield a new folder next to `folder`; it replaces `folder` if all goes well, and is removed otherwise."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
     made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
         yield made
         made.chmod(0o755)
-        if folder.exists():  # it was found wanting, or somebody was faster: either way this one is as good
+        if folder.exists():  # it was unusable, or another process was faster: the new one is at least as good
             folder.rename(Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent)))
         made.rename(folder)
     finally:
@@ -303,7 +303,7 @@ def _made(folder: Path) -> Iterator[Path]:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove what a killed installation left over a day ago."""
+    """Remove what an installation left behind that was killed more than a day ago."""
     for left in parent.glob(".new-*"):
         if time.time() - left.stat().st_ctime > ABANDONED_S:
             shutil.rmtree(left, ignore_errors=True)
@@ -320,19 +320,19 @@ def _write_launchers(tool: Tool, folder: Path, host: Host) -> None:
 
 
 def _as_root(host: Host) -> list[str]:
-    # sudo drops the environment, and with it what keeps packages from asking.
+    # sudo drops the environment, and with it the variables that keep packages from asking questions.
     variables = [f"{key}={value}" for key, value in QUIET.items() if not key.startswith("PIP")]
     return ["sudo", "-n", "env", *variables] if host.privilege == "sudo" else []
 
 
 def _are_stale(lists: Path) -> bool:
-    """Tell whether apt's package lists are missing or over a day old."""
+    """Return whether apt's package lists are missing or more than a day old."""
     times = [file.stat().st_mtime for file in lists.glob("*Packages*")] if lists.is_dir() else []
     return not times or time.time() - max(times) > FRESH_LISTS_S
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a command and all that it started, if it is not over: politely at first."""
+    """Stop a command that still runs, and everything it started: with SIGTERM first."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return

@@ -38,7 +38,7 @@ def test_an_honest_server_is_measured_and_every_request_counted(bench: Bench) ->
     ("fault", "verdict", "reason"),
     [
         ("never-listens", "failed", "does not listen on port"),
-        ("exits", "failed", "ended with exit status 1 before it answered; its last words: faulty: no configuration"),
+        ("exits", "failed", "ended with exit status 1 before it answered; its last output: faulty: no configuration"),
         ("wrong-body", "invalid", "answers the body b'Hello Mars!'"),
         ("dies", "failed", "the server died (SIGSEGV)"),
         ("body-changes", "invalid", "V24 response length"),

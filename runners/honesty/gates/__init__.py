@@ -1,7 +1,7 @@
 """Honesty gates: what a server must do, seen from outside over plain sockets, before it is timed.
 
-`answers` reads HTTP/1.1 byte by byte and `talk` speaks it; `single` holds the gates that need a connection or two,
-`slow`, `crowd` and `garbage` those that need much or many; `examine` runs all of them against one server.
+`talk` speaks HTTP/1.1 over a socket. `single` has the gates that need a connection or two; `slow`, `crowd` and
+`garbage` have those that need much data or many connections. `examine` runs all gates against one server.
 """
 
 from runners.honesty.gates.examine import ALL, examine

@@ -1,7 +1,7 @@
-"""Examines one server: `python -m runners.honesty.gates` with a target as JSON prints what the gates say, as JSON.
+"""Examines one server: `python -m runners.honesty.gates` with a target as JSON prints the gates' results as JSON.
 
-In a process of its own, since 1,100 connections are more than the servers that the harness starts may open, and since
-threads beside the harness's starts of programs would be a danger.
+It has its own process for two reasons: it opens 1,100 connections, more than a server started by the harness may, and
+it uses threads, which would be dangerous in the harness while that starts programs.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from runners.honesty.gates import Target, examine, many_files
 
 
 def words(target: Target, class_: str) -> str:
-    """Return what this program is told on its command line."""
+    """Return this program's argument: a target and a class, as JSON."""
     return json.dumps({"target": {**asdict(target), "body": target.body.decode("latin-1")}, "class": class_})
 
 
 def main(told: str) -> None:
-    """Examine a target and print one line."""
+    """Examine a target and print the results in one line."""
     facts = json.loads(told)
     target = Target(**{**facts["target"], "body": facts["target"]["body"].encode("latin-1")})
     with many_files():

@@ -1,4 +1,4 @@
-"""Gates of many clients: those that leave in all ways, and 1,100 at once."""
+"""Gates with many clients: some that leave in every possible way, and 1,100 at once."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ FREED_S = 4.0
 
 
 def frees_descriptors(visit: Visit) -> None:
-    """Nothing stays of clients that leave, by FIN or by reset, before, within or after a request."""
+    """No descriptor stays open for a client that leaves, by FIN or by reset, before, during or after a request."""
     target = visit.target
     if target.pid is None:
-        raise Unknown("its process is not known")
+        raise Unknown("its process is unknown")
     with visit.talk() as talk:  # What the server opens with its first request stays open.
         talk.ask(target.request())
     before = _steady_count(target.pid)
     for number in range(LEAVERS):
         _leave(visit, number)
-    with visit.talk() as talk:  # Those who came before have been let in by the time that this one is answered.
+    with visit.talk() as talk:  # Once this one is answered, all earlier ones have been accepted.
         talk.ask(target.request())
     until = time.monotonic() + FREED_S
     while (now := _steady_count(target.pid)) > before:
         if time.monotonic() > (visit.deadline if works(target.pid) else until):
-            raise Broken(f"of {LEAVERS} clients that left, {now - before} descriptors stay open")
+            raise Broken(f"after {LEAVERS} clients have left, {now - before} descriptors stay open")
 
 
 def _leave(visit: Visit, number: int) -> None:
-    """Connect and leave in one of six ways."""
+    """Connect, and leave in one of six ways."""
     request = visit.target.request()
     with visit.talk() as talk:
         talk.say((b"", request[:20], request)[number % 3])
@@ -45,7 +45,7 @@ def _leave(visit: Visit, number: int) -> None:
 
 
 def _steady_count(pid: int) -> int:
-    """Return the count of descriptors once it does not change: clients of other gates may just have left."""
+    """Return the number of descriptors once it no longer changes: clients of other gates may just have left."""
     count, since, began = descriptors(pid), time.monotonic(), time.monotonic()
     while time.monotonic() < min(since + STEADY_S, began + FREED_S):
         time.sleep(LOOK_S)
@@ -55,7 +55,7 @@ def _steady_count(pid: int) -> int:
 
 
 def serves_a_crowd(visit: Visit) -> None:
-    """1,100 connections at once are all answered."""
+    """1,100 simultaneous connections are all answered."""
     target = visit.target
     with contextlib.ExitStack() as opened:
         talks = []
@@ -71,7 +71,7 @@ def serves_a_crowd(visit: Visit) -> None:
 
 @contextlib.contextmanager
 def _numbered(number: int) -> Iterator[None]:
-    """Say of what is broken which connection it was."""
+    """Say which connection it was if something is broken."""
     try:
         yield
     except Broken as broken:

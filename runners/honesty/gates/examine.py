@@ -18,7 +18,7 @@ Need = Literal["always", "realistic", "kept", "never"]
 
 @dataclass(frozen=True)
 class Demand:
-    """A gate: its id, its test, of which servers it is required, whether it can run beside others, and for how long."""
+    """A gate: its id, its test, who must pass it, whether it needs the server to itself, and its limit of time."""
 
     id: str
     test: Callable[[Visit], None]
@@ -32,7 +32,7 @@ class Demand:
         return (self.test.__doc__ or "").strip()
 
     def required(self, class_: str, target: Target) -> bool:
-        """Return whether a server of a class must pass it; historic ones are held to all that realistic ones are."""
+        """Return whether a server of a class must pass it; historic servers must pass what realistic ones must."""
         return {
             "always": True,
             "realistic": class_ != "stripped",
@@ -54,7 +54,7 @@ ALL = (
     Demand("close", single.closes),
     Demand("http-1.0", single.closes_for_http_1_0),
     Demand("keep", single.keeps, "kept"),
-    # The slow reader comes before the crowd, which leaves memory that a server could fill unseen.
+    # The slow reader comes before the crowd, which leaves free memory behind that a server could fill unnoticed.
     Demand("slow-reader", slow.loses_nothing, "kept", alone=True, limit_s=30.0),
     Demand("leave", crowd.frees_descriptors, alone=True),
     Demand("crowd", crowd.serves_a_crowd, alone=True),
@@ -64,9 +64,9 @@ ALL = (
 
 
 def examine(target: Target, class_: str, demands: Sequence[Demand] = ALL) -> tuple[Gate, ...]:
-    """Return what the gates say of a server that listens; in bounded time, whatever the server does.
+    """Return the gates' results for a server that listens, within bounded time, whatever the server does.
 
-    A server that keeps no connections may serve one at a time, so nobody asks it beside another.
+    A server without persistent connections may serve one at a time, so it is never asked by two gates at once.
     """
     together = [demand for demand in demands if not demand.alone]
     with ThreadPoolExecutor(max_workers=max(1, len(together)) if target.keeps else 1) as pool:
@@ -83,7 +83,7 @@ def _judge(demand: Demand, target: Target, class_: str) -> Gate:
 
 def _outcome(demand: Demand, visit: Visit) -> tuple[Outcome, str]:
     if demand.needed == "kept" and not visit.target.keeps:
-        return "unknown", "it is used with one request per connection"
+        return "unknown", "it is measured only with one request per connection"
     try:
         demand.test(visit)
     except Broken as broken:
@@ -92,7 +92,11 @@ def _outcome(demand: Demand, visit: Visit) -> tuple[Outcome, str]:
         return "unknown", str(unknown)
     except OSError as error:
         ours = error.errno in OUR_LACKS
-        return ("unknown", f"this machine lacks what it takes: {error}") if ours else ("fail", f"it broke: {error}")
+        return (
+            ("unknown", f"this machine lacks a resource: {error}")
+            if ours
+            else ("fail", f"the connection broke: {error}")
+        )
     except (ValueError, ArithmeticError, LookupError) as error:
-        return "fail", f"it sends what cannot be read: {error!r}"
+        return "fail", f"it sends something that cannot be parsed: {error!r}"
     return "pass", ""

@@ -1,4 +1,4 @@
-"""Gates of input that is no request, or that programs read in different ways."""
+"""Gates with input that is not a request, or that programs interpret differently."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ REACTION_S = 1.0
 ERROR_LINE = re.compile(rb"HTTP/1\.[01] [45][0-9]{2}( .*)?")
 
 GARBAGE = {
-    "no HTTP": b"garbage\r\n\r\n",
+    "not HTTP": b"garbage\r\n\r\n",
     "control characters": b"\x00\x01\x02\x03\r\n\r\n",
     "a TLS greeting": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "four words": b"GET / more HTTP/1.1\r\nHost: test\r\n\r\n",
     "an endless header": b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 2_000_000,
-    "a length that is no number": b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: x\r\n\r\n",
+    "a length that is not a number": b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: x\r\n\r\n",
     "a negative length": b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: -1\r\n\r\n",
 }
 AMBIGUOUS = {
@@ -26,7 +26,7 @@ AMBIGUOUS = {
     "a bare CR": b"GET / HTTP/1.1\r\nHost: te\rst\r\n\r\n",
     "NUL in a header": b"GET / HTTP/1.1\r\nHost: test\r\nX: \0\r\n\r\n",
     "a folded header": b"GET / HTTP/1.1\r\nHost: test\r\nX: a\r\n b\r\n\r\n",
-    "a blank before the colon": b"GET / HTTP/1.1\r\nHost : test\r\n\r\n",
+    "a space before the colon": b"GET / HTTP/1.1\r\nHost : test\r\n\r\n",
     "no version": b"GET /\r\nHost: test\r\n\r\n",
     "no host": b"GET / HTTP/1.1\r\n\r\n",
     "two hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
@@ -37,12 +37,12 @@ AMBIGUOUS = {
 
 
 def refuses_garbage(visit: Visit) -> None:
-    """What is no request brings a 4xx, a 5xx or the end of the connection, and the server lives on."""
+    """Input that is not a request gets a 4xx, a 5xx or a closed connection, and the server survives."""
     _refuses(visit, GARBAGE)
 
 
 def refuses_ambiguity(visit: Visit) -> None:
-    """What programs read in different ways, so that requests can be smuggled, is refused as well."""
+    """Input that programs interpret differently, which allows request smuggling, is rejected as well."""
     _refuses(visit, AMBIGUOUS)
 
 
@@ -56,9 +56,9 @@ def _refuses(visit: Visit, table: Mapping[str, bytes]) -> None:
 
 
 def _reaction(visit: Visit, data: bytes) -> str | None:
-    """Return what the server does with the data instead of refusing them; None where it refuses."""
+    """Return what the server does instead of rejecting the data; None if it rejects them."""
     with visit.talk() as talk:
-        with contextlib.suppress(Reset, Silent):  # It need not read to the end what it refuses.
+        with contextlib.suppress(Reset, Silent):  # It need not read all of what it rejects.
             talk.say(data)
         try:
             line = talk.first_line(REACTION_S)

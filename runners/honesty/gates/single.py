@@ -1,4 +1,4 @@
-"""Gates that need a connection or two: counting, framing, headers, cuts, pipelines, methods and how it ends."""
+"""Gates that need a connection or two: counts, framing, headers, split requests, pipelines, methods, closing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runners.server.answers import Answer, Broken
 
 REQUESTS = 100
 PIPELINED = 16
-PIECE_BYTES = 37  # no multiple of it is the length of a request
+PIECE_BYTES = 37  # no request's length is a multiple of it
 QUIET_S = 0.2
 BRIEFLY_S = 0.003
 DATE_SLACK_S = 3.0
@@ -21,7 +21,7 @@ OTHER_PATH = "/no-such-page"
 
 
 def counts(visit: Visit) -> None:
-    """Each request brings one answer; nothing comes before the first one or after the last."""
+    """Each request gets exactly one answer, and nothing is sent before the first or after the last."""
     target = visit.target
     with visit.talk() as talk:
         talk.silent(QUIET_S)
@@ -31,14 +31,14 @@ def counts(visit: Visit) -> None:
 
 
 def frames(visit: Visit) -> None:
-    """The answer is HTTP/1.1 200 with CRLF line ends, an exact length or chunks, and the exact body."""
+    """The answer is HTTP/1.1 200 with CRLF line endings, an exact length or chunks, and the exact body."""
     answer = _get(visit)
     if answer.version != "1.1":
-        raise Broken(f"it answers HTTP/1.1 with HTTP/{answer.version}")
+        raise Broken(f"it answers an HTTP/1.1 request with HTTP/{answer.version}")
 
 
 def _get(visit: Visit) -> Answer:
-    """Return the right answer to one request; Broken where it is a wrong one, or more than one."""
+    """Return the answer to one request; raise Broken if it is wrong, or more than one."""
     with visit.talk() as talk:
         answer = visit.target.wanted(talk.ask(visit.target.request()))
         talk.silent(BRIEFLY_S)
@@ -46,43 +46,43 @@ def _get(visit: Visit) -> Answer:
 
 
 def names_itself(visit: Visit) -> None:
-    """Server, Date and Content-Type: text/plain are there."""
+    """The answer has the headers Server, Date and Content-Type: text/plain."""
     headers = _get(visit).headers
     missing = [name for name in ("server", "date", "content-type") if not headers.get(name)]
     if missing:
-        raise Broken(f"it lacks {', '.join(missing)}")
+        raise Broken(f"its answer lacks {', '.join(missing)}")
     if headers["content-type"].lower() not in TEXTS:
         raise Broken(f"its Content-Type is {headers['content-type']!r}, not text/plain")
 
 
 def dates(visit: Visit) -> None:
-    """The Date is now's, written as HTTP demands it, and moves on within 3 s."""
+    """The Date is current, in the format that HTTP demands, and advances within 3 s."""
     first = _date(visit)
     if abs(first.timestamp() - time.time()) > DATE_SLACK_S:
-        raise Broken(f"its Date is {first:%F %T}, although it is {time.strftime('%F %T', time.gmtime())}")
+        raise Broken(f"its Date is {first:%F %T}, but it is {time.strftime('%F %T', time.gmtime())}")
     until = time.monotonic() + 3
     while time.monotonic() < until:
         time.sleep(0.25)
         if _date(visit) != first:
             return
-    raise Broken(f"its Date stays {first:%F %T}")
+    raise Broken(f"its Date stays at {first:%F %T}")
 
 
 def _date(visit: Visit) -> datetime:
-    """Return the Date of an answer; Broken unless it is what IMF-fixdate makes of that time."""
+    """Return the Date of an answer; raise Broken unless it is an exact IMF-fixdate."""
     text = _get(visit).headers.get("date", "")
     try:
         date = parsedate_to_datetime(text)
         exact = format_datetime(date, usegmt=True) == text
     except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-        raise Broken(f"its Date is {text!r}") from error
+        raise Broken(f"its Date is not a date: {text!r}") from error
     if not exact:
         raise Broken(f"its Date is {text!r}, not {format_datetime(date, usegmt=True)!r}")
     return date
 
 
 def waits_for_the_end(visit: Visit) -> None:
-    """A request cut at any byte is answered once, and only when it is whole."""
+    """A request split at any byte is answered once, and only when it is complete."""
     cuts = range(1, len(visit.target.request()))
     for some in [cuts] if visit.target.keeps else [[cut] for cut in cuts]:
         with visit.talk() as talk:
@@ -98,11 +98,11 @@ def _ask_in_two(talk: Talk, cut: int) -> None:
         talk.silent(BRIEFLY_S)
         talk.target.wanted(talk.ask(request[cut:]))
     except Broken as broken:
-        raise Broken(f"{broken} (the request was cut after {cut} of its {len(request)} bytes)") from broken
+        raise Broken(f"{broken} (the request was split after {cut} of its {len(request)} bytes)") from broken
 
 
 def pipelines(visit: Visit) -> None:
-    """Sixteen requests at once, for two paths in turn, are answered in order; also cut at odd places."""
+    """Sixteen requests at once, for two paths in turn, are answered in order, even if split at odd places."""
     target = visit.target
     with visit.talk() as talk:  # A stripped server does not tell the paths apart.
         wanted = [(answer.status, answer.body) for answer in (talk.ask(target.request(path=path)) for path in _PATHS)]
@@ -128,7 +128,7 @@ def _hear_in_order(talk: Talk, wanted: Sequence[tuple[int, bytes]]) -> None:
         except Broken as broken:
             raise Broken(f"answer {number} of {len(wanted)}: {broken}") from broken
         if (answer.status, answer.body) != (status, body):
-            raise Broken(f"answer {number} of {len(wanted)} is {answer.status}, in the place of a {status}")
+            raise Broken(f"answer {number} of {len(wanted)} is a {answer.status} in place of a {status}")
 
 
 def knows_paths(visit: Visit) -> None:
@@ -140,7 +140,7 @@ def knows_paths(visit: Visit) -> None:
 
 
 def heads(visit: Visit) -> None:
-    """HEAD brings the headers of GET and no body."""
+    """HEAD gets the headers of GET and no body."""
     with visit.talk() as talk:
         answer = talk.ask(visit.target.request("Connection: close", method="HEAD"), bodiless=True)
         if answer.status != 200:
@@ -152,7 +152,7 @@ def heads(visit: Visit) -> None:
 
 
 def consumes_bodies(visit: Visit) -> None:
-    """What is posted, of known length or in chunks, is not taken for the next request."""
+    """The body of a POST, of known length or in chunks, is not mistaken for the next request."""
     posted = visit.target.request()
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (posted[:5], posted[5:], b""))
     _post(visit, f"Content-Length: {len(posted)}", posted)
@@ -160,7 +160,7 @@ def consumes_bodies(visit: Visit) -> None:
 
 
 def _post(visit: Visit, header: str, body: bytes) -> None:
-    """Post a body that reads like a request; whatever the answer is, it must be one."""
+    """Post a body that looks like a request; any answer will do, but it must be a single one."""
     with visit.talk() as talk:
         answer = talk.ask(visit.target.request(header, method="POST") + body)
         if answer.closes:
@@ -175,12 +175,12 @@ def closes(visit: Visit) -> None:
     with visit.talk() as talk:
         answer = visit.target.wanted(talk.ask(visit.target.request("Connection: close")))
         if "close" not in answer.headers.get("connection", "").lower():
-            raise Broken("it does not say Connection: close, so a client does not know that it has to reconnect")
+            raise Broken("it does not send Connection: close, so a client does not know that it must reconnect")
         talk.end()
 
 
 def closes_for_http_1_0(visit: Visit) -> None:
-    """After an HTTP/1.0 request the connection ends."""
+    """After an HTTP/1.0 request, the server closes the connection."""
     with visit.talk() as talk:
         visit.target.wanted(talk.ask(visit.target.request(version="1.0")))
         talk.end()
@@ -192,4 +192,4 @@ def keeps(visit: Visit) -> None:
         for pause_s in (0, QUIET_S):
             time.sleep(pause_s)
             if visit.target.wanted(talk.ask(visit.target.request())).closes:
-                raise Broken("it says Connection: close although nobody asked for the end")
+                raise Broken("it sends Connection: close although the client did not ask for it")

@@ -1,4 +1,4 @@
-"""The gate of the slow reader: nothing is lost to a client that first writes and only then reads."""
+"""The gate with a slow reader: a client that first writes, and only then reads, loses nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from runners.honesty.gates.usage import memory_bytes, works
 from runners.server.answers import Answer, Broken, parse_answer
 
 UNREAD = 100_000
-MORE_UNREAD = 200_000  # of a server that seems to hold all of them
+MORE_UNREAD = 200_000  # for a server that seems to buffer all of them
 WARMING_ROUNDS, ROUND = 60, 1000
 PIECE_BYTES = 65536
 BRIEFLY_S = 0.05
-FULL_S = 0.3  # who takes nothing for so long takes nothing more
+FULL_S = 0.3  # a server that accepts nothing for this long accepts nothing more
 STEADY_S = 0.4
 LOOK_S = 0.05
 MOST_GROWTH_BYTES = 4 * 1024**2
@@ -24,7 +24,7 @@ WINDOW_BYTES = 4096
 
 
 def loses_nothing(visit: Visit) -> None:
-    """100,000 requests from a client that reads late are all answered, whole and in order, in bounded memory."""
+    """100,000 requests from a client that reads late are all answered, completely and in order, in bounded memory."""
     target = visit.target
     _warm(visit)
     with visit.talk() as talk:
@@ -40,7 +40,7 @@ def loses_nothing(visit: Visit) -> None:
 
 
 def _check_memory(flood: Flood, pid: int) -> None:
-    """Write unread; Broken where memory grows with the number of requests. To hold a fixed amount is all right."""
+    """Write without reading; raise Broken if memory grows with the number of requests (a fixed buffer is fine)."""
     before = memory_bytes(pid)
     flood.write_unread()
     grown = _most_memory_bytes(pid) - before
@@ -50,18 +50,18 @@ def _check_memory(flood: Flood, pid: int) -> None:
     flood.write_unread()
     if (now := _most_memory_bytes(pid) - before) > grown * MOST_RATIO:
         sizes = f"{grown / 2**20:.0f} MiB and then by {now / 2**20:.0f} MiB"
-        raise Broken(f"its memory grew by {sizes} as more and more answers were not read")
+        raise Broken(f"its memory grew by {sizes} as more and more answers went unread")
 
 
 def _warm(visit: Visit) -> None:
-    """Ask as many requests as make a heap grow that grows with work, but few at a time, so that nothing is held."""
+    """Send so many requests that a heap which grows with any work has grown, but few at a time, so none is buffered."""
     for _ in range(WARMING_ROUNDS):
         with visit.talk() as talk:
             Flood(talk, ROUND, visit.deadline).read(Tally(visit.target.wanted))
 
 
 def _most_memory_bytes(pid: int) -> int:
-    """Return what the server holds once it holds no more: it may still be reading what it cannot answer."""
+    """Return the server's memory once it has stopped growing: it may still be reading what it cannot answer."""
     most, since = memory_bytes(pid), time.monotonic()
     until = since + PATIENCE_S
     while time.monotonic() < since + STEADY_S:
@@ -72,15 +72,15 @@ def _most_memory_bytes(pid: int) -> int:
 
 
 def _judge(tally: Tally, asked: int) -> None:
-    """Raise Broken where answers are lost, torn or too many; a server may end the connection behind a whole one."""
+    """Raise Broken if answers are lost, torn or too many; a server may close the connection after a complete one."""
     if tally.unread:
-        raise Broken(f"after {tally.count} whole answers comes a part of one, or one too many")
+        raise Broken(f"after {tally.count} complete answers comes part of another, or one too many")
     if not 0 < tally.count <= asked:
-        raise Broken(f"{tally.count} answers came to {asked} requests")
+        raise Broken(f"{tally.count} answers came for {asked} requests")
 
 
 class Flood:
-    """Requests on their way to a server over a connection that is not waited for."""
+    """Requests on their way to a server, over a connection that never blocks."""
 
     def __init__(self, talk: Talk, count: int, deadline: float) -> None:
         data = talk.target.request() * count
@@ -90,26 +90,26 @@ class Flood:
         talk.socket.settimeout(0)
 
     def add(self, count: int) -> None:
-        """Let as many requests more be on their way."""
+        """Add `count` requests to those on their way."""
         self.count += count
         self.unsent = memoryview(bytes(self.unsent) + self.talk.target.request() * count)
 
     def write_unread(self) -> None:
-        """Write, without reading, until the server takes nothing more."""
+        """Write, without reading, until the server accepts no more."""
         self.waiting.register(self.talk.socket, select.POLLOUT)
         while self.unsent and self._is_taken() and time.monotonic() < self.deadline:
             self._write()
 
     def _is_taken(self) -> bool:
-        """Wait until the server takes more; return whether it does."""
+        """Wait until the server accepts more; return whether it does."""
         return any(self.waiting.poll(each_s * 1000) for each_s in patience(FULL_S, self.talk.target.pid))
 
     def read(self, tally: Tally) -> None:
-        """Read and write on until all is answered, or the server ends the connection."""
+        """Read and go on writing until all requests are answered, or the server closes the connection."""
         while tally.count < self.count:
             self.waiting.register(self.talk.socket, select.POLLIN | (select.POLLOUT if self.unsent else 0))
             if not self.waiting.poll(PATIENCE_S * 1000) or time.monotonic() > self.deadline:
-                raise Silent(f"of {self.count} answers {tally.count} came in time")
+                raise Silent(f"only {tally.count} of {self.count} answers came in time")
             self._write()
             try:
                 tally.add(self._received())
@@ -122,10 +122,10 @@ class Flood:
         except BlockingIOError:
             pass
         except OSError:
-            self.unsent = self.unsent[:0]  # it has hung up; what it had sent before can still be read
+            self.unsent = self.unsent[:0]  # it has closed; what it sent before can still be read
 
     def _received(self) -> bytes:
-        """Return what has come so far, perhaps nothing; Closed at the end."""
+        """Return what has arrived so far, perhaps nothing; raise Closed at the end."""
         try:
             data = self.talk.socket.recv(1 << 18)
         except BlockingIOError:
@@ -139,14 +139,14 @@ class Flood:
 
 
 class Tally:
-    """Counts the answers of a stream; only one that differs from the one before is parsed, which keeps it fast."""
+    """Counts the answers in a stream; for speed, only an answer that differs from the one before is parsed."""
 
     def __init__(self, wanted: Callable[[Answer], object]) -> None:
         self.count, self.unread = 0, b""
         self._wanted, self._last = wanted, b""
 
     def add(self, data: bytes) -> None:
-        """Count the answers that these bytes complete; Broken where one is not the wanted one."""
+        """Count the answers that these bytes complete; raise Broken if one is wrong."""
         stream, at = self.unread + data, 0
         while at < len(stream) and (self._repeats(stream, at) or self._parse(stream, at)):
             at += len(self._last)
@@ -157,7 +157,7 @@ class Tally:
         return bool(self._last) and stream.startswith(self._last, at)
 
     def _parse(self, stream: bytes, at: int) -> bool:
-        """Return whether a whole answer begins here, which is the last one from now on."""
+        """Return whether a complete answer begins here; it is the one to compare the next ones with."""
         for part in (stream[at : at + WINDOW_BYTES], stream[at:]):
             if parsed := parse_answer(part):
                 self._wanted(parsed[0])

@@ -1,4 +1,4 @@
-"""What a server's process holds and whether it is at work, with its children's; and what this one may open."""
+"""The resources of a server's process and its children, whether they are at work, and how many files we may open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
 def descriptors(pid: int) -> int:
-    """Return how many descriptors a process and its children have open."""
+    """Return the number of open descriptors of a process and its children."""
     total = 0
     for each in _tree(pid):
         with contextlib.suppress(*GONE):
@@ -25,7 +25,7 @@ def descriptors(pid: int) -> int:
 
 
 def memory_bytes(pid: int) -> int:
-    """Return the resident memory of a process and its children."""
+    """Return the resident memory of a process and its children, in bytes."""
     total = 0
     for each in _tree(pid):
         with contextlib.suppress(psutil.Error):
@@ -34,7 +34,7 @@ def memory_bytes(pid: int) -> int:
 
 
 def works(pid: int) -> bool:
-    """Return whether a process or a child of its runs or waits for a CPU: then what is due may still come."""
+    """Return whether a process or one of its children runs or waits for a CPU: then what is due may still arrive."""
     return any(kernel.is_runnable(each) for each in _tree(pid))
 
 
@@ -46,7 +46,7 @@ def _tree(pid: int) -> list[int]:
 
 @contextlib.contextmanager
 def many_files() -> Iterator[None]:
-    """Let this process open as many files as it may, for a while."""
+    """Raise this process's limit of open files to its hard limit for the duration."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     try:

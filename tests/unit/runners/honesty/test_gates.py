@@ -141,7 +141,7 @@ def test_where_nobody_listens_every_gate_says_so() -> None:
         port = server.port
     demands = tuple(demand for demand in gates.ALL if demand.id in {"count", "crowd"})
     found = gates.examine(Target("127.0.0.1", port), "realistic", demands)
-    assert all("does not take a connection" in gate.saw for gate in found)
+    assert all("does not accept a connection" in gate.saw for gate in found)
 
 
 def test_what_this_machine_lacks_is_not_the_servers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,10 +229,13 @@ def test_whatever_comes_is_an_answer_part_of_one_or_broken(received: bytes, head
         (b"HTTP/1.1 099 OK\r\n\r\n", "status line"),
         (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "header line"),
         (b"HTTP/1.1 200 OK\r\n\r\n", "where it ends"),
-        (b"SSH-2.0-OpenSSH\r\n", "does not begin like an answer"),
+        (b"SSH-2.0-OpenSSH\r\n", "does not look like an HTTP/1 answer"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "size of a chunk"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\nx", "both"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", "its Content-Length is '1, 1'"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+            "its Content-Length is not a valid number: '1, 1'",
+        ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\nx", "its Content-Length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nx", "its Content-Length"),
     ],

@@ -42,12 +42,12 @@ connections = [64]
 [tool.comp]
 title = "Comp"
 commands = ["comp"]
-hint = "ask your administrator"
+hint = "Ask your administrator"
 
 [tool.rare]
 title = "Rare"
 commands = ["rare-compiler"]
-hint = "ask your administrator"
+hint = "Ask your administrator"
 
 [server.a]
 needs = ["comp"]
@@ -96,7 +96,7 @@ def test_a_plan_holds_every_cell_with_what_becomes_of_it(matrix: Path) -> None:
     assert status["a/t1/c64/persistent"] == ("planned", None)
     assert status["b/t2/c64/persistent"] == ("excluded", "b has one thread")
     assert status["old/t1/c64/persistent"] == ("unavailable", "its source is lost")
-    assert status["a.fast/t1/c64/persistent"] == ("unavailable", "Rare is missing, ask your administrator")
+    assert status["a.fast/t1/c64/persistent"] == ("unavailable", "Rare is missing. Ask your administrator")
     assert {cell.slug for cell in plan.measurable} == {
         "a/t1/c64/persistent", "a/t1/c64/non-persistent", "a/t2/c64/persistent", "a/t2/c64/non-persistent",
         "b/t1/c64/persistent", "b/t1/c64/non-persistent",
@@ -294,7 +294,7 @@ def test_a_tool_that_is_too_old_makes_its_cells_unavailable(matrix: Path, oldest
         assert (planned.status, planned.reason) == ("planned", None)
     else:
         assert planned.status == "unavailable"
-        assert planned.reason == f"Comp 1.0 is too old, at least {oldest} is needed. ask your administrator"
+        assert planned.reason == f"Comp 1.0 is too old, at least {oldest} is needed. Ask your administrator"
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_selection_of_nothing_says_what_there_is(matrix: Path, selection: Sele
     [
         (Options(preset="quik"), "no preset 'quik' - did you mean 'quick'?"),
         (Options(preset="zzz"), "no preset 'zzz' - there are: quick, long"),
-        (Options(machine="xeon"), "no machine profile 'xeon' in the matrix; there are: other, local"),
+        (Options(machine="xeon"), "no machine profile 'xeon' in the matrix; it has: other, local"),
         (Options(load="work"), "no load 'work' - "),
     ],
     ids=["preset", "unknown preset", "machine", "load"],

@@ -175,7 +175,7 @@ def test_a_build_that_writes_nothing_is_told(context: BuildContext) -> None:
     """Status 0 is not enough."""
     script(context.root, "#!/bin/sh\n")
     info = build(context, program())
-    assert (info.status, info.output_tail) == ("failed", "comp ended with status 0, but wrote no {out}")
+    assert (info.status, info.output_tail) == ("failed", "comp ended with exit status 0, but did not write {out}")
 
 
 def test_a_missing_compiler_is_told(context: BuildContext) -> None:

@@ -150,20 +150,20 @@ def test_headers_may_be_written_in_any_case_and_spacing(headers: str) -> None:
     [
         (response(b"Hello Wor1d"), r"answers the body b'Hello Wor1d', not b'Hello World'"),
         (response(b""), r"answers the body b'', not b'Hello World'"),
-        (response(length=12), "closes the connection before its answer is whole"),
-        (response(length=10), "sends 1 bytes more than its answer has"),
+        (response(length=12), "closes the connection before its answer is complete"),
+        (response(length=10), "sends bytes after the end of its answer (1)"),
         (response(status="404 Not Found"), "answers status 404, not 200"),
         (response(status="503"), "answers status 503, not 200"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + BODY, "an answer has neither a Content-Length nor chunks"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "its Content-Length is 'x'"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "its Content-Length is '-1'"),
-        (response() * 2, f"sends {len(response())} bytes more than its answer has"),
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "its status line is 'SSH-2.0-OpenSSH'"),
-        (b"\x00\xff\r\n\r\n", r"its status line is '\x00\xff'"),
-        (b"HTTP/1.1 abc\r\n\r\n", "its status line is 'HTTP/1.1 abc'"),
-        (b"garbage", "what it sends does not begin like an answer: 'garbage'"),
-        (b"HTTP/1.1 2", "closes the connection before its answer is whole after b'HTTP/1.1 2'"),
-        (b"", "closes the connection before its answer is whole"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "its Content-Length is not a valid number: 'x'"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "its Content-Length is not a valid number: '-1'"),
+        (response() * 2, f"sends bytes after the end of its answer ({len(response())})"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "its status line is malformed: 'SSH-2.0-OpenSSH'"),
+        (b"\x00\xff\r\n\r\n", r"its status line is malformed: '\x00\xff'"),
+        (b"HTTP/1.1 abc\r\n\r\n", "its status line is malformed: 'HTTP/1.1 abc'"),
+        (b"garbage", "what it sends does not look like an HTTP/1 answer: 'garbage'"),
+        (b"HTTP/1.1 2", "closes the connection before its answer is complete after b'HTTP/1.1 2'"),
+        (b"", "closes the connection before its answer is complete"),
         (b"HTTP/1.1 200 OK\r\nx: " + b"x" * 70_000, "the head of its answer does not end within 65536 bytes"),
         (CLOSING, "answers Connection: close on a persistent connection"),
     ],
@@ -184,15 +184,15 @@ def test_a_server_that_never_answers_is_refused_after_a_deadline() -> None:
             connection.sendall(answer)
             connection.recv(1)
 
-        assert refusal(handle) == "no whole answer within 0.15 s"
+        assert refusal(handle) == "sends no complete answer within 0.15 s"
 
 
 def test_a_server_that_closes_after_the_first_request_is_not_persistent() -> None:
     """The second request tells."""
     said = refusal(answering(response()))
     assert said == (
-        "closes the connection before its answer is whole (to the second request on a persistent connection)"
-    ) or said.startswith("the server reset the connection")
+        "closes the connection before its answer is complete (to the second request on a persistent connection)"
+    ) or said.startswith("resets the connection")
 
 
 def test_a_server_that_answers_otherwise_the_second_time_is_refused() -> None:
@@ -210,7 +210,7 @@ def test_a_reset_is_refused() -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     for mode in MODES:
-        assert refusal(handle, mode) == "the server reset the connection"
+        assert refusal(handle, mode) == "resets the connection"
 
 
 def test_a_closing_server_must_say_so() -> None:
@@ -241,7 +241,7 @@ def test_a_closing_server_must_not_send_more() -> None:
         more.wait(0.05)
         connection.sendall(b"x")
 
-    assert refusal(handle, "non-persistent") == "sends bytes behind the announced end of its answer"
+    assert refusal(handle, "non-persistent") == "sends bytes after the announced end of its answer"
 
 
 def test_a_closing_server_must_not_reset() -> None:
@@ -254,7 +254,7 @@ def test_a_closing_server_must_not_reset() -> None:
         later.wait(0.05)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    assert refusal(handle, "non-persistent") == "the server reset the connection"
+    assert refusal(handle, "non-persistent") == "resets the connection"
 
 
 def test_nobody_listening_is_told() -> None:

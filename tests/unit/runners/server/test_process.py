@@ -65,7 +65,9 @@ def test_a_death_is_said_first(started: ServerProcess, monkeypatch: pytest.Monke
     """A server that ended does not listen; that somebody else does is beside the point."""
     monkeypatch.setattr(kernel, "listening", lambda _pid, _port: FOREIGN)
     started.process.wait()
-    with pytest.raises(TrialFailed, match=r"ended with exit status 3 before it answered; its last words: no such file"):
+    with pytest.raises(
+        TrialFailed, match=r"ended with exit status 3 before it answered; its last output: no such file"
+    ):
         started._check_own_port()
 
 

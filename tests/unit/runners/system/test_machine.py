@@ -141,7 +141,7 @@ def test_a_wanted_profile_wins_over_what_matches() -> None:
     """An unknown one is bad input with the names there are."""
     machines = {"local": profile(), "xeon": profile(cpu="*E5-2680*")}
     assert choose_profile(machines, "local", FACTS) == "local"
-    with pytest.raises(BadInput, match="no machine profile 'xen' in the matrix; there are: local, xeon"):
+    with pytest.raises(BadInput, match="no machine profile 'xen' in the matrix; it has: local, xeon"):
         choose_profile(machines, "xen", FACTS)
 
 

@@ -99,14 +99,14 @@ def test_a_setting_that_does_not_take_the_value_is_named(
     monkeypatch.setattr(tuning, "_set", lambda file, value: value != "0" and real(file, value))
     with tuned(cache, wanted=True, root=root) as changes:
         assert len(changes) == 2
-    assert any("boost does not take '0'" in line for line in caplog.messages)
+    assert any("boost does not accept '0'" in line for line in caplog.messages)
 
 
 def test_what_cannot_be_put_back_is_kept_and_said(root: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The saved values stay on disk for the next try."""
     (cache / SAVED).write_text(json.dumps({"sys/no/such/file": "1"}), encoding="utf-8")
     assert restore(cache, root) is False
-    assert "do it by hand" in caplog.messages[0]
+    assert "restore it by hand" in caplog.messages[0]
     assert (cache / SAVED).exists()
 
 

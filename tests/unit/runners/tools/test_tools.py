@@ -174,7 +174,7 @@ def test_a_library_that_is_nowhere_is_missing(machine: FakeMachine) -> None:
     """What cannot be brought either is missing, with a sentence that says what was sought."""
     status = found_on(machine, Tool(library="libzoom.so.7"))
     assert (status.status, status.brings) == ("missing", None)
-    assert status.reason == "libzoom.so.7 is not a library here"
+    assert status.reason == "the library libzoom.so.7 was not found"
 
 
 def test_a_missing_tool_says_what_brings_it(machine: FakeMachine) -> None:
@@ -391,7 +391,7 @@ def test_lists_that_do_not_come_are_told_as_a_network_out_of_reach(machine: Fake
     """apt-get update succeeds even when it reached nobody."""
     machine.program("apt-get", "exit 0")
     machine.program("dpkg-deb", FAKE_UNPACK)
-    assert "is the network in reach?" in (installed_on(machine, UNPACKED).reason or "")
+    assert "is the network reachable?" in (installed_on(machine, UNPACKED).reason or "")
 
 
 def tiny_wheel(machine: FakeMachine, *, digest: str | None = None) -> None:
@@ -495,7 +495,7 @@ def test_a_cached_library_is_named_in_the_environment(machine: FakeMachine) -> N
 def test_a_header_is_found_where_compilers_look(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     """CPATH counts before the system's folders; the reason of its absence names the header."""
     header = Tool(header="zoom/lens.hpp")
-    assert found_on(machine, header).reason == "zoom/lens.hpp is in no folder of headers"
+    assert found_on(machine, header).reason == "the header zoom/lens.hpp was not found"
     file = machine.folder / "include/zoom/lens.hpp"
     file.parent.mkdir(parents=True)
     file.touch()
@@ -541,7 +541,7 @@ def test_a_step_over_its_deadline_is_ended(machine: FakeMachine) -> None:
 def test_a_step_that_cannot_start_is_a_sentence(machine: FakeMachine) -> None:
     """A missing installer reads like any other failure."""
     steps = Steps(path=machine.host().path, log=machine.folder / "log")
-    with pytest.raises(StepFailed, match="nonsense does not start: No such file or directory"):
+    with pytest.raises(StepFailed, match="nonsense cannot be started: No such file or directory"):
         steps.run("nonsense", ["nonsense"])
 
 
@@ -550,7 +550,7 @@ def test_an_explanation_is_the_last_error_and_whether_the_network_failed() -> No
     output = "E: first\nERROR: No match for x\nnotice: upgrade pip\n"
     assert explanation(output) == ": ERROR: No match for x"
     broken = "WARNING: after connection broken by 'Temporary failure in name resolution'\n" + output
-    assert explanation(broken) == ": ERROR: No match for x; the network seems out of reach"
+    assert explanation(broken) == ": ERROR: No match for x; the network seems to be unreachable"
     assert explanation("") == ""
 
 
