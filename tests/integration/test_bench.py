@@ -13,8 +13,8 @@ from runners.records.folder import read_folder
 from runners.records.run import RunFolder
 from runners.system.processes import MARK
 from runners.tools.find import find_tools, known_tools, this_host
-from tests.integration.bench import Bench
 from tests.support import ROOT
+from tests.support.bench import Bench
 
 pytestmark = pytest.mark.integration
 

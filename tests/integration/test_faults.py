@@ -2,27 +2,68 @@
 
 from __future__ import annotations
 
+import html
 import json
 import signal
 import socket
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 
 from runners.server.process import HOST, PORTS
-from tests.integration.bench import Bench, interrupt
+from tests.support.bench import FAULTY, Bench, Ended, interrupt
 
 pytestmark = pytest.mark.integration
 
+FAULTS = {
+    "never-listens": ("failed", "does not listen on port"),
+    "exits": ("failed", "ended with exit status 1 before it answered; its last output: faulty: no configuration"),
+    "wrong-body": ("invalid", "answers the body b'Hello Mars!'"),
+    "dies-later": ("failed", "the server died (SIGSEGV)"),
+    "longer-later": ("invalid", "V24 response length"),
+    "errors": ("invalid", "V1 no errors: status"),
+}
+UNUSABLE = """
+[tool.magic]
+commands = ["no-such-program-anywhere"]
+hint = "ask the wizard"
+
+[server.lame]
+needs = ["magic"]
+run = ["no-such-program-anywhere"]
+
+[server.unbuilt]
+dir = "."
+build = ["sh", "-c", "echo one; echo 'two: syntax error' >&2; exit 7"]
+run = ["{out}"]
+"""
+ONCE = ("--budget", "1s")  # spent by the first block, so that none is repeated
 BLOCKS = 6  # enough to be disturbed before the end, also by a test that is late
 
 
-def test_an_honest_server_is_measured_and_every_request_counted(bench: Bench) -> None:
-    """A trial of a plain server is ok, and all its counts agree."""
-    bench.write("none")
-    ended = bench.run("run")
-    trial = bench.trial("none")
-    assert ended.code == 0, ended.err
+@dataclass(frozen=True)
+class Done:
+    """A run that ended, where it was, and the text of its report."""
+
+    bench: Bench
+    ended: Ended
+    page: str
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Run servers with all kinds of faults, and an honest one, once for all tests that look at what became of them."""
+    bench = Bench(tmp_path_factory.mktemp("faults"))
+    bench.write(*FAULTS, "stubborn", "leaves-child", "none", more=UNUSABLE)
+    ended = bench.run("run", *ONCE)
+    assert len(bench.folders) == 1, ended.err
+    page = (bench.folders[0] / "report.html").read_text(encoding="utf-8")
+    return Done(bench, ended, html.unescape(page))
+
+
+def test_an_honest_server_is_measured_and_every_request_counted(done: Done) -> None:
+    """Among servers with faults, the trial of a plain one is ok, and all its counts agree."""
+    trial = done.bench.trial("none")
     assert trial.verdict == "ok", trial.reason
     assert trial.requests is not None
     assert trial.requests > 80
@@ -30,55 +71,58 @@ def test_an_honest_server_is_measured_and_every_request_counted(bench: Bench) ->
     assert trial.server_cpu_us_per_request is not None
     assert trial.client_cpu_us_per_request is not None
     assert trial.rss_bytes is not None
-    assert ended.out.strip().endswith("report.html")
-    assert bench.processes() == []
 
 
-@pytest.mark.parametrize(
-    ("fault", "verdict", "reason"),
-    [
-        ("never-listens", "failed", "does not listen on port"),
-        ("exits", "failed", "ended with exit status 1 before it answered; its last output: faulty: no configuration"),
-        ("wrong-body", "invalid", "answers the body b'Hello Mars!'"),
-        ("dies", "failed", "the server died (SIGSEGV)"),
-        ("body-changes", "invalid", "V24 response length"),
-        ("errors", "invalid", "V1 no errors: status"),
-    ],
-)
-def test_a_fault_is_named_and_the_other_rows_are_measured(bench: Bench, fault: str, verdict: str, reason: str) -> None:
-    """A broken server gets its verdict and reason; the run goes on and ends with 1."""
-    bench.write(fault, "none")
-    ended = bench.run("run")
-    trial = bench.trial(fault)
-    assert (trial.verdict, ended.code) == (verdict, 1)
+def test_a_run_with_faults_ends_with_1_and_the_path_of_its_report(done: Done) -> None:
+    """Faulty rows are no reason to give up, nor to claim success."""
+    assert done.ended.code == 1
+    assert done.ended.out.strip().endswith("report.html")
+
+
+def test_nothing_is_left_running(done: Done) -> None:
+    """Neither servers that will not stop nor children in sessions of their own outlive the run."""
+    assert done.bench.processes() == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named(done: Done, fault: str) -> None:
+    """A broken server gets its verdict and reason, in the record and in the report."""
+    verdict, reason = FAULTS[fault]
+    trial = done.bench.trial(fault)
+    assert trial.verdict == verdict
     assert reason in (trial.reason or "")
-    assert bench.trial("none").verdict == "ok"
-    assert reason in (bench.folders[0] / "report.html").read_text(encoding="utf-8").replace("&#39;", "'")
-    assert bench.processes() == []
+    assert reason in done.page
+
+
+def test_a_server_that_will_not_stop_is_killed(done: Done) -> None:
+    """INT and TERM are ignored; KILL ends it, and the record says so."""
+    trial = done.bench.trial("stubborn")
+    assert (trial.verdict, trial.server_exit) == ("ok", "SIGKILL")
+
+
+def test_a_missing_tool_makes_rows_unavailable_and_says_what_brings_it(done: Done) -> None:
+    """A row whose tool is missing stays in the report with the line that helps."""
+    cells = {cell.server: cell for cell in done.bench.read().run.cells}
+    assert cells["lame"].status == "unavailable"
+    assert "ask the wizard" in (cells["lame"].reason or "")
+
+
+def test_a_failed_build_shows_its_last_lines(done: Done) -> None:
+    """A build that breaks is a result: its output is in the report."""
+    (build,) = (build for build in done.bench.read().run.builds if build.variant == "unbuilt")
+    assert build.status == "failed"
+    assert "two: syntax error" in build.output_tail
+    assert "exit status 7" in build.output_tail
+    assert "two: syntax error" in done.page
 
 
 def test_a_server_that_ignores_close_is_not_measured_as_non_persistent(bench: Bench) -> None:
     """Without the header in the answer wrk would keep its connections, so there is no number."""
     bench.write("ignores-close", modes=("non-persistent",))
-    bench.run("run")
+    bench.run("run", *ONCE)
     trial = bench.trial("ignores-close")
     assert (trial.verdict, trial.requests) == ("invalid", None)
     assert "Connection: close" in (trial.reason or "")
-
-
-def test_a_server_that_will_not_stop_is_killed(bench: Bench) -> None:
-    """INT and TERM are ignored; KILL ends it, and the record says so."""
-    bench.write("stubborn")
-    assert bench.run("run").code == 0
-    assert bench.trial("stubborn").server_exit == "SIGKILL"
-    assert bench.processes() == []
-
-
-def test_children_that_a_server_leaves_are_ended(bench: Bench) -> None:
-    """Even a child in a session of its own does not outlive the trial."""
-    bench.write("leaves-child")
-    assert bench.run("run").code == 0
-    assert bench.processes() == []
 
 
 def test_a_port_in_use_is_passed_over(bench: Bench) -> None:
@@ -96,49 +140,8 @@ def test_a_server_on_a_port_of_its_own_that_is_in_use_fails_with_its_own_words(b
         bench.write("none")
         text = bench.matrix.read_text(encoding="utf-8").replace("--port={port}", f"--port={port}")
         bench.matrix.write_text(text, encoding="utf-8")
-        assert bench.run("run", "--network", "host").code == 1
+        assert bench.run("run", "--network", "host", *ONCE).code == 1
     assert "Address already in use" in (bench.trial("none").reason or "")
-
-
-def test_a_missing_tool_makes_rows_unavailable_and_says_what_brings_it(bench: Bench) -> None:
-    """A row whose tool is missing stays in the report with the line that helps."""
-    bench.write("none", more=MISSING_TOOL)
-    ended = bench.run("run")
-    assert ended.code == 0, ended.err
-    cells = {cell.server: cell for cell in bench.read().run.cells}
-    assert cells["lame"].status == "unavailable"
-    assert "ask the wizard" in (cells["lame"].reason or "")
-
-
-MISSING_TOOL = """
-[tool.magic]
-commands = ["no-such-program-anywhere"]
-hint = "ask the wizard"
-
-[server.lame]
-needs = ["magic"]
-run = ["no-such-program-anywhere"]
-"""
-
-BROKEN_BUILD = """
-[server.unbuilt]
-dir = "."
-build = ["sh", "-c", "echo one; echo 'two: syntax error' >&2; exit 7"]
-run = ["{out}"]
-"""
-
-
-def test_a_failed_build_shows_its_last_lines_and_the_other_rows_are_measured(bench: Bench) -> None:
-    """A build that breaks is a result: its output is in the report, its rows are `failed`."""
-    bench.write("none", more=BROKEN_BUILD)
-    assert bench.run("run").code == 1
-    run = bench.read().run
-    (build,) = (build for build in run.builds if build.variant == "unbuilt")
-    assert build.status == "failed"
-    assert "two: syntax error" in build.output_tail
-    assert "exit status 7" in build.output_tail
-    assert bench.trial("none").verdict == "ok"
-    assert "two: syntax error" in (bench.folders[0] / "report.html").read_text(encoding="utf-8")
 
 
 def test_ctrl_c_is_recorded_leaves_nothing_and_resume_completes(bench: Bench) -> None:
@@ -209,7 +212,7 @@ def test_resume_refuses_when_the_sources_changed(bench: Bench) -> None:
     text = bench.matrix.read_text(encoding="utf-8")
     own = bench.folder / "own"
     own.mkdir()
-    source = Path(__file__).with_name("faulty") / "server.py"
+    source = FAULTY / "server.py"
     (own / "server.py").write_bytes(source.read_bytes())
     line = next(line for line in text.splitlines() if line.startswith("dir = "))
     bench.matrix.write_text(text.replace(line, 'dir = "own"'), encoding="utf-8")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from runners.honesty import gates
-from tests.integration.bench import Bench
 from tests.support import ROOT
+from tests.support.bench import Bench
 from tests.support.fake_http import FakeServer
 
 pytestmark = pytest.mark.integration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 import signal
 import subprocess
@@ -18,7 +18,8 @@ from runners.records.trial import Trial
 from runners.server.probe import wait_until_listening
 from runners.server.process import HOST, free_port
 from runners.stats.histogram import decode, percentile_us
-from tests.integration.bench import MATRIX, Bench, interrupt
+from tests.support import ROOT
+from tests.support.bench import FAULTY, Bench, interrupt, server
 
 pytestmark = [
     pytest.mark.integration,
@@ -27,17 +28,11 @@ pytestmark = [
     ),
 ]
 
-SERVER = Path(__file__).with_name("paced") / "server.py"
 TABLE = """
-[server.slow]
-dir = {dir}
-run = [{python}, "{{dir}}/server.py", "--port={{port}}", "--delay-s=0.002"]
-
 [[table]]
 title = "Latency"
 mode = "latency"
 rows = ["slow"]
-{more}
 """
 DELAY_US = 2_000
 CAPACITY_PER_S = 1e6 / DELAY_US
@@ -45,8 +40,7 @@ CAPACITY_PER_S = 1e6 / DELAY_US
 
 def write(bench: Bench, more: str) -> None:
     """Write a matrix with one server that takes 2 ms for a request, on one thread."""
-    table = TABLE.format(dir=json.dumps(str(SERVER.parent)), python=json.dumps(sys.executable), more=more)
-    bench.matrix.write_text(MATRIX.format(modes='["persistent"]', blocks=1) + table, encoding="utf-8")
+    bench.write(more=server("slow", "--delay-s=0.002") + TABLE + more)
 
 
 def of_design(bench: Bench, design: str) -> list[Trial]:
@@ -106,8 +100,8 @@ def stalling(tmp_path: Path) -> Iterator[int]:
     """Return the port of a server that loses the first 200 ms of every second."""
     port = free_port(700)
     with (tmp_path / "server.txt").open("wb") as output:
-        argv = [sys.executable, str(SERVER), f"--port={port}", "--stall-s=0.2"]
-        process = subprocess.Popen(argv, stdout=output, stderr=output)
+        argv = [sys.executable, str(FAULTY / "server.py"), f"--port={port}", "--stall-s=0.2"]
+        process = subprocess.Popen(argv, stdout=output, stderr=output, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert wait_until_listening(HOST, port, lambda: process.poll() is None, 10)
     yield port
     process.terminate()

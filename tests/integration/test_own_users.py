@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from runners.tools.find import find_tools, known_tools, this_host
-from tests.integration.bench import Bench, Ended
 from tests.support import ROOT
+from tests.support.bench import Bench, Ended
 
 pytestmark = [
     pytest.mark.integration,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.wire import (
+from tests.support.wire import (
     ASYNCHTTP,
     EPOLL,
     GO,

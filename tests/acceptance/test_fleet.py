@@ -16,8 +16,8 @@ from runners.loads import LoadJob
 from runners.loads.wrk import Wrk
 from runners.stats.histogram import decode, merge, percentile_us
 from runners.tools.find import find_tools, known_tools, this_host
-from tests.integration.fleet_bench import FleetBench
 from tests.support import ROOT
+from tests.support.fleet_bench import FleetBench
 
 ODD = Path(__file__).with_name("odd_worker.py")
 LACKING = reason_without() or next(

@@ -15,8 +15,8 @@ from runners.records.folder import read_folder
 from runners.records.run import RunFolder
 from runners.records.trial import Trial
 from runners.tools.find import find_tools, known_tools, this_host, tool_environment
-from tests.integration.bench import Ended, wait_for
 from tests.support import ROOT
+from tests.support.bench import Ended, wait_for
 
 MATRIX = """
 [suite]

@@ -28,7 +28,7 @@ title = "Faulty servers"
 modes = {modes}
 
 [preset.quick]
-warmup = "100ms"
+warmup = "50ms"
 duration = "1s"
 blocks = {{ min = {blocks}, max = {blocks} }}
 twin = false
@@ -51,8 +51,20 @@ connections = [8]
 SERVER = """
 [server.{name}]
 dir = {dir}
-run = [{python}, "{{dir}}/server.py", "--port={{port}}", "--fault={fault}"]
+run = [{python}, "{{dir}}/server.py", "--port={{port}}"{options}]
+env = {{ PYTHONPATH = {root} }}
 """
+
+
+def server(name: str, *options: str) -> str:
+    """Return the table of a server that misbehaves as its options say."""
+    return SERVER.format(
+        name=name,
+        dir=json.dumps(str(FAULTY)),
+        python=json.dumps(sys.executable),
+        options="".join(f", {json.dumps(option)}" for option in options),
+        root=json.dumps(str(ROOT)),
+    )
 
 
 @dataclass(frozen=True)
@@ -79,14 +91,12 @@ class Bench:
         self.folder = folder
         self.matrix = folder / "matrix.toml"
         self.env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "MPLCONFIGDIR": str(folder / "mpl")}
+        self.started: list[subprocess.Popen[str]] = []
 
     def write(self, *faults: str, modes: tuple[str, ...] = ("persistent",), blocks: int = 1, more: str = "") -> None:
         """Write a matrix with one server for each fault."""
         text = MATRIX.format(modes=json.dumps(modes), blocks=blocks)
-        for fault in faults:
-            text += SERVER.format(
-                name=fault, fault=fault, dir=json.dumps(str(FAULTY)), python=json.dumps(sys.executable)
-            )
+        text += "".join(server(fault, f"--fault={fault}") for fault in faults)
         self.matrix.write_text(text + more, encoding="utf-8")
 
     def command(self, *words: str) -> list[str]:
@@ -109,7 +119,7 @@ class Bench:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command that will be disturbed."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(*words),
             cwd=self.folder,
             env=self.env,
@@ -117,6 +127,15 @@ class Bench:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a test that failed has left running."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     @property
     def folders(self) -> list[Path]:

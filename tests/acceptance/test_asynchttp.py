@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runners.tools.find import find_tools, known_tools, this_host, tool_environment
-from tests.integration.wire import (
+from tests.support.wire import (
     ASYNCHTTP,
     HELLO,
     HELLO_AND_CLOSE,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.wire import (
+from tests.support.wire import (
     HELLO,
     HELLO_AND_CLOSE,
     NIM,

@@ -1,0 +1,102 @@
+"""The self-test's server with the faults, the delays and the stalls that only tests want; PYTHONPATH finds it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from runners.selftest.fakes.server import FAULTS, Server, answer
+
+
+class WrongBody(Server):
+    """Answers another body."""
+
+    def reply(self, *, close: bool) -> bytes:
+        """Return it."""
+        return answer(b"Hello Mars!", close=close)
+
+
+class DiesLater(Server):
+    """Crashes once it is under load."""
+
+    def serve(self, connection: socket.socket, *, close: bool) -> None:
+        """Answer, but for the last time."""
+        super().serve(connection, close=close)
+        if self.later:
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class LeavesChild(Server):
+    """Starts a child in a session of its own."""
+
+    def prepare(self) -> None:
+        """Start it."""
+        super().prepare()
+        subprocess.Popen(["sleep", "600"], start_new_session=True)
+
+
+class NeverListens(Server):
+    """Does something else."""
+
+    def __init__(self, *_: object) -> None:
+        print("thinking", flush=True)
+        time.sleep(600)
+
+
+class Exits(Server):
+    """Ends before it listens."""
+
+    def __init__(self, *_: object) -> None:
+        sys.exit("faulty: no configuration")
+
+
+class Paced(Server):
+    """Takes so long for each request, and loses so much of every second."""
+
+    def __init__(self, port: int, delay_s: float, stall_s: float) -> None:
+        self.delay_s, self.stall_s, self.stalls_at_s = delay_s, stall_s, 1.0
+        super().__init__(port)
+
+    def serve(self, connection: socket.socket, *, close: bool) -> None:
+        """Answer, after a while."""
+        time.sleep(self.delay_s)
+        super().serve(connection, close=close)
+
+    def turn(self, at_s: float) -> None:
+        """Stall when it is due."""
+        if self.stall_s and at_s >= self.stalls_at_s:
+            time.sleep(self.stall_s)
+            self.stalls_at_s += 1
+
+
+KINDS: Mapping[str, Callable[[int], Server]] = FAULTS | {
+    "wrong-body": WrongBody,
+    "dies-later": DiesLater,
+    "leaves-child": LeavesChild,
+    "never-listens": NeverListens,
+    "exits": Exits,
+}
+
+
+def main() -> None:
+    """Parse the command line and serve."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--fault", choices=sorted(KINDS), default="none")
+    parser.add_argument("--delay-s", type=float, default=0.0)
+    parser.add_argument("--stall-s", type=float, default=0.0)
+    options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    paced = partial(Paced, delay_s=options.delay_s, stall_s=options.stall_s)
+    (paced if options.delay_s or options.stall_s else KINDS[options.fault])(options.port).run()
+
+
+if __name__ == "__main__":
+    main()
