@@ -4,111 +4,79 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from runners.tools.find import find_tools, known_tools, this_host, tool_environment
+from tests.support.shelf import ServerUnderTest, Shelf, Started, end, free_port
 from tests.support.wire import (
-    ASYNCHTTP,
     HELLO,
     HELLO_AND_CLOSE,
-    NIM,
-    ServerUnderTest,
-    Started,
     Wire,
+    accepts_connections,
     descriptors,
-    running,
-    with_two_threads,
+    settled,
     within,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(shutil.which("nim") is None, reason="nim is not installed"),
-]
-
-SOURCE = ASYNCHTTP.folder / "asynchttp.nim"
+STEPS = ("first-optimizations", "more-optimizations", "last-optimizations")
+COLLECTORS = ("markandsweep", "boehm", "arc", "orc")
+PROGRAMS = [ServerUnderTest(f"asynchttp.{variant}") for variant in (*STEPS, *COLLECTORS)]
+PROGRAMS.append(ServerUnderTest("asynchttp.last-optimizations", threads=2))
 AWAITING = Path(__file__).parent / "awaiting" / "awaiting.nim"
-COLLECTORS = ["markAndSweep", "boehm", "arc", "orc"]
-BUILDS = ["first", "more", "last", *(f"last --gc:{collector}" for collector in COLLECTORS)]
-AWAITING_BUILDS = ["std", "last", "last --gc:orc"]
+AWAITING_FLAGS = {"std": (), "last": (), "last, orc": ("--gc:orc",)}
+
+pytestmark = pytest.mark.timeout(300)  # whichever test comes first waits for all builds
 
 
-def flags(build: str) -> list[str]:
-    """The compiler's flags of a build such as "last --gc:arc"."""
-    step, *more = build.split()
-    return [f"-d:server={step}", *more]
-
-
-PROGRAMS = [replace(ASYNCHTTP, name=build, build=[]) for build in BUILDS]
-PROGRAMS.append(with_two_threads(PROGRAMS[BUILDS.index("last")]))
-
-
-def label(program: ServerUnderTest) -> str:
-    """How the test report names it."""
-    return f"{program.name}/t{program.threads}"
-
-
-def compiled(folder: Path, build: str, source: Path) -> Path:
-    """Builds a program; a blank in its path would confuse the compiler."""
-    out = folder / build.replace(" --gc:", "-")
-    command = [part.replace("{out}", str(out)) for part in NIM]
-    command.append("--opt:none")  # Only the C compiler's work, half of the time, depends on it.
-    subprocess.run([*command, *flags(build), str(source)], check=True, timeout=300)
-    return out
-
-
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """All builds of the server and of the awaiting program, made at the same time, by name."""
-    jobs = {program.name: SOURCE for program in PROGRAMS}
-    jobs |= {f"awaiting {build}": AWAITING for build in AWAITING_BUILDS}
-    folders = {name: tmp_path_factory.mktemp("build") for name in jobs}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        made = {
-            name: pool.submit(compiled, folders[name], name.removeprefix("awaiting "), source)
-            for name, source in jobs.items()
-        }
-    return {name: job.result() for name, job in made.items()} | {"": tmp_path_factory.mktemp("servers")}
-
-
-def with_boehm() -> dict[str, str]:
-    """The environment in which programs load Boehm's collector."""
-    host = this_host()
-    statuses = find_tools(known_tools(), ["libgc"], host)
-    if statuses["libgc"].status != "found":
-        pytest.skip("libgc is not installed: speedup doctor --install --for tests")
-    return tool_environment(statuses, host)
-
-
-@pytest.fixture(scope="module", params=PROGRAMS, ids=label)
-def server(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Iterator[Started]:
-    """Each build in turn, running. At the end of its tests it must still be alive."""
+@pytest.fixture(scope="module", params=PROGRAMS, ids=str)
+def program(request: pytest.FixtureRequest, shelf: Shelf) -> ServerUnderTest:
+    """Return each step and each collector in turn, all built at once."""
+    shelf.build(*(each.variant for each in PROGRAMS))
     program: ServerUnderTest = request.param
-    if "boehm" in program.name:
-        program = replace(program, environment=with_boehm())
-    with running(program, programs) as started:
-        yield started
-        assert started.process.poll() is None
+    return program
 
 
-@pytest.fixture(scope="module", params=AWAITING_BUILDS)
-def awaiting(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Iterator[Started]:
-    """The program whose handler takes its time, on each step."""
-    name = f"awaiting {request.param}"
-    with running(ServerUnderTest(name, "nim", run=["{out}", "{port}"]), programs) as started:
-        yield started
-        assert started.process.poll() is None
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the builds of the awaiting program, made at the same time."""
+    folder = tmp_path_factory.mktemp("awaiting")
+
+    def compiled(name: str) -> Path:
+        out = folder / name.replace(", ", "-")
+        command = ["nim", "c", "--hints:off", "-d:danger", "--opt:none", "--threads:on", f"--nimcache:{out}.cache"]
+        flags = (f"-d:server={name.partition(',')[0]}", *AWAITING_FLAGS[name], f"-o:{out}")
+        subprocess.run([*command, *flags, str(AWAITING)], check=True, timeout=300)
+        return out
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(AWAITING_FLAGS, pool.map(compiled, AWAITING_FLAGS), strict=True))
+
+
+@dataclass(frozen=True)
+class Awaiting:
+    """The program whose handler takes its time."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+
+@pytest.fixture(scope="module", params=AWAITING_FLAGS)
+def awaiting(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Iterator[Awaiting]:
+    """Return the program on each step, running. At the end of its tests it must still be alive."""
+    port = free_port()
+    process = subprocess.Popen([programs[request.param], str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert within(10, lambda: accepts_connections(port))
+        yield Awaiting(process, port)
+        assert process.poll() is None
+    finally:
+        end(process)
 
 
 def get(target: str, more: str = "") -> bytes:
@@ -225,8 +193,7 @@ def test_answers_a_client_that_has_closed_its_side(server: Started) -> None:
 
 def test_frees_the_descriptors_of_those_who_leave(server: Started) -> None:
     """However clients leave, nothing of them stays."""
-    time.sleep(0.1)
-    base = descriptors(server.process.pid)
+    base = settled(lambda: descriptors(server.process.pid))
     for leave in ("close", "reset", "close after a request", "reset in a request"):
         for wire in [Wire(server.port) for _ in range(30)]:
             if leave == "close after a request":
@@ -237,7 +204,7 @@ def test_frees_the_descriptors_of_those_who_leave(server: Started) -> None:
         assert within(5, lambda: descriptors(server.process.pid) <= base), leave
 
 
-def test_handlers_may_take_their_time(awaiting: Started) -> None:
+def test_handlers_may_take_their_time(awaiting: Awaiting) -> None:
     """While one handler waits, other connections are served."""
     with Wire(awaiting.port) as slow, Wire(awaiting.port) as quick:
         slow.send(get("/slow?300"))
@@ -246,7 +213,7 @@ def test_handlers_may_take_their_time(awaiting: Started) -> None:
         assert slow.answer().body == b"/slow 127.0.0.1"
 
 
-def test_pipelined_requests_to_slow_handlers_are_answered_in_order(awaiting: Started) -> None:
+def test_pipelined_requests_to_slow_handlers_are_answered_in_order(awaiting: Awaiting) -> None:
     """The second answer is ready earlier but waits its turn, also if its request comes later."""
     with Wire(awaiting.port) as wire:
         wire.send(get("/a?80") + get("/b?1") + get("/c?0"))
@@ -257,7 +224,7 @@ def test_pipelined_requests_to_slow_handlers_are_answered_in_order(awaiting: Sta
     assert names == [b"/a", b"/b", b"/c", b"/d", b"/d"]
 
 
-def test_handlers_get_the_request(awaiting: Started) -> None:
+def test_handlers_get_the_request(awaiting: Awaiting) -> None:
     """Method, query, headers and body arrive, each time anew."""
     with Wire(awaiting.port) as wire:
         for body in (b"first, long", b"2nd"):
@@ -268,7 +235,7 @@ def test_handlers_get_the_request(awaiting: Started) -> None:
             assert answer.headers["x-asked"] == str(len(body))
 
 
-def test_long_answers_wait_for_the_client(awaiting: Started) -> None:
+def test_long_answers_wait_for_the_client(awaiting: Awaiting) -> None:
     """An answer longer than all buffers arrives whole at a client that reads late."""
     with Wire(awaiting.port) as wire:
         wire.send(get("/long?8000000") + get("/after?0"))
@@ -277,7 +244,7 @@ def test_long_answers_wait_for_the_client(awaiting: Started) -> None:
         assert wire.answer().body == b"/after 127.0.0.1"
 
 
-def test_a_failing_handler_hurts_only_its_connection(awaiting: Started) -> None:
+def test_a_failing_handler_hurts_only_its_connection(awaiting: Awaiting) -> None:
     """Others are served as before."""
     with Wire(awaiting.port) as failing, Wire(awaiting.port) as other:
         failing.send(get("/fail"))
@@ -285,12 +252,11 @@ def test_a_failing_handler_hurts_only_its_connection(awaiting: Started) -> None:
         assert other.ask(get("/other?0")).status == 200
 
 
-def test_clients_may_leave_slow_handlers(awaiting: Started) -> None:
+def test_clients_may_leave_slow_handlers(awaiting: Awaiting) -> None:
     """Clients that do not wait for the answer leave no descriptor behind."""
     with Wire(awaiting.port) as wire:
         wire.ask(get("/?0"))
-    time.sleep(0.1)
-    base = descriptors(awaiting.process.pid)
+    base = settled(lambda: descriptors(awaiting.process.pid))
     for leave in (Wire.reset, lambda wire: wire.socket.close()):
         for wire in [Wire(awaiting.port) for _ in range(20)]:
             wire.send(get("/slow?50"))

@@ -2,92 +2,42 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.shelf import ServerUnderTest, Shelf, Started
 from tests.support.wire import (
     HELLO,
     HELLO_AND_CLOSE,
-    NIM,
-    OPTIONS,
-    ServerUnderTest,
-    Started,
     Wire,
     all_of_1100_answers,
-    built,
     descriptors,
     read_late,
-    running,
     within,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(shutil.which("nim") is None, reason="nim is not installed"),
-]
-
-
-def nim(name: str, source: str, *flags: str, threads: int = 1) -> ServerUnderTest:
-    """A server as matrix.toml builds it; behind a dot stands the variant."""
-    server = name.partition(".")[0]
-    build = [*NIM, f"-d:server={server}", *flags, f"{{dir}}/{source}.nim"]
-    return ServerUnderTest(name, "nim", build=build, run=["{out}", *OPTIONS], threads=threads, sources="nim")
-
-
 KEEPING = [
-    nim("asyncnet", "asyncnet_hello"),
-    nim("selectors", "selectors_hello"),
-    nim("epoll.accept", "epoll", "-d:accepting=accept"),
-    nim("epoll.accept4", "epoll", "-d:accepting=accept4"),
-    nim("epoll.edge-first", "epoll", "-d:accepting=edgeFirst"),
-    nim("epoll_parallel", "epoll", "-d:shared", threads=4),
-    nim("epoll_parallel.reuseport", "epoll", "-d:shared", "-d:shared=false", threads=4),
+    *map(ServerUnderTest, ("asyncnet", "selectors", "epoll.accept", "epoll.accept4", "epoll.edge-first")),
+    *(ServerUnderTest(variant, threads=4) for variant in ("epoll_parallel", "epoll_parallel.reuseport")),
 ]
-HONEST = [nim("rawsockets", "rawsockets"), *KEEPING]
-HISTORIC = [nim(f"{way}-2015", "historic") for way in ("asyncnet", "selectors", "epoll")]
+HONEST = [ServerUnderTest("rawsockets"), *KEEPING]
+HISTORIC = [ServerUnderTest(f"{way}-2015") for way in ("asyncnet", "selectors", "epoll")]
 
+honest = pytest.mark.parametrize("program", HONEST, indirect=True, ids=str)
+keeping = pytest.mark.parametrize("program", KEEPING, indirect=True, ids=str)
+historic = pytest.mark.parametrize("program", HISTORIC, indirect=True, ids=str)
 
-def label(program: ServerUnderTest) -> str:
-    """How the test report names it."""
-    return program.name
-
-
-honest = pytest.mark.parametrize("server", HONEST, indirect=True, ids=label)
-keeping = pytest.mark.parametrize("server", KEEPING, indirect=True, ids=label)
-historic = pytest.mark.parametrize("server", HISTORIC, indirect=True, ids=label)
+pytestmark = pytest.mark.timeout(300)  # whichever test comes first waits for all builds
 
 
 @pytest.fixture(scope="module")
-def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Where the programs are, all built at once."""
-    builds = {"": tmp_path_factory.mktemp("nim")}
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(lambda program: built(program, builds), [*HONEST, *HISTORIC]))
-    return builds
-
-
-@pytest.fixture
-def server(request: pytest.FixtureRequest, builds: dict[str, Path]) -> Iterator[Started]:
-    """A server, running. At the end of the test it must still be alive."""
-    with running(request.param, builds) as started:
-        yield started
-        assert started.process.poll() is None
-
-
-@pytest.fixture
-def wire(server: Started) -> Iterator[Wire]:
-    """A connection to the server."""
-    with Wire(server.port) as wire:
-        yield wire
+def program(request: pytest.FixtureRequest, shelf: Shelf) -> ServerUnderTest:
+    """Return each server in turn, all built at once."""
+    shelf.build(*(each.variant for each in (*HONEST, *HISTORIC)))
+    program: ServerUnderTest = request.param
+    return program
 
 
 @honest
@@ -97,7 +47,7 @@ def test_says_exactly_hello_world(wire: Wire, server: Started) -> None:
 
     assert (answer.status, answer.body) == (200, b"Hello World")
     assert answer.headers["content-type"] == "text/plain"
-    assert answer.headers["server"] == server.program.name.partition(".")[0]
+    assert answer.headers["server"] == server.program.name
     assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()) < 3
     assert wire.unasked() == b""
 

@@ -1,26 +1,21 @@
-"""The servers under test, and plain sockets to them.
-
-What a client library would hide is what matters here.
-"""
+"""Plain sockets to servers under test: what a client library would hide is what matters here."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Self
 
+STEADY_S = 0.1
 HELLO = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 HELLO_AND_CLOSE = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 
@@ -130,14 +125,6 @@ def read_late(port: int, count: int) -> bytes:
     return received
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def accepts_connections(port: int) -> bool:
     """Whether somebody listens on the port."""
     try:
@@ -152,6 +139,16 @@ def descriptors(pid: int) -> int:
     return len(os.listdir(Path("/proc") / str(pid) / "fd"))  # noqa: PTH208 - a count, not the paths
 
 
+def settled(count: Callable[[], int]) -> int:
+    """What a count is once it has not changed for a while: clients may just have left."""
+    seen, since = count(), time.monotonic()
+    while time.monotonic() < since + STEADY_S:
+        time.sleep(0.01)
+        if (now := count()) != seen:
+            seen, since = now, time.monotonic()
+    return seen
+
+
 def within(seconds: float, condition: Callable[[], bool]) -> bool:
     """Waits until the condition holds; false if it still does not at the end."""
     deadline = time.monotonic() + seconds
@@ -160,125 +157,3 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-SERVERS = Path(__file__).parents[2] / "servers"
-NIM = ["nim", "c", "--hints:off", "-d:danger", "--threads:on", "--nimcache:{out}.cache", "-o:{out}"]
-
-
-@dataclass(frozen=True)
-class ServerUnderTest:
-    """A server under test: how to build and start it, and what is known to be different about it."""
-
-    name: str
-    tool: str
-    run: list[str]
-    build: list[str] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict)
-    threads: int = 1
-    post: int = 200
-    lenient: frozenset[str] = frozenset()  # Garbage that it takes for a request.
-    continues_after_garbage: bool = False
-    stop: signal.Signals = signal.SIGTERM
-    sources: str = ""  # The folder, where it is not named after the server.
-
-    @property
-    def folder(self) -> Path:
-        """Where its files are."""
-        return SERVERS / (self.sources or self.name)
-
-
-@dataclass(frozen=True)
-class Started:
-    """A running server."""
-
-    program: ServerUnderTest
-    process: subprocess.Popen[bytes]
-    port: int
-
-
-OPTIONS = ["--host=127.0.0.1", "--port={port}", "--threads={threads}"]
-ASYNCHTTP = ServerUnderTest(
-    "asynchttp",
-    "nim",
-    build=[*NIM, "{dir}/asynchttp.nim"],
-    run=["{out}", *OPTIONS],
-    lenient=frozenset({"no version"}),  # It answers 200 and closes.
-    continues_after_garbage=True,  # It answers 400 and goes on with the next line.
-)
-EPOLL = ServerUnderTest("epoll", "nim", build=[*NIM, "{dir}/epoll.nim"], run=["{out}", *OPTIONS], sources="nim")
-PYTHON = ServerUnderTest("python_epoll", sys.executable, run=[sys.executable, "{dir}/server.py", *OPTIONS])
-GO = ServerUnderTest(
-    "go",
-    "go",
-    build=["go", "build", "-buildvcs=false", "-o", "{out}", "."],
-    run=["{out}", "-host=127.0.0.1", "-port={port}"],
-    environment={"GOTOOLCHAIN": "local", "GOMAXPROCS": "{threads}"},
-)
-H2O = ServerUnderTest(
-    "h2o",
-    "h2o",
-    run=["h2o", "-c", "{config}"],
-    post=405,  # A file is served, which cannot be posted to.
-    stop=signal.SIGINT,  # After SIGTERM it waits for its clients.
-)
-
-
-def with_two_threads(program: ServerUnderTest) -> ServerUnderTest:
-    """The same server with two threads."""
-    return ServerUnderTest(**{**vars(program), "threads": 2})
-
-
-def filled(template: str, names: dict[str, str]) -> str:
-    """The text with each {name} replaced."""
-    for name, value in names.items():
-        template = template.replace("{" + name + "}", value)
-    return template
-
-
-def built(program: ServerUnderTest, builds: dict[str, Path]) -> Path:
-    """Builds the server unless that has been done."""
-    if program.name not in builds:
-        out = builds[""] / program.name
-        names = {"out": str(out), "dir": str(program.folder)}
-        command = [filled(part, names) for part in program.build]
-        if command:
-            environment = os.environ | program.environment
-            subprocess.run(command, cwd=program.folder, check=True, env=environment, timeout=300)
-        builds[program.name] = out
-    return builds[program.name]
-
-
-def start(program: ServerUnderTest, out: Path, port: int) -> subprocess.Popen[bytes]:
-    """Starts the server on the port, without waiting for it."""
-    config = out.with_suffix(f".{port}.conf")
-    names = {"out": str(out), "dir": str(program.folder), "host": "127.0.0.1", "port": str(port)}
-    names |= {"threads": str(program.threads), "config": str(config)}
-    if (template := program.folder / f"{program.name}.conf").exists():
-        as_root = "\n" if os.geteuid() == 0 else ""
-        config.write_text(filled(template.read_text(), names | {"as_root": as_root}))
-    return subprocess.Popen(
-        [filled(part, names) for part in program.run],
-        env=os.environ | {key: filled(value, names) for key, value in program.environment.items()},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends it whatever it takes."""
-    process.kill()
-    process.communicate()
-
-
-@contextlib.contextmanager
-def running(program: ServerUnderTest, builds: dict[str, Path]) -> Iterator[Started]:
-    """Runs the server for as long as the block lasts."""
-    port = free_port()
-    process = start(program, built(program, builds), port)
-    try:
-        assert within(10, lambda: accepts_connections(port))
-        yield Started(program, process, port)
-    finally:
-        stop(process)
