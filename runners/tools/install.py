@@ -63,7 +63,7 @@ OFFLINE = re.compile(
 
 WORDS: dict[Way, str] = {
     "package": "installing Debian packages for {names}",
-    "wheel": "bringing {names} as Python wheels into {cache}",
+    "wheel": "installing Python wheels of {names} into {cache}",
     "unpack": "unpacking Debian packages of {names} into {cache}",
 }
 
@@ -145,7 +145,7 @@ def install_tools(
         wanted = {name: tools[name] for name in lacking if way in ways(tools[name], host)}
         if wanted:
             log.info(WORDS[way].format(names=", ".join(wanted), cache=host.cache))
-            failures |= dict.fromkeys(wanted, f"it was brought, but does not run (see {steps.log})")
+            failures |= dict.fromkeys(wanted, f"it was installed, but does not run (see {steps.log})")
             failures |= _attempt(bring, wanted, host, steps)
             statuses |= find_tools(tools, wanted, host)
     return {name: _explained(status, failures.get(name)) for name, status in statuses.items()}
