@@ -97,7 +97,7 @@ def run_case(case: Case, bench: CaseRunner, position: int, *, patient: bool = Tr
         if len(retried) == ATTEMPTS - 1 or (result.status == "passed" and not patient):
             break
         retried.append(spoilt)
-        log.info(f"  {case.name}: again, for the machine is not calm: {spoilt}")
+        log.info(f"  {case.name}: measured again, because the machine disturbed it: {spoilt}")
     return replace(result, retried=tuple(retried), seconds=round(time.monotonic() - began, 1))
 
 

@@ -77,7 +77,7 @@ def fleet(
 ) -> Iterator[FleetReady]:
     """Hold a fleet together; UnfitMachine where clients are missing at the deadline, or the master does not run."""
     if make_token(options.token_file):
-        log.info(f"made a token: copy {options.token_file} to the clients")
+        log.info(f"created a token; copy {options.token_file} to the client machines")
     token = read_token(options.token_file)
     with tempfile.TemporaryDirectory(prefix="speedup-fleet-") as folder, log_file.open("wb") as output:
         socket = Path(folder, "master")
@@ -158,7 +158,7 @@ def _gathered(
         where = f"{options.bind}:{options.port}"
         users = f" --locustfile {options.locustfile.path}" if options.locustfile else ""
         token = options.token_file.name
-        log.info(f"  on {options.by_hand} of them: speedup worker --master {where} --token-file {token}{users}")
+        log.info(f"  run on {options.by_hand} of them: speedup worker --master {where} --token-file {token}{users}")
     deadline = time.monotonic() + options.wait_s
     while True:
         answer = json.loads(_asked(socket, log_file))
