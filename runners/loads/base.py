@@ -67,11 +67,11 @@ class Phase:
 class LoadResult:
     """What a generator counted in the measured time.
 
-    `latency` maps microseconds to requests; None where it was not recorded. `requests` that are `counted_twice` were
-    counted apart from it, so that the two can disagree. `uncounted` are requests that the same command sent outside the
-    measured time. `pacing` says how well a paced load was paced. A fleet's `clients` are its
-    hosts, and `window_per_s` is their rate in `window_us`, the middle of the time in which all of them loaded, by the
-    monotonic clock of this machine.
+    `latency` maps microseconds to requests; None if it was not recorded. If `counted_twice`, `requests` were counted
+    separately from it, so that the two can disagree. `uncounted` are requests that the same command sent outside the
+    measured time. `pacing` says how well a paced load was paced. `window_us` is the measured time by this machine's
+    monotonic clock, None if that is all the time that the command took. For a fleet, whose hosts are `clients`, it is
+    the middle of the time in which all of them loaded, and `window_per_s` is their rate in it.
     """
 
     requests: int

@@ -78,6 +78,7 @@ def _parsed(output: str) -> LoadResult:
 
 
 def _result(facts: dict[str, Any]) -> LoadResult:
+    window_us = (facts["opened_us"], facts["opened_us"] + facts["duration_us"])
     return LoadResult(
         requests=facts["requests"],
         duration_us=facts["duration_us"],
@@ -86,6 +87,7 @@ def _result(facts: dict[str, Any]) -> LoadResult:
         latency={int(value): count for value, count in facts["latency"].items()},
         client_cpu_us=facts["cpu_us"],
         uncounted=facts["uncounted"],
+        window_us=window_us,
     )
 
 

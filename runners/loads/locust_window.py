@@ -56,6 +56,7 @@ class Window:
         names = ("connect", "read", "write", "status", "timeout")
         return {
             "requests": sum(self.latency.values()) + self.errors["status"],
+            "opened_us": round(self.opens * 1e6),
             "duration_us": round((self.closes - self.opens) * 1e6),
             "errors": {name: self.errors[name] for name in names},
             "latency": {str(value): count for value, count in self.latency.items()},

@@ -17,6 +17,7 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
     latency = result.latency
     counts = latency if result.counted_twice else None
     growth = _rss_growth(samples.points)
+    window_us = _window_us(measured)
     return Evidence(
         mode=cell.mode,
         load=cell.load.kind,
@@ -37,7 +38,7 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
         bytes_per_request=measured.bytes_per_request,
         probed_bytes=side.answer.size_bytes if side.answer else None,
         tcp={name: grown for name in samples.after.tcp if (grown := samples.tcp(name)) is not None},
-        established_mid=_middle([sample.established for sample in samples.points]),
+        established_mid=_middle([sample.established for sample in samples_within(samples, window_us)]),
         time_wait_max=max((s.time_wait for s in samples.points if s.time_wait is not None), default=None),
         ports=_ports(side),
         port_reuse_s=_port_reuse_s(side),
@@ -65,7 +66,7 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
         server_exit=side.stopped.exit if side.stopped else "",
         server_exit_clean=side.stopped.clean if side.stopped else True,
         clients=result.clients,
-        window_us=_window_us(measured),
+        window_us=window_us,
         window_per_s=result.window_per_s,
         offered_per_s=side.job.rate_per_s,
         late_requests=result.pacing.late if result.pacing else None,
@@ -77,9 +78,15 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
 
 
 def _window_us(measured: Measured) -> tuple[int, int] | None:
-    """Return when all clients of a fleet loaded, after the first reading of the counters, as the series counts."""
+    """Return the measured time, from the first reading of the counters on; None where that is all of it."""
     window, begin_us = measured.result.window_us, measured.samples.before.monotonic_us
     return None if window is None else (window[0] - begin_us, window[1] - begin_us)
+
+
+def samples_within(samples: Samples, window_us: tuple[int, int] | None) -> list[Sample]:
+    """Return the samples of the measured time: a generator that starts slowly is idle before it."""
+    low, high = window_us or (0, samples.wall_us)
+    return [sample for sample in samples.points if low <= sample.at_us - samples.before.monotonic_us <= high]
 
 
 def _grown(before: int | None, after: int | None) -> int | None:

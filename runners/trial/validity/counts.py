@@ -110,7 +110,7 @@ def v13_steady(evidence: Evidence, limits: Validity) -> Check:
 def window_rates(evidence: Evidence) -> list[float]:
     """Return segments per microsecond in windows of 0.5 s; empty if they were not counted.
 
-    A fleet's windows are those in which all clients load: the counters are read before the clients are told to start.
+    They are those of the measured time: Locust, and the clients of a fleet, start after the counters are first read.
     """
     series = evidence.series
     low, high = evidence.window_us or (0, max(series.at_us, default=0))

@@ -18,8 +18,9 @@ from tests.unit.runners.matrix.test_cells import cell
 
 JOB = LoadJob("127.0.0.1", 18080, "/x", "non-persistent", 64, 1, 0.3, 1.0)
 FACTS = {
-    "requests": 100, "duration_us": 1_000_000, "latency": {"1500": 60, "900": 38}, "cpu_us": 990_000.5,
-    "uncounted": 30, "late_s": 0.0, "errors": {"connect": 0, "read": 1, "write": 0, "status": 2, "timeout": 0},
+    "requests": 100, "opened_us": 7_000_000, "duration_us": 1_000_000, "latency": {"1500": 60, "900": 38},
+    "cpu_us": 990_000.5, "uncounted": 30, "late_s": 0.0,
+    "errors": {"connect": 0, "read": 1, "write": 0, "status": 2, "timeout": 0},
 }  # fmt: skip
 
 
@@ -36,6 +37,11 @@ def test_the_result_is_read_from_its_line() -> None:
     assert result.latency == {1500: 60, 900: 38}
     assert result.errors == Errors(read=1, status=2)
     assert result.bytes_read is None
+
+
+def test_the_time_in_which_locust_counts_is_known() -> None:
+    """It starts slowly: what the kernel counted before that is no part of the load."""
+    assert Locust().parse(output(FACTS), JOB).window_us == (7_000_000, 8_000_000)
 
 
 def test_output_without_a_result_is_refused() -> None:

@@ -9,7 +9,7 @@ import pytest
 from runners.system.kernel import CpuTimes, ThreadTimes, TreeTimes
 from runners.system.machine import Layout
 from runners.system.sampling import Sample, Samples, Snapshot
-from runners.trial.evidence import pressure_shares, strayed_cpus
+from runners.trial.evidence import pressure_shares, samples_within, strayed_cpus
 
 BEFORE = Snapshot(
     monotonic_us=0, wall_us=0, server=None, server_may_use=frozenset(), cpus={}, tcp={}, time_wait=None,
@@ -67,3 +67,13 @@ def test_where_nothing_can_be_seen_to_stray_it_is_unknown() -> None:
     assert strayed_cpus(seen_on(None, 4), APART) is None
     assert strayed_cpus(seen_on(1, 2), everywhere) is None
     assert strayed_cpus(seen_on(2, 4), everywhere) == (2,)
+
+
+def test_only_samples_of_the_measured_time_tell_of_the_load() -> None:
+    """Locust starts for a second or more, in which no connection is open yet."""
+    before = dataclasses.replace(BEFORE, monotonic_us=5_000_000)
+    after = dataclasses.replace(before, monotonic_us=8_000_000)
+    points = tuple(Sample(5_000_000 + at, None, None, None, None, None, None) for at in range(0, 3_000_000, 500_000))
+    samples = Samples(before, after, points, 0.0)
+    assert len(samples_within(samples, None)) == 6
+    assert samples_within(samples, (1_500_000, 2_500_000)) == list(points[3:])

@@ -128,8 +128,9 @@ def test_starts_are_told_after_the_first() -> None:
 
 def test_punctual_clients_need_no_window_of_counters() -> None:
     """They count from one moment to another, so that the whole is exact."""
-    facts = {"requests": 900, "duration_us": SECOND, "latency": {"80": 900}, "cpu_us": 1.0, "uncounted": 3,
-             "errors": dict.fromkeys(("connect", "read", "write", "status", "timeout"), 0), "late_s": 0.0}  # fmt: skip
+    facts = {"requests": 900, "opened_us": 1, "duration_us": SECOND, "latency": {"80": 900}, "cpu_us": 1.0,
+             "errors": dict.fromkeys(("connect", "read", "write", "status", "timeout"), 0), "uncounted": 3,
+             "late_s": 0.0}  # fmt: skip
     client = told(output=f"speedup:result {json.dumps(facts)}\n", samples=[])
     found = LOADS["locust"].parse(answer(client, client), JOB)
     assert (found.requests, found.uncounted, found.window_per_s) == (1800, 6, None)
