@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeGuard, get_args, get_origin
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from reports.trust import lint
+from reports.trust import consistency
 from runners import errors
 from runners.honesty import gates
 from runners.matrix.model import Matrix, Validity
@@ -244,9 +244,10 @@ def gate_table(_name: str, _kept: Words) -> Rows:
     return [("gate", "what it demands", "required of"), *rows]
 
 
-def lint_table(_name: str, _kept: Words) -> Rows:
-    """Return the rules of consistency: id, name, what must hold, what to do where it does not."""
-    rows = [(f"[{rule.id}](#{rule.id.lower()})", rule.name, _prose(rule.formula), rule.advice) for rule in lint.RULES]
+def consistency_table(_name: str, _kept: Words) -> Rows:
+    """Return the consistency rules: id, name, what must hold, what to do where it does not."""
+    rules = consistency.RULES
+    rows = [(f"[{rule.id}](#{rule.id.lower()})", rule.name, _prose(rule.formula), rule.advice) for rule in rules]
     return [("rule", "name", "what must hold", "where it does not"), *rows]
 
 
@@ -283,7 +284,7 @@ KINDS: dict[str, Callable[[str, Words], Rows]] = {
     "commands": command_table,
     "checks": check_table,
     "gates": gate_table,
-    "lint": lint_table,
+    "consistency": consistency_table,
     "tools": tool_table,
     "exits": error_table,
 }

@@ -1,4 +1,4 @@
-"""Durations, sizes and shares as people write them, parsed and formatted symmetrically."""
+"""Durations, sizes and shares as people write them, parsed and formatted symmetrically; and counts of things."""
 
 from __future__ import annotations
 
@@ -54,3 +54,8 @@ def format_size(size_bytes: float) -> str:
             number = size_bytes / factor
             return f"{number:.3g} {unit}" if number < 999.5 else f"{number:.0f} {unit}"
     return f"{size_bytes:.0f} B"
+
+
+def plural(count: int, word: str) -> str:
+    """Return "1 cell", "2 cells"."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -1,5 +1,5 @@
-// Sorting, filtering, another baseline, hidden columns. Everything can be read without it; what it changes stands in the
-// URL's fragment, so that a link shows the same view. Nothing is loaded, nothing is stored, no markup is made of text.
+// Sorting, filtering, another baseline, hidden columns. The report can be read without this script. The view is kept in
+// the URL's fragment, so that a link shows the same. Nothing is loaded or stored, and text never becomes markup.
 (() => {
   "use strict";
 
@@ -128,7 +128,7 @@
     const wanted = view.baseline[baseline];
     const to = rows.find((row) => row.dataset.row && row.dataset.row === wanted && !("isBaseline" in row.dataset));
     for (const row of rows) {
-      const changed = to && [to.dataset.like, undefined].includes(row.dataset.like); // a row without has published numbers
+      const changed = to && [to.dataset.like, undefined].includes(row.dataset.like); // a row without it has only published numbers
       for (const cell of all("[data-of]", row)) put(cell, changed ? ratioText(cell, row, to) : null);
       for (const cell of all("[data-says]", row)) put(cell, changed ? (row === to ? "baseline" : "no verdict") : null);
     }
@@ -136,7 +136,7 @@
     if (said) {
       said.textContent = to
         ? `Ratios to ${shownName(to)} are computed in this page from medians: they have no intervals and give no` +
-          " verdicts. Ranks, duets and plots stay as they are."
+          " verdicts. Ranks, duets and plots do not change."
         : "";
       said.hidden = !to;
     }
@@ -148,7 +148,7 @@
     return { ratio, text: ratio === null ? "" : `${"times" in cell.dataset ? "×" : ""}${digits(ratio)}` };
   }
 
-  // Put a text in place of what the report says, or what it says back.
+  // Replace what the report says by a text, or restore it.
   function put(cell, what) {
     cell.kept ??= { nodes: [...cell.childNodes], v: cell.dataset.v };
     cell.replaceChildren(...(what === null ? cell.kept.nodes : [what.text ?? what]));
@@ -186,7 +186,7 @@
     reveal(anchor, rest.length > 0);
   }
 
-  // Unfold what a link leads to; the browser finds it by itself unless a view stands behind it.
+  // Unfold what a link leads to; the browser scrolls there by itself unless the fragment also holds a view.
   function reveal(anchor, scroll) {
     const target = document.getElementById(anchor);
     for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
@@ -224,7 +224,7 @@
       Object.assign(view, { filters: {}, sort: {}, baseline: {}, hide: {} });
       changed("Everything is shown as in the report");
     };
-    const words = " Filters, order, columns and baseline stand in this page's address: a link shows the same view.";
+    const words = " The page's address keeps filters, order, columns and baseline: a link shows the same view.";
     bar.append(make("p", {}, reset, words), status);
     document.querySelector("table[data-name]").closest("section").before(bar);
   }
@@ -239,7 +239,7 @@
         const then = column === id ? next[order] : first;
         if (then) view.sort[of.name] = `${id} ${then}`;
         else delete view.sort[of.name];
-        changed(then ? `Sorted by ${title}, ${then === "up" ? "ascending" : "descending"}` : "In the report's order");
+        changed(then ? `Sorted by ${title}, ${then === "up" ? "ascending" : "descending"}` : "Sorted as in the report");
       };
       head.replaceChildren(button);
     }
@@ -275,7 +275,7 @@
     of.choice.onchange = () => {
       if (of.choice.value) view.baseline[of.name] = of.choice.value;
       else delete view.baseline[of.name];
-      changed(of.choice.value ? "Ratios are computed anew, without intervals" : "Ratios as in the report");
+      changed(of.choice.value ? "Ratios are recomputed, without intervals" : "Ratios as in the report");
     };
     return [make("label", {}, "Baseline ", of.choice)];
   }

@@ -1,7 +1,7 @@
-"""Rows against rows: ratios paired by block, what may be said from them, and ranks in which ties share a place.
+"""Rows against rows: ratios paired by block, what they allow to say, and ranks in which ties share a place.
 
-Pure. Rates rank rows only where the server was the limit; where the load generator was, or both sides shared CPUs,
-the server's CPU time per request does. Where the twin differs from itself, nothing is ranked (check V23).
+Pure. Rates rank rows only where the server was the limit. Where the load generator was, or both sides shared CPUs, the
+server's CPU time per request ranks them. Where the twin differs from its original, nothing is ranked (check V23).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VALUES = dict(zip(("rate", "cost", "client", "machine"), FIGURES, strict=True))
 
 @dataclass(frozen=True)
 class Ranking:
-    """Rows in groups, the best first, whose members are not resolved from each other; `refused` says why not."""
+    """Groups of rows that are not resolved from each other, the best group first; `refused` says why there are none."""
 
     by: Measure = "rate"
     groups: tuple[tuple[Row, ...], ...] = ()
@@ -47,9 +47,9 @@ class Ranking:
 
 
 def compare(row: Row, baseline: Row, comparisons: int, families: Families, *, whole: bool = True) -> Comparison:
-    """Return the ratios of two measured rows, as one of so many comparisons of a table.
+    """Return the ratios of two measured rows, one of so many comparisons of a table.
 
-    Unless `whole`, those of the CPU time of the load generator and of the machine are left out.
+    Unless `whole`, the ratios of the load generator's and the machine's CPU time are left out.
     """
     estimate = paired(row, baseline, "rate", comparisons) or _of_medians(row, baseline)
     cost = paired(row, baseline, "cost", comparisons)
@@ -65,18 +65,24 @@ def compare(row: Row, baseline: Row, comparisons: int, families: Families, *, wh
         cost_unranked=no_cost,
         client=paired(row, baseline, "client", comparisons) if whole else None,
         machine=paired(row, baseline, "machine", comparisons) if whole else None,
+        block_s=_block_s(row, families),
     )
 
 
+def _block_s(row: Row, families: Families) -> float | None:
+    family = families.get(row.cell.family) if row.cell else None
+    return family.block_s if family else None
+
+
 def paired(row: Row, baseline: Row, value: str, comparisons: int) -> Estimate | None:
-    """Return the ratio over the blocks that both have; None without such blocks."""
+    """Return the ratio over the blocks that both rows have; None without such blocks."""
     mine, theirs = row.by_block[VALUES[value]], baseline.by_block[VALUES[value]]
     logs = [math.log(mine[block] / theirs[block]) for block in mine if block in theirs]
     return ratio(logs, attainable_level(len(logs), family_level(comparisons))) if logs else None
 
 
 def _of_medians(row: Row, baseline: Row) -> Estimate:
-    """Without a block in common, only the medians can be set against each other."""
+    """Return the ratio of the medians: without a block in common there is no better one."""
     return Estimate(row.rps.value / baseline.rps.value if row.rps and baseline.rps else math.nan, 0)
 
 
@@ -85,7 +91,7 @@ def _gate(rows: Sequence[Row], measure: Measure, families: Families) -> str:
 
 
 def _unlike(row: Row, baseline: Row) -> str:
-    """Return why two rows are never compared, whatever their numbers; empty where they are."""
+    """Return why two rows are never compared, whatever their numbers; empty if they can be."""
     if "historic" in row.tags or "historic" in baseline.tags:
         return "historic: shown, never ranked"
     if row.shared != baseline.shared:
@@ -94,22 +100,26 @@ def _unlike(row: Row, baseline: Row) -> str:
 
 
 def _unranked(row: Row, baseline: Row, judgement: Judgement) -> str:
-    """Return why no verdict follows from a ratio of rates, in the row's words; empty where one does."""
+    """Return why no verdict follows from a ratio of rates; empty if one does."""
     if unlike := _unlike(row, baseline):
         return unlike
     if row.client_bound and baseline.client_bound:
-        return "the load generator was the limit of both"
+        return "the load generator limited both"
     if row.client_bound and judgement.answer != "faster":
-        return "the load generator was the limit: a lower bound"
+        return "limited by the load generator: a lower bound"
     if baseline.client_bound and judgement.answer != "slower":
-        return "the load generator was the baseline's limit: an upper bound"
+        return "the baseline was limited by the load generator: an upper bound"
     return ""
 
 
 def rank_rows(rows: Sequence[Row], families: Families) -> Ranking:
-    """Rank the measured rows that can be compared with the table's baseline, by rate or by the server's CPU cost."""
+    """Rank the measured rows that can be compared with the table's baseline, by rate or by the server's CPU time."""
     baseline = next((row for row in rows if row.baseline), None)
-    pool = [row for row in rows if baseline and row.group == baseline.group and not _unlike(row, baseline)]
+    pool = [
+        row
+        for row in rows
+        if baseline and row.operating_point == baseline.operating_point and not _unlike(row, baseline)
+    ]
     if baseline is None or len(pool) < 2:
         return Ranking(refused="alone")
     by: Measure = "cost" if baseline.shared or any(row.client_bound for row in pool) else "rate"
@@ -123,7 +133,7 @@ def rank_rows(rows: Sequence[Row], families: Families) -> Ranking:
 
 
 def _figure(row: Row, by: Measure) -> Estimate:
-    """Return what a row is ranked by; without a value it has no interval either."""
+    """Return what a row is ranked by; an unknown value has no interval."""
     return (row.rps if by == "rate" else row.costs.server) or Estimate(math.nan, 0)
 
 
@@ -138,5 +148,5 @@ def _groups(ranked: Sequence[Row], by: Measure) -> tuple[tuple[Row, ...], ...]:
 
 
 def lead(best: Row, other: Row, by: Measure, comparisons: int) -> Estimate | None:
-    """Return by how much a row is ahead of another: above 1 it answers more, or costs less."""
+    """Return by how much one row is ahead of another: above 1 it answers more, or costs less."""
     return paired(best, other, "rate", comparisons) if by == "rate" else paired(other, best, "cost", comparisons)

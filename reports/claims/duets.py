@@ -1,7 +1,7 @@
-"""Duets: two cells measured at the same moment, compared by the server's CPU time per request in the same window.
+"""Duets: two cells measured at the same moment, compared by the server's CPU time per request.
 
-Pure. What disturbs the machine disturbs both, so it cancels. Costs hold under contention; ratios of throughput mean
-nothing in a duet and are shown nowhere.
+Pure. What disturbs the machine disturbs both, so it cancels. Costs hold under contention; a ratio of throughputs means
+nothing in a duet and is not shown.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from reports.claims.phrases import capital, cost_difference, inverse, no_difference
 from reports.trust.checks import CheckLine, check_line
 from reports.view.families import COST, Family, gate
-from reports.view.rows import Row, named
+from reports.view.names import cell_name
+from reports.view.rows import Row
 from reports.view.view import RunView
 from runners.records.run import CellInfo
 from runners.records.trial import Trial
 from runners.stats.comparison import duet_row, log_ratios
 from runners.stats.statistics import (
     Estimate,
-    Interval,
     Judgement,
     attainable_level,
     family_level,
@@ -31,9 +32,10 @@ from runners.stats.statistics import (
 
 @dataclass(frozen=True)
 class DuetRow:
-    """One pair: what a request cost on both sides, and the ratio row / baseline with what may be said from it.
+    """One pair: what a request cost on both sides, and the ratio row / baseline with what it allows to say.
 
-    `first` counts in how many blocks the row started first; `unranked` says why the twin forbids a verdict.
+    `first` counts in how many blocks the row started first; `unranked` says why the twin forbids a verdict. A block
+    more takes about `block_s`.
     """
 
     row: CellInfo
@@ -45,6 +47,7 @@ class DuetRow:
     first: int = 0
     invalid: int = 0
     unranked: str = ""
+    block_s: float | None = None
 
     @property
     def twin(self) -> bool:
@@ -54,7 +57,7 @@ class DuetRow:
 
 @dataclass(frozen=True)
 class DuetCell:
-    """A table row's part in duets: its pair, or that others are compared with it; `to` names an unusual baseline."""
+    """A table row's part in duets: its pair, None for the baseline; `to` names the baseline if it is another one."""
 
     duet: DuetRow | None
     to: str = ""
@@ -62,7 +65,7 @@ class DuetCell:
 
 @dataclass(frozen=True)
 class DuetTable:
-    """All pairs of a run, the twins last, with the answer in a sentence and the families that they are in."""
+    """All pairs of a run, the twins last, with the answer in a sentence and their families."""
 
     duets: tuple[DuetRow, ...]
     headline: str
@@ -100,10 +103,10 @@ def _comparisons(members: Iterable[tuple[str, CellInfo]]) -> dict[str, int]:
 
 
 def _duet(trials: Sequence[Trial], row: CellInfo, baseline: CellInfo, counts: dict[str, int], view: RunView) -> DuetRow:
-    family = trials[0].family or ""
+    family = view.families.get(trials[0].family or "")
     sides = [[trial for trial in trials if trial.cell == cell.id] for cell in (row, baseline)]
     logs = log_ratios(sides[0], sides[1], COST)
-    level = attainable_level(len(logs), family_level(counts[family]))
+    level = attainable_level(len(logs), family_level(counts[trials[0].family or ""]))
     valid = [trial for trial in sides[0] if trial.verdict == "ok"]
     duet = DuetRow(
         row=row,
@@ -113,7 +116,8 @@ def _duet(trials: Sequence[Trial], row: CellInfo, baseline: CellInfo, counts: di
         ratio=ratio(logs, level) if logs else None,
         first=sum(1 for trial in valid if trial.role == "first"),
         invalid=len(sides[0]) - len(valid),
-        unranked="" if row.twin_of else gate([view.families.get(family)], "cost"),
+        unranked="" if row.twin_of else gate([family], "cost"),
+        block_s=family.block_s if family else None,
     )
     ranked = duet.ratio is not None and not duet.unranked
     return replace(duet, judgement=judge_duet(duet.ratio)) if ranked and duet.ratio else duet
@@ -127,25 +131,19 @@ def _cost(trials: Sequence[Trial]) -> Estimate | None:
 
 def turned(duet: DuetRow) -> DuetRow:
     """Return a pair seen from its other side."""
-    estimate = duet.ratio
-    if estimate is not None:
-        interval = estimate.interval
-        inverse = Interval(1 / interval.high, 1 / interval.low, interval.level) if interval else None
-        estimate = Estimate(1 / estimate.value, estimate.count, inverse)
-    judged = judge_duet(estimate) if estimate and duet.judgement else None
-    first = (duet.ratio.count if duet.ratio else 0) - duet.first
+    seen = inverse(duet.ratio) if duet.ratio else None
     return replace(
         duet, row=duet.baseline, baseline=duet.row, row_cost=duet.baseline_cost, baseline_cost=duet.row_cost,
-        ratio=estimate,
-        judgement=judged, first=first,
+        ratio=seen, judgement=judge_duet(seen) if seen and duet.judgement else None,
+        first=(duet.ratio.count if duet.ratio else 0) - duet.first,
     )  # fmt: skip
 
 
 def duet_cells(rows: Sequence[Row], duets: Sequence[DuetRow]) -> dict[str, DuetCell]:
-    """Return each row's part in duets by its cell: a pair with an earlier row of the table, or being the baseline."""
+    """Return each row's part in duets by its cell: its pair with an earlier row, or that it is a baseline."""
     pairs = {(duet.row.id, duet.baseline.id): duet for duet in duets if not duet.twin}
     pairs |= {(baseline, row): turned(duet) for (row, baseline), duet in pairs.items()}
-    names = {row.cell.id: named(row) for row in rows if row.cell}
+    names = {row.cell.id: row.name for row in rows if row.cell}
     order = {cell: number for number, cell in enumerate(names)}
     known = [pair for pair in pairs if pair[0] in order and pair[1] in order and order[pair[1]] < order[pair[0]]]
     found: dict[str, DuetCell] = {}
@@ -167,32 +165,16 @@ def duet_table(view: RunView, duets: Sequence[DuetRow]) -> DuetTable | None:
 
 
 def duet_headline(duets: Sequence[DuetRow]) -> str:
-    """Return one careful sentence about the pairs; with several of them, about the cheapest row."""
+    """Return one careful sentence about the pairs; with several of them, about the one with the lowest ratio."""
     pairs = [duet for duet in duets if not duet.twin and duet.ratio]
     if not pairs:
-        return "only twins were measured together: they show the noise."
+        return "Only twins were measured together: they show the noise."
     best = min(pairs, key=lambda duet: duet.ratio.value if duet.ratio else math.inf)
-    said = f"{_said(best)}{_others(len(pairs))}"
-    return f"nothing is ranked, {best.unranked}; {said}" if best.unranked else said
-
-
-def _others(count: int) -> str:
-    return f"; the least of {count} pairs." if count > 1 else "."
+    others = f"; the best of {len(pairs)} pairs" if len(pairs) > 1 else ""
+    said = f"{_said(best)}{others}."
+    return f"Nothing is ranked, since {best.unranked}; {said}" if best.unranked else capital(said)
 
 
 def _said(duet: DuetRow) -> str:
     names = cell_name(duet.row), cell_name(duet.baseline)
-    if duet.ratio is None or duet.ratio.interval is None:
-        value = duet.ratio.value if duet.ratio else math.nan
-        return f"{names[0]} took {value:.3f} times the CPU of {names[1]} per request (no interval: too few blocks)"
-    interval = f"between {duet.ratio.interval.low:.3f} and {duet.ratio.interval.high:.3f}"
-    if duet.judgement and duet.judgement.answer == "equivalent":
-        return f"{names[0]} and {names[1]} cost the same: ratio {duet.ratio.value:.3f} ({interval})"
-    if duet.judgement and duet.judgement.answer == "not resolved":
-        return f"{names[0]} and {names[1]} cannot be told apart by cost: ratio {duet.ratio.value:.3f} ({interval})"
-    return f"{names[0]} took {duet.ratio.value:.3f} times the CPU of {names[1]} per request ({interval})"
-
-
-def cell_name(cell: CellInfo) -> str:
-    """Return a cell's title with its threads where it has several."""
-    return f"{cell.title} ({cell.threads} threads)" if cell.threads > 1 else cell.title
+    return cost_difference(*names, duet.ratio) if duet.ratio else no_difference(*names, None)

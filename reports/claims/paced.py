@@ -7,18 +7,18 @@ what that trial found is claimed.
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.claims.duets import cell_name
 from reports.view.latency import merged
-from reports.view.rows import plural
+from reports.view.names import cell_name
+from reports.view.rows import median_of
 from reports.view.view import RunView
 from runners.matrix.objective import parse_objective
 from runners.records.run import CellInfo
 from runners.records.trial import Trial
 from runners.stats.histogram import percentile_us
+from runners.units import plural
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 PACED = ("paced", "search", "confirm")
@@ -89,8 +89,8 @@ def _table(mode: str, trials: Sequence[Trial], view: RunView) -> PacedTable:
 
 def _row(cell: CellInfo, trials: Sequence[Trial], view: RunView) -> PacedRow:
     valid = [trial for trial in trials if trial.verdict == "ok"]
-    offered = _median(trial.offered_per_s for trial in valid)
-    achieved = _median(trial.requests_per_s for trial in valid)
+    offered = median_of(trial.offered_per_s for trial in valid)
+    achieved = median_of(trial.requests_per_s for trial in valid)
     histogram = merged(valid)
     return PacedRow(
         cell=cell,
@@ -102,11 +102,6 @@ def _row(cell: CellInfo, trials: Sequence[Trial], view: RunView) -> PacedRow:
         trials=len(valid),
         late=offered is not None and achieved is not None and achieved < KEPT * offered,
     )
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None
 
 
 def _result(cell: CellInfo, objective: str, trials: Sequence[Trial]) -> SearchResult:

@@ -1,4 +1,4 @@
-"""What a report says about itself in `meta` elements of its head, by which an index finds it again. Pure."""
+"""What a report says about itself in `meta` elements, from which an index lists it. Pure."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from reports.claims.duets import DuetTable
 from reports.claims.headlines import NOTHING_MEASURED
 from reports.forms.summary import title_of
 from reports.tables.tables import TableModel
-from reports.view.rows import one_line
 from reports.view.view import RunView
+from reports.view.words import one_line
 
 GENERATOR = "http-speedup"
 
 
 @dataclass(frozen=True)
 class About:
-    """A report's name, when and on what it was measured, with which commit, and its answer; "" where unknown."""
+    """A report's title, when, where and at which commit it was measured, and its answer; "" if unknown."""
 
     title: str
     started_at: str = ""
@@ -27,7 +27,7 @@ class About:
 
     @property
     def metas(self) -> dict[str, str]:
-        """Return the content of each `meta` element by its name."""
+        """Return the content of each `meta` element by name."""
         return {
             "generator": GENERATOR,
             "description": self.answer,
@@ -50,7 +50,7 @@ def about(view: RunView, tables: Sequence[TableModel], duets: DuetTable | None) 
 
 
 def first_answer(tables: Sequence[TableModel], duets: DuetTable | None) -> str:
-    """Return a report's answer in a sentence: the first table's of which anything was measured, else the duets'."""
+    """Return a report's first answer: that of the first table with a measured row, else that of the duets."""
     for table in tables:
         if table.headline != NOTHING_MEASURED:
             return f"{table.title}: {table.headline}"
@@ -58,7 +58,7 @@ def first_answer(tables: Sequence[TableModel], duets: DuetTable | None) -> str:
 
 
 def from_metas(metas: dict[str, str]) -> About | None:
-    """Return what a page says about itself; None where it is no report of ours."""
+    """Return what a page says about itself; None if it is not a report of ours."""
     if metas.get("generator") != GENERATOR or "speedup-title" not in metas:
         return None
     return About(

@@ -1,7 +1,7 @@
-"""A run's numbers to go on with: a CSV of the tables' rows and a JSON of all trials, inside the page as data: links.
+"""A run's numbers to work with: the tables' rows as CSV and all trials as JSON, inside the page as data: links.
 
-Pure. Names of columns end with their units; what is unknown is empty in CSV and null in JSON. Numbers are rounded to
-six digits. Latency histograms stay in the run folder, which holds all that was recorded.
+Pure. Column names end with their units; what is unknown is empty in CSV and null in JSON. Numbers are rounded to six
+digits. Latency histograms and samples are left to the run folder, which has everything.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from urllib.parse import quote
 
 from reports.forms.folds import Fold
 from reports.tables.tables import TableModel
-from reports.view.clean import clean
 from reports.view.latency import Latency
-from reports.view.rows import Row, one_line, plural
+from reports.view.rows import Row
 from reports.view.view import RunView, ok_trials
+from reports.view.words import clean, one_line
 from runners.records.run import Run
 from runners.records.trial import Trial
 from runners.stats.statistics import Estimate
+from runners.units import plural
 
 SCHEMA = "speedup.data/1"
 MOST_CHARACTERS = 250_000  # of a data: link; the whole page should stay below 2 MB
-LEAST_CHARACTERS = 50  # of a trial or a row
-PLAIN = "!$()*+,-./:;=?@[]_{|}~"  # what may stand in a data: link, and in an attribute, as it is
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would run
+LEAST_CHARACTERS = 50  # of a trial or a row: with too many, the text is not even made
+PLAIN = "!$()*+,-./:;=?@[]_{|}~"  # allowed as they are in a data: link and in an attribute
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run text that begins with these
 
-Value = str | float | None
+Field = str | float | None
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file inside the page: its name, what it holds, and the link; "" where it would be too large."""
+    """A file inside the page: its name, what it holds, and the link, "" if it would be too large."""
 
     name: str
     what: str
@@ -43,7 +44,7 @@ class Download:
 
 
 def downloads(view: RunView, tables: Sequence[TableModel], folds: Sequence[Fold]) -> tuple[Download, ...]:
-    """Return the files that the page of a run offers."""
+    """Return the files that a run's page offers."""
     stem = _stem(view.run)
     rows = sum(len(table.measurable) for table in tables)
     count = sum(len(trials) for trials in view.every.values())
@@ -57,7 +58,7 @@ def downloads(view: RunView, tables: Sequence[TableModel], folds: Sequence[Fold]
 
 
 def _stem(run: Run) -> str:
-    """Return how files of a run begin, safe as a file's name."""
+    """Return the beginning of the names of a run's files, safe on any file system."""
     return re.sub(r"[^A-Za-z0-9]+", "-", f"speedup {run.machine} {run.started_at or ''}").strip("-").lower()
 
 
@@ -66,8 +67,8 @@ def _download(name: str, kind: str, text: str, what: str) -> Download:
     return Download(name, what, link if len(link) <= MOST_CHARACTERS else "")
 
 
-def table_rows(tables: Iterable[TableModel], latencies: Mapping[str, Latency]) -> Iterator[dict[str, Value]]:
-    """Yield a record for each row of each table: what it names, what was measured, and what was published."""
+def table_rows(tables: Iterable[TableModel], latencies: Mapping[str, Latency]) -> Iterator[dict[str, Field]]:
+    """Yield a record for each row of each table: its names, what was measured, and what was published."""
     for table in tables:
         for row in table.measurable:
             yield {"table": table.title} | _named(row, table) | _measured(row) | _compared(row, table) | {
@@ -77,7 +78,7 @@ def table_rows(tables: Iterable[TableModel], latencies: Mapping[str, Latency]) -
             }  # fmt: skip
 
 
-def _named(row: Row, table: TableModel) -> dict[str, Value]:
+def _named(row: Row, table: TableModel) -> dict[str, Field]:
     return {
         "row": row.label,
         "note": row.note or None,
@@ -93,7 +94,7 @@ def _named(row: Row, table: TableModel) -> dict[str, Value]:
     }
 
 
-def _measured(row: Row) -> dict[str, Value]:
+def _measured(row: Row) -> dict[str, Field]:
     return {
         "trials": len(row.trials),
         "trials_valid": len(ok_trials(row.trials)),
@@ -105,22 +106,22 @@ def _measured(row: Row) -> dict[str, Value]:
     }
 
 
-def _compared(row: Row, table: TableModel) -> dict[str, Value]:
+def _compared(row: Row, table: TableModel) -> dict[str, Field]:
     to = row.comparison
     judged = to.judgement.answer if to and to.judgement else None
     return {
-        **_estimate("ratio_to_base", to.ratio if to else None),
+        **_estimate("ratio_to_baseline", to.ratio if to else None),
         "verdict": "baseline" if row.baseline else judged or (f"not ranked: {to.unranked}" if to else None),
         "rank": table.places.get(row.cell.id) if row.cell else None,
     }
 
 
-def _latency(latency: Latency | None) -> dict[str, Value]:
+def _latency(latency: Latency | None) -> dict[str, Field]:
     names = ("p50_us", "p90_us", "p99_us", "max_us")
     return {f"latency_{name}": getattr(latency, name) if latency else None for name in names}
 
 
-def _estimate(name: str, estimate: Estimate | None) -> dict[str, Value]:
+def _estimate(name: str, estimate: Estimate | None) -> dict[str, Field]:
     interval = estimate.interval if estimate else None
     return {
         name: _value(estimate),
@@ -135,15 +136,15 @@ def _value(estimate: Estimate | None) -> float | None:
 
 
 def _number(value: float | None) -> float | None:
-    """Return a number with six digits, and without a fraction where it has none."""
+    """Return a number with six digits; an integer if it has no fraction."""
     if value is None:
         return None
     rounded = float(f"{value:.6g}")
     return int(rounded) if rounded.is_integer() else rounded
 
 
-def to_csv(rows: Sequence[Mapping[str, Value]]) -> str:
-    """Return records as CSV; a text that a spreadsheet would run begins with an apostrophe."""
+def to_csv(rows: Sequence[Mapping[str, Field]]) -> str:
+    """Return records as CSV; an apostrophe keeps a spreadsheet from running text as a formula."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(rows[0] if rows else [])
@@ -151,7 +152,7 @@ def to_csv(rows: Sequence[Mapping[str, Value]]) -> str:
     return stream.getvalue()
 
 
-def _cell(value: Value) -> Value:
+def _cell(value: Field) -> Field:
     if not isinstance(value, str):
         return value
     words = clean(one_line(value), keep="")
@@ -166,9 +167,9 @@ TRIAL_COLUMNS = (
 
 
 def trials_json(view: RunView) -> str:
-    """Return all trials as JSON: for each cell a list of rows, whose columns are named once.
+    """Return all trials as JSON: a list of rows for each cell, with the column names given once.
 
-    The last column, `beside`, is the place in `cells` of the one that ran at the same moment in a duet.
+    The last column, `beside`, is the index in `cells` of the partner in a duet.
     """
     measured = [cell for cell in view.cells if cell.id in view.every]
     places = {cell.id: place for place, cell in enumerate(measured)}
@@ -187,7 +188,7 @@ def trials_json(view: RunView) -> str:
     return json.dumps(data, separators=(",", ":"))
 
 
-def _trial(trial: Trial) -> Iterator[Value]:
+def _trial(trial: Trial) -> Iterator[Field]:
     for name in TRIAL_COLUMNS:
         value = getattr(trial, name)
         yield _number(value) if isinstance(value, float) else value

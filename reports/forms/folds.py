@@ -1,4 +1,4 @@
-"""What the report unfolds below its tables: each cell with every trial, its checks, commands, output and latency."""
+"""What the page unfolds for each cell: its trials with their checks, commands, output and latency."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from pathlib import Path
 from markupsafe import Markup
 
 from reports.forms.logs import read_log
-from reports.plots.sparks import Counter as Counted
-from reports.plots.sparks import counters, highest, spark, throughput
-from reports.trust.checks import WORDS, CheckLine, CheckRow, Saw, check_line, check_rows
+from reports.plots.sparks import SampledCounter, counters, highest, spark, throughput
+from reports.trust.checks import SEVERITY, WORDS, CheckLine, CheckRow, Saw, check_line, check_rows
 from reports.view.latency import Latency, latency_of
 from reports.view.limits import MOST_OUTPUTS, MOST_WATCHED, Limits
-from reports.view.rows import Row, cell_row, count_reasons, plural
+from reports.view.reasons import count_reasons
+from reports.view.rows import Row, cell_row
 from reports.view.view import RunView, is_solo
 from runners.records.run import CellInfo
-from runners.records.trial import ClientHost, Command, Outcome, Trial
+from runners.records.trial import ClientHost, Command, Trial
+from runners.units import plural
 
 MOST_SAWS = 5  # of a check, in a large run
-OUTCOMES: tuple[Outcome, ...] = ("fail", "warn", "pass", "unknown")
-TITLES = {"build": "Build", "server": "Server", "warm-up": "Warm-up", "load": "Load"}
 
 
 @dataclass(frozen=True)
 class CommandView:
-    """A command line that was run and what it printed; None: nothing was kept."""
+    """A command line and what it printed; None: nothing was kept."""
 
     title: str
     line: str
@@ -40,7 +39,7 @@ class CommandView:
 
 @dataclass(frozen=True)
 class CounterView:
-    """A counter over a trial's time: a line, and from where to where it went."""
+    """A counter over a trial's time: a line, and its lowest and highest value."""
 
     name: str
     line: Markup
@@ -48,10 +47,15 @@ class CounterView:
     high: float
     unit: str
 
+    @property
+    def places(self) -> int:
+        """Return how many decimals the values deserve."""
+        return 2 if self.high < 20 else 0
+
 
 @dataclass(frozen=True)
 class TrialView:
-    """One trial as the fold shows it; `label` says its block, whether it is a repeat, and beside whom it ran."""
+    """One trial as its cell shows it; `label` tells its block, whether it is a repeat, and its partner in a duet."""
 
     trial: Trial
     label: str
@@ -64,7 +68,7 @@ class TrialView:
 
 @dataclass(frozen=True)
 class ClientView:
-    """What one client host of a fleet did in one trial, and which part of all requests was its."""
+    """What one client host of a fleet did in one trial, and its share of all requests."""
 
     label: str
     client: ClientHost
@@ -73,7 +77,7 @@ class ClientView:
 
 @dataclass(frozen=True)
 class Fold:
-    """One cell unfolded."""
+    """One cell, unfolded."""
 
     anchor: str
     cell: CellInfo
@@ -87,7 +91,7 @@ class Fold:
 
 
 def build_folds(view: RunView) -> tuple[Fold, ...]:
-    """Return a fold for each cell that was planned to be measured, failed or has trials, in the plan's order."""
+    """Return a fold for each cell that was planned, failed or has trials, in the plan's order."""
     if not view.limits.folds:
         return ()
     cells = [cell for cell in view.cells if cell.status in ("planned", "failed") or cell.id in view.every]
@@ -135,11 +139,11 @@ def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: Abst
 
 
 def _shortened(row: CheckRow) -> CheckRow:
-    """Return a check of a large run: what it saw that did not pass, of much only the beginning."""
-    told = [saw for saw in row.saws if saw.outcome in ("fail", "warn")]
-    more = sum(saw.count for saw in told[MOST_SAWS:])
+    """Return a check of a large run with only what did not pass, and not too much of that."""
+    bad = [saw for saw in row.saws if saw.outcome in ("fail", "warn")]
+    more = sum(saw.count for saw in bad[MOST_SAWS:])
     rest = (Saw(row.outcome, f"... and {plural(more, 'trial')} more", more),) if more else ()
-    return dataclasses.replace(row, saws=(*told[:MOST_SAWS], *rest))
+    return dataclasses.replace(row, saws=(*bad[:MOST_SAWS], *rest))
 
 
 def _clients(trial: Trial, label: str) -> Iterator[ClientView]:
@@ -150,7 +154,7 @@ def _clients(trial: Trial, label: str) -> Iterator[ClientView]:
 
 
 def _summary(row: Row, trials: Sequence[Trial]) -> str:
-    """Return in a few words what the fold holds: "6 trials, all valid"."""
+    """Return in a few words what became of the cell: "6 trials, all valid"."""
     if not trials:
         return f"{row.status}: {row.reason}" if row.reason else row.status
     bad = [trial for trial in trials if trial.verdict != "ok"]
@@ -179,7 +183,7 @@ def _answered(trial: Trial) -> str:
 
 
 def _beside(trial: Trial, slugs: Mapping[str, str]) -> str:
-    """Return the readable name of the cell beside which a trial of a duet ran; empty where it ran alone."""
+    """Return the slug of a trial's partner in a duet; empty if it ran alone."""
     partner = trial.partner or ""
     return slugs.get(partner, partner)
 
@@ -190,21 +194,21 @@ def _trial(trial: Trial, label: str, beside: str, line: str, folder: Path | None
         trial=trial,
         label=label,
         beside=beside,
-        tally=", ".join(f"{counted[outcome]} {WORDS[outcome]}" for outcome in OUTCOMES if counted[outcome]),
+        tally=", ".join(f"{counted[outcome]} {WORDS[outcome]}" for outcome in SEVERITY if counted[outcome]),
         spark=Markup(line),  # noqa: S704 - our own SVG
         counters=tuple(map(_counter, counters(trial))) if watched else (),
         commands=tuple(_command(command, folder) for command in trial.commands) if folder else (),
     )
 
 
-def _counter(counter: Counted) -> CounterView:
+def _counter(counter: SampledCounter) -> CounterView:
     line = Markup(spark(counter.values, max(counter.values), counter.unit))  # noqa: S704 - our own SVG
     return CounterView(counter.name, line, min(counter.values), max(counter.values), counter.unit)
 
 
 def _command(command: Command, folder: Path) -> CommandView:
     return CommandView(
-        title=TITLES.get(command.purpose, command.purpose),
+        title=command.purpose.capitalize(),
         line=shlex.join(command.argv),
         cpus=command.cpus,
         output=read_log(folder, command.log),

@@ -1,7 +1,7 @@
-"""`index.html` of many reports: a static page for any web space, with relative links and nothing else in it.
+"""`index.html` of many reports: a static page for any web space, which needs nothing but the reports beside it.
 
-What a report is about stands in its own head (`about`), so files that came by mail are listed as well as run
-folders. A run folder without a report is listed without a link.
+Each report says in its head what it is about (`about`), so files that came by mail are listed as well as run folders.
+A run folder without a report is listed without a link.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from runners.records.folder import RUN_FILE, read_run, replace_file
 from runners.resources import command_line
 
 INDEX_FILE = "index.html"
-HEAD_BYTES = 65_536  # what is read of a page; a report's head begins with what it is about
+HEAD_BYTES = 65_536  # of a page that are read; a report's head begins with what it is about
 
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One report, or a run that has none yet: where it lies below the index, as text and as link ("": no report)."""
+    """One report, or a run without one: its path below the index, and its link ("": no report)."""
 
     about: About
     path: str
@@ -34,12 +34,12 @@ class IndexEntry:
 
 
 def write_index(folder: Path, say: Callable[[str], None]) -> Path:
-    """Write index.html of all reports below a folder and return its path; `say` tells of runs without one."""
+    """Write index.html of all reports below a folder and return its path; `say` is told of runs without one."""
     if not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder; --index takes the one below which the reports lie")
+        raise BadInput(f"{folder} is not a folder; --index takes the folder that contains the reports")
     entries = index_entries(folder)
     if not entries:
-        raise BadInput(f"no report lies below {folder}; write one first: {command_line()} report RUN")
+        raise BadInput(f"no report found in {folder}; write one first: {command_line()} report RUN")
     for entry in entries:
         if not entry.link:
             run = folder / entry.path
@@ -52,9 +52,9 @@ def write_index(folder: Path, say: Callable[[str], None]) -> Path:
 def index_entries(folder: Path) -> tuple[IndexEntry, ...]:
     """Return all reports below a folder and all runs without one, the newest first."""
     reports = tuple(_reports(folder))
-    told = {file.parent for file, _ in reports}
+    reported = {file.parent for file, _ in reports}
     entries = [_entry(folder, file, about, report=True) for file, about in reports]
-    entries += [_entry(folder, run, about, report=False) for run, about in _runs(folder) if run not in told]
+    entries += [_entry(folder, run, about, report=False) for run, about in _runs(folder) if run not in reported]
     by_place = sorted(entries, key=lambda entry: entry.path)
     return tuple(sorted(by_place, key=lambda entry: entry.about.started_at, reverse=True))
 
@@ -65,7 +65,7 @@ def _entry(folder: Path, place: Path, about: About, *, report: bool) -> IndexEnt
 
 
 def _reports(folder: Path) -> Iterator[tuple[Path, About]]:
-    """Yield every page below a folder that says it is a report; links that lead out of it are not followed."""
+    """Yield every page below a folder that says it is a report, without links that lead out of the folder."""
     inside = folder.resolve()
     for file in sorted(folder.rglob("*.html")):
         if file.is_file() and file.resolve().is_relative_to(inside) and (about := from_metas(_metas(file))):
@@ -81,7 +81,7 @@ def _metas(file: Path) -> dict[str, str]:
 
 
 class _Head(HTMLParser):
-    """Collects the content of the `meta` elements that have a name, as far as the first style sheet."""
+    """Collects the `meta` elements with a name, up to the first style sheet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class _Head(HTMLParser):
         self.over = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note one element."""
+        """Collect one element."""
         self.over = self.over or tag in ("style", "body")
         known = dict(attrs)
         if tag == "meta" and not self.over and known.get("name"):

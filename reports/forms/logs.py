@@ -1,17 +1,17 @@
-"""Reads the outputs that a run folder keeps: only from inside it, only so much, without our own histogram lines."""
+"""Reads outputs from a run folder's logs: never from outside it, shortened, without our own histogram lines."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-OWN_LINES = "speedup:"  # how the load script marks what is for us and not for people
+OWN_LINES = "speedup:"  # begins the lines that the load script prints for us and not for people
 MOST_READ_BYTES = 1_000_000
 HEAD_CHARACTERS = 3000
 TAIL_CHARACTERS = 1500
 
 
 def read_log(folder: Path, name: str | None) -> str | None:
-    """Return the output in a log of the run folder, shortened in the middle; None where there is none to read."""
+    """Return the output in a log of the run folder, shortened in the middle; None if there is none to read."""
     if not name:
         return None
     try:
@@ -27,12 +27,12 @@ def read_log(folder: Path, name: str | None) -> str | None:
 
 
 def without_own_lines(text: str) -> str:
-    """Return output without the lines that our load script writes for us."""
+    """Return output without the lines that our load script prints for us."""
     return "\n".join(line for line in text.splitlines() if not line.startswith(OWN_LINES)).strip("\n")
 
 
 def shorten(text: str) -> str:
-    """Return a long text's beginning and end, and between them how much is left out."""
+    """Return the beginning and the end of a long text, and between them how much is left out."""
     left_out = len(text) - HEAD_CHARACTERS - TAIL_CHARACTERS
     if left_out <= 0:
         return text

@@ -1,7 +1,6 @@
 """The report as GitHub-flavoured Markdown, short enough for a pull request: answers first, then tables.
 
-Pure. Whatever stands in a run folder is shown as text: nothing of it becomes a link, a mention, an element or a
-column.
+Pure. Whatever a run folder contains is shown as text: nothing in it becomes a link, a mention, an element or a column.
 """
 
 from __future__ import annotations
@@ -10,35 +9,36 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from reports.claims.duets import DuetRow, DuetTable, cell_name
+from reports.claims.duets import DuetRow, DuetTable
 from reports.claims.paced import PERCENTILES, PacedRow, PacedTable
 from reports.forms.summary import Summary, summaries
 from reports.tables.tables import TableModel
-from reports.trust.lint import Lint
-from reports.view.clean import clean
-from reports.view.rows import HeadingRow, Row, digits, named, one_line
+from reports.trust.consistency import Consistency
+from reports.view.names import cell_name
+from reports.view.rows import HeadingRow, Row
+from reports.view.words import clean, digits, needs, one_line
 from runners.records.run import RunFolder
 from runners.stats.statistics import Estimate, Judgement
 
 UNKNOWN = "\u2013"  # an en dash
-WORDS = ("row", "cell", "against", "verdict", "fact", "value")  # columns that are no numbers
+WORDS = ("row", "cell", "against", "verdict", "fact", "value")  # columns of text, not of numbers
 MEASURED = (
-    "row", "rank", "rqs/s", "interval", "ratio", "interval of ratio", "verdict", "server CPU µs/request", "RSS MiB",
+    "row", "rank", "req/s", "interval", "ratio", "interval of ratio", "verdict", "server CPU µs/request", "RSS MiB",
 )  # fmt: skip
 _SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)|^[-+=#]")
 _LINKS = re.compile(r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=:)(?=//|[a-z_+-][\w+-]*:)|(?<=\bwww)(?=\.)", re.IGNORECASE)
-_NOTHING = "<!-- -->"  # between two characters that GitHub would make a link or a mention of
+_NOTHING = "<!-- -->"  # goes between characters that GitHub would make a link or a mention of
 
 Cells = tuple[str, ...]
 
 
 def render_markdown(folders: Sequence[RunFolder]) -> str:
-    """Return a report of run folders as Markdown: measured ones one after another."""
+    """Return a report of run folders as Markdown, one run after another."""
     return "\n".join("\n".join(_report(item)) + "\n" for item in summaries(folders))
 
 
 def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is, in one line."""
+    """Return text on one line, escaped so that Markdown shows it as it is."""
     words = clean(one_line(text), keep="")
     words = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     marked = _SPECIAL.sub(lambda match: f"\\{match[0]}", _LINKS.sub("\0", words))
@@ -46,7 +46,7 @@ def escaped(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return text as code in a line; the fence is longer than any run of backticks in it."""
+    """Return text as inline code; the fence is longer than any run of backticks in it."""
     words = clean(one_line(text), keep="")
     fence = "`" * (_longest_run(words) + 1)
     space = " " if words.startswith("`") or words.endswith("`") or not words else ""
@@ -68,40 +68,40 @@ def _report(item: Summary) -> Iterator[str]:
     for notice in item.notices:
         yield from ("", f"> **{notice.kind.capitalize()}:** {escaped(notice.text)}")
     if item.published:
-        yield from ("", "Nothing here was measured in this run: these numbers were published.")
+        yield from ("", "Nothing was measured here: these numbers were published by others.")
     for table in item.tables:
         yield from _table(table, measured=not item.published)
     if item.duets:
         yield from _duets(item.duets)
     for paced in item.paced:
         yield from _paced(paced)
-    yield from _consistency(item.lint)
+    yield from _consistency(item.consistency)
     yield from _environment(item)
 
 
 def _table(table: TableModel, *, measured: bool) -> Iterator[str]:
-    """Yield a table below its answer; published numbers are the last columns."""
+    """Yield a table below its answer; the last columns are published numbers."""
     then = [row for row in table.measurable if row.published is not None]
     if not measured and not then:
         return
     yield from ("", f"## {escaped(table.title)}", "")
     if measured:
-        yield from (f"**{escaped(_sentence(table.headline))}**", "")
+        yield from (f"**{escaped(table.headline)}**", "")
     columns = [*(MEASURED if measured else ["row"]), *(_published_columns(table) if then else [])]
-    told = [row for row in table.rows if measured or isinstance(row, HeadingRow) or row.published is not None]
-    shown = [row for row, after in zip(told, (*told[1:], None), strict=True) if _is_told(row, after)]
+    kept = [row for row in table.rows if measured or isinstance(row, HeadingRow) or row.published is not None]
+    shown = [row for row, after in zip(kept, (*kept[1:], None), strict=True) if _is_shown(row, after)]
     yield from _grid(columns, [_cells(row, table, measured=measured, then=bool(then)) for row in shown])
     yield from _under(table) if measured else ()
 
 
-def _is_told(row: Row | HeadingRow, after: Row | HeadingRow | None) -> bool:
+def _is_shown(row: Row | HeadingRow, after: Row | HeadingRow | None) -> bool:
     """Return whether a row is shown: a heading only above a row."""
     return isinstance(row, Row) or isinstance(after, Row)
 
 
 def _published_columns(table: TableModel) -> list[str]:
     name = escaped(table.published.name) if table.published else ""
-    return [f"rqs/s, {name}", f"ratio, {name}"]
+    return [f"req/s, {name}", f"ratio, {name}"]
 
 
 def _cells(row: Row | HeadingRow, table: TableModel, *, measured: bool, then: bool) -> Cells:
@@ -114,7 +114,7 @@ def _cells(row: Row | HeadingRow, table: TableModel, *, measured: bool, then: bo
 
 def _label(row: Row) -> str:
     tags = f" *{escaped(', '.join(row.tags))}*" if row.tags else ""
-    return f"{escaped(named(row))}{tags}"
+    return f"{escaped(row.shown)}{tags}"
 
 
 def _absent(row: Row) -> Cells:
@@ -143,15 +143,15 @@ def _spread(row: Row) -> str:
     return words if row.rps.interval else f"min{UNKNOWN}max {words}"
 
 
-def _verdict(judgement: Judgement | None, unranked: str, needs: str = "") -> str:
+def _verdict(judgement: Judgement | None, unranked: str, wanted: str) -> str:
     if judgement is None:
         return f"not ranked: {escaped(unranked)}" if unranked else ""
-    return f"**{judgement.answer}**{f', {needs}' if needs else ''}"
+    return f"**{judgement.answer}**{f'; {wanted}' if wanted else ''}"
 
 
 def _under(table: TableModel) -> Iterator[str]:
-    """Yield what must be said below a table: its baseline, what the intervals promise, and how it was loaded."""
-    baseline = [escaped(named(row)) for row in table.measured if row.baseline]
+    """Yield the notes below a table: its baseline, the intervals' level, trials that do not count, and the load."""
+    baseline = [escaped(row.shown) for row in table.measured if row.baseline]
     if baseline:
         yield from ("", f"Baseline: {', '.join(baseline)}. {escaped(table.level_note)}".rstrip())
     notes = [f"{escaped(row.label)}: {escaped(row.trials_note)}" for row in table.measured if row.trials_note]
@@ -161,15 +161,16 @@ def _under(table: TableModel) -> Iterator[str]:
 
 
 def _duets(table: DuetTable) -> Iterator[str]:
-    yield from ("", "## Duets", "", f"**{escaped(_sentence(table.headline))}**", "")
-    costs = ["its server CPU µs/request", "that of the other"]
+    yield from ("", "## Duets", "", f"**{escaped(table.headline)}**", "")
+    costs = ["row: server CPU µs/request", "against: server CPU µs/request"]
     columns = ["row", "against", *costs, "ratio", "interval of ratio", "verdict", "blocks"]
     yield from _grid(columns, [_duet(duet) for duet in table.duets])
 
 
 def _duet(duet: DuetRow) -> Cells:
     costs = (_decimals(cost.value, 2) if cost else UNKNOWN for cost in (duet.row_cost, duet.baseline_cost))
-    verdict = "noise floor" if duet.twin else _verdict(duet.judgement, duet.unranked)
+    wanted = needs(duet.judgement, duet.block_s)
+    verdict = "noise floor" if duet.twin else _verdict(duet.judgement, duet.unranked, wanted)
     count = str(duet.ratio.count if duet.ratio else 0)
     names = escaped(cell_name(duet.row)), escaped(cell_name(duet.baseline))
     return (*names, *costs, _ratio(duet.ratio, 3), _between(duet.ratio, 3), verdict, count)
@@ -178,7 +179,7 @@ def _duet(duet: DuetRow) -> Cells:
 def _paced(table: PacedTable) -> Iterator[str]:
     yield from ("", f"## Latency under a given load, {escaped(table.mode)} connections", "")
     percentiles = [f"p{percent:g} ms" for percent in PERCENTILES]
-    columns = ["cell", "load, % of capacity", "offered rqs/s", "achieved rqs/s", *percentiles, "trials"]
+    columns = ["cell", "load, % of capacity", "offered req/s", "achieved req/s", *percentiles, "trials"]
     if table.rows:
         yield from _grid(columns, [_pace(row) for row in table.rows])
     for found in table.searches:
@@ -196,22 +197,22 @@ def _pace(row: PacedRow) -> Cells:
     )
 
 
-def _consistency(lints: Sequence[Lint]) -> Iterator[str]:
-    """Yield what the lint found in each run's numbers, and at what it could not look."""
+def _consistency(runs: Sequence[Consistency]) -> Iterator[str]:
+    """Yield what the rules found in each run's numbers, and which rules lacked data."""
     yield from ("", "## Consistency", "")
-    for lint in lints:
-        source = escaped(lint.source)
-        for finding in lint.findings:
-            said = escaped(f"{finding.saw}. To do: {finding.advice}.")
-            yield f"- {source}: **{finding.id} {finding.name}** {said}"
-        if lint.nothing:
-            yield f"- {source}: {lint.nothing}."
-        if lint.blind:
-            yield f"- {source}: nothing to look at for {escaped(lint.blind)}."
+    for run in runs:
+        source = escaped(run.source)
+        for finding in run.findings:
+            said = escaped(f"{finding.saw}. What to do: {finding.rule.advice}.")
+            yield f"- {source}: **{finding.rule.title}** {said}"
+        if run.nothing:
+            yield f"- {source}: {run.nothing}."
+        if run.unchecked:
+            yield f"- {source}: no data for {escaped(run.unchecked)}."
 
 
 def _environment(item: Summary) -> Iterator[str]:
-    """Yield the machine, the tools and how the run was started, folded."""
+    """Yield the machine, the tools and how the run was started, folded away."""
     run = item.view.run
     yield from ("", "<details>", "<summary>Environment</summary>", "")
     yield from _grid(["fact", "value"], _facts(item))
@@ -237,7 +238,7 @@ def _facts(item: Summary) -> Iterator[Cells]:
 
 
 def _grid(columns: Sequence[str], rows: Iterable[Cells]) -> Iterator[str]:
-    """Yield a table; rows may be short, and columns of numbers without any are left out."""
+    """Yield a table; short rows are filled up, and columns of numbers without a number are left out."""
     full = [(*row, *[""] * (len(columns) - len(row))) for row in rows]
     words = [name in WORDS for name in columns]
     kept = [number for number in range(len(columns)) if words[number] or any(row[number] for row in full)]
@@ -248,10 +249,6 @@ def _grid(columns: Sequence[str], rows: Iterable[Cells]) -> Iterator[str]:
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}" if text.startswith(("nothing", "only")) else text
 
 
 def _whole(value: float | None) -> str:

@@ -10,13 +10,17 @@ from functools import cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.view.clean import clean
+from reports.claims.paced import PERCENTILES
+from reports.forms.filters import ABSENT, FILTERS
+from reports.plots.curves import MOST_LINES
+from reports.view.words import clean
 from runners.resources import root
 
 
+@cache
 def environment() -> Environment:
     """Return Jinja's environment: everything is escaped, an unknown name is an error."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(root() / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -24,15 +28,18 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters.update(FILTERS)
+    made.globals.update(absent=ABSENT, most_lines=MOST_LINES, percentiles=PERCENTILES)
+    return made
 
 
 def _visible(value: object) -> object:
-    """Show control characters of every string that a template prints; our own markup is left alone."""
+    """Show the control characters of every string that a template prints; our own markup is left alone."""
     return clean(value) if type(value) is str else value
 
 
 @cache
 def style_sheet() -> Markup:
-    """Return the style sheet, to stand in the page."""
+    """Return the style sheet for the head of a page."""
     text = (root() / "templates" / "report.css").read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704 - our own file

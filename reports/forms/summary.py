@@ -1,6 +1,6 @@
 """What a report says of a run in any form: title, answers, warnings, tables, and whether the numbers agree.
 
-Pure. The HTML page has plots and folds besides; Markdown and text have no more than this.
+Pure. The HTML page adds plots and unfolded cells; Markdown and text have no more than this.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from reports.claims.duets import DuetTable, duet_table, duets_of
 from reports.claims.paced import PacedTable, paced_tables
 from reports.tables.tables import TableModel, build_tables
-from reports.trust.lint import Lint, lint_view
+from reports.trust.consistency import Consistency, consistency_of
 from reports.trust.notices import Notice, notices
 from reports.view.view import RunView, key_of, keys_of, view_run
 from runners.matrix.model import Matrix
@@ -20,7 +20,7 @@ from runners.matrix.reading import read_matrix
 from runners.records.run import Published, Run, RunFolder
 from runners.resources import root
 from runners.tools.find import TOOL_DATA
-from runners.units import format_duration
+from runners.units import format_duration, plural
 
 
 @dataclass(frozen=True)
@@ -34,27 +34,32 @@ class Summary:
     tables: tuple[TableModel, ...]
     duets: DuetTable | None
     paced: tuple[PacedTable, ...]
-    lint: tuple[Lint, ...]
+    consistency: tuple[Consistency, ...]
     published: bool
 
     @property
     def answers(self) -> tuple[tuple[str, str], ...]:
-        """Return each table's title and its answer in a sentence; those of duets last."""
+        """Return each table's title and its answer in a sentence, the duets' last."""
         said = [(table.title, table.headline) for table in self.tables]
         return (*said, *([("Duets", self.duets.headline)] if self.duets else []))
 
 
-def summaries(folders: Sequence[RunFolder]) -> tuple[Summary, ...]:
-    """Return measured runs one after another, with published numbers beside theirs; published runs alone together."""
+def apart(folders: Sequence[RunFolder]) -> tuple[list[RunFolder], list[Published]]:
+    """Return the measured runs and the published ones."""
     published = [Published(item.run, item.trials) for item in folders if item.run.kind == "published"]
-    measured = [item for item in folders if item.run.kind != "published"]
+    return [item for item in folders if item.run.kind != "published"], published
+
+
+def summaries(folders: Sequence[RunFolder]) -> tuple[Summary, ...]:
+    """Return the measured runs, with published numbers beside theirs; published runs alone are shown together."""
+    measured, published = apart(folders)
     if measured:
         return tuple(summarize(view_run(folder, published=published)) for folder in measured)
     return tuple(summarize(view_run(folder)) for folder in _documents(folders))
 
 
 def summarize(view: RunView, prefix: str = "") -> Summary:
-    """Return what is said of one run; `prefix` keeps the ids of several runs apart."""
+    """Return the summary of one run; `prefix` keeps the ids of several runs apart."""
     tables, duets = build_tables(view, prefix), duet_table(view, duets_of(view))
     return Summary(
         view=view,
@@ -64,7 +69,7 @@ def summarize(view: RunView, prefix: str = "") -> Summary:
         tables=tables,
         duets=duets,
         paced=paced_tables(view),
-        lint=lint_view(view),
+        consistency=consistency_of(view),
         published=view.run.kind == "published" and not view.folder.trials,
     )
 
@@ -75,7 +80,7 @@ def title_of(view: RunView) -> str:
 
 
 def subtitle_of(view: RunView) -> str:
-    """Return where, when and how long: "local, 2026-11-24T18:00:00Z; preset quick: 6 blocks of 1s trials"."""
+    """Return where, when and how long: "local · 2026-11-24 18:00:00 UTC · preset quick: 6 blocks of 1s trials"."""
     run = view.run
     parts = [view.machine_name]
     if run.started_at:
@@ -85,13 +90,12 @@ def subtitle_of(view: RunView) -> str:
     if run.preset:
         length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
         warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
-        blocks = f"{run.blocks} {'block' if run.blocks == 1 else 'blocks'}"
-        parts.append(f"preset {run.preset}: {blocks}{length}{warmup}{_duet_lengths(run)}")
+        parts.append(f"preset {run.preset}: {plural(run.blocks, 'block')}{length}{warmup}{_duet_lengths(run)}")
     return " \u00b7 ".join(parts)
 
 
 def _duet_lengths(run: Run) -> str:
-    """Return how often and how long duets were measured, where that differs from other trials."""
+    """Return how often and how long duets were measured; empty unless that differs from other trials."""
     counts = {len(family.blocks) for family in run.families if family.design == "duet"}
     if not counts or run.duet_duration_s is None:
         return ""
@@ -101,7 +105,7 @@ def _duet_lengths(run: Run) -> str:
 def _documents(folders: Sequence[RunFolder]) -> tuple[RunFolder, ...]:
     """Return published runs as one folder without trials, in the tables of the matrix that comes with this program.
 
-    A run with numbers that no such table names, or with a matrix of its own, stays as it is.
+    A run with numbers that no such table names, or with a matrix of its own, is returned as it is.
     """
     matrix, text = read_matrix(root() / "matrix.toml", TOOL_DATA)
     named = [item for item in folders if not item.run.matrix and _all_named(item, matrix)]
@@ -114,7 +118,7 @@ def _documents(folders: Sequence[RunFolder]) -> tuple[RunFolder, ...]:
 
 
 def _all_named(folder: RunFolder, matrix: Matrix) -> bool:
-    """Return whether tables that show this machine's published numbers name all of them."""
+    """Return whether the tables for this machine's published numbers name all of them."""
     tables = [table for table in matrix.table if table.published == folder.run.machine]
     found = {key_of(trial) for trial in folder.trials}
     return bool(found) and found <= {key for table in tables for key in keys_of(table)}

@@ -1,7 +1,7 @@
-"""The document's own form: a title, sections, and aligned names and numbers with notes in brackets.
+"""The form of the document that this project grew from: sections with aligned names, numbers and notes in brackets.
 
-Pure. `text_measured` renders this run's numbers, `text_published` the published ones in the same way, so that a
-new block can be pasted over an old one. `render_text` is the whole report in this form.
+Pure. `text_measured` renders this run's numbers and `text_published` the published ones in the same way, so that a new
+block can be pasted over an old one. `render_text` is the whole report in this form.
 """
 
 from __future__ import annotations
@@ -9,40 +9,42 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
-from reports.claims.duets import DuetRow, DuetTable, cell_name
+from reports.claims.duets import DuetRow, DuetTable
 from reports.forms.summary import Summary, summaries
 from reports.tables.tables import TableModel
-from reports.trust.lint import Lint
-from reports.view.clean import clean
-from reports.view.rows import HeadingRow, Row, one_line, plural
+from reports.trust.consistency import Consistency
+from reports.view.names import cell_name
+from reports.view.rows import HeadingRow, Row
 from reports.view.view import RunView
+from reports.view.words import clean, one_line
 from runners.records.run import RunFolder
+from runners.units import plural
 
-UNIT = "rqs/s"
+UNIT = "rqs/s"  # as the document writes it; everywhere else it is req/s
 LABEL_WIDTH = 14  # at least, so that short tables line up with each other
 NUMBER_WIDTH = 6
 PROSE_WIDTH = 79
 
-Value = Callable[[Row], float | None]
+NumberOf = Callable[[Row], float | None]
 
 
 def render_text(folders: Sequence[RunFolder]) -> str:
-    """Return a report of run folders as text: one document after another, each with what must be said of it."""
+    """Return a report of run folders as text: one document per run, each with its answers and warnings."""
     return "\n\n".join(_report(item) for item in summaries(folders))
 
 
 def _report(item: Summary) -> str:
     head = _head(item.view)
-    after = clean("\n".join(["", *_lint_lines(item.lint), ""]), keep="\n")
+    after = clean("\n".join(["", *_consistency_lines(item.consistency), ""]), keep="\n")
     if item.published:
         return text_published(item.view, item.tables, head) + after
-    said = text_measured(item.view, item.tables, item.duets, [*head, "", one_line(item.subtitle), *_front(item)])
+    measured = text_measured(item.view, item.tables, item.duets, [*head, "", one_line(item.subtitle), *_front(item)])
     beside = text_published(item.view, item.tables, ["# Published numbers"]) if item.view.published else ""
-    return said + after + (f"\n\n{beside}" if beside else "")
+    return measured + after + (f"\n\n{beside}" if beside else "")
 
 
 def _front(item: Summary) -> Iterator[str]:
-    """Yield the answers, and what a reader must know before the numbers."""
+    """Yield the answers and the warnings."""
     if item.answers:
         yield from ("", "## Answers", "")
         for title, answer in item.answers:
@@ -53,16 +55,16 @@ def _front(item: Summary) -> Iterator[str]:
             yield from _listed(f"{notice.kind}: {notice.text}")
 
 
-def _lint_lines(lints: Sequence[Lint]) -> Iterator[str]:
-    """Yield what the lint found in each run's numbers, and at what it could not look."""
+def _consistency_lines(runs: Sequence[Consistency]) -> Iterator[str]:
+    """Yield what the rules found in each run's numbers, and which rules lacked data."""
     yield from ("## Consistency", "")
-    for lint in lints:
-        for finding in lint.findings:
-            yield from _listed(f"{lint.source}: {finding.id} {finding.name}: {finding.saw}. To do: {finding.advice}.")
-        if lint.nothing:
-            yield from _listed(f"{lint.source}: {lint.nothing}.")
-        if lint.blind:
-            yield from _listed(f"{lint.source}: nothing to look at for {lint.blind}.")
+    for run in runs:
+        for finding in run.findings:
+            yield from _listed(f"{run.source}: {finding.rule.title}: {finding.saw}. What to do: {finding.rule.advice}.")
+        if run.nothing:
+            yield from _listed(f"{run.source}: {run.nothing}.")
+        if run.unchecked:
+            yield from _listed(f"{run.source}: no data for {run.unchecked}.")
 
 
 def _listed(text: str) -> list[str]:
@@ -75,9 +77,9 @@ def _listed(text: str) -> list[str]:
 def text_measured(
     view: RunView, tables: Sequence[TableModel], duets: DuetTable | None = None, head: Sequence[str] | None = None
 ) -> str:
-    """Return the document with the numbers of this run; a row that was not measured shows a dash and why.
+    """Return the document with the numbers of this run; a row without a number shows a dash and its status.
 
-    `head` stands instead of title and introduction.
+    `head` replaces title and introduction.
     """
 
     def lead(table: TableModel) -> Iterator[str]:
@@ -92,8 +94,14 @@ def text_measured(
 
 
 def _duet_lines(table: DuetTable) -> Iterator[str]:
-    """Yield the pairs: the row, what it costs in times its baseline, and what may be said from that."""
-    yield from ("", "## Duets", "", "Server CPU per request, both at the same moment:", "")
+    """Yield the pairs: the row, its cost relative to its baseline, and the verdict."""
+    yield from (
+        "",
+        "## Duets",
+        "",
+        "Server CPU per request, relative to the other, both measured at the same moment:",
+        "",
+    )
     names = [f"{cell_name(duet.row)} / {cell_name(duet.baseline)}" for duet in table.duets]
     width = max(LABEL_WIDTH, *map(len, map(one_line, names)))
     for name, duet in zip(names, table.duets, strict=True):
@@ -110,7 +118,7 @@ def _duet_bracket(duet: DuetRow) -> str:
 
 
 def text_published(view: RunView, tables: Sequence[TableModel], head: Sequence[str] | None = None) -> str:
-    """Return the document with the published numbers; rows that were never published are left out."""
+    """Return the document with the published numbers, without rows that were never published."""
 
     def lead(table: TableModel) -> Iterator[str]:
         if table.published:
@@ -132,20 +140,20 @@ def _head(view: RunView) -> list[str]:
 def _document(
     head: Sequence[str],
     tables: Sequence[TableModel],
-    value: Value,
+    value: NumberOf,
     lead: Callable[[TableModel], Iterator[str]],
     *,
     absent: bool,
 ) -> str:
-    lines, said = list(head), list[str]()
+    lines, before = list(head), list[str]()
     for table in tables:
         lines += ["", f"## {one_line(table.title)}"]
         for paragraph in table.text:
             lines += ["", *_wrapped(paragraph)]
         above = list(lead(table))
-        if above and above != said:
+        if above and above != before:
             lines += ["", *above]
-            said = above
+            before = above
         lines += ["", *_table_lines(table.rows, value, absent=absent)]
     return clean("\n".join(lines), keep="\n") + "\n"
 
@@ -154,8 +162,8 @@ def _wrapped(paragraph: str) -> list[str]:
     return textwrap.wrap(one_line(paragraph), PROSE_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _table_lines(rows: Sequence[Row | HeadingRow], value: Value, *, absent: bool) -> Iterator[str]:
-    """Yield the header and the rows: names to the left, numbers to the right, notes in brackets behind."""
+def _table_lines(rows: Sequence[Row | HeadingRow], value: NumberOf, *, absent: bool) -> Iterator[str]:
+    """Yield the header and the rows: names on the left, numbers on the right, notes in brackets behind them."""
     shown = [row for row in rows if isinstance(row, HeadingRow) or absent or value(row) is not None]
     labels = [one_line(row.label) for row in shown if isinstance(row, Row)]
     numbers = [_number(value(row)) for row in shown if isinstance(row, Row)]
@@ -181,5 +189,5 @@ def _bracket(row: Row, value: float | None, *, limits: bool) -> str:
         parts.append(row.status)
     elif limits:
         parts += ["shared CPUs"] if row.shared else []
-        parts += ["at least: limited by the load"] if row.client_bound else []
+        parts += ["at least: limited by the load generator"] if row.client_bound else []
     return f" ({', '.join(parts)})" if parts else ""

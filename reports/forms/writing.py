@@ -1,4 +1,4 @@
-"""Writes a report of run folders in the form that is asked for, whole or not at all."""
+"""Writes the report of run folders in one of its forms, whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILES = {"html": REPORT_FILE, "md": "report.md", "txt": "report.txt"}  # form ->
 
 
 def form_of(wanted: str | None, output: Path | None) -> str:
-    """Return the form that is wanted, else the one that the file's name asks for, else HTML."""
+    """Return the form asked for, else the one that the file's name implies, else HTML."""
     suffix = output.suffix.removeprefix(".") if output else ""
     return wanted or (suffix if suffix in FILES else "html")
 

@@ -1,4 +1,4 @@
-"""Bars of a table's rates, as SVG text."""
+"""A table's rates as bars, in SVG."""
 
 from __future__ import annotations
 
@@ -22,25 +22,28 @@ from reports.plots.drawing import (
     WIDTH_IN,
     rate_axis,
     svg_of,
+    top,
 )
 from reports.tables.tables import TableModel
-from reports.view.clean import clean, clipped
-from reports.view.rows import Row, named, one_line
+from reports.view.rows import Row
+from reports.view.words import clean, clipped, one_line
 
 MOST_BARS = 40
 
 
 def drawn_rows(table: TableModel) -> list[Row]:
-    """Return the rows that are drawn: those with a number; of very many, those of the highest, in their order."""
-    rows = [row for row in table.measurable if row.rps is not None or row.published is not None]
-    best = sorted(range(len(rows)), key=lambda number: -_length(rows[number]))[:MOST_BARS]
-    return [rows[number] for number in sorted(best)]
+    """Return the rows with a number, in their order; if there are too many, those with the highest."""
+    return top(_numbered(table), _length, MOST_BARS)
+
+
+def _numbered(table: TableModel) -> list[Row]:
+    return [row for row in table.measurable if row.rps is not None or row.published is not None]
 
 
 def bars_note(table: TableModel) -> str:
-    """Return how many rows are drawn, where that is not all."""
-    count = sum(1 for row in table.measurable if row.rps is not None or row.published is not None)
-    return f"Drawn are the {MOST_BARS} highest of {count} rows." if count > MOST_BARS else ""
+    """Return how many rows are drawn; empty if all are."""
+    count = len(_numbered(table))
+    return f"The plot shows the {MOST_BARS} highest of {count} rows." if count > MOST_BARS else ""
 
 
 def _length(row: Row) -> float:
@@ -48,7 +51,7 @@ def _length(row: Row) -> float:
 
 
 def bar_plot(table: TableModel, identifier: str) -> str:
-    """Return the table's bars as SVG; empty where nothing was measured."""
+    """Return the table's bars as SVG; empty if nothing was measured."""
     rows = drawn_rows(table)
     if not table.measured:
         return ""
@@ -69,7 +72,7 @@ def bar_plot(table: TableModel, identifier: str) -> str:
 
 
 def _draw_bars(axes: Axes, rows: Sequence[Row]) -> None:
-    """Draw each row's bar with its spread; a row without a number says why, beside a published mark."""
+    """Draw each row's bar with its spread; a row without a number shows its status instead."""
     longest = max(map(_length, rows))
     for number, row in enumerate(rows):
         if row.rps is None:
@@ -94,24 +97,24 @@ def _draw_published(axes: Axes, rows: Sequence[Row]) -> None:
 def _bar_legend(table: TableModel, rows: Sequence[Row]) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = []
     if any(row.rps and not row.shared for row in rows):
-        handles.append(Patch(facecolor=BAR, label="this run, with its spread"))
+        handles.append(Patch(facecolor=BAR, label="this run, with spread"))
     if any(row.rps and row.shared for row in rows):
         handles.append(Patch(facecolor=SHARED, hatch="////", edgecolor=PAPER, linewidth=0,
-                             label="this run, CPUs shared with the load"))  # fmt: skip
+                             label="this run, shared CPUs"))  # fmt: skip
     if table.published and any(row.published is not None for row in rows):
         name = clipped(clean(table.published.name, ""), LABEL_CHARACTERS)
         handles.append(Line2D([], [], linestyle="", marker="D", markersize=5.5, markerfacecolor=PAPER,
                               markeredgecolor=THEN, markeredgewidth=1.3,
-                              label=f"published, another machine: {name}"))  # fmt: skip
+                              label=f"published: {name}"))  # fmt: skip
     return handles
 
 
 def _label(row: Row) -> str:
-    return clipped(clean(one_line(named(row)), ""), LABEL_CHARACTERS)
+    return clipped(clean(one_line(row.shown), ""), LABEL_CHARACTERS)
 
 
 def _describe(rows: Sequence[Row]) -> str:
-    """Return the plot in words, for people who do not see it."""
+    """Return the plot in words, for people who cannot see it."""
     parts = []
     for row in rows:
         now = f"{row.rps.value:.0f}" if row.rps else row.status

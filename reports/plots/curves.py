@@ -1,14 +1,14 @@
-"""Lines as SVG text: rates over threads and connections, latency over percentiles and over offered rates.
+"""Lines in SVG: rates over threads and connections, latency over percentiles and over offered rates.
 
-A plot draws so many lines at most, those of the highest rates; the tables have all.
+A plot shows at most `MOST_LINES` lines, those with the highest rates; the tables have all.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from reports.claims.duets import cell_name
 from reports.claims.paced import PERCENTILES, PacedTable
 from reports.plots.drawing import (
     DASHES,
@@ -29,18 +28,18 @@ from reports.plots.drawing import (
     WIDTH_IN,
     rate_axis,
     svg_of,
+    top,
 )
-from reports.tables.scaling import Axis, Line, Point, Scaling
-from reports.view.clean import clean, clipped
+from reports.tables.scaling import Axis, Point, Scaling, ScalingLine
 from reports.view.latency import curve, merged
-from reports.view.rows import one_line
+from reports.view.names import cell_name, differences
 from reports.view.view import RunView, ok_trials
+from reports.view.words import clean, clipped, one_line
 from runners.records.run import CellInfo
 from runners.stats.statistics import median
 
-MOST_LINES = 8  # in one panel; more cannot be told apart
+MOST_LINES = 8  # in one panel: more cannot be told apart
 AXIS_LABELS: dict[Axis, str] = {"threads": "server threads", "connections": "connections"}
-Drawn = TypeVar("Drawn")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def scaling_plot(found: Sequence[Scaling], identifier: str) -> str:
     """Return requests per second over threads or connections, a panel for each mode; empty without a line."""
     if not found:
         return ""
-    chosen = [most(scaling.lines, _highest) for scaling in found]
+    chosen = [top(scaling.lines, _highest, MOST_LINES) for scaling in found]
     labels = list(dict.fromkeys(line.label for lines in chosen for line in lines))
     axis = found[0].axis
     with mpl.rc_context(STYLE):
@@ -72,7 +71,7 @@ def scaling_plot(found: Sequence[Scaling], identifier: str) -> str:
             axes.set_ylim(bottom=0)
             rate_axis(axes, "y")
         hollow = Line2D([], [], linestyle="", marker="o", markerfacecolor="none", markeredgecolor=INK,
-                        label="hollow: CPUs shared with the load")  # fmt: skip
+                        label="hollow: CPUs shared with the load generator")  # fmt: skip
         _legend(figure, [*_handles(labels), hollow])
         drawn = zip(found, chosen, strict=True)
         said = "; ".join(f"{line.label}, {of.mode}: {_said(line)}" for of, lines in drawn for line in lines)
@@ -80,26 +79,19 @@ def scaling_plot(found: Sequence[Scaling], identifier: str) -> str:
 
 
 def percentile_plot(view: RunView, identifier: str) -> str:
-    """Return latency over percentiles in a closed loop, a panel for each mode; empty where no latency was kept."""
-    modes = {mode: most(cells, lambda cell: _rate(cell, view)) for mode, cells in _cells(view).items()}
+    """Return latency over percentiles in a closed loop, a panel for each mode; empty if no latency was kept."""
+    modes = {mode: top(cells, lambda cell: _rate(cell, view), MOST_LINES) for mode, cells in _cells(view).items()}
     curves = {mode: [_percentiles(cell, view) for cell in cells] for mode, cells in modes.items()}
     return _curve_plot(curves, identifier, "Latency over percentiles, closed loop", _percentile_axis)
 
 
 def paced_plot(tables: Sequence[PacedTable], identifier: str) -> str:
-    """Return the 99th percentile over the offered rate; empty without two rates of a cell."""
-    curves = {table.mode: most(_paced_curves(table), lambda line: line.points[-1][0]) for table in tables}
+    """Return the 99th percentile over the offered rate; empty unless a cell has two rates."""
+    curves = {table.mode: top(_paced_curves(table), lambda line: line.points[-1][0], MOST_LINES) for table in tables}
     return _curve_plot(curves, identifier, "99th percentile of latency over the offered rate", _offered_axis)
 
 
-def most(lines: Iterable[Drawn], rate: Callable[[Drawn], float]) -> list[Drawn]:
-    """Return as many as a panel may hold, those of the highest rates, in their order."""
-    lines = list(lines)
-    best = sorted(range(len(lines)), key=lambda number: -rate(lines[number]))[:MOST_LINES]
-    return [lines[number] for number in sorted(best)]
-
-
-def _highest(line: Line) -> float:
+def _highest(line: ScalingLine) -> float:
     return max(point.rate.value for point in line.points)
 
 
@@ -108,7 +100,7 @@ def _rate(cell: CellInfo, view: RunView) -> float:
 
 
 def _cells(view: RunView) -> dict[str, list[CellInfo]]:
-    """Return, for each mode, the cells whose valid trials kept latencies."""
+    """Return, for each mode, the cells whose valid trials have latencies."""
     found: dict[str, list[CellInfo]] = {}
     for cell in (cell for cell in view.cells if not cell.twin_of):
         if any(trial.latency for trial in ok_trials(view.trials.get(cell.id, ()))):
@@ -118,8 +110,8 @@ def _cells(view: RunView) -> dict[str, list[CellInfo]]:
 
 def _percentiles(cell: CellInfo, view: RunView) -> Curve:
     points = curve(merged(view.trials[cell.id]))
-    connections = {other.connections for other in view.cells if not other.twin_of}
-    name = cell_name(cell) + (f", {cell.connections} connections" if len(connections) > 1 else "")
+    rows = [other for other in view.cells if not other.twin_of]
+    name = ", ".join(filter(None, (cell_name(cell), differences(cell, rows, but=["threads"]))))
     return Curve(name, tuple((one_in, us / 1000) for one_in, us in points if us))
 
 
@@ -135,7 +127,7 @@ def _paced_curves(table: PacedTable) -> list[Curve]:
 def _curve_plot(
     found: dict[str, list[Curve]], identifier: str, title: str, finish: Callable[[Axes, Sequence[Curve]], None]
 ) -> str:
-    """Draw curves with latency upwards on a logarithmic axis; empty without a curve."""
+    """Draw curves of latency on a logarithmic axis; empty without a curve."""
     found = {mode: [line for line in lines if len(line.points) > 1] for mode, lines in found.items()}
     found = {mode: lines for mode, lines in found.items() if lines}
     labels = list(dict.fromkeys(line.label for lines in found.values() for line in lines))
@@ -163,7 +155,7 @@ def _curve_plot(
 
 
 def _percentile_axis(axes: Axes, lines: Sequence[Curve]) -> None:
-    """Label one in two, ten, hundred as 50, 90, 99 %."""
+    """Label one in two, ten and hundred as 50, 90 and 99 %."""
     last = max(line.points[-1][0] for line in lines)
     decades = range(1, math.floor(math.log10(last) + 1e-9) + 1)
     axes.set_xscale("log")
@@ -194,8 +186,8 @@ def _panels(titles: Sequence[str], labels: int) -> tuple[Figure, list[Axes]]:
     return figure, panels
 
 
-def _draw_scaling(axes: Axes, line: Line, number: int) -> None:
-    """Draw a variant's line; a point whose CPUs were shared is hollow."""
+def _draw_scaling(axes: Axes, line: ScalingLine, number: int) -> None:
+    """Draw a variant's line; a point with shared CPUs is hollow."""
     style = _style(number)
     colour, marker = style["color"], style["marker"]
     counts = [point.count for point in line.points]
@@ -209,7 +201,7 @@ def _draw_scaling(axes: Axes, line: Line, number: int) -> None:
 
 
 def _style(number: int) -> dict[str, Any]:
-    """Return colour, marker and dashes of a label's line: no two of them are told apart by colour alone."""
+    """Return colour, marker and dashes of a label's line, so that no two differ by colour alone."""
     dash = DASHES[number // len(SERIES) % len(DASHES)]
     marker = MARKERS[number % len(MARKERS)]
     return {"color": SERIES[number % len(SERIES)], "marker": marker, "linestyle": dash, "linewidth": 1.4}
@@ -220,7 +212,7 @@ def _handles(labels: Sequence[str]) -> list[Line2D]:
     return [Line2D([], [], **_style(number), label=label) for number, label in enumerate(shown)]
 
 
-def _said(line: Line) -> str:
+def _said(line: ScalingLine) -> str:
     return ", ".join(_said_point(point) for point in line.points)
 
 

@@ -1,6 +1,6 @@
-"""Throughput and counters over a trial's time, as lines of a few hundred bytes of SVG: matplotlib's are 100 times that.
+"""Throughput and counters over a trial's time, as lines of a few hundred bytes of SVG, a hundredth of matplotlib's.
 
-Pure. The kernel's count of segments, ten times a second, gives throughput its shape; the trial's own rate gives the
+Pure. The kernel's count of segments, sampled ten times a second, gives throughput its shape, and the trial's rate its
 height.
 """
 
@@ -9,15 +9,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from reports.view.rows import plural
 from runners.records.trial import Trial
+from runners.units import plural
 
 WIDTH, HEIGHT, MOST_POINTS = 90, 20, 40
+Sample = TypeVar("Sample")
 
 
 def throughput(trial: Trial) -> tuple[float, ...]:
-    """Return requests per second in the trial's slices of time; empty where nothing was sampled."""
+    """Return requests per second in slices of the trial's time; empty if nothing was sampled."""
     if trial.evidence is None or not trial.requests_per_s:
         return ()
     series = trial.evidence.series
@@ -28,19 +30,18 @@ def throughput(trial: Trial) -> tuple[float, ...]:
     return tuple(rate / mean * trial.requests_per_s for rate in rates) if mean > 0 else ()
 
 
-def _thinned(points: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
-    """Return at most so many of the counts; counts add up, so nothing is lost between them."""
-    step = -(-len(points) // MOST_POINTS) if points else 1
-    return points[::step]
+def _thinned(values: Sequence[Sample]) -> Sequence[Sample]:
+    """Return at most `MOST_POINTS` of the values; of counts, which add up, nothing is lost between them."""
+    return values[:: max(1, -(-len(values) // MOST_POINTS))]
 
 
 def highest(series: Iterable[Sequence[float]]) -> float:
-    """Return the scale that several lines share, so that they can be compared by eye."""
+    """Return the common scale of several lines, so that they can be compared by eye."""
     return max((rate for line in series for rate in line), default=0.0)
 
 
 def spark(values: Sequence[float], top: float, unit: str = "requests per second") -> str:
-    """Return a line from zero to `top` as SVG, with words for people who do not see it; empty without two points."""
+    """Return a line from zero to `top` as SVG, described in words; empty without two points."""
     if len(values) < 2 or top <= 0:
         return ""
     step = WIDTH / (len(values) - 1)
@@ -52,37 +53,36 @@ def spark(values: Sequence[float], top: float, unit: str = "requests per second"
 
 
 @dataclass(frozen=True)
-class Counter:
-    """What was sampled over a trial's time, in its unit, at most so many values."""
+class SampledCounter:
+    """What was sampled over a trial's time, in its unit, thinned to `MOST_POINTS`."""
 
     name: str
     unit: str
     values: tuple[float, ...]
 
 
-def counters(trial: Trial) -> tuple[Counter, ...]:
-    """Return what was sampled of connections, memory and CPU time; what was not known all the time is left out."""
+def counters(trial: Trial) -> tuple[SampledCounter, ...]:
+    """Return the samples of connections, memory and CPU time, without counters of which some samples are unknown."""
     if trial.evidence is None:
         return ()
     series = trial.evidence.series
     found = (
-        Counter("connections open", "sockets", _levels(series.established)),
-        Counter("in TIME_WAIT", "sockets", _levels(series.time_wait)),
-        Counter("memory of the server", "MiB", _levels(series.rss_bytes, 2**20)),
-        Counter("CPU time of the server", "CPUs", _growth(series.at_us, series.server_run_us)),
-        Counter("CPU time of the load", "CPUs", _growth(series.at_us, series.client_run_us)),
+        SampledCounter("connections open", "sockets", _levels(series.established)),
+        SampledCounter("in TIME_WAIT", "sockets", _levels(series.time_wait)),
+        SampledCounter("server memory", "MiB", _levels(series.rss_bytes, 2**20)),
+        SampledCounter("server CPU time", "CPUs", _growth(series.at_us, series.server_run_us)),
+        SampledCounter("load generator CPU time", "CPUs", _growth(series.at_us, series.client_run_us)),
     )
     return tuple(counter for counter in found if len(counter.values) > 1)
 
 
 def _levels(samples: Sequence[float | None], unit: float = 1) -> tuple[float, ...]:
     known = [sample / unit for sample in samples if sample is not None]
-    step = -(-len(known) // MOST_POINTS) if known else 1
-    return tuple(known[::step]) if len(known) == len(samples) else ()
+    return tuple(_thinned(known)) if len(known) == len(samples) else ()
 
 
 def _growth(at_us: Sequence[int], run_us: Sequence[float | None]) -> tuple[float, ...]:
-    """Return CPU time over time: how many CPUs were used in each slice."""
+    """Return how many CPUs were in use in each slice of time."""
     points = [(at, run) for at, run in zip(at_us, run_us, strict=False) if run is not None]
-    steps = itertools.pairwise(points[:: -(-len(points) // MOST_POINTS) if points else 1])
+    steps = itertools.pairwise(_thinned(points))
     return tuple(max(0.0, (run - before) / (at - since)) for (since, before), (at, run) in steps if at > since)

@@ -1,7 +1,6 @@
 """The same tables on several machines: a column for each run, and one for published numbers. Pure.
 
-Rates of different machines are not compared with each other; what can be compared is what a row is to its baseline on
-each of them, so every column holds both.
+Rates of different machines cannot be compared, but ratios to a baseline can, so every column holds both.
 """
 
 from __future__ import annotations
@@ -9,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.tables.tables import TableModel
-from reports.view.rows import HeadingRow, Row, plural
+from reports.tables.tables import OperatingPoint, TableModel
+from reports.view.rows import HeadingRow, Row
 from reports.view.view import PublishedNumbers, RunView
 from runners.matrix.cells import RowKey
+from runners.units import plural
 
-Name = tuple[str, RowKey | None, tuple[int, str] | None]  # label, what it names, connections and generator if several
+RowIdentity = tuple[str, RowKey | None, OperatingPoint]  # label, what it names, and where if there are several points
 
 
 @dataclass(frozen=True)
 class Column:
-    """One machine: its name, and under it what its rows have in common, or when its numbers were published."""
+    """One machine: its name, and a note with the connections that its rows share, or that it was published."""
 
     name: str
     note: str
@@ -37,7 +37,7 @@ class MachineEntry:
 
 @dataclass(frozen=True)
 class MachineRow:
-    """One row with an entry for each column; None: no such row there. `row` is the first that has a cell or number."""
+    """One row with an entry per column, None if the machine has no such row; `row` is the first with a cell."""
 
     row: Row
     entries: tuple[MachineEntry | None, ...]
@@ -55,7 +55,7 @@ class MachineTable:
 
 
 def machine_tables(runs: Sequence[tuple[RunView, Sequence[TableModel]]]) -> tuple[MachineTable, ...]:
-    """Return the tables that stand in two runs or more, in the order of the first; none for a single run."""
+    """Return the tables that two or more runs have, in the order of the first run."""
     names = column_names([view for view, _ in runs])
     found: dict[tuple[str, str], dict[int, TableModel]] = {}
     for number, (_, tables) in enumerate(runs):
@@ -66,14 +66,14 @@ def machine_tables(runs: Sequence[tuple[RunView, Sequence[TableModel]]]) -> tupl
 
 
 def column_names(views: Sequence[RunView]) -> tuple[str, ...]:
-    """Return each run's machine; with its load where that differs, and where two are the same, with time or number."""
+    """Return each run's machine, with its load if that differs, and with its time or number if two are the same."""
     several = len({view.load_name for view in views}) > 1
     names = [f"{view.machine_name}, {view.load_name}" if several else view.machine_name for view in views]
-    timed = [_told(names, name, view.run.started_at or "") for name, view in zip(names, views, strict=True)]
-    return tuple(_told(timed, name, f"run {number}") for number, name in enumerate(timed, start=1))
+    timed = [_distinct(names, name, view.run.started_at or "") for name, view in zip(names, views, strict=True)]
+    return tuple(_distinct(timed, name, f"run {number}") for number, name in enumerate(timed, start=1))
 
 
-def _told(names: Sequence[str], name: str, what: str) -> str:
+def _distinct(names: Sequence[str], name: str, what: str) -> str:
     return f"{name}, {what}" if names.count(name) > 1 and what else name
 
 
@@ -81,8 +81,8 @@ def _table(of: Mapping[int, TableModel], names: Sequence[str], anchor: str) -> M
     published = next((table.published for table in of.values() if table.published), None)
     first = next(iter(of.values()))
     columns = [Column(names[number], _common(table)) for number, table in of.items()]
-    several = any(len({row.group for row in table.measured}) > 1 for table in of.values())
-    shown = [{_name(row, several=several): row for row in table.measurable} for table in of.values()]
+    several = any(len({row.operating_point for row in table.measured}) > 1 for table in of.values())
+    shown = [{_identity(row, several=several): row for row in table.measurable} for table in of.values()]
     rows = (_row(item, shown, published) if not isinstance(item, HeadingRow) else item for item in _items(first, shown))
     return MachineTable(
         id=anchor,
@@ -93,9 +93,9 @@ def _table(of: Mapping[int, TableModel], names: Sequence[str], anchor: str) -> M
     )
 
 
-def _name(row: Row, *, several: bool) -> Name:
-    """Return what a row is found by on another machine, whose number of connections may be another one."""
-    return row.label, row.key, row.group if several else None
+def _identity(row: Row, *, several: bool) -> RowIdentity:
+    """Return by what a row is found on another machine, which may have another number of connections."""
+    return row.label, row.key, row.operating_point if several else None
 
 
 def _common(table: TableModel) -> str:
@@ -103,14 +103,16 @@ def _common(table: TableModel) -> str:
     return plural(next(iter(counts)), "connection") if len(counts) == 1 else ""
 
 
-def _items(first: TableModel, shown: Sequence[Mapping[Name, Row]]) -> Iterator[Name | HeadingRow]:
-    """Yield the first table's rows by name with its headings, then the rows that only later ones have."""
+def _items(first: TableModel, shown: Sequence[Mapping[RowIdentity, Row]]) -> Iterator[RowIdentity | HeadingRow]:
+    """Yield the first table's rows and headings in order, then the rows that only later tables have."""
     names = iter(shown[0])
     yield from (row if isinstance(row, HeadingRow) else next(names) for row in first.rows)
     yield from dict.fromkeys(name for rows in shown[1:] for name in rows if name not in shown[0])
 
 
-def _row(name: Name, shown: Sequence[Mapping[Name, Row]], published: PublishedNumbers | None) -> MachineRow:
+def _row(
+    name: RowIdentity, shown: Sequence[Mapping[RowIdentity, Row]], published: PublishedNumbers | None
+) -> MachineRow:
     found = [rows.get(name) for rows in shown]
     entries = [_entry(row) if row else None for row in found]
     known = [row for row in found if row]
@@ -126,7 +128,7 @@ def _entry(row: Row) -> MachineEntry:
 
 
 def _without_empty(rows: Iterable[MachineRow | HeadingRow]) -> Iterator[MachineRow | HeadingRow]:
-    """Yield the rows that have a number somewhere, and the headings that such a row follows."""
+    """Yield the rows with a number on some machine, and the headings above such rows."""
     heading: HeadingRow | None = None
     for row in rows:
         if isinstance(row, HeadingRow):

@@ -1,17 +1,18 @@
-"""Persistent and non-persistent connections side by side: what not keeping connections costs each server. Pure.
+"""Persistent and non-persistent connections side by side: what opening a connection per request costs. Pure.
 
-Blocks of one number of both modes were measured in the same round of the run, so their ratio is taken block by block,
-with an interval where there are blocks enough. There is no verdict: the two modes are different work.
+Both modes of a block were measured in the same round of the run, so their ratio is taken block by block, with an
+interval if there are enough blocks. There is no verdict: the two modes are different work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reports.claims.comparing import paired
 from reports.tables.tables import level_note
-from reports.view.rows import Row, cell_row, plural
+from reports.view.names import differences
+from reports.view.rows import Row, cell_row
 from reports.view.view import Key, RunView
 from runners.records.run import CellInfo
 from runners.stats.statistics import Estimate
@@ -23,7 +24,7 @@ KEPT, CLOSED = "persistent", "non-persistent"
 class ModeRow:
     """One variant in both modes, and non-persistent / persistent: of the rate, and of the server's CPU time.
 
-    `limit` says why the ratio of rates is only a bound; `published` is the ratio of published rates.
+    `limit` says why the ratio of rates is only a bound; `published` is the ratio of the published rates.
     """
 
     kept: Row
@@ -35,21 +36,21 @@ class ModeRow:
 
     @property
     def connection_us(self) -> float | None:
-        """Return what a connection of its own adds to a request: server CPU time in microseconds, of the medians."""
+        """Return what a connection of its own adds to a request, of the medians, in microseconds of server CPU."""
         costs = self.kept.costs.server, self.closed.costs.server
         return costs[1].value - costs[0].value if costs[0] and costs[1] else None
 
 
 @dataclass(frozen=True)
 class ModeTable:
-    """Every variant that was to be measured in both modes and was in one at least, in the order of the plan."""
+    """Every variant that was planned in both modes and measured in at least one, in the order of the plan."""
 
     rows: tuple[ModeRow, ...]
     level_note: str
 
 
 def mode_table(view: RunView) -> ModeTable | None:
-    """Return the modes side by side; None where nothing was to be measured in both."""
+    """Return the modes side by side; None if nothing was planned in both."""
     rows = _rows(view)
     ratios = [row.ratio for row in rows if row.ratio]
     return ModeTable(rows, level_note(ratios, len(ratios))) if rows else None
@@ -57,10 +58,8 @@ def mode_table(view: RunView) -> ModeTable | None:
 
 def _rows(view: RunView) -> tuple[ModeRow, ...]:
     pairs = list(_pairs(view))
-    notes = _notes([kept for kept, _ in pairs])
-    rows = [
-        (_row(kept, note, view), _row(closed, note, view)) for (kept, closed), note in zip(pairs, notes, strict=True)
-    ]
+    cells = [kept for kept, _ in pairs]
+    rows = [[cell_row(cell, cell.title, differences(pair[0], cells), view) for cell in pair] for pair in pairs]
     both = sum(1 for kept, closed in rows if kept.rps and closed.rps)
     return tuple(_compared(kept, closed, both, view) for kept, closed in rows if kept.rps or closed.rps)
 
@@ -71,19 +70,6 @@ def _pairs(view: RunView) -> Iterator[tuple[CellInfo, CellInfo]]:
             others = view.by_key.get((server, variant, threads, CLOSED), ())
             closed = {(cell.connections, cell.load): cell for cell in others}
             yield from ((cell, closed[key]) for cell in cells if (key := (cell.connections, cell.load)) in closed)
-
-
-def _notes(cells: Sequence[CellInfo]) -> Iterator[str]:
-    """Yield what tells each cell from others of its name."""
-    connections, loads = {cell.connections for cell in cells}, {cell.load for cell in cells}
-    for cell in cells:
-        parts = [plural(cell.threads, "thread")] if cell.threads > 1 else []
-        parts += [plural(cell.connections, "connection")] if len(connections) > 1 else []
-        yield ", ".join([*parts, *([cell.load] if len(loads) > 1 else [])])
-
-
-def _row(cell: CellInfo, note: str, view: RunView) -> Row:
-    return cell_row(cell, cell.title, note, view)
 
 
 def _compared(kept: Row, closed: Row, comparisons: int, view: RunView) -> ModeRow:
@@ -99,16 +85,16 @@ def _compared(kept: Row, closed: Row, comparisons: int, view: RunView) -> ModeRo
 
 def _limit(kept: Row, closed: Row) -> str:
     if kept.client_bound and closed.client_bound:
-        return "the load generator was the limit of both"
+        return "the load generator limited both"
     if kept.client_bound:
-        return "at most: the load generator was the limit when persistent"
+        return "at most: the load generator limited the persistent rate"
     if closed.client_bound:
-        return "at least: the load generator was the limit when not persistent"
+        return "at least: the load generator limited the non-persistent rate"
     return ""
 
 
 def _published(row: Row, view: RunView) -> float | None:
-    """Return the published ratio, of the first source that has both numbers."""
+    """Return the published ratio, from the first source with both numbers."""
     if row.key is None:
         return None
     keys: list[Key] = [(row.key.server, row.key.variant, row.key.threads, mode) for mode in (KEPT, CLOSED)]

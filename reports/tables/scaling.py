@@ -1,7 +1,7 @@
-"""How rates grow with the server's threads and with connections: lines of rates, with efficiency per thread. Pure.
+"""How rates grow with the server's threads and with connections, and the efficiency per thread. Pure.
 
-Efficiency per thread is the rate over threads, against that with the fewest threads measured: 100 % is perfect
-scaling. It is a ratio like any other, taken block by block, with its interval where there are blocks enough.
+Efficiency is a variant's rate per thread relative to that with the fewest threads measured: 100 % is perfect scaling.
+It is a ratio like any other, taken block by block, with an interval if there are enough blocks.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from typing import Literal
 
 from reports.claims.comparing import paired
 from reports.tables.tables import level_note
-from reports.view.rows import Row, cell_row, plural
-from reports.view.view import RunView
+from reports.view.names import differences
+from reports.view.rows import Row, cell_row
+from reports.view.view import RunView, ok_trials
 from runners.records.run import CellInfo
 from runners.stats.statistics import Estimate, Interval
 
 Axis = Literal["threads", "connections"]
+Counted = tuple[int, Row]  # threads or connections, and the row there
 
 
 @dataclass(frozen=True)
 class Point:
-    """A row at one count, and its efficiency against the line's first point: None there, and along connections."""
+    """A row at one count, and its efficiency relative to the first point; None there, and along connections."""
 
     count: int
     row: Row
@@ -37,8 +39,8 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One variant's points, by rising count; `label` tells it from the others of its mode."""
+class ScalingLine:
+    """One variant's points, by rising count; `label` is unique within its mode."""
 
     label: str
     points: tuple[Point, ...]
@@ -50,21 +52,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Scaling:
-    """The lines of one mode along one axis; `level_note` says what the intervals of the efficiencies promise."""
+    """The lines of one mode along one axis; `level_note` says at what level the efficiencies' intervals hold."""
 
     axis: Axis
     mode: str
-    lines: tuple[Line, ...]
+    lines: tuple[ScalingLine, ...]
     level_note: str
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Return every count at which there is a point."""
+        """Return every count with a point."""
         return tuple(sorted({point.count for line in self.lines for point in line.points}))
 
 
 def scalings(view: RunView, axis: Axis) -> tuple[Scaling, ...]:
-    """Return, for each mode, the variants that were measured at two counts or more."""
+    """Return, for each mode, the variants that were measured at two or more counts."""
     cells = [cell for cell in view.cells if not cell.twin_of]
     modes = dict.fromkeys(cell.mode for cell in cells)
     made = (_scaling(axis, mode, [cell for cell in cells if cell.mode == mode], view) for mode in modes)
@@ -74,42 +76,34 @@ def scalings(view: RunView, axis: Axis) -> tuple[Scaling, ...]:
 def _scaling(axis: Axis, mode: str, cells: Sequence[CellInfo], view: RunView) -> Scaling:
     lines = [(label, rows) for label, rows in _lines(axis, cells, view) if len(rows) > 1]
     comparisons = sum(len(rows) - 1 for _, rows in lines)
-    finished = tuple(Line(label, tuple(_points(axis, rows, comparisons))) for label, rows in lines)
+    finished = tuple(ScalingLine(label, tuple(_points(axis, rows, comparisons))) for label, rows in lines)
     known = [point.efficiency for line in finished for point in line.points if point.efficiency]
     return Scaling(axis, mode, finished, level_note(known, comparisons))
 
 
-def _lines(axis: Axis, cells: Sequence[CellInfo], view: RunView) -> Iterator[tuple[str, list[Row]]]:
-    """Yield each variant with its measured rows: all else but the axis's count is the same."""
-    found: dict[tuple[str, str | None, int, str], list[Row]] = {}
-    for cell in cells:
-        row = cell_row(cell, cell.title, "", view)
-        if row.rps:
-            other = cell.connections if axis == "threads" else cell.threads
-            found.setdefault((cell.server, cell.variant, other, cell.load), []).append(row)
-    others, loads = {key[2] for key in found}, {key[3] for key in found}
-    word = "connection" if axis == "threads" else "thread"
-    for (_, _, other, load), rows in found.items():
-        parts = [
-            rows[0].label,
-            *([plural(other, word)] if len(others) > 1 else []),
-            *([load] if len(loads) > 1 else []),
-        ]
-        yield ", ".join(parts), sorted(rows, key=lambda row: _count(axis, row))
+def _lines(axis: Axis, cells: Sequence[CellInfo], view: RunView) -> Iterator[tuple[str, list[Counted]]]:
+    """Yield each variant with its measured rows, which differ in nothing but the axis's count."""
+    found: dict[tuple[str, str | None, int, str], list[CellInfo]] = {}
+    for cell in (cell for cell in cells if ok_trials(view.trials.get(cell.id, ()))):
+        other = cell.connections if axis == "threads" else cell.threads
+        found.setdefault((cell.server, cell.variant, other, cell.load), []).append(cell)
+    firsts = [of[0] for of in found.values()]
+    for of in found.values():
+        label = ", ".join(filter(None, (of[0].title, differences(of[0], firsts, but=[axis]))))
+        rows = [(_count(axis, cell), cell_row(cell, cell.title, "", view)) for cell in of]
+        yield label, sorted(rows, key=lambda row: row[0])
 
 
-def _count(axis: Axis, row: Row) -> int:
-    if row.cell is None:
-        raise ValueError(f"{row.label} has no cell")
-    return row.cell.threads if axis == "threads" else row.cell.connections
+def _count(axis: Axis, cell: CellInfo) -> int:
+    return cell.threads if axis == "threads" else cell.connections
 
 
-def _points(axis: Axis, rows: Sequence[Row], comparisons: int) -> Iterator[Point]:
-    first = rows[0]
-    yield Point(_count(axis, first), first)
-    for row in rows[1:]:
+def _points(axis: Axis, rows: Sequence[Counted], comparisons: int) -> Iterator[Point]:
+    fewest, first = rows[0]
+    yield Point(fewest, first)
+    for count, row in rows[1:]:
         ratio = paired(row, first, "rate", comparisons) if axis == "threads" else None
-        yield Point(_count(axis, row), row, _scaled(ratio, _count(axis, first) / _count(axis, row)))
+        yield Point(count, row, _scaled(ratio, fewest / count))
 
 
 def _scaled(ratio: Estimate | None, factor: float) -> Estimate | None:

@@ -1,6 +1,6 @@
-"""The report's tables: rows in the matrix's order with ratios, verdicts, published numbers and what may be said.
+"""The report's tables: rows in the matrix's order with ratios, verdicts, published numbers and a headline.
 
-Pure: from a view of a run to frozen models, which `text`, `plots` and `html` only have to draw.
+Pure: from a view of a run to frozen models that every form only has to draw.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from reports.claims.duets import DuetCell, DuetRow, duet_cells, duets_of
 from reports.claims.headlines import headline
 from reports.trust.checks import CheckLine, check_line
 from reports.view.families import Family, Measure
-from reports.view.rows import NOT_SELECTED, HeadingRow, Row, cell_row, plural, rows_of
+from reports.view.names import differences
+from reports.view.reasons import NOT_SELECTED
+from reports.view.rows import HeadingRow, Row, cell_row, rows_of
 from reports.view.view import PublishedNumbers, RunView, is_solo, keys_of
 from runners.matrix.model import Heading, Table
 from runners.records.run import CellInfo
-from runners.stats.statistics import LEVEL, Estimate, blocks_for_level, family_level, joint_level
+from runners.stats.statistics import LEVEL, MIN_VALUES, Estimate, blocks_for_level, family_level, joint_level
 
-Group = tuple[int, str] | None
+OperatingPoint = tuple[int, str] | None
 
 
 @dataclass(frozen=True)
 class LoadLine:
-    """A load generator's command line, the CPUs of both sides, and how many rows it made."""
+    """A load generator's command line, the CPUs of both sides, and how many rows it loaded."""
 
     command: str
     cpus: str
@@ -37,9 +39,9 @@ class LoadLine:
 
 @dataclass(frozen=True)
 class TableModel:
-    """One table, ready to be drawn in any form; `level_note` says what its ratios' intervals promise.
+    """One table, ready to be drawn in any form; `level_note` says at what level its ratios' intervals hold.
 
-    `places` and `duets` hold each ranked cell's place and each cell's part in duets, by its id.
+    `places` and `duets` map a cell's id to its rank and to its part in duets.
     """
 
     id: str
@@ -70,21 +72,21 @@ class TableModel:
 
 
 def build_tables(view: RunView, prefix: str = "") -> tuple[TableModel, ...]:
-    """Return the matrix's tables in its order, then one for each mode with the cells that no table names.
+    """Return the matrix's tables in its order, then one per mode with the cells that no table names.
 
-    A table of another group is left out, and so is one of which nothing was selected and nothing is published.
+    A table of a group that was not measured is left out, and so is one without selected rows or published numbers.
     """
     if view.only_duets:
         return ()
     tables, duets = view.matrix.table if view.matrix else (), duets_of(view)
     models = [_table(table, view, duets, f"{prefix}{_anchor(table, number)}") for number, table in enumerate(tables)]
-    told = [(table, model) for table, model in zip(tables, models, strict=True) if _is_asked_for(table, model)]
-    others = _other_tables(view, duets, [table for table, _ in told], prefix)
-    return (*_unique(model for _, model in told), *others)
+    shown = [(table, model) for table, model in zip(tables, models, strict=True) if _is_asked_for(table, model)]
+    others = _other_tables(view, duets, [table for table, _ in shown], prefix)
+    return (*_unique(model for _, model in shown), *others)
 
 
 def _is_asked_for(table: Table, model: TableModel) -> bool:
-    """Return whether the run holds a row of the table's own group; for a table of no group, any row at all."""
+    """Return whether the run has a row of the table's own group; for a table without a group, any row at all."""
     if table.group is not None:
         return any(row.cell and row.cell.group == table.group for row in model.measurable)
     return any(row.published or row.reason != NOT_SELECTED for row in model.measurable)
@@ -140,9 +142,9 @@ def _other_tables(
             TableModel(
                 id=f"{prefix}other-{re.sub(r'[^A-Za-z0-9]+', '-', mode)}",
                 title=f"Other cells, {mode} connections",
-                text=("Measured, but in no table of the matrix.",),
+                text=("These cells were measured, but no table of the matrix names them.",),
                 mode=mode,
-                rows=tuple(cell_row(cell, cell.title, _cell_note(cell, cells), view) for cell in cells),
+                rows=tuple(cell_row(cell, cell.title, differences(cell, cells), view) for cell in cells),
                 other=True,
             ),
             view,
@@ -150,15 +152,8 @@ def _other_tables(
         )
 
 
-def _cell_note(cell: CellInfo, cells: Sequence[CellInfo]) -> str:
-    parts = [plural(cell.threads, "thread")] if len({other.threads for other in cells}) > 1 else []
-    parts += [plural(cell.connections, "connection")] if len({other.connections for other in cells}) > 1 else []
-    parts += [cell.load] if len({other.load for other in cells}) > 1 else []
-    return ", ".join(parts)
-
-
 def _finish(model: TableModel, view: RunView, duets: Sequence[DuetRow]) -> TableModel:
-    """Add what needs all rows: ratios, ranks, duets, command lines, the headline and what the intervals promise."""
+    """Add what needs all rows: ratios, ranks, duets, command lines, the headline and the intervals' level."""
     rows, level_note = _compare(model.rows, view)
     measurable = [row for row in rows if isinstance(row, Row)]
     measured = [row for row in measurable if row.status == "measured"]
@@ -189,27 +184,27 @@ def _families(cells: Iterable[CellInfo], view: RunView, *, duets: bool) -> tuple
 
 
 def _groups(measured: Iterable[Row]) -> list[list[Row]]:
-    """Return the rows that have their connections and load generator in common, in the table's order."""
-    found: dict[Group, list[Row]] = {}
+    """Return the rows that have connections and load generator in common, in the table's order."""
+    found: dict[OperatingPoint, list[Row]] = {}
     for row in measured:
-        found.setdefault(row.group, []).append(row)
+        found.setdefault(row.operating_point, []).append(row)
     return list(found.values())
 
 
 def _compare(rows: Sequence[Row | HeadingRow], view: RunView) -> tuple[tuple[Row | HeadingRow, ...], str]:
-    """Compare each measured row with the first one that has its connections and load generator."""
-    baselines: dict[Group, Row] = {}
+    """Compare each measured row with the first one at its operating point."""
+    baselines: dict[OperatingPoint, Row] = {}
     for row in rows:
         if isinstance(row, Row) and row.status == "measured":
-            baselines.setdefault(row.group, row)
+            baselines.setdefault(row.operating_point, row)
     count = sum(1 for row in rows if isinstance(row, Row) and row.status == "measured") - len(baselines)
     compared = tuple(_compared(row, baselines, count, view) if isinstance(row, Row) else row for row in rows)
     ratios = [row.comparison.ratio for row in compared if isinstance(row, Row) and row.comparison]
     return compared, level_note(ratios, count)
 
 
-def _compared(row: Row, baselines: dict[Group, Row], comparisons: int, view: RunView) -> Row:
-    baseline = baselines.get(row.group) or next(iter(baselines.values()), None)
+def _compared(row: Row, baselines: dict[OperatingPoint, Row], comparisons: int, view: RunView) -> Row:
+    baseline = baselines.get(row.operating_point) or next(iter(baselines.values()), None)
     before = None
     if baseline is not None and row is not baseline and row.published and baseline.published:
         before = row.published / baseline.published
@@ -222,19 +217,19 @@ def _compared(row: Row, baselines: dict[Group, Row], comparisons: int, view: Run
 
 
 def level_note(ratios: Sequence[Estimate], comparisons: int) -> str:
-    """Return with what level the intervals of a table's ratios hold."""
+    """Return the confidence level of the intervals of a table's ratios, in words."""
     intervals = [ratio.interval for ratio in ratios if ratio.interval]
     if not intervals:
-        few = "Fewer than six blocks in common: ratios without intervals, and so without verdicts."
+        few = f"Ratios have no intervals and give no verdicts: fewer than {MIN_VALUES} blocks in common."
         return few if ratios else ""
     wanted = family_level(comparisons)
     lowest = min(interval.level for interval in intervals)
     if lowest >= wanted:
-        together = "" if comparisons == 1 else f" for all {comparisons} ratios of this table together"
-        return f"Intervals of ratios: at least {_percent(LEVEL)}{together}."
+        together = "" if comparisons == 1 else f" for all {comparisons} together"
+        return f"Confidence of the ratios' intervals: at least {_percent(LEVEL)}{together}."
     return (
-        f"Intervals of ratios: {_percent(lowest)} each, {_percent(joint_level(comparisons, lowest))} for all"
-        f" {comparisons} together; {blocks_for_level(wanted)} blocks would give {_percent(LEVEL)}."
+        f"Confidence of the ratios' intervals: {_percent(lowest)} each, {_percent(joint_level(comparisons, lowest))}"
+        f" for all {comparisons} together; {blocks_for_level(wanted)} blocks would give {_percent(LEVEL)}."
     )
 
 
@@ -255,7 +250,7 @@ def load_lines(rows: Iterable[Row | HeadingRow]) -> tuple[LoadLine, ...]:
 
 
 def _load_command(row: Row) -> str:
-    """Return the command line that loaded a row: the plan's, or what the first trial ran."""
+    """Return the command line that loaded a row: the plan's, or else the first trial's."""
     if row.cell and row.cell.load_command:
         return shlex.join(row.cell.load_command)
     commands = (command for trial in row.trials for command in trial.commands if command.purpose == "load")

@@ -1,15 +1,15 @@
-"""What the validity checks found: in a line under each table, and check by check for each cell. Pure."""
+"""What the validity checks found: in one line per table, and check by check for each cell. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.view.families import Family
 from runners.records.trial import Check, Outcome, Trial
 
-WORST: tuple[Outcome, ...] = ("fail", "warn", "pass", "unknown")  # what several outcomes of a check come to
+SEVERITY: tuple[Outcome, ...] = ("fail", "warn", "pass", "unknown")  # the first that occurs stands for all trials
 WORDS: dict[Outcome, str] = {"fail": "failed", "warn": "warned", "pass": "passed", "unknown": "unknown"}
 
 CheckLine = tuple[tuple[str, str], ...]  # ("passed", "18"), ("warned", "V8 client not saturated (3 of 24 trials)")
@@ -17,7 +17,7 @@ CheckLine = tuple[tuple[str, str], ...]  # ("passed", "18"), ("warned", "V8 clie
 
 @dataclass(frozen=True)
 class Saw:
-    """What a check saw, in how many trials alike, and how it judged that; `blocks` where it did not pass."""
+    """What a check saw, how it judged that, and in how many trials; `blocks` names them if it did not pass."""
 
     outcome: Outcome
     text: str
@@ -27,7 +27,7 @@ class Saw:
 
 @dataclass(frozen=True)
 class CheckRow:
-    """One check over all trials of a cell; `advice` stands only where it did not pass."""
+    """One check over all trials of a cell; `advice` is empty if it passed."""
 
     id: str
     name: str
@@ -38,7 +38,7 @@ class CheckRow:
 
 
 def by_check(trials: Iterable[Trial]) -> dict[str, list[Check]]:
-    """Return every check of the trials by its id, in the order of the ids."""
+    """Return all checks of the trials by id, in the order of the ids."""
     found: dict[str, list[Check]] = {}
     for trial in trials:
         for check in trial.checks:
@@ -46,23 +46,22 @@ def by_check(trials: Iterable[Trial]) -> dict[str, list[Check]]:
     return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
 
 
-def worst(checks: Sequence[Check]) -> Outcome:
-    """Return what several outcomes come to; unknown only where nothing is known."""
-    outcomes = {check.outcome for check in checks}
-    return next(outcome for outcome in WORST if outcome in outcomes)
+def worst(outcomes: Container[Outcome]) -> Outcome:
+    """Return the worst of several outcomes; unknown only if all are."""
+    return next(outcome for outcome in SEVERITY if outcome in outcomes)
 
 
 def check_line(trials: Sequence[Trial], families: Iterable[Family]) -> CheckLine:
-    """Return which checks passed, failed, warned and are unknown, over all trials of a table and its families."""
+    """Return which checks passed, failed, warned or are unknown, over all trials of a table and its families."""
     tallies = _tallies(trial.checks for trial in trials)
     if not tallies:
         return ()
     for family in families:
         _count((family.rate or family.cost).check, 1, tallies)
-    found: dict[Outcome, list[str]] = {outcome: [] for outcome in WORST}
+    found: dict[Outcome, list[str]] = {outcome: [] for outcome in SEVERITY}
     for _, tally in sorted(tallies.items(), key=lambda item: (len(item[0]), item[0])):
-        outcome = next(outcome for outcome in WORST if tally.counts[outcome])
-        found[outcome].append(_told(tally, outcome))
+        outcome = worst(tally.counts)
+        found[outcome].append(_counted(tally, outcome))
     said = {outcome: ", ".join(names) for outcome, names in found.items() if names}
     if "pass" in said:
         said["pass"] = str(len(found["pass"]))
@@ -72,14 +71,14 @@ def check_line(trials: Sequence[Trial], families: Iterable[Family]) -> CheckLine
 
 @dataclass(frozen=True)
 class _Tally:
-    """A check's name, and how often it came out in each way."""
+    """A check's name, and how often it had each outcome."""
 
     name: str
     counts: Counter[Outcome]
 
 
 def _tallies(checks: Iterable[tuple[Check, ...]]) -> dict[str, _Tally]:
-    """Count outcomes by the checks' ids; trials of a large run share their checks, which are counted once for all."""
+    """Count outcomes by check id; trials of a large run share their tuples of checks, which are counted together."""
     alike: dict[tuple[int, ...], tuple[tuple[Check, ...], int]] = {}
     for of in checks:
         same = tuple(map(id, of))
@@ -98,14 +97,14 @@ def _count(check: Check, times: int, tallies: dict[str, _Tally]) -> None:
     tally.counts[check.outcome] += times
 
 
-def _told(tally: _Tally, outcome: Outcome) -> str:
-    """Return a check's name, and how often where it was not always."""
+def _counted(tally: _Tally, outcome: Outcome) -> str:
+    """Return a check's name, and how often it had this outcome if there are several trials."""
     total = tally.counts.total()
     return tally.name if outcome == "unknown" or total == 1 else f"{tally.name} ({tally.counts[outcome]} of {total})"
 
 
 def check_rows(trials: Iterable[Trial]) -> tuple[CheckRow, ...]:
-    """Return every check over the trials of one cell: outcome, what was seen, limit and advice."""
+    """Return every check over the trials of one cell."""
     trials = tuple(trials)
     where: dict[tuple[str, Outcome, str], list[str]] = {}
     for trial in trials:
@@ -117,7 +116,7 @@ def check_rows(trials: Iterable[Trial]) -> tuple[CheckRow, ...]:
 
 def _row(checks: Sequence[Check], where: Mapping[tuple[str, Outcome, str], Sequence[str]]) -> CheckRow:
     seen = Counter((check.outcome, check.saw) for check in checks)
-    outcome = worst(checks)
+    outcome = worst({check.outcome for check in checks})
     advice = next((check.advice for check in checks if check.outcome in ("fail", "warn") and check.advice), "")
     return CheckRow(
         id=checks[0].id,

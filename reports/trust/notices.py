@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.view.families import floor_text, percent
-from reports.view.rows import one_line, plural
 from reports.view.view import RunView
+from reports.view.words import one_line, percent
+from runners.records.run import BuildInfo
 from runners.records.trial import Trial
 from runners.stats.comparison import Floor
 from runners.stats.statistics import MIN_VALUES
+from runners.units import plural
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Notice:
 
 def notices(view: RunView, prefix: str = "") -> tuple[Notice, ...]:
     """Return the banner's lines, the worst first."""
-    found = [*_limits(view), *_progress(view), *_builds(view, prefix), *_trials(view)]
-    found += [*_noise(view), *_noise_floor(view), *_load(view), *_machine(view)]
+    found = [*_progress(view), *_builds(view, prefix), *_trials(view)]
+    found += [*_unranked(view), *_noise_floor(view), *_load(view), *_run_notes(view)]
     rank = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda notice: rank[notice.kind]))
 
@@ -38,15 +39,10 @@ def _recorded(view: RunView) -> Iterator[Trial]:
         yield from trials
 
 
-def _limits(view: RunView) -> Iterator[Notice]:
-    if view.limits.said:
-        yield Notice("note", view.limits.said)
-
-
 def _progress(view: RunView) -> Iterator[Notice]:
     run = view.run
     if view.matrix is None:
-        yield Notice("error", "The matrix in this run folder cannot be read; its tables are missing.")
+        yield Notice("error", "This version cannot read the run's matrix, so the matrix's tables are missing.")
     planned = {
         (family.name, block, tuple(sorted(item)))
         for family in run.families
@@ -62,21 +58,29 @@ def _progress(view: RunView) -> Iterator[Notice]:
     if left:
         yield Notice(
             "warning",
-            f"Incomplete: {len(planned) - left} of {plural(len(planned), 'planned trial')} measured. The numbers"
-            " below are those so far; the run goes on, or can be resumed.",
+            f"Incomplete: {len(planned) - left} of {plural(len(planned), 'planned trial')} measured so far. The run is"
+            " still going on, or can be resumed with --resume.",
         )
     if 0 < run.blocks < MIN_VALUES:
         yield Notice(
             "note",
-            f"{plural(run.blocks, 'block')} only: at least {MIN_VALUES} are needed for intervals and verdicts.",
+            f"Only {plural(run.blocks, 'block')}: intervals and verdicts need at least {MIN_VALUES}. A longer preset"
+            " measures more.",
         )
 
 
 def _builds(view: RunView, prefix: str) -> Iterator[Notice]:
-    for build in view.run.builds:
-        if build.status == "failed":
-            tail = one_line(build.output_tail.strip().splitlines()[-1]) if build.output_tail.strip() else ""
-            yield Notice("error", f"{build.variant} did not build{': ' if tail else ''}{tail}", f"{prefix}builds")
+    failed = [build for build in view.run.builds if build.status == "failed"]
+    if failed:
+        which = f"{failed[0].variant} did" if len(failed) == 1 else f"{len(failed)} variants did"
+        why = "; ".join(_build_failure(build, alone=len(failed) == 1) for build in failed)
+        yield Notice("error", f"{which} not build: {why}", f"{prefix}builds")
+
+
+def _build_failure(build: BuildInfo, *, alone: bool) -> str:
+    """Return the last line of a build's output, behind its name unless that is said already."""
+    lines = build.output_tail.strip().splitlines() or ["no output"]
+    return one_line(lines[-1]) if alone else f"{build.variant} ({one_line(lines[-1])})"
 
 
 def _trials(view: RunView) -> Iterator[Notice]:
@@ -84,39 +88,57 @@ def _trials(view: RunView) -> Iterator[Notice]:
     bad = [f"{count} {verdict}" for verdict, count in sorted(verdicts.items()) if verdict != "ok"]
     if bad:
         total = plural(sum(verdicts.values()), "trial")
-        yield Notice("warning", f"Of {total}, {' and '.join(bad)}; they do not count and are shown with the reason.")
+        cause = _main_cause(trial for trial in _recorded(view) if trial.verdict != "ok")
+        yield Notice("warning", f"Not counted: {' and '.join(bad)} of {total}.{cause} Each row says why.")
     missing = Counter(cell.reason or "no reason given" for cell in view.cells if cell.status == "unavailable")
     if missing:
-        yield Notice("note", f"{plural(sum(missing.values()), 'cell')} unavailable; each row says why.")
+        yield Notice("note", f"{plural(sum(missing.values()), 'cell')} unavailable. Each row says what is missing.")
 
 
-def _noise(view: RunView) -> Iterator[Notice]:
-    """Yield the families in which nothing is ranked, since their baseline differs from its own twin."""
-    for family in view.families.values():
-        floors = {"rate": family.rate, "CPU cost": family.cost}
-        refused = [f"by {by} ({floor_text(floor)})" for by, floor in floors.items() if floor and not floor.ranks]
-        if refused:
-            yield Notice("warning", f"Nothing in {family.name} is ranked {' or '.join(refused)}: check V23, the twin.")
+def _main_cause(trials: Iterable[Trial]) -> str:
+    """Return the check that most trials failed, and what to do about it; empty if no check failed."""
+    failed = [check for trial in trials for check in trial.checks if check.outcome == "fail"]
+    if not failed:
+        return ""
+    (most, count), *_ = Counter((check.id, check.name) for check in failed).most_common()
+    advice = next((check.advice for check in failed if check.id == most[0] and check.advice), "")
+    return f" Most frequent cause: {' '.join(most)} ({plural(count, 'trial')}){'; ' if advice else ''}{advice}."
+
+
+def _unranked(view: RunView) -> Iterator[Notice]:
+    """Yield in one line how many families are not ranked, since their baseline differs from its own twin."""
+    refused = [reach for family in view.families.values() if (reach := _refused((family.rate, family.cost)))]
+    if refused:
+        every = len(refused) == len(view.families)
+        where = "this run" if every else f"{len(refused)} of {len(view.families)} families"
+        yield Notice(
+            "warning",
+            f"Differences under {percent(max(refused))} % cannot be seen in {where}: the baseline differed from itself"
+            " by up to that much, so nothing is ranked there (check V23). Use a quieter machine, more blocks or duets.",
+        )
+
+
+def _refused(floors: Iterable[Floor | None]) -> float | None:
+    """Return the largest noise floor that stops a ranking; None where none does."""
+    return max((floor.reach or 0 for floor in floors if floor and not floor.ranks), default=None)
 
 
 def _noise_floor(view: RunView) -> Iterator[Notice]:
-    """Yield how far equal servers lie apart on this machine, over all families: what smaller differences are worth."""
+    """Yield how far equal servers lie apart on this machine: what smaller differences are worth."""
     solos = [family for family in view.families.values() if family.design == "solo"]
     duets = [family for family in view.families.values() if family.design == "duet"]
-    said: dict[str, list[Floor | None]] = {
+    floors: dict[str, list[Floor | None]] = {
         "by rate": [family.rate for family in solos],
         "by CPU time": [family.cost for family in solos],
         "by CPU time in duets": [family.cost for family in duets],
     }
-    parts = [f"{between} {how}" for how, floors in said.items() if (between := _between(floors))]
+    parts = [f"{between} {how}" for how, found in floors.items() if (between := _between(found))]
     if parts:
-        yield Notice(
-            "note", f"Noise floor, baselines against their own twins: {', '.join(parts)}. Each table has its own."
-        )
+        yield Notice("note", f"Noise floor, from baselines measured twice: {', '.join(parts)}. Each table has its own.")
 
 
 def _between(floors: Iterable[Floor | None]) -> str:
-    """Return "\u00b11.5 % to \u00b15 %", the least and the largest; empty where none is known."""
+    """Return "\u00b11.5 % to \u00b15 %", the smallest and the largest; empty where none is known."""
     known = sorted(floor.reach for floor in floors if floor and floor.reach is not None)
     if not known:
         return ""
@@ -129,18 +151,18 @@ def _load(view: RunView) -> Iterator[Notice]:
     if "locust" in loads:
         yield Notice(
             "warning",
-            "Loaded by Locust: these numbers are bounded by the client. A Python client is slower than the servers"
-            " that it asks, so rows that look alike may differ.",
+            "Loaded by Locust: these numbers are bounded by the client. A Python client is slower than the servers it"
+            " asks, so rows that look alike may differ. wrk has no such limit.",
         )
     shared = sum(1 for cell in view.cells if cell.shared and cell.status == "planned" and not cell.twin_of)
     if shared:
         yield Notice(
             "note",
-            f"{plural(shared, 'cell')} shared CPUs with the load generator (marked shared): ranked by CPU time per"
-            " request, not by throughput.",
+            f"{plural(shared, 'cell')} shared CPUs with the load generator (tagged shared): ranked by CPU time per"
+            " request, not by rate.",
         )
 
 
-def _machine(view: RunView) -> Iterator[Notice]:
-    for note in view.run.notes:
-        yield Notice("warning", one_line(note))
+def _run_notes(view: RunView) -> Iterator[Notice]:
+    for note, count in Counter(map(one_line, view.run.notes)).items():
+        yield Notice("warning", note if count == 1 else f"{note} ({count} times)")

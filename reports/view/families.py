@@ -1,7 +1,7 @@
-"""Comparison families: how many blocks each got, which bound ended it, and what its baseline showed against its twin.
+"""Comparison families: how many blocks each got, which bound ended it, and how its baseline compares with its twin.
 
 Pure. The twin is the gate (check V23): where a server differs from itself, or its noise is too wide, no row of the
-family is called faster or slower, and the report prints the noise floor instead.
+family is called faster or slower, and the report tells the noise floor instead.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runners.matrix.cells import variant_name
-from runners.records.run import CellInfo, Run, RunFolder
+from reports.view.names import family_name
+from reports.view.words import percent
+from runners.plan.order import OVERHEAD_S
+from runners.records.run import CellInfo, FamilyInfo, Run, RunFolder
 from runners.records.trial import Trial
 from runners.stats.comparison import Floor, by_family, counting, log_ratios, twin_floor
-from runners.units import format_duration
+from runners.units import format_duration, plural
 
 COST, RATE = "server_cpu_us_per_request", "requests_per_s"
 Measure = Literal["rate", "cost"]
@@ -22,9 +24,13 @@ Measure = Literal["rate", "cost"]
 
 @dataclass(frozen=True)
 class Family:
-    """One family: its baseline's name, the blocks that count, and the floors of its noise; `rate` is None for duets."""
+    """One family: its baseline's name, the blocks that count, and the floors of its noise; `rate` is None for duets.
+
+    `title` is what its cells have in common, in words. A block takes about `block_s`.
+    """
 
     name: str
+    title: str
     design: Literal["solo", "duet"]
     baseline: str
     blocks: int
@@ -32,9 +38,10 @@ class Family:
     ended: str
     rate: Floor | None
     cost: Floor
+    block_s: float | None = None
 
     def floor(self, measure: Measure) -> Floor | None:
-        """Return the noise floor of one way to compare."""
+        """Return the noise floor by rate or by CPU cost."""
         return self.rate if measure == "rate" else self.cost
 
 
@@ -63,18 +70,33 @@ def _family(
     cell = cells.get(baseline)
     return Family(
         name=name,
+        title=_title(planned, trials, duet=duet),
         design="duet" if duet else "solo",
-        baseline=variant_name(cell.server, cell.variant) if cell else "",
+        baseline=cell.title if cell else "",
         blocks=len({trial.block for trial in counted}),
         repeated=len({(trial.block, trial.attempt) for trial in trials if trial.attempt}),
         ended=_ended(planned.ended_by, run, len(planned.blocks)) if planned else "",
         rate=None if duet else twin_floor(_twin_logs(counted, baseline, twins, RATE), limit),
         cost=twin_floor(_twin_logs(counted, baseline, twins, COST), limit),
+        block_s=_block_s(planned, run) if planned else None,
     )
 
 
+def _title(planned: FamilyInfo | None, trials: Sequence[Trial], *, duet: bool) -> str:
+    of = planned or trials[0]
+    return f"{'duets, ' if duet else ''}{family_name(of.threads or 1, of.connections or 0, of.mode)}"
+
+
+def _block_s(planned: FamilyInfo, run: Run) -> float | None:
+    """Return how long a block takes; None where the run does not say how long its trials are."""
+    trial_s = run.duet_duration_s if planned.design == "duet" and run.duet_duration_s else run.duration_s
+    if not planned.blocks or trial_s is None:
+        return None
+    return len(planned.blocks[0]) * ((run.warmup_s or 0) + trial_s + OVERHEAD_S)
+
+
 def _twin_logs(trials: Sequence[Trial], baseline: str, twins: Mapping[str, str], value: str) -> list[float]:
-    """Return the log ratios of the twin to its original; of the family's baseline where it has one, else of any."""
+    """Return the log ratios of the twin to its original; of the family's baseline if that has one, else of any."""
     present = [trial.cell for trial in trials if trial.cell in twins]
     twin = next((cell for cell in present if twins[cell] == baseline), next(iter(present), None))
     if twin is None:
@@ -87,7 +109,7 @@ def _twin_logs(trials: Sequence[Trial], baseline: str, twins: Mapping[str, str],
 def _ended(by: str | None, run: Run, most: int) -> str:
     """Return in words which bound ended a family; empty while it goes on."""
     if by == "most blocks":
-        return f"ended by the most blocks allowed, {most}"
+        return f"the most that this run allows ({most})"
     if by == "precision":
         return f"ended once every ratio was known to ±{(run.precision or 0) * 100:g} %"
     if by == "time budget":
@@ -96,25 +118,20 @@ def _ended(by: str | None, run: Run, most: int) -> str:
 
 
 def gate(families: Iterable[Family | None], measure: Measure) -> str:
-    """Return why the twin forbids to rank, "noise floor +-x %"; empty where it does not."""
+    """Return why the twin forbids to rank any of these families; empty where it does not."""
     for family in families:
         floor = family.floor(measure) if family else None
         if floor is not None and not floor.ranks:
-            return floor_text(floor)
+            return f"the baseline differed from itself by up to {percent(floor.reach or 0)} %"
     return ""
 
 
-def floor_text(floor: Floor) -> str:
-    """Return a noise floor as people read it; empty where there is none yet."""
-    return "" if floor.reach is None else f"noise floor ±{percent(floor.reach)} %"
-
-
 def noise_line(families: Sequence[Family]) -> str:
-    """Return what each baseline showed against its twin: "epoll +-3 % by rate, +-2 % by CPU cost, +-1 % in duets"."""
+    """Return each baseline's noise floor: "epoll ±3 % by rate, ±2 % by CPU; epoll ±1 % in duets"."""
     found: dict[str, list[str]] = {}
     for family in families:
-        short = "/".join(family.name.split("/")[1:3])
-        of = found.setdefault(f"{family.baseline or 'the baseline'}{f' ({short})' if len(families) > 2 else ''}", [])
+        title = f" ({family.title.removeprefix('duets, ')})" if len(families) > 2 else ""
+        of = found.setdefault(f"{family.baseline or 'the baseline'}{title}", [])
         floors = {"in duets": family.cost} if family.rate is None else {"by rate": family.rate, "by CPU": family.cost}
         of += [f"{_floor(floor)} {how}" for how, floor in floors.items()]
     return "; ".join(f"{baseline} {', '.join(floors)}" for baseline, floors in found.items())
@@ -122,27 +139,21 @@ def noise_line(families: Sequence[Family]) -> str:
 
 def _floor(floor: Floor) -> str:
     if floor.reach is None:
-        return "not known" if floor.estimate is None else f"not known from {floor.estimate.count} blocks"
+        return "not known" if floor.estimate is None else f"not known from {plural(floor.estimate.count, 'block')}"
     return f"±{percent(floor.reach)} %{'' if floor.ranks else ' (nothing is ranked)'}"
 
 
 def blocks_line(families: Sequence[Family]) -> str:
-    """Return how many blocks the families got and what ended them, said once where it is the same."""
+    """Return how many blocks the families got and what ended them, once where that is the same."""
     notes: dict[str, list[str]] = {}
     for family in families:
-        notes.setdefault(blocks_note(family), []).append(family.name)
+        notes.setdefault(blocks_note(family), []).append(family.title)
     if len(notes) == 1:
         return next(iter(notes))
-    return "; ".join(f"{', '.join(names)}: {note}" for note, names in notes.items())
+    return "; ".join(f"{' and '.join(titles)}: {note}" for note, titles in notes.items())
 
 
 def blocks_note(family: Family) -> str:
-    """Return how many blocks a family got, which were repeated, and which bound ended it."""
-    repeated = f" ({family.repeated} repeated because a trial was invalid)" if family.repeated else ""
-    count = f"{family.blocks} {'block' if family.blocks == 1 else 'blocks'}"
-    return f"{count}{repeated}, {family.ended or 'not ended yet'}"
-
-
-def percent(share: float) -> str:
-    """Return a share in percent with two significant digits, never in powers of ten."""
-    return f"{share * 100:.2g}" if share < 0.995 else f"{share * 100:.0f}"
+    """Return how many blocks a family got, how many were repeated, and which bound ended it."""
+    repeated = f" ({family.repeated} repeated, since a trial did not count)" if family.repeated else ""
+    return f"{plural(family.blocks, 'block')}{repeated}, {family.ended or 'not ended yet'}"

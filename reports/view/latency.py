@@ -15,7 +15,7 @@ STEPS_PER_DECADE = 10  # of a percentile curve: 90 to 99 % is one decade
 
 @dataclass(frozen=True)
 class Latency:
-    """Latencies of a cell's valid trials together, in microseconds; None: too few samples above, or unknown."""
+    """Latencies of all valid trials of a cell, in microseconds; None: too few samples above, or unknown."""
 
     requests: int
     p50_us: int | None
@@ -25,7 +25,7 @@ class Latency:
 
 
 def latency_of(trials: Sequence[Trial]) -> Latency | None:
-    """Return the latencies of all valid trials, from their merged histograms; None where none was kept."""
+    """Return the latencies of all valid trials, from their merged histograms; None if none was kept."""
     histogram = merged(trials)
     if not histogram:
         return None
@@ -39,7 +39,7 @@ def latency_of(trials: Sequence[Trial]) -> Latency | None:
 
 
 def merged(trials: Iterable[Trial]) -> dict[int, int]:
-    """Return the valid trials' histograms added up: microseconds to number of requests; unreadable ones left out."""
+    """Return the sum of the valid trials' histograms, microseconds to requests; unreadable ones are left out."""
     return merge(_histograms(trial.latency for trial in trials if trial.verdict == "ok"))
 
 
@@ -53,10 +53,9 @@ def _histograms(encoded: Iterable[str | None]) -> Iterator[Histogram]:
 
 
 def curve(histogram: Histogram) -> tuple[tuple[float, int], ...]:
-    """Return (one in so many requests, microseconds that one took at least), evenly on a logarithmic axis.
+    """Return points (n, the microseconds that one in n requests took at least), evenly on a logarithmic axis.
 
-    The first point is the fifth of requests that was quickest, the last the highest percentile that at least ten
-    requests lie above.
+    They end at the highest percentile with at least ten requests above it.
     """
     total, seen = sum(histogram.values()), 0
     wanted = list(_steps(total))

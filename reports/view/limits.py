@@ -1,7 +1,7 @@
-"""How much of a run one file can hold: everything of a usual run, less and less of each cell of a large one.
+"""How much of a run one file can hold: the more trials a run has, the less the page shows of each.
 
 A report is sent by mail and read on telephones, so its size is kept near 1 MB for a usual run and 2 MB for 250 cells.
-What is left out is said in the page, and is in the run folder. Pure, except that `read_for_report` reads.
+The page says what it leaves out; the run folder has it. Pure, except that `read_for_report` reads.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from runners.records.folder import TRIALS_FILE, read_folder, read_run, read_tria
 from runners.records.run import RunFolder
 from runners.records.trial import TRIAL_SCHEMA, Check, Trial
 
-MOST_FOLDED = 5000  # trials; of more, no cell can be unfolded, and only what tables need is read
-MOST_DETAILED = 600  # trials; of more, their rows and checks are short
+MOST_FOLDED = 5000  # trials: of more, no cell can be unfolded, and only what tables need is read
+MOST_DETAILED = 600  # trials: of more, their rows and checks are short
 MOST_OUTPUTS = 80  # trials: of more, only each cell's first and so many that do not count have their output
-MOST_WATCHED = 100  # cells; of more, only a detailed page shows counters over time
+MOST_WATCHED = 100  # cells: of more, only a detailed page shows counters over time
 WRITTEN_END = f',"schema":"{TRIAL_SCHEMA}"}}\n'.encode()  # behind the evidence
 CHECK = re.compile(rb'\{"id":"([^"\\]*)","name":"([^"\\]*)","outcome":"([a-z]*)"')
 CHECKS = TypeAdapter(Check)
@@ -31,18 +31,18 @@ MOST_ORDER = 20_000  # characters of the planned order
 
 @dataclass(frozen=True)
 class Limits:
-    """What the page shows of a run of so many trials."""
+    """What the page shows of a run with so many trials."""
 
     trials: int
 
     @property
     def folds(self) -> bool:
-        """Return whether cells unfold, and tables beyond the matrix's own are shown."""
+        """Return whether the page has cells to unfold, and more than the matrix's own tables."""
         return self.trials <= MOST_FOLDED
 
     @property
     def details(self) -> bool:
-        """Return whether each trial and each check is shown with all that is known of it."""
+        """Return whether every trial and every check is shown in full."""
         return self.trials <= MOST_DETAILED
 
     @property
@@ -58,8 +58,8 @@ class Limits:
         return f"each cell's first trial and of up to {MOST_OUTPUTS} trials that do not count"
 
     @property
-    def said(self) -> str:
-        """Return what is left out, in a sentence; empty where nothing is."""
+    def left_out(self) -> str:
+        """Return what the page leaves out, in words; empty where it has everything."""
         if not self.folds:
             return (
                 f"{self.trials} trials are too many for one page: plots, CPU times, modes, scaling, latency and cells"
@@ -79,7 +79,7 @@ class Limits:
 
 
 def read_for_report(path: Path) -> RunFolder:
-    """Read a run folder; of a very large one, of each trial only what its tables show."""
+    """Read a run folder; if it is very large, only what its tables show of each trial."""
     if not _is_long(path / TRIALS_FILE):
         return read_folder(path)
     return RunFolder(path=path, run=read_run(path), trials=read_trials(path, _LeanTrials().parse))
@@ -93,10 +93,10 @@ def _is_long(file: Path) -> bool:
 
 
 class _LeanTrials:
-    """Parses trials without evidence, latency and commands; checks that came out alike are kept once, unseen.
+    """Parses trials without evidence, latency and commands; like checks are kept once, without what they saw.
 
-    JSON of which nothing is kept takes most of the time, so of lines as we write them only the rest is parsed. Within a
-    string of JSON quotes are escaped, so bytes like `,"checks":[` are a field's name and nothing else.
+    Most of the time would go into JSON of which nothing is kept, so lines in the form that we write are cut before they
+    are parsed. Quotes are escaped within a JSON string, so bytes like `,"checks":[` can only be a field's name.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class _LeanTrials:
         self.checks: dict[tuple[tuple[bytes, ...], ...], tuple[Check, ...]] = {}
 
     def parse(self, line: bytes) -> Trial:
-        """Return a line's trial; ValueError, TypeError or LookupError where it is none."""
+        """Return a line's trial; ValueError, TypeError or LookupError if it holds none."""
         head, checks, tail = line.partition(b',"checks":[')
         inside, commands, tail = tail.partition(b'],"commands":[')
         _, end, tail = tail.partition(b'],"server_exit":')
@@ -117,7 +117,7 @@ class _LeanTrials:
         return self.trial(record, self.shared(tuple(found)))
 
     def whole(self, line: bytes) -> Trial:
-        """Return the trial of a line that is not written as we do."""
+        """Return the trial of a line in any other form."""
         record = from_json(line)
         if not isinstance(record, dict):
             raise TypeError("not a record")

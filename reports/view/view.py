@@ -1,7 +1,7 @@
 """A run folder, indexed once for reading: its matrix, cells by what a table's row names, trials by cell.
 
-Pure. A report must show whatever was recorded, so nothing here raises: a matrix that can no longer be read leaves the
-run without the document's tables, and a trial of a cell that the plan lacks gets a cell made from its own words.
+Pure. A report must show whatever was recorded, so nothing here raises: if the matrix can no longer be read, the run
+has no tables of the matrix, and if the plan lacks a trial's cell, one is made from the trial's own fields.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import shlex
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.view.families import Family, families_of
 from reports.view.limits import Limits
+from reports.view.names import with_server
 from runners.errors import BadInput
 from runners.matrix.cells import Program, RowKey, parse_row, programs, variant_name
 from runners.matrix.model import Heading, Matrix, Table, TableRow, Validity
@@ -25,12 +26,12 @@ from runners.stats.comparison import counting
 from runners.tools.find import TOOL_DATA
 
 Key = tuple[str, str | None, int, str]  # server, variant, threads, mode
-ThreadLimits = tuple[int, ...] | None  # thread counts that a program can use; None: any
+Programs = Mapping[tuple[str, str | None], tuple[Program, tuple[int, ...] | None]]  # with the thread counts; None: any
 
 
 @dataclass(frozen=True)
 class PublishedNumbers:
-    """What a published run says: its trials, and requests per second by what a table's row names."""
+    """The numbers of a published run: its trials, and requests per second by what a table's row names."""
 
     run: Run
     requests_per_s: Mapping[Key, float]
@@ -45,17 +46,17 @@ class PublishedNumbers:
 
     @property
     def load_commands(self) -> tuple[str, ...]:
-        """Return each command line that its numbers were measured with, once."""
+        """Return the distinct command lines that its numbers were measured with."""
         commands = (command for trial in self.trials for command in trial.commands if command.purpose == "load")
         return tuple(dict.fromkeys(shlex.join(command.argv) for command in commands))
 
 
 @dataclass(frozen=True)
 class RunView:
-    """A run with the indexes that tables and folds look things up in.
+    """A run with its indexes; the cells have titles that name their server, too.
 
-    `trials` are those that count: alone on the machine, of the last attempt at their block. `together` are those of
-    duets that count, by pair. `every` holds all. Twins are in no index by key, since no row names them.
+    `trials` are those that count: alone on the machine, of one attempt at their block. `together` are those of duets
+    that count, by pair. `every` holds all. Twins are not in `by_key`, since no row names them.
     """
 
     folder: RunFolder
@@ -67,7 +68,7 @@ class RunView:
     every: Mapping[str, tuple[Trial, ...]]
     families: Mapping[str, Family]
     anchors: Mapping[str, str]
-    programs: Mapping[tuple[str, str | None], tuple[Program, ThreadLimits]]
+    programs: Programs
     published: Mapping[str, PublishedNumbers]
     limits: Limits
 
@@ -78,20 +79,24 @@ class RunView:
 
     @property
     def only_duets(self) -> bool:
-        """Return whether nothing was to be measured alone."""
+        """Return whether only duets were planned."""
         return not any(family.design == "solo" for family in self.families.values()) and bool(self.families)
 
     @property
     def machine_name(self) -> str:
-        """Return how people call the machine of this run; a profile without a title adds the processor."""
+        """Return the machine's title; a profile without one gets the processor behind its name."""
         if self.run.machine_title:
             return self.run.machine_title
         cpu = self.run.facts.get("cpu")
         return f"{self.run.machine} ({cpu})" if cpu else self.run.machine
 
+    def server_title(self, server: str) -> str:
+        """Return a server's title; its name in the matrix if it has none."""
+        return _server_title(server, self.programs)
+
     @property
     def load_name(self) -> str:
-        """Return where the load came from: "local", or "fleet of 2"; with Locust's users, that as well."""
+        """Return where the load came from, "local" or "fleet of 2", and whether Locust's users made it."""
         loads = {cell.load for cell in self.cells if cell.status == "planned"}
         users = " with Locust's users" if loads == {"locust"} else ""
         return f"fleet of {self.run.fleet.clients}{users}" if self.run.fleet else f"local{users}"
@@ -105,7 +110,9 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
     trials = _by_cell(trial for trial in counted if is_solo(trial))
     trials |= {cell: of for cell, of in _unmeasured(every).items() if cell not in trials}
     known = {cell.id for cell in folder.run.cells}
-    cells = folder.run.cells + tuple(cell_of(of[0]) for name, of in every.items() if name not in known)
+    unplanned = (cell_of(of[0]) for name, of in every.items() if name not in known)
+    found = _programs(matrix)
+    cells = tuple(_titled(cell, found) for cell in (*folder.run.cells, *unplanned))
     return RunView(
         folder=folder,
         matrix=matrix,
@@ -116,20 +123,32 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
         every=every,
         families=families_of(folder, cells, matrix.validity.twin if matrix else Validity().twin),
         anchors=_anchors(cells, f"{prefix}cell-"),
-        programs={(program.server, program.variant): (program, limits) for program, limits in programs(matrix)}
-        if matrix
-        else {},
+        programs=found,
         published={item.run.machine: _numbers(item) for item in (*published, *folder.run.published)},
         limits=Limits(len(folder.trials)),
     )
 
 
 def matrix_of(run: Run) -> Matrix | None:
-    """Return the matrix that a run keeps verbatim; None where this version cannot read it."""
+    """Return the matrix that a run keeps verbatim; None if this version cannot read it."""
     try:
         return parse_matrix(run.matrix, defaults=TOOL_DATA)
     except BadInput:
         return None
+
+
+def _programs(matrix: Matrix | None) -> Programs:
+    found = programs(matrix) if matrix else ()
+    return {(program.server, program.variant): (program, threads) for program, threads in found}
+
+
+def _server_title(server: str, known: Programs) -> str:
+    return known[server, None][0].title if (server, None) in known else server
+
+
+def _titled(cell: CellInfo, known: Programs) -> CellInfo:
+    """Return a cell whose title names its server, too."""
+    return replace(cell, title=with_server(cell.title, _server_title(cell.server, known), cell.server))
 
 
 def row_key(entry: str | TableRow) -> RowKey:
@@ -151,7 +170,7 @@ def key_of(trial: Trial) -> Key:
 
 
 def cell_of(trial: Trial) -> CellInfo:
-    """Return a cell in a trial's own words, for trials whose cell is in no plan."""
+    """Return the cell of a trial that is in no plan, as far as the trial tells."""
     return CellInfo(
         id=trial.cell,
         slug=trial.slug,
@@ -164,7 +183,7 @@ def cell_of(trial: Trial) -> CellInfo:
         threads=trial.threads or 1,
         connections=trial.connections or 0,
         mode=trial.mode,
-        load=trial.load or "wrk",
+        load=trial.load or "unknown",
         family="",
         status="planned",
     )
@@ -176,7 +195,7 @@ def ok_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
 
 
 def is_solo(trial: Trial) -> bool:
-    """Return whether a trial measured one cell alone and at full load; published ones name no design."""
+    """Return whether a trial measured one cell alone and at full load; published trials have no design."""
     return trial.design in (None, "solo")
 
 
@@ -189,7 +208,7 @@ def _by_pair(trials: Iterable[Trial]) -> dict[tuple[str, str], tuple[Trial, ...]
 
 
 def _by_cell(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
-    """Return each cell's trials; one that an interruption cut short goes once it was measured again."""
+    """Return each cell's trials; an interrupted one is left out once it was measured again."""
     trials = tuple(trials)
     done = {(trial.cell, trial.block, trial.pair) for trial in trials if trial.verdict != "not run"}
     found: defaultdict[str, list[Trial]] = defaultdict(list)
@@ -200,7 +219,7 @@ def _by_cell(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
 
 
 def _unmeasured(every: Mapping[str, tuple[Trial, ...]]) -> dict[str, tuple[Trial, ...]]:
-    """Return the cells of which there is nothing but interrupted trials."""
+    """Return the cells that have nothing but interrupted trials."""
     return {
         cell: of for cell, of in every.items() if all(trial.verdict == "not run" and is_solo(trial) for trial in of)
     }
@@ -214,7 +233,7 @@ def _by_key(cells: Iterable[CellInfo]) -> dict[Key, tuple[CellInfo, ...]]:
 
 
 def _anchors(cells: Iterable[CellInfo], prefix: str) -> dict[str, str]:
-    """Return an id for each cell that is safe in HTML and in links, and given once."""
+    """Return an id for each cell that is unique, and safe in HTML and in links."""
     anchors: dict[str, str] = {}
     taken: set[str] = set()
     for number, cell in enumerate(cells):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from runners.units import plural
 from speedup.arguments import add_command, add_globs, add_json, add_matrix
-from speedup.words import plural
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

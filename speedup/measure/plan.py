@@ -5,10 +5,9 @@ from __future__ import annotations
 import gc
 import sys
 
-from runners.units import format_duration
+from runners.units import format_duration, plural
 from speedup.arguments import add_command, add_json
 from speedup.measure.options import add_options, options_of
-from speedup.words import plural
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

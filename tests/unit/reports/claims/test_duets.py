@@ -74,8 +74,8 @@ def test_a_twin_that_differs_in_duets_stops_their_verdicts() -> None:
     duets = duets_of(view_run(folder))
 
     assert [duet.judgement for duet in duets[:2]] == [None, None]
-    assert duets[0].unranked.startswith("noise floor ±3")
-    assert duet_headline(duets).startswith("nothing is ranked, noise floor ±3")
+    assert duets[0].unranked == "the baseline differed from itself by up to 3.4 %"
+    assert duet_headline(duets).startswith(f"Nothing is ranked, since {duets[0].unranked}; lean needs 20.")
     assert "▼ cheaper" not in render_report([folder])
 
 
@@ -88,9 +88,8 @@ def test_a_run_of_duets_alone_has_one_table() -> None:
     assert view.only_duets
     assert build_tables(view) == ()
     assert 'id="duets"' in page
-    assert "lean took 0.798 times the CPU of plain per request (between 0." in page
-    assert "times the CPU of plain per request" in page
-    assert "rqs/s<small>median" not in page
+    assert "lean needs 20.2 % less CPU per request than plain (96.1 % CI 20.0\u201320.4 %)." in page
+    assert "req/s<small>median" not in page
 
 
 def test_duets_stand_in_a_column_beside_the_rates() -> None:
@@ -129,7 +128,9 @@ def test_a_pair_seen_from_its_other_side_has_the_inverse_ratio() -> None:
     assert back.first == lean.first
 
 
-@pytest.mark.parametrize(("blocks", "words"), [(3, "no interval: too few blocks"), (8, "between 0.")])
+@pytest.mark.parametrize(
+    ("blocks", "words"), [(3, "(no interval: too few blocks)"), (8, "(96.1 % CI 20.0\u201320.4 %)")]
+)
 def test_few_duets_have_no_interval(blocks: int, words: str) -> None:
     """The headline says so."""
     assert words in duet_headline(duets_of(view_run(duet_run({"plain": 1.0, "lean": 0.8}, blocks=blocks))))

@@ -41,9 +41,9 @@ def test_a_calm_family_is_ranked_and_its_noise_floor_is_said() -> None:
     assert answers(folder) == ["faster"]
     assert family.rate is not None
     assert family.rate.check.outcome == "pass"
-    assert "Noise floor</b>, a baseline against its own twin (V23): slow ±0." in render_report([folder])
+    assert "Noise floor</b>, from the baseline and its twin (check V23): slow ±0." in render_report([folder])
     (note,) = (notice.text for notice in notices(view_run(folder)) if notice.text.startswith("Noise floor"))
-    assert note.startswith("Noise floor, baselines against their own twins: ±0.")
+    assert note.startswith("Noise floor, from baselines measured twice: ±0.")
     assert note.endswith("Each table has its own.")
 
 
@@ -52,13 +52,14 @@ def test_a_twin_that_differs_from_itself_stops_all_ranking() -> None:
     folder = small_run(SPEEDS, twin=1.05)
     page = render_report([folder])
 
-    assert answers(folder) == ["noise floor ±5.1 %"]
+    assert answers(folder) == ["the baseline differed from itself by up to 5.1 %"]
     assert table(folder).places == {}
     assert table(folder).headline == (
-        "nothing is ranked: noise floor ±5.1 %, seen between the family's baseline and its own twin."
+        "Nothing is ranked: the baseline differed from itself by up to 5.1 %, so smaller differences cannot be seen"
+        " here."
     )
     assert "▲ faster" not in page
-    assert f"Nothing in {FAMILY} is ranked by rate (noise floor ±5.1 %)" in page
+    assert "Differences under 5.1 % cannot be seen in this run: the baseline differed from itself by up to that" in page
     assert "slow ±5.1 % (nothing is ranked) by rate" in page
 
 
@@ -70,7 +71,7 @@ def test_a_noise_floor_that_is_too_wide_stops_all_ranking() -> None:
     assert floor is not None
     assert floor.check.outcome == "fail"
     assert floor.check.saw.endswith("wider than allowed")
-    assert answers(folder)[0].startswith("noise floor ±")
+    assert answers(folder)[0].startswith("the baseline differed from itself by up to ")
 
 
 def test_the_matrix_says_how_wide_is_too_wide() -> None:
@@ -132,7 +133,7 @@ def test_what_ended_a_family_and_what_was_repeated_is_said() -> None:
     run = dataclasses.replace(ended_by(folder.run, "precision"), precision=0.01)
     page = render_report([dataclasses.replace(folder, run=run, trials=folder.trials + again)])
 
-    assert "8 blocks (1 repeated because a trial was invalid), ended once every ratio was known to ±1 %." in page
+    assert "8 blocks (1 repeated, since a trial did not count), ended once every ratio was known to ±1 %." in page
     assert "ended by the time budget of 10m00s" in render_report(
         [dataclasses.replace(folder, run=dataclasses.replace(ended_by(run, "time budget"), budget_s=600))]
     )

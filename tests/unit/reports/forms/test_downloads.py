@@ -67,7 +67,7 @@ def test_a_row_holds_what_its_table_says() -> None:
     assert float(row["requests_per_s"]) == pytest.approx(statistics.median(rates), rel=1e-5)
     assert (row["verdict"], row["rank"], row["trials_valid"]) == ("faster", "1", "6")
     assert float(row["requests_per_s_low"]) < float(row["requests_per_s"]) < float(row["requests_per_s_high"])
-    assert (round(float(row["ratio_to_base"]), 2), row["mode"], row["connections"]) == (1.21, "persistent", "64")
+    assert (round(float(row["ratio_to_baseline"]), 2), row["mode"], row["connections"]) == (1.21, "persistent", "64")
     assert 0 < int(row["latency_p50_us"]) <= int(row["latency_p99_us"]) <= int(row["latency_max_us"])
 
 

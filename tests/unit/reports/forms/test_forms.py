@@ -77,7 +77,7 @@ def test_an_index_lists_reports_and_runs_the_newest_first(run: Path, tmp_path: P
     ]
     assert [entry.about.commit for entry in entries] == ["0123456789ab", "", "0123456789ab"]
     assert entries[2].about.machine == "local (Example CPU @ 2.50GHz)"
-    assert entries[2].about.answer.startswith("Optimizing standard library: with --gc:markandsweep answered")
+    assert entries[2].about.answer.startswith("Optimizing standard library: asynchttp with --gc:markandsweep answers")
     assert '<time datetime="2026-01-02T03:04:05+00:00">2026-01-02 03:04</time>' in text
     assert "no report yet" in text
     assert len(said) == 1
@@ -123,7 +123,7 @@ def test_a_report_outside_of_the_folder_is_not_listed(run: Path, tmp_path: Path)
     page = write_as([run], "html", tmp_path / "outside.html")
     (tmp_path / "inside" / "link.html").symlink_to(page)
 
-    with pytest.raises(BadInput, match="no report lies below"):
+    with pytest.raises(BadInput, match="no report found in"):
         write_index(tmp_path / "inside", silent)
 
 
@@ -139,7 +139,7 @@ def test_a_report_shows_whether_the_numbers_agree(run: Path) -> None:
     text = render_as([run], "html")
     section = text[text.index('id="consistency"') : text.index('id="builds"')]
 
-    assert "<li>local (Example CPU @ 2.50GHz): nothing found.</li>" in section
+    assert "<li>local (Example CPU @ 2.50GHz): no contradictions.</li>" in section
     assert "asynchttp: 13746 requests per second, persistent and non-persistent" in section
     assert "wrk -c 400 -t 12 opens 396 connections" in section
 

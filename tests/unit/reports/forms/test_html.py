@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from reports.forms.html import between, fixed, grouped, mib, ms, render_report
+from reports.forms.filters import between, fixed, grouped, mib, ms
+from reports.forms.html import render_report
 from reports.forms.logs import read_log, shorten
 from reports.forms.writing import write_as
-from reports.view.clean import clean
+from reports.view.words import clean
 from runners.records.folder import read_folder, read_trials
 from runners.records.run import RunFolder
 from tests.support import ROOT
@@ -165,7 +166,7 @@ def test_what_broke_is_said_near_the_top(report: str, folder: Path) -> None:
     top = report[: report.index('id="text"')]
 
     assert "asynchttp.boehm did not build: could not load: libgc.so" in top
-    assert f"Of {len(read_trials(folder))} trials, 1 invalid" in top
+    assert f"Not counted: 1 invalid of {len(read_trials(folder))} trials. Most frequent cause: V1 no errors" in top
     assert "The CPU frequency governor is unknown." in top
 
 
@@ -231,8 +232,8 @@ def test_a_run_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
     page = parse(render_report([RunFolder(tmp_path, run, ())]))
     half = parse(render_report([RunFolder(tmp_path, run, tuple(alone))]))
 
-    assert "nothing measured in this run." in "".join(page.text)
-    assert any("planned, not measured yet" in cell for row in page.rows for cell in row)
+    assert "Nothing was measured in this run." in "".join(page.text)
+    assert any("not measured yet" in cell for row in page.rows for cell in row)
     assert any(f"Incomplete: 30 of {planned} planned trials measured" in part for part in half.text)
 
 
@@ -243,7 +244,7 @@ def test_locust_numbers_carry_a_plain_warning(tmp_path: Path) -> None:
     text = render_report([RunFolder(tmp_path, dataclasses.replace(run, cells=cells), trials)])
 
     assert "Loaded by Locust: these numbers are bounded by the client." in text
-    assert "1 block only: at least 6 are needed" in text
+    assert "Only 1 block: intervals and verdicts need at least 6." in text
 
 
 def test_several_runs_stand_one_after_another(folder: Path, tmp_path: Path) -> None:

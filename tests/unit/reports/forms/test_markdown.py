@@ -59,7 +59,9 @@ def report() -> str:
 def test_each_table_stands_below_its_answer() -> None:
     """In bold, above the numbers."""
     title = report().index("## Current numbers, with persistent connections\n")
-    answer = report().index("**epoll (with edge-triggering) answered 6.29 times as many requests as asynchttp")
+    answer = report().index(
+        "**epoll (with edge-triggering) answers 6.29 times as many requests per second as asynchttp"
+    )
 
     assert title < answer < report().index("| asynchttp | 2 |")
 
@@ -84,7 +86,7 @@ def test_every_row_has_as_many_cells_as_its_table() -> None:
 
 def test_warnings_stand_first_and_the_environment_is_folded() -> None:
     """What limits the numbers is not below them."""
-    assert report().index("> **Warning:** Of 216 trials, 1 invalid") < report().index("\n## ")
+    assert report().index("> **Warning:** Not counted: 1 invalid of 216 trials.") < report().index("\n## ")
     assert (
         report().index("<details>") < report().index("| cpu | Example CPU @ 2.50GHz |") < report().index("</details>")
     )
@@ -92,7 +94,7 @@ def test_warnings_stand_first_and_the_environment_is_folded() -> None:
 
 def test_it_says_whether_the_numbers_agree() -> None:
     """Those of the run, and those beside it."""
-    assert "- local (Example CPU @ 2.50GHz): nothing found.\n" in report()
+    assert "- local (Example CPU @ 2.50GHz): no contradictions.\n" in report()
     assert "**L6 same number in both modes** asynchttp: 13746 requests per second" in report()
 
 

@@ -55,7 +55,7 @@ def test_the_measured_numbers_take_the_same_form() -> None:
     assert "\n    jester              - (unavailable)\n" in text
     assert "\n    epoll           88981 (with edge-triggering)\n" in text
     assert "\n    2 threads                          16327 (shared CPUs)\n" in text
-    assert "\n    h2o (http 1.1)   89357 (at least: limited by the load)\n" in text
+    assert "\n    h2o (http 1.1)   89357 (at least: limited by the load generator)\n" in text
     assert all(line == line.rstrip() for line in text.splitlines())
 
 
@@ -71,7 +71,7 @@ def test_a_report_as_text_says_first_what_must_be_known() -> None:
     run, trials, _ = example_run()
     text = render_text([RunFolder(Path("nowhere"), run, trials)])
     marks = [
-        "## Answers", "epoll (with edge-triggering)\n  answered 6.29 times", "## Before you read the numbers",
+        "## Answers", "epoll (with edge-triggering)\n  answers 6.29 times", "## Before you read the numbers",
         "- error: asynchttp.boehm did not build", "## Optimizing standard library", "    initial state",
         "## Consistency", "# Published numbers",
     ]  # fmt: skip

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from reports.plots.bars import bar_plot
-from reports.plots.curves import MOST_LINES, most, percentile_plot, scaling_plot
+from reports.plots.curves import MOST_LINES, percentile_plot, scaling_plot
+from reports.plots.drawing import top
 from reports.tables.scaling import scalings
 from reports.tables.tables import build_tables
 from reports.view.view import RunView, view_run
@@ -112,8 +113,8 @@ def test_percentiles_are_drawn_on_an_axis_of_nines() -> None:
 
 def test_a_panel_holds_so_many_lines_and_they_keep_their_order() -> None:
     """Those of the highest rates."""
-    assert most(range(20), float) == list(range(20 - MOST_LINES, 20))
-    assert most([3, 1, 2], float) == [3, 1, 2]
+    assert top(range(20), float, MOST_LINES) == list(range(20 - MOST_LINES, 20))
+    assert top([3, 1, 2], float, MOST_LINES) == [3, 1, 2]
 
 
 def test_hostile_labels_stay_labels() -> None:

@@ -49,7 +49,7 @@ def test_a_published_ratio_stands_beside_it(rows: dict[tuple[str, int], ModeRow]
 def test_too_few_blocks_give_no_interval() -> None:
     """Five say a number and nothing more."""
     assert all(row.ratio is None or row.ratio.interval is None for row in example_table(5).rows)
-    assert "without intervals" in example_table(5).level_note
+    assert "have no intervals" in example_table(5).level_note
 
 
 def test_where_the_load_generator_was_the_limit_a_ratio_is_a_bound(rows: dict[tuple[str, int], ModeRow]) -> None:
@@ -68,7 +68,7 @@ def test_where_the_load_generator_was_the_limit_a_ratio_is_a_bound(rows: dict[tu
         assert table is not None
         return next(row.limit for row in table.rows if row.kept.label == "h2o")
 
-    assert rows["h2o", 1].limit == "the load generator was the limit of both"
+    assert rows["h2o", 1].limit == "the load generator limited both"
     assert limit("non-persistent").startswith("at most")
     assert limit("persistent").startswith("at least")
     assert rows["epoll", 1].limit == ""

@@ -11,7 +11,7 @@ from reports.forms.folds import build_folds
 from reports.forms.html import render_report
 from reports.forms.markdown import render_markdown
 from reports.tables.machines import column_names
-from reports.trust.lint import rate_is_requests_over_duration
+from reports.trust.consistency import rate_is_requests_over_duration
 from reports.view.view import view_run
 from runners.records.run import FleetInfo, RunFolder
 from runners.records.trial import ClientHost, Trial
@@ -54,7 +54,7 @@ def test_each_clients_part_of_each_trial_is_shown(folder: RunFolder) -> None:
     page = render_report([folder])
     assert "rack&lt;1&gt;" in page
     assert "rack<1>" not in page
-    assert "load from elsewhere" in page
+    assert "load generator elsewhere" in page
     assert "Some CPU" in page
 
 

@@ -40,14 +40,14 @@ def ratios(row: Row) -> tuple[object, ...]:
 
 def test_a_usual_run_is_shown_whole() -> None:
     """Up to the limits, in words too."""
-    assert Limits(MOST_OUTPUTS).said == ""
-    assert Limits(MOST_OUTPUTS + 1).said == (
+    assert Limits(MOST_OUTPUTS).left_out == ""
+    assert Limits(MOST_OUTPUTS + 1).left_out == (
         "This run has 81 trials. The page holds the commands and output of each cell's first trial and of up to 80"
         " trials that do not count; the run folder's logs have the rest."
     )
     assert Limits(limits.MOST_DETAILED).details
     assert Limits(limits.MOST_FOLDED).folds
-    assert "left out" in Limits(limits.MOST_FOLDED + 1).said
+    assert "left out" in Limits(limits.MOST_FOLDED + 1).left_out
 
 
 def test_a_large_run_has_short_rows_for_all_trials_and_says_so(large: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_plot_draws_the_highest_of_many_rows(large: Path) -> None:
     rates = sorted((row.rps.value for row in table.measured if row.rps), reverse=True)
 
     assert sorted((row.rps.value for row in rows if row.rps), reverse=True) == rates[:MOST_BARS]
-    assert bars_note(table) == f"Drawn are the {MOST_BARS} highest of {len(rates)} rows."
+    assert bars_note(table) == f"The plot shows the {MOST_BARS} highest of {len(rates)} rows."
 
 
 def test_a_small_plot_has_no_such_note() -> None:
@@ -140,7 +140,7 @@ def test_counters_over_time_are_shown_for_the_first_trial_of_each_cell() -> None
     first, second, *_ = next(fold for fold in folds if fold.cell.server == "epoll").trials
 
     assert [counter.name for counter in first.counters] == [
-        "connections open", "memory of the server", "CPU time of the server",
+        "connections open", "server memory", "server CPU time",
     ]  # fmt: skip
     assert (first.counters[2].low, first.counters[2].high) == pytest.approx((0.98, 0.98))
     assert second.counters == ()

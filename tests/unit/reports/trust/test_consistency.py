@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.trust.lint import RULES, Lint, lint, lint_view, wrk_split
+from reports.trust.consistency import RULES, Consistency, apply_rules, consistency_of, wrk_split
 from reports.view.view import view_run
 from runners.records.folder import read_folder
 from runners.records.run import RunFolder
@@ -36,22 +36,22 @@ def trial(**changed: Any) -> Trial:
 
 
 def found(*trials: Trial) -> list[tuple[str, str]]:
-    """Return the id of each finding and what it saw."""
-    return [(finding.id, finding.saw) for answer in lint(trials) for finding in answer.findings]
+    """Return the rule of each finding and what it saw."""
+    return [(finding.rule.id, finding.saw) for result in apply_rules(trials) for finding in result.findings]
 
 
-def looked(*trials: Trial) -> dict[str, int]:
-    """Return at how many numbers each rule could look."""
-    return {answer.rule.id: answer.looked for answer in lint(trials)}
+def checked(*trials: Trial) -> dict[str, int]:
+    """Return how many numbers each rule could check."""
+    return {result.rule.id: result.checked for result in apply_rules(trials)}
 
 
-def test_sound_numbers_are_looked_at_and_nothing_is_found() -> None:
+def test_sound_numbers_are_checked_and_no_contradiction_is_found() -> None:
     """By every rule that one server's numbers in both modes are enough for."""
     both = [trial(), trial(mode="non-persistent", requests_per_s=5000.0, requests=50_000, bytes_read=9_000_000)]
     twice = [*both, *both]
 
     assert found(*twice) == []
-    assert looked(*twice) == {"L1": 4, "L2": 4, "L3": 2, "L4": 4, "L5": 4, "L6": 1, "L7": 0}
+    assert checked(*twice) == {"L1": 4, "L2": 4, "L3": 2, "L4": 4, "L5": 4, "L6": 1, "L7": 0}
 
 
 def test_the_document_s_own_numbers_hold_two_mistakes() -> None:
@@ -59,7 +59,7 @@ def test_the_document_s_own_numbers_hold_two_mistakes() -> None:
     folder = read_folder(ROOT / "published" / "2015-core2quad-q9300")
 
     assert found(*folder.trials) == [
-        ("L5", "wrk -c 400 -t 12 opens 396 connections, 33 for each thread (33 numbers)"),
+        ("L5", "wrk -c 400 -t 12 opens 396 connections, 33 per thread (33 numbers)"),
         ("L6", "asynchttp: 13746 requests per second, persistent and non-persistent"),
     ]
 
@@ -68,17 +68,17 @@ def test_the_document_s_second_machine_got_fewer_connections_too() -> None:
     """For the same reason."""
     folder = read_folder(ROOT / "published" / "2015-xeon-e5-2680")
 
-    assert found(*folder.trials) == [("L5", "wrk -c 800 -t 24 opens 792 connections, 33 for each thread (5 numbers)")]
+    assert found(*folder.trials) == [("L5", "wrk -c 800 -t 24 opens 792 connections, 33 per thread (5 numbers)")]
 
 
 def test_a_run_of_our_own_raises_no_false_alarm() -> None:
     """Its published numbers are told apart from it."""
     run, trials, _ = example_run()
-    own, *beside = lint_view(view_run(RunFolder(Path("nowhere"), run, trials)))
+    own, *beside = consistency_of(view_run(RunFolder(Path("nowhere"), run, trials)))
 
     assert own.source == "local (Example CPU @ 2.50GHz)"
     assert own.findings == ()
-    assert own.blind == "L2 percentiles in order"
+    assert own.unchecked == "L2 percentiles in order"
     assert [(item.source, len(item.findings)) for item in beside] == [
         ("Core2Quad Q9300, 2015", 2),
         ("2x 8-core Xeon E5-2680 (16 cores, 32 threads total), 2015", 1),
@@ -124,7 +124,7 @@ def test_percentiles_of_sorted_values_are_in_order(values: Sequence[float]) -> N
 @pytest.mark.parametrize(("mean", "kept"), [(3200.0, "32.0"), (12_800.0, "128.0")])
 def test_little_s_law_must_hold(mean: float, kept: str) -> None:
     """Connections that idle are found, and latencies that cannot be of these requests."""
-    saw = f"a/t1/c64/persistent: 10000/s x {mean / 1000:g} ms mean latency keeps {kept} of 64 connections at work"
+    saw = f"a/t1/c64/persistent: 10000/s x {mean / 1000:g} ms mean latency keeps {kept} of 64 connections busy"
 
     assert found(trial(latency_us={"mean": mean})) == [("L3", saw)]
 
@@ -203,19 +203,20 @@ def test_variants_of_one_server_are_no_ceiling() -> None:
     assert found(*alike, trial(server="b", requests_per_s=9990.0, requests=None, latency_us={})) == []
 
 
-def test_trials_that_do_not_count_are_not_looked_at() -> None:
-    """They are shown with their own reason, and it is not said that nothing was found."""
+def test_trials_that_do_not_count_are_not_checked() -> None:
+    """They are shown with their own reason, and the report does not say that they agree."""
     wrong = trial(requests_per_s=1.0, verdict="invalid")
 
     assert found(wrong) == []
-    assert (Lint("x", lint([wrong])).nothing, Lint("x", lint([wrong])).blind) == ("no numbers to look at", "")
-    assert Lint("x", lint([trial()])).nothing == "nothing found"
-    assert Lint("x", lint([dataclasses.replace(wrong, verdict="ok")])).nothing == ""
+    none = Consistency("x", apply_rules([wrong]))
+    assert (none.nothing, none.unchecked) == ("no numbers to check", "")
+    assert Consistency("x", apply_rules([trial()])).nothing == "no contradictions"
+    assert Consistency("x", apply_rules([dataclasses.replace(wrong, verdict="ok")])).nothing == ""
 
 
 def test_every_rule_can_find_something_in_numbers_that_others_published() -> None:
-    """All published trials together are looked at by the rules that need no more than a rate and a command line."""
-    told = {answer.rule.id for item in published_runs() for answer in lint(item.trials) if answer.looked}
+    """The rules that need no more than a rate and a command line can check published trials."""
+    able = {result.rule.id for item in published_runs() for result in apply_rules(item.trials) if result.checked}
 
-    assert told == {"L5", "L6", "L7"}
+    assert able == {"L5", "L6", "L7"}
     assert [rule.id for rule in RULES] == [f"L{number}" for number in range(1, 8)]

@@ -1,8 +1,8 @@
 """Do the numbers agree with each other? Seven rules over trials, whoever measured them.
 
-Pure. Checks V1 to V29 judge a trial by what was seen beside it. These rules need nothing but the numbers, so that
-they can be asked of numbers that others published, too. Each says what it found and never hides or drops a number;
-of what it needs and does not find, it looks at nothing, and says so.
+Pure. Checks V1 to V29 judge a trial by what was seen beside it. These rules need nothing but the numbers, so they work
+on numbers that others published, too. A rule tells what it found and never hides or drops a number; where it lacks
+data, it says so.
 """
 
 from __future__ import annotations
@@ -14,111 +14,113 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from reports.view.rows import one_line, plural
 from reports.view.view import RunView, is_solo, ok_trials
+from reports.view.words import one_line
 from runners.matrix.cells import variant_name
 from runners.records.trial import Trial
 from runners.stats.comparison import counting
+from runners.units import plural
 
-RATE_OFF = 0.005  # L1: reported durations are often the one asked for, not the one that was
+RATE_OFF = 0.005  # L1: a reported duration is often the one asked for, not the one measured
 LITTLE_LOW, LITTLE_HIGH = 0.9, 1.1  # L3
 BYTES_OFF = 0.01  # L4
 SAME_FROM_PER_S = 1000  # L6: a server that sleeps answers 10 per second in both modes, honestly
 CEILING_BAND = 0.02  # L7
 CEILING_SERVERS = 3  # L7
-WRK = ("wrk", "wrk2")  # both split connections over threads alike
-LATENCIES = "min p1 p5 p10 p25 p50 p75 p90 p95 p97.5 p99 p99.9 p99.99 p99.999 max"
-PERCENTILES = tuple(LATENCIES.split())
+WRK = ("wrk", "wrk2")  # both split connections over threads in the same way
+PERCENTILES = "min p1 p5 p10 p25 p50 p75 p90 p95 p97.5 p99 p99.9 p99.99 p99.999 max"
+PERCENTILES = "min p1 p5 p10 p25 p50 p75 p90 p95 p97.5 p99 p99.9 p99.99 p99.999 max"
+PRINTED = tuple(PERCENTILES.split())  # L2, in their order
 
-Looked = tuple[int, list[str]]  # at how many numbers a rule could look, and what it saw
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a rule found: its id and name, what it saw and where, and what to do."""
-
-    id: str
-    name: str
-    saw: str
-    advice: str
+Checked = tuple[int, list[str]]  # how many numbers a rule could check, and the contradictions that it saw
 
 
 @dataclass(frozen=True)
-class Rule:
-    """One rule: its formula in words, and the function that looks at trials which count."""
+class ConsistencyRule:
+    """One rule: what must hold, what to do where it does not, and the function that checks trials."""
 
     id: str
     name: str
     formula: str
     advice: str
-    look: Callable[[Sequence[Trial]], Looked]
+    check: Callable[[Sequence[Trial]], Checked]
+
+    @property
+    def title(self) -> str:
+        """Return "L1 rate"."""
+        return f"{self.id} {self.name}"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a rule said of some trials; `looked` is 0 where it found nothing that it could look at."""
+class Finding:
+    """A contradiction that a rule found, and where."""
 
-    rule: Rule
-    looked: int
+    rule: ConsistencyRule
+    saw: str
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """What a rule found in some trials; `checked` counts the numbers that it had data for."""
+
+    rule: ConsistencyRule
+    checked: int
     findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
-class Lint:
-    """What all rules said of one run's numbers; `source` names the run."""
+class Consistency:
+    """What all rules found in one run's numbers; `source` names the run."""
 
     source: str
-    answers: tuple[Answer, ...]
+    results: tuple[RuleResult, ...]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, in the order of the rules."""
-        return tuple(itertools.chain.from_iterable(answer.findings for answer in self.answers))
+        return tuple(itertools.chain.from_iterable(result.findings for result in self.results))
 
     @property
     def nothing(self) -> str:
-        """Return why there is no finding: that nothing was found, or that there was nothing to look at."""
+        """Return why there is no finding: the numbers agree, or there are none; empty if there is one."""
         if self.findings:
             return ""
-        looked = any(answer.looked for answer in self.answers)
-        return "nothing found" if looked else "no numbers to look at"
+        return "no contradictions" if any(result.checked for result in self.results) else "no numbers to check"
 
     @property
-    def blind(self) -> str:
-        """Return the rules that found nothing to look at: "L2 percentiles in order, L3 Little's law".
-
-        Empty where none did: `nothing` says that.
-        """
-        if not any(answer.looked for answer in self.answers):
+    def unchecked(self) -> str:
+        """Return the rules that had no data, "L2 percentiles in order, L3 Little's law"; empty if none had any."""
+        if not any(result.checked for result in self.results):
             return ""
-        return ", ".join(f"{answer.rule.id} {answer.rule.name}" for answer in self.answers if not answer.looked)
+        return ", ".join(result.rule.title for result in self.results if not result.checked)
 
 
-def lint_view(view: RunView) -> tuple[Lint, ...]:
-    """Return what the rules say of a run and of each published one that stands beside it."""
+def consistency_of(view: RunView) -> tuple[Consistency, ...]:
+    """Return what the rules find in a run and in each published one beside it."""
     own = counting(view.folder.trials)
-    beside = [Lint(one_line(item.name), lint(item.trials)) for item in view.published.values()]
-    return (*([Lint(one_line(view.machine_name), lint(own))] if own or not beside else []), *beside)
+    beside = [Consistency(one_line(item.name), apply_rules(item.trials)) for item in view.published.values()]
+    mine = [Consistency(one_line(view.machine_name), apply_rules(own))] if own or not beside else []
+    return (*mine, *beside)
 
 
-def lint(trials: Iterable[Trial]) -> tuple[Answer, ...]:
-    """Return what each rule says of trials; those that do not count are left out."""
+def apply_rules(trials: Iterable[Trial]) -> tuple[RuleResult, ...]:
+    """Return what each rule finds in the trials that count."""
     counted = ok_trials(tuple(trials))
-    return tuple(_answer(rule, counted) for rule in RULES)
+    return tuple(_result(rule, counted) for rule in RULES)
 
 
-def _answer(rule: Rule, trials: Sequence[Trial]) -> Answer:
-    looked, saws = rule.look(trials)
-    return Answer(rule, looked, tuple(Finding(rule.id, rule.name, saw, rule.advice) for saw in saws))
+def _result(rule: ConsistencyRule, trials: Sequence[Trial]) -> RuleResult:
+    checked, saws = rule.check(trials)
+    return RuleResult(rule, checked, tuple(Finding(rule, saw) for saw in saws))
 
 
-def rate_is_requests_over_duration(trials: Sequence[Trial]) -> Looked:
+def rate_is_requests_over_duration(trials: Sequence[Trial]) -> Checked:
     """Compare each rate with requests / duration."""
     return _each(trials, _rate_saw)
 
 
 def _rate_saw(trial: Trial) -> str | None:
-    if not trial.requests or not trial.duration_us or trial.load == "fleet":  # whose rate is of a part, see V29
+    if not trial.requests or not trial.duration_us or trial.load == "fleet":  # whose rate is that of a part, see V29
         return None
     rate, known = trial.requests_per_s or 0, trial.requests / trial.duration_us * 1e6
     if abs(rate / known - 1) <= RATE_OFF:
@@ -127,13 +129,13 @@ def _rate_saw(trial: Trial) -> str | None:
     return f"{rate:.0f} requests per second, but {trial.requests} in {seconds:.3g} s are {known:.0f}"
 
 
-def percentiles_in_order(trials: Sequence[Trial]) -> Looked:
-    """Compare each printed percentile with the next higher one, and the mean with the extremes."""
+def percentiles_in_order(trials: Sequence[Trial]) -> Checked:
+    """Compare each printed percentile with the next one, and the mean with the maximum."""
     return _each(trials, _order_saw)
 
 
 def _order_saw(trial: Trial) -> str | None:
-    known = [(name, trial.latency_us[name]) for name in PERCENTILES if name in trial.latency_us]
+    known = [(name, trial.latency_us[name]) for name in PRINTED if name in trial.latency_us]
     if len(known) < 2:
         return None
     pairs = itertools.pairwise(known)
@@ -145,7 +147,7 @@ def _order_saw(trial: Trial) -> str | None:
     return ", ".join(wrong)
 
 
-def littles_law(trials: Sequence[Trial]) -> Looked:
+def littles_law(trials: Sequence[Trial]) -> Checked:
     """Compare rate x mean latency with the connections: each has at most one request under way."""
     return _each([trial for trial in trials if is_solo(trial) and trial.mode == "persistent"], _little_saw)
 
@@ -160,12 +162,12 @@ def _little_saw(trial: Trial) -> str | None:
         return ""
     return (
         f"{trial.requests_per_s:.0f}/s x {mean_us / 1000:.3g} ms mean latency keeps"
-        f" {share * trial.connections:.1f} of {plural(trial.connections, 'connection')} at work"
+        f" {share * trial.connections:.1f} of {plural(trial.connections, 'connection')} busy"
     )
 
 
-def bytes_per_request_constant(trials: Sequence[Trial]) -> Looked:
-    """Compare bytes / request over all trials of one program in one mode; answers in flight may add a share."""
+def bytes_per_request_constant(trials: Sequence[Trial]) -> Checked:
+    """Compare bytes / requests over all trials of one program in one mode; responses in flight may add some."""
     groups = _grouped(
         [trial for trial in trials if trial.bytes_read and trial.requests],
         lambda trial: (trial.machine, trial.server, trial.variant, trial.mode, trial.load),
@@ -184,7 +186,7 @@ def _bytes_saw(group: Sequence[Trial]) -> str:
     return f"{name}, {first.mode}: {min(sizes):.1f} to {max(sizes):.1f} bytes per request over {len(group)} trials"
 
 
-def connections_divisible(trials: Sequence[Trial]) -> Looked:
+def connections_divisible(trials: Sequence[Trial]) -> Checked:
     """Divide wrk's connections by its threads: it opens threads x floor(connections / threads)."""
     counted: dict[tuple[int, int], int] = defaultdict(int)
     for trial in trials:
@@ -193,14 +195,14 @@ def connections_divisible(trials: Sequence[Trial]) -> Looked:
                 counted[asked] += 1
     return sum(counted.values()), [
         f"wrk -c {connections} -t {threads} opens {connections // threads * threads} connections,"
-        f" {connections // threads} for each thread ({plural(count, 'number')})"
+        f" {connections // threads} per thread ({plural(count, 'number')})"
         for (connections, threads), count in counted.items()
         if connections % threads
     ]
 
 
 def wrk_split(argv: Sequence[str]) -> tuple[int, int] | None:
-    """Return the connections and threads that a command line asks of wrk; None where it is another program's."""
+    """Return the connections and threads that a command line asks of wrk; None if it is another program's."""
     if not argv or PurePath(argv[0]).name not in WRK:
         return None
     asked = {"-c": 10, "-t": 2}  # wrk's own defaults
@@ -213,8 +215,8 @@ def wrk_split(argv: Sequence[str]) -> tuple[int, int] | None:
     return (connections, threads) if threads else None
 
 
-def same_number_in_both_modes(trials: Sequence[Trial]) -> Looked:
-    """Look for one number, to the last digit, with persistent connections and without."""
+def same_number_in_both_modes(trials: Sequence[Trial]) -> Checked:
+    """Look for the same rate, to the last digit, in both modes."""
     found: defaultdict[tuple[str, int | None, str], dict[str, float]] = defaultdict(dict)
     for rate, cell in _cell_rates(trials):
         name = variant_name(cell.server, cell.variant)
@@ -238,8 +240,8 @@ def _same(rates: dict[str, float]) -> Iterator[tuple[int, list[str]]]:
     return ((rate, modes) for rate, modes in by_rate.items() if len(modes) > 1 and rate >= SAME_FROM_PER_S)
 
 
-def clusters_at_a_ceiling(trials: Sequence[Trial]) -> Looked:
-    """Look for servers that all reach nearly the highest rate, and of none is known that it was the limit itself."""
+def clusters_at_a_ceiling(trials: Sequence[Trial]) -> Checked:
+    """Look for several servers near the highest rate of which none is known to have been the limit itself."""
     groups: defaultdict[tuple[object, ...], list[tuple[float, Trial]]] = defaultdict(list)
     for rate, cell in _cell_rates(trials):
         groups[cell.machine, cell.mode, cell.load, cell.connections].append((rate, cell))
@@ -265,15 +267,15 @@ def _cell_rates(trials: Sequence[Trial]) -> Iterator[tuple[float, Trial]]:
         yield statistics.median(trial.requests_per_s or 0 for trial in group), shown
 
 
-def _each(trials: Iterable[Trial], look: Callable[[Trial], str | None]) -> Looked:
-    """Ask each trial; what is seen is told once for each cell. None: there was nothing to look at."""
-    looked, seen = 0, defaultdict[str, list[str]](list)
+def _each(trials: Iterable[Trial], look: Callable[[Trial], str | None]) -> Checked:
+    """Check each trial and tell once per cell what was seen; `look` returns None for a trial without the data."""
+    checked, seen = 0, defaultdict[str, list[str]](list)
     for trial in trials:
         saw = look(trial)
-        looked += saw is not None
+        checked += saw is not None
         if saw:
             seen[trial.slug].append(saw)
-    return looked, [
+    return checked, [
         f"{cell}: {saws[0]}{f' (and {len(saws) - 1} more of its trials)' if len(saws) > 1 else ''}"
         for cell, saws in seen.items()
     ]
@@ -286,57 +288,56 @@ def _grouped(trials: Iterable[Trial], key: Callable[[Trial], object]) -> list[li
     return list(found.values())
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
+RULES: tuple[ConsistencyRule, ...] = (
+    ConsistencyRule(
         "L1",
         "rate",
         f"requests per second = requests / duration, within {RATE_OFF * 100:g} %",
-        "look which of the three is of another interval, or of another trial",
+        "check whether one of the three belongs to another interval or another trial",
         rate_is_requests_over_duration,
     ),
-    Rule(
+    ConsistencyRule(
         "L2",
         "percentiles in order",
-        "0 <= min <= p50 <= p90 <= p99 <= max, and mean <= max; of printed figures: a histogram's are in order",
-        "look whether two columns were exchanged, or percentiles averaged over trials",
+        "0 <= min <= p50 <= p90 <= p99 <= max, and mean <= max; for printed figures, as a histogram's always are",
+        "check whether two columns were swapped, or percentiles averaged over trials",
         percentiles_in_order,
     ),
-    Rule(
+    ConsistencyRule(
         "L3",
         "Little's law",
-        f"rate x mean latency / connections lies between {LITTLE_LOW:g} and {LITTLE_HIGH:g}, with persistent"
-        " connections at full load; that connections idle is left to V10 where a trial has it",
-        "more: the latency is not of these requests; less: connections were dead, or waited inside the generator",
+        f"rate x mean latency / connections is between {LITTLE_LOW:g} and {LITTLE_HIGH:g}, for persistent connections"
+        " at full load; where a trial has check V10, that judges idle connections",
+        "above: the latency belongs to other requests; below: connections were dead, or waited inside the generator",
         littles_law,
     ),
-    Rule(
+    ConsistencyRule(
         "L4",
         "bytes per request",
-        f"bytes / requests of one program in one mode agree within {BYTES_OFF * 100:g} % and one answer for each"
-        " connection",
-        "look whether some answers were errors, or another server's",
+        f"bytes / requests of one program in one mode agree within {BYTES_OFF * 100:g} %, but for responses in flight",
+        "check whether some responses were errors, or another server's",
         bytes_per_request_constant,
     ),
-    Rule(
+    ConsistencyRule(
         "L5",
         "connections divisible",
         "wrk's connections are a multiple of its threads",
-        "the number belongs to fewer connections than it says; choose threads that divide them",
+        "fewer connections were open than the number says; choose a number of threads that divides them",
         connections_divisible,
     ),
-    Rule(
+    ConsistencyRule(
         "L6",
         "same number in both modes",
-        f"no rate from {SAME_FROM_PER_S}/s on is the same to the last digit with persistent connections and without",
-        "one of them was probably copied, or measured in the other's mode; measure both again",
+        f"no rate of {SAME_FROM_PER_S}/s or more is the same, to the last digit, in both modes",
+        "one of them was probably copied, or measured in the other mode; measure both again",
         same_number_in_both_modes,
     ),
-    Rule(
+    ConsistencyRule(
         "L7",
         "ceiling",
-        f"at most {CEILING_SERVERS - 1} servers lie within {CEILING_BAND * 100:g} % of the highest rate of their mode"
-        " and connections; those that are known to have been the limit themselves do not count",
-        "something else was probably the limit: the load generator, or the network; compare CPU per request",
+        f"at most {CEILING_SERVERS - 1} servers are within {CEILING_BAND * 100:g} % of the highest rate of their mode"
+        " and connections; servers known to have been the limit themselves do not count",
+        "something else was probably the limit, the load generator or the network; compare CPU per request",
         clusters_at_a_ceiling,
     ),
 )
