@@ -37,7 +37,7 @@ def ends_with_2(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     ("argv", "said"),
     [
         (["--bind", "192.0.2.1"], "--bind is for load from other machines; say how many there are: --expect-workers N"),
-        (["--load", "fleet"], "say how many client hosts there are and where they reach this one: --expect-workers N"),
+        (["--load", "fleet"], "give the number of client hosts and this host's address for them: --expect-workers N"),
         (["--expect-workers", "2"], "name the address of this machine that client machines connect to: --bind ADDRESS"),
         (["--load", "fleet", "--expect-workers", "2"], "that client machines connect to: --bind ADDRESS"),
         (["--expect-workers", "2", "--bind", "host:x"], "'host:x' is not an address; use HOST or HOST:PORT"),
