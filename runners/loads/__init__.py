@@ -1,4 +1,4 @@
-"""Load generators: each is one module with the same small interface, found here by name."""
+"""Load generators: each is a module with the same small interface, registered here by name."""
 
 from __future__ import annotations
 

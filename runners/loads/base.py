@@ -1,4 +1,4 @@
-"""What a load generator is to the rest: command lines for a job, and a result read from their output."""
+"""The interface of a load generator: command lines for a job, and a result parsed from their output."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from runners.records.trial import ClientHost, Errors
 
 
 class LoadFailed(Exception):
-    """The generator's output holds no result; the text says why."""
+    """The generator's output has no result; the message says why."""
 
 
 class LoadInvalid(LoadFailed):
-    """What the generator did is not worth counting: a check, its name, what it saw and what it demands."""
+    """The generator's work does not count: the check that fails, its name, what it saw and its limit."""
 
     def __init__(self, check: str, name: str, saw: str, limit: str) -> None:
         super().__init__(saw)
@@ -28,10 +28,10 @@ class LoadInvalid(LoadFailed):
 class LoadJob:
     """What to send where: a closed loop over `connections`, for `warmup_s` uncounted and `duration_s` counted.
 
-    With `rate_per_s` so many requests per second in all, in place of the closed loop, from a generator that can. One
-    that logs every request does so in the file `request_log`, and removes it once it is read. With `start_us`, a moment
-    of the monotonic clock, a generator that starts slowly waits for it. `fleet` is the socket of the master whose
-    clients do all that, where there is one. The users of `locustfile` ask what they want, if the generator is Locust.
+    With `rate_per_s`, a generator that can do so sends that many requests per second in total instead of a closed loop.
+    A generator that logs every request writes the file `request_log`, and removes it once it is read. With `start_us`,
+    a time of the monotonic clock, a generator that is slow to start waits for that moment. `fleet` is the socket of a
+    master whose clients do all this. With Locust, the users of `locustfile` request what they like.
     """
 
     host: str
@@ -51,9 +51,9 @@ class LoadJob:
 
 @dataclass(frozen=True)
 class Phase:
-    """One command line of a job, run in folder `cwd`.
+    """One command line of a job, run in the folder `cwd`.
 
-    `stop_after_s` ends it early by INT, `limit_s` is how long it may take.
+    `stop_after_s` stops it early with SIGINT; `limit_s` is how long it may take.
     """
 
     purpose: Literal["warm-up", "load"]
@@ -89,7 +89,7 @@ class LoadResult:
 
     @property
     def requests_per_s(self) -> float:
-        """Return the rate: over the common window of a fleet, else over the measured time."""
+        """Return the rate over a fleet's common window, or else over the measured time."""
         return self.window_per_s if self.window_per_s is not None else self.requests / self.duration_us * 1e6
 
 
@@ -98,17 +98,17 @@ class Load(Protocol):
 
     @property
     def kind(self) -> str:
-        """Its name in the matrix, the records and the report."""
+        """Return its name in the matrix, the records and the report."""
 
     @property
     def tool(self) -> str:
-        """The tool (see tools.toml) that it runs."""
+        """Return the name of the tool (see tools.toml) that it runs."""
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:
-        """Return with how many threads or processes it loads a server from `cpus` CPUs."""
+        """Return the number of threads or processes with which it loads a server from `cpus` CPUs."""
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
         """Return the command lines of a job; the last one is measured."""
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:
-        """Return the result in the measured phase's output; LoadFailed where there is none."""
+        """Return the result in the measured phase's output; raise LoadFailed if there is none."""

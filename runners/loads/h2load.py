@@ -1,28 +1,28 @@
-"""h2load of nghttp2 over HTTP/1.1: a closed loop, or requests paced at a rate, each in the log with its microseconds.
+"""h2load of nghttp2 over HTTP/1.1: a closed loop, or requests paced at a rate, each logged with its microseconds.
 
-All of this was tried with Debian's nghttp2-client 1.52.0 against servers of known behaviour and read in its source:
+All of this was tested with Debian's nghttp2-client 1.52.0 against servers of known behaviour, and read in its source:
 
-- The log (`--log-file`) has one line per finished request: start (wall clock, microseconds), status, microseconds
-  until the end of the response. It is written line by line by `write`, so it is whole whenever h2load is ended, and
-  its lines agree with h2load's own totals (checked here each time). It costs about 1.4 us of CPU per request, a sixth
-  of what h2load needs without it: 121,000 req/s became 106,000 where h2load was the bottleneck.
-- `--rps` is the rate of one client (connection), not of all; fractions are allowed. No request is ever given up: what
-  a connection owes it sends as soon as the answer before has come, so after a stall it catches up as fast as the
-  server answers, and under overload it becomes a closed loop and says nothing about it.
-- **The log starts a request when it was sent, not when it was due** (coordinated omission). A server that stalls for
-  200 ms in every second, at 1,000 req/s: a fifth of the requests was due in a stall, so the true p90 is 100 ms; the
-  log's was 0.2 ms. `runners.loads.pacing` adds what each request was sent later than its time.
-- With `-D` (a duration) all connections are opened in one go and their clocks tick together: 64 connections at 2 % of
-  a server's capacity sent 64 requests at once, and p50 was 0.9 ms in place of 0.1 ms. With `-n` (a number of requests)
+- The log (`--log-file`) has one line per finished request: its start (wall clock, microseconds), its status, and the
+  microseconds until the end of the response. Each line is written at once, by `write`, so the log is complete whenever
+  h2load is stopped, and it agrees with h2load's own totals (checked here each time). It costs about 1.4 us of CPU per
+  request, a sixth of what h2load needs without it: 121,000 req/s became 106,000 where h2load was the bottleneck.
+- `--rps` is the rate of one client (connection), not of all; fractions are allowed. No request is ever dropped: a
+  connection that is behind sends its next request as soon as the answer to the last arrives, so after a stall it
+  catches up as fast as the server answers, and under overload it becomes a closed loop without saying so.
+- **The log starts a request's clock when it was sent, not when it was due** (coordinated omission). With a server that
+  stalled for 200 ms in every second, at 1,000 req/s, a fifth of the requests was due during a stall, so the true p90 is
+  100 ms; the log's was 0.2 ms. `runners.loads.pacing` adds how late each request was sent.
+- With `-D` (a duration), all connections are opened at once and their clocks tick together: 64 connections at 2 % of a
+  server's capacity sent 64 requests at once, and p50 was 0.9 ms instead of 0.1 ms. With `-n` (a number of requests),
   `-r` opens one connection after another, which spreads the ticks. So paced jobs use `-n` and `-r`, and the measured
   time is cut out of the log.
-- A connection's clock ticks at most every 10 ms: at more than 100 req/s per connection its requests come in short
-  trains, one behind the other, and a generator that was itself held up for longer than a tick goes on with clocks
-  that tick together. Check V27 looks at that.
-- Threads (`-t`) must divide the connections, else some threads have one more.
-- Non-persistent: it opens a new connection after an answer with `Connection: close`. It does not close by itself, so a
-  server that ignores the header is measured no better than by wrk; and `--rps` begins anew with each connection, so
-  it paces persistent connections only.
+- A connection's clock ticks at most every 10 ms. Above 100 req/s per connection, requests therefore come in short
+  trains, one right after the other, and a generator that was itself held up for longer than a tick goes on with clocks
+  that tick together. Check V27 detects that.
+- The number of threads (`-t`) must divide the connections; otherwise some threads have one more.
+- Non-persistent: it opens a new connection after an answer with `Connection: close`. It never closes one itself, so it
+  measures a server that ignores the header no better than wrk does; and `--rps` starts anew with each connection, so it
+  paces only persistent connections.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from runners.records.trial import Errors
 LOG_NAME = "requests.txt"
 PATIENCE_S = 10.0
 TAIL_S = 0.1  # paced load after the measured time, so that its last requests can end
-GRACE_S = 1.0  # for the start and for what is owed; then h2load is ended
+GRACE_S = 1.0  # for the start and for requests that are behind schedule; then h2load is stopped
 
 _TOTALS = re.compile(r"^requests: .* (?P<errored>\d+) errored, (?P<timeout>\d+) timeout$", re.MULTILINE)
 _STATUSES = re.compile(r"^status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx$", re.MULTILINE)
@@ -54,12 +54,12 @@ class H2load:
     tool: str = "h2load"
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:
-        """Return the largest number up to `wanted` (or one for each CPU) that shares the connections evenly."""
+        """Return the largest number up to `wanted` (or one per CPU) that divides the connections evenly."""
         most = min(wanted or cpus, connections)
         return next(count for count in range(most, 0, -1) if connections % count == 0)
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
-        """Return a warm-up and the measured command; paced, one command whose log holds both."""
+        """Return a warm-up and the measured command; for a paced job, one command whose log contains both."""
         if job.rate_per_s is not None:
             ends_s = ramp_s(job) + job.warmup_s + job.duration_s + TAIL_S + GRACE_S
             return (Phase("load", paced_command(job), ends_s + PATIENCE_S, ends_s, cwd=_folder(job)),)
@@ -70,7 +70,7 @@ class H2load:
         return (Phase("warm-up", closed_command(job, job.warmup_s, log=False), job.warmup_s + PATIENCE_S), measured)
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:
-        """Return what the log holds for the measured time, and remove it; LoadFailed where it is torn."""
+        """Return what the log has for the measured time, and remove the log; raise LoadFailed if it is torn."""
         if job.request_log is None or not job.request_log.exists():
             raise LoadFailed("h2load wrote no log of its requests")
         try:
@@ -108,7 +108,7 @@ def _result(output: str, requests: list[Request], job: LoadJob) -> LoadResult:
 
 
 def _check_totals(output: str, requests: list[Request], job: LoadJob) -> None:
-    """Raise LoadFailed where h2load's own totals are another number than the log's; one that was ended has none."""
+    """Raise LoadFailed if h2load's own totals and the log disagree; an h2load that was stopped has no totals."""
     statuses = _STATUSES.search(output)
     if statuses is None:
         if job.rate_per_s is None:
@@ -116,11 +116,11 @@ def _check_totals(output: str, requests: list[Request], job: LoadJob) -> None:
         return
     said, logged = sum(map(int, statuses.groups())), sum(request.status > 0 for request in requests)
     if said != logged:
-        raise LoadFailed(f"h2load says that {said} requests were answered, its log holds {logged}")
+        raise LoadFailed(f"h2load reports that {said} requests were answered, its log has {logged}")
 
 
 def _errors(output: str, measured: list[Request]) -> Errors:
-    """Return broken requests as read errors, since h2load does not tell when they broke."""
+    """Return the errors; broken requests count as read errors, since h2load does not report when they broke."""
     totals = _TOTALS.search(output)
     broken = sum(request.status < 0 for request in measured)
     refused = output.count("client could not connect to host")
@@ -135,7 +135,7 @@ def _errors(output: str, measured: list[Request]) -> Errors:
 
 
 def _bytes_read(output: str, answered: int, all_answered: int) -> int | None:
-    """Return the measured requests' share of all bytes read; None where h2load was ended before it told."""
+    """Return the measured requests' share of all bytes read; None if h2load was stopped before it printed them."""
     traffic = _TRAFFIC.search(output)
     return round(int(traffic["bytes"]) * answered / all_answered) if traffic and all_answered else None
 
@@ -146,20 +146,20 @@ def rate_per_connection(job: LoadJob) -> float:
 
 
 def stagger_ms(job: LoadJob) -> int:
-    """Return after how many whole milliseconds each thread opens its next connection.
+    """Return the time after which each thread opens its next connection, in whole milliseconds.
 
-    Spread over one interval of a connection, or as densely as h2load can where that is shorter.
+    This spreads the connections over one connection's interval, or as densely as h2load can if that is shorter.
     """
     return max(1, round(1000 * job.threads / (job.rate_per_s or 1.0)))
 
 
 def ramp_s(job: LoadJob) -> float:
-    """Return how long it takes until all connections are open, in seconds."""
+    """Return how long it takes to open all connections, in seconds."""
     return job.connections / job.threads * stagger_ms(job) / 1000
 
 
 def paced_command(job: LoadJob) -> tuple[str, ...]:
-    """Return the command of a paced job: so many requests on each connection that the whole time is covered."""
+    """Return the command of a paced job: enough requests on each connection to cover the whole time."""
     rate = rate_per_connection(job)
     each = math.ceil((ramp_s(job) + job.warmup_s + job.duration_s + TAIL_S) * rate) + 1
     pace = ("--rps", f"{rate:.9g}", "-n", str(each * job.connections))
@@ -168,7 +168,7 @@ def paced_command(job: LoadJob) -> tuple[str, ...]:
 
 
 def closed_command(job: LoadJob, duration_s: float, *, log: bool) -> tuple[str, ...]:
-    """Return the command of a closed loop: every connection asks again as soon as it is answered."""
+    """Return the command of a closed loop: every connection sends its next request as soon as it has an answer."""
     close = ("-H", "Connection: close") if job.mode == "non-persistent" else ()
     logging = _log(job) if log else ()
     return ("h2load", "--h1", *_shape(job), "-D", f"{round(duration_s * 1000)}ms", *close, *logging, _url(job))

@@ -1,4 +1,4 @@
-"""From a cell to what its load generator has to do, and the command line that does it."""
+"""Turns a cell into a job for its load generator, and into the command line for that job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runners.system.machine import Layout
 
 
 def load_job(cell: Cell, layout: Layout, port: int) -> LoadJob:
-    """Return what the load generator has to do."""
+    """Return the job of a cell's load generator."""
     return LoadJob(
         host=HOST,
         port=port,
@@ -28,6 +28,6 @@ def load_job(cell: Cell, layout: Layout, port: int) -> LoadJob:
 
 
 def load_command(cell: Cell, layout: Layout, port: int = 8080) -> tuple[str, ...]:
-    """Return the measured command line; the port stands for those that the trials get."""
+    """Return the measured command line; `port` stands for the ports that the trials will get."""
     fleet = Path("SOCKET") if cell.load.clients else None
     return LOADS[cell.load.kind].phases(replace(load_job(cell, layout, port), fleet=fleet))[-1].argv

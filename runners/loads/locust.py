@@ -1,7 +1,7 @@
-"""Locust on this host, or on each of a fleet: FastHttpUser users in a process of its own, as it monkey-patches.
+"""Locust on this host, or on each host of a fleet: FastHttpUser users, in their own process because of monkey-patching.
 
-A Python client saturates long before a native server does, so what it measures is bounded by the client; the
-records and the report say so. Used where wrk is missing.
+A Python client saturates long before a native server does, so its numbers are limited by the client; the records and
+the report say so. It is used if wrk is missing.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Locust:
     tool: str = "locust"
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002 - one process
-        """Return 1: its users are greenlets of one thread."""
+        """Return 1: its users are greenlets in one thread."""
         return 1
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
-        """Return one command; it discards its own warm-up, since its start takes longer than any warm-up."""
+        """Return one command; Locust takes longer to start than any warm-up, so it warms up and measures in one go."""
         if job.fleet:
             return (fleet.phase(job, "load", "locust"),)
         run_s = job.warmup_s + job.duration_s
@@ -51,19 +51,19 @@ class Locust:
         return (Phase("load", argv, run_s + wait_s + PATIENCE_S, cwd=_folder(job)),)
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:
-        """Return what Locust printed at its end, on each host of a fleet."""
+        """Return what Locust printed at its end, here or on each host of a fleet; raise LoadFailed if nothing."""
         if job.fleet:
             return fleet.parse(output, lambda text, _connections, _threads: _parsed(text), punctual=True)
         return _parsed(output)
 
 
 def _files(job: LoadJob) -> str:
-    """Return what counts and who asks: our users, or those of a person's own locustfile."""
+    """Return the files for Locust: ours that counts, and our users or the ones of the user's own locustfile."""
     return f"{WINDOW},{Path(job.locustfile.path).name}" if job.locustfile else f"{WINDOW.name},{USERS.name}"
 
 
 def _folder(job: LoadJob) -> Path:
-    """Return the folder of the users, beside which their own files may lie."""
+    """Return the folder of the users' file, which may need other files beside it."""
     return Path(job.locustfile.path).parent if job.locustfile else USERS.parent
 
 
@@ -92,7 +92,7 @@ def _result(facts: dict[str, Any]) -> LoadResult:
 
 
 def _punctual(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts; LoadFailed where the load began after its moment, on a busy host."""
+    """Return the facts; raise LoadFailed if a busy host made the load begin late."""
     if facts["late_s"] > 0:
         raise LoadFailed(f"Locust began {facts['late_s']:.1f} s late")
     return facts

@@ -8,19 +8,19 @@ from locust import FastHttpUser, constant, task
 
 
 class Client(FastHttpUser):
-    """One connection that asks, waits for the answer, and asks again."""
+    """One connection that sends a request, waits for the answer, and sends the next."""
 
     wait_time = constant(0)
 
     def on_start(self) -> None:
-        """Take note of what to ask."""
+        """Read what to request from the options."""
         options: Any = self.environment.parsed_options
         self.path = options.path
         self.closes = options.mode == "non-persistent"
 
     @task
     def ask(self) -> None:
-        """Send one request; in non-persistent mode on a connection of its own."""
+        """Send one request, in non-persistent mode on its own connection."""
         if not self.closes:
             self.client.get(self.path)
             return

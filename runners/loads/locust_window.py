@@ -1,7 +1,7 @@
-"""What Locust runs for http-speedup beside a file with users: it counts their requests exactly, after a warm-up.
+"""Runs in Locust beside a file with users, and counts their requests exactly, after a warm-up.
 
-Started by `runners.loads.locust` in Locust's own environment; it imports nothing of ours. Locust's statistics
-round to milliseconds, so requests are counted here, in microseconds.
+Started by `runners.loads.locust` in Locust's own environment, so it imports nothing of ours. Locust's statistics round
+to milliseconds, so requests are counted here, in microseconds.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-AFTERWARDS_S = 0.2  # for what is under way when the window closes
+AFTERWARDS_S = 0.2  # for requests in flight when the window closes
 
 
 class Window:
-    """Counts what ends between the end of the warm-up and the end of the measured time."""
+    """Counts the requests that end between the end of the warm-up and the end of the measured time."""
 
     def __init__(self, warmup_s: float, duration_s: float, start_us: int | None) -> None:
         now = time.monotonic()
@@ -36,7 +36,7 @@ class Window:
         self.uncounted = 0
 
     def count(self, response_time_ms: float, status: int | None, error: BaseException | None) -> None:
-        """Count one request that ended now."""
+        """Count one request that has just ended."""
         now = time.monotonic()
         if not self.opens <= now <= self.closes:
             self.uncounted += 1
@@ -81,12 +81,14 @@ def _arguments(parser: LocustArgumentParser) -> None:
 @events.init.add_listener
 def _init(environment: Environment, **_: object) -> None:
     if environment.shape_class is not None:
-        raise SystemExit("a load shape decides how many users there are; here the matrix's connections do: remove it")
+        raise SystemExit(
+            "a load shape decides how many users there are, but here the matrix's connections do; remove it"
+        )
 
 
 @events.test_start.add_listener
 def _start(environment: Environment, **_: object) -> None:
-    """Hold the users back until the moment at which all hosts of a fleet begin: they are spawned after this."""
+    """Delay until the moment at which all hosts of a fleet begin: the users are spawned after this."""
     global window  # noqa: PLW0603 - Locust's events carry nothing of ours
     options: Any = environment.parsed_options
     window = Window(options.warmup_s, options.duration_s, options.start_us)

@@ -1,7 +1,7 @@
--- Prints what wrk counted, exactly, as lines that begin with "speedup:". Only `done` is defined, so that nothing
--- of this runs while wrk measures.
+-- Prints exactly what wrk counted, as lines that begin with "speedup:". Only `done` is defined, so that none of this
+-- runs while wrk measures.
 
--- wrk's statistics, as its src/stats.h (4.1, 4.2) lays them out; checked against wrk's own figures before use.
+-- Reads wrk's statistics as laid out in its src/stats.h (4.1, 4.2); checked against wrk's own figures before use.
 local function counts_by_ffi(latency)
   local ffi = require("ffi")
   ffi.cdef "typedef struct { uint64_t count, limit, min, max; uint64_t data[1]; } speedup_stats;"
@@ -20,7 +20,7 @@ local function counts_by_ffi(latency)
   return counts
 end
 
--- wrk's documented way; it scans the histogram again for every value.
+-- The documented way; wrk scans the histogram again for every value.
 local function counts_by_index(latency)
   local counts = {}
   for index = 1, #latency do
@@ -38,7 +38,7 @@ local function histogram(latency, requests)
 end
 
 function done(summary, latency, requests)
-  local cpu_s = os.clock() -- before anything else: what printing costs is not load
+  local cpu_s = os.clock() -- before anything else: the cost of printing is not part of the load
   local errors = summary.errors
   local counts, way = histogram(latency, summary.requests)
   io.write(string.format(

@@ -1,8 +1,8 @@
-"""wrk 4.x: exact counts and the whole histogram by its Lua `done`, its traps closed by construction.
+"""wrk 4.x: exact counts and the whole histogram through its Lua `done`, with its traps avoided by construction.
 
-Connections are divisible by threads (else wrk drops the rest silently), the timeout lies above the duration (else
-slow answers are left out of the histogram), the close header is spelled so that wrk sends it, and the latency
-"correction" is undone (runners.stats.histogram).
+Connections are divisible by threads (otherwise wrk silently drops the rest), the timeout is longer than the duration
+(otherwise slow answers are left out of the histogram), the close header is spelled so that wrk sends it, and the
+latency "correction" is undone (runners.stats.histogram).
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Wrk:
     tool: str = "wrk"
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:
-        """Return the largest number up to `wanted` (or one for each CPU) that shares the connections evenly."""
+        """Return the largest number up to `wanted` (or one per CPU) that divides the connections evenly."""
         most = min(wanted or cpus, connections)
         return next(count for count in range(most, 0, -1) if connections % count == 0)
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
-        """Return the warm-up and the measured command; wrk counts in whole seconds, others are ended by INT."""
+        """Return the warm-up and the measured command; wrk accepts only whole seconds, so SIGINT ends other times."""
         measured = _phase(job, "load", job.duration_s)
         return (_phase(job, "warm-up", job.warmup_s), measured) if job.warmup_s else (measured,)
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:
-        """Return what the script printed, with the latency correction undone."""
+        """Return what the script printed, with the latency correction undone; raise LoadFailed without a result."""
         summary, histogram = _SUMMARY.search(output), _HISTOGRAM.search(output)
         if summary is None or histogram is None:
             raise LoadFailed("wrk printed no result")
@@ -75,7 +75,7 @@ def _result(summary: str, histogram: str, connections: int) -> LoadResult:
 
 
 def command(job: LoadJob, duration_s: float, *, script: bool) -> tuple[str, ...]:
-    """Return wrk's command line; `Connection: close` with its space, without which wrk drops the header."""
+    """Return wrk's command line; `Connection: close` must have its space, or wrk drops the header."""
     close = ("-H", "Connection: close") if job.mode == "non-persistent" else ()
     reporting = ("-s", SCRIPT.name) if script else ()
     timeout_s = math.ceil(duration_s) + 2

@@ -1,1 +1,1 @@
-"""What is measured, in which order and how often; nothing runs yet."""
+"""Decides what is measured, in which order and how often; nothing runs yet."""

@@ -1,4 +1,4 @@
-"""The servers that `check` asks: a cell for each variant, without load, twins or duets."""
+"""The servers that `check` examines: a cell for each variant, without load, twins or duets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runners.tools.find import TOOL_DATA, Host, ToolStatus, find_tools, this_hos
 
 @dataclass(frozen=True)
 class Candidates:
-    """What asking servers takes; `lacking` are the variants that cannot be started here, with the reason."""
+    """What it takes to examine servers; `lacking` has the variants that cannot be started here, with the reason."""
 
     root: Path
     host: Host

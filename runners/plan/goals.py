@@ -1,7 +1,8 @@
-"""Latency under a given load: which rates are offered to which cells next, and what their trials answer. Pure.
+"""Latency under a given load: decides which rates are offered to which cells next, and reads the results. Pure.
 
-They come after the blocks in which rows were measured alone, since those tell the capacity: the median of the valid
-rates. What is recorded is not measured again, and a search goes on where it was: its questions follow from the answers.
+These trials come after the blocks in which rows were measured alone, since those give the capacity: the median of the
+valid rates. Recorded trials are not repeated, and a search resumes where it was, since its questions follow from the
+answers so far.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from runners.records.trial import PACED_DESIGNS, Check, Trial
 from runners.stats.comparison import counting
 
 START_SHARE = 1 / 16  # of the capacity, where the search begins
-CONFIRM_FACTOR = 3  # a confirmation is so many times longer than a step
-LONGER_STEP = 5  # times as long a step of the search may be, where the rate is low
-LONGEST_S = 30.0  # the same for a confirmation
-RAMP_S = 0.5  # until all connections are open, and the end of what is owed; roughly
-DECISIVE = frozenset({"V0", "V1", "V2", "V3", "V25"})  # what may say that a rate is too high; others are the machine's
+CONFIRM_FACTOR = 3  # a confirmation is this many times as long as a step
+LONGER_STEP = 5  # a step of the search may be this many times as long if the rate is low
+LONGEST_S = 30.0  # a confirmation may be this long if the rate is low
+RAMP_S = 0.5  # roughly, for opening all connections and for requests still in flight at the end
+DECISIVE = frozenset({"V0", "V1", "V2", "V3", "V25"})  # may show that a rate is too high; others are about the machine
 
 Key = tuple[str, str | None, str | None, float | None, int | None]
 Recorded = Mapping[Key, Sequence[Trial]]
@@ -33,7 +34,7 @@ Recorded = Mapping[Key, Sequence[Trial]]
 
 @dataclass(frozen=True)
 class Goal:
-    """What a table of mode "latency" asks of one cell."""
+    """What a table of mode "latency" demands of one cell."""
 
     cell: Cell
     fractions: tuple[float, ...]
@@ -42,12 +43,12 @@ class Goal:
 
     @property
     def questions(self) -> int:
-        """Return how many questions the search asks at most."""
+        """Return the largest number of questions that the search may ask."""
         return most_questions(START_SHARE, 1.0, self.tolerance) if self.objective else 0
 
 
 def goals_of(matrix: Matrix, cells: Sequence[Cell]) -> tuple[Goal, ...]:
-    """Return what the tables ask of the cells that are measured, in the tables' order, each once."""
+    """Return what the tables demand of the cells that are measured, in the tables' order, each goal once."""
     found = [
         Goal(cell, table.offered, parse_objective(table.slo) if table.slo else None, table.tolerance)
         for table in matrix.table
@@ -59,7 +60,7 @@ def goals_of(matrix: Matrix, cells: Sequence[Cell]) -> tuple[Goal, ...]:
 
 
 def estimated_s(goals: Sequence[Goal], preset: Preset) -> float:
-    """Return how long all this takes at most, in seconds, unless a low rate needs longer for enough samples."""
+    """Return the longest time that this may take, in seconds, unless a low rate needs longer for enough samples."""
     return OfferedRates(tuple(goals), preset.blocks.min, 0).whole.seconds
 
 
@@ -67,7 +68,7 @@ def estimated_s(goals: Sequence[Goal], preset: Preset) -> float:
 class OfferedRates:
     """The stage after the blocks: shares of each cell's capacity, then the highest rates that meet objectives.
 
-    In each of `blocks` blocks every cell meets every share of its capacity once, in a random order.
+    In each of `blocks` blocks, every cell is offered every share of its capacity once, in random order.
     """
 
     goals: tuple[Goal, ...]
@@ -75,7 +76,7 @@ class OfferedRates:
     seed: int
 
     def following(self, trials: Sequence[Trial]) -> tuple[Slot, ...]:
-        """Return what is left of the block to measure next, or the next question of a search."""
+        """Return the rest of the block to measure next, or the next question of a search."""
         recorded, known = _recorded(trials), self._known(trials)
         position = sum(trial.verdict != "not run" for trial in trials)
         for block in range(self.blocks):
@@ -87,7 +88,7 @@ class OfferedRates:
         return () if question is None else (replace(question, position=position),)
 
     def left(self, trials: Sequence[Trial]) -> Left:
-        """Return what is left at most."""
+        """Return the most that may be left."""
         recorded, known = _recorded(trials), self._known(trials)
         offers = [(block, *offer) for block in range(self.blocks) for offer in self._offers(known, block)]
         paced = [_slot(cell, offer, block, recorded) for block, cell, offer in offers]
@@ -97,7 +98,7 @@ class OfferedRates:
 
     @property
     def whole(self) -> Left:
-        """Return what all goals come to at most."""
+        """Return the most that all goals may take."""
         return sum(map(self._whole_of, self.goals), start=Left(0, 0))
 
     def _whole_of(self, goal: Goal) -> Left:
@@ -105,14 +106,16 @@ class OfferedRates:
         return Left(number, number * _step_s(goal) + _longer_s(goal))
 
     def conclusions(self, trials: Sequence[Trial]) -> Iterator[str]:
-        """Yield what became of each goal that asks for a rate or cannot be measured, in a line."""
+        """Yield a line for each goal that searches for a rate or cannot be measured: its outcome."""
         recorded, known = _recorded(trials), dict(self._known(trials))
         for goal in self.goals:
             if goal not in known:
-                yield f"{goal.cell.slug}: no valid rate alone, so there is no share of it to offer"
+                yield f"{goal.cell.slug}: no valid rate when measured alone, so no share of it can be offered"
             elif goal.objective is not None:
                 rate = _search(goal, known[goal], recorded).found_per_s
-                found = f"{rate:,.0f} req/s is the highest rate found with" if rate else "no rate was confirmed with"
+                found = (
+                    f"{rate:,.0f} req/s is the highest rate found to meet" if rate else "no rate was confirmed to meet"
+                )
                 yield f"{goal.cell.slug}: {found} {goal.objective.text}"
 
     def _known(self, trials: Sequence[Trial]) -> list[tuple[Goal, float]]:
@@ -125,9 +128,9 @@ class OfferedRates:
 
 
 def capacity_per_s(trials: Sequence[Trial], cell: Cell) -> float | None:
-    """Return the median of a cell's valid rates at full load, alone; None where it has none.
+    """Return the median of a cell's valid rates at full load, measured alone; None without any.
 
-    Once trials were paced by a capacity it stays that, so that a run that is resumed goes on with the same rates.
+    Once trials were paced by some capacity, it stays the same, so that a resumed run goes on with the same rates.
     """
     known = [trial.capacity_per_s for trial in trials if trial.cell == cell.id and trial.capacity_per_s]
     alone = [
@@ -139,7 +142,7 @@ def capacity_per_s(trials: Sequence[Trial], cell: Cell) -> float | None:
 
 
 def too_much(checks: Iterable[Check]) -> bool:
-    """Return whether the server or the generator did not cope, rather than the machine being busy otherwise."""
+    """Return whether the rate was too high for the server or the generator, rather than the machine too busy."""
     return any(check.id in DECISIVE and check.outcome == "fail" for check in checks)
 
 
@@ -148,7 +151,7 @@ def _share(goal: Goal, capacity: float, share: float) -> Offer:
 
 
 def _recorded(trials: Sequence[Trial]) -> Recorded:
-    """Return the trials at offered rates by what they were asked; rates of a search follow from the answers before."""
+    """Return the trials at offered rates by their question, without a search's rates: those follow from its answers."""
     found: dict[Key, list[Trial]] = {}
     for trial in trials:
         if trial.design in PACED_DESIGNS and trial.verdict != "not run":
@@ -164,7 +167,7 @@ def _answers(cell: Cell, offer: Offer, block: int, recorded: Recorded) -> Sequen
 
 
 def _slot(cell: Cell, offer: Offer, block: int, recorded: Recorded) -> Slot | None:
-    """Return the trial that an offer still lacks; what only the machine spoilt is repeated once, but for a search."""
+    """Return the trial that an offer lacks; one that only the machine spoilt is repeated once, but not in a search."""
     answers = _answers(cell, offer, block, recorded)
     spoilt = bool(answers) and answers[-1].verdict != "ok" and not too_much(answers[-1].checks)
     if answers and not (spoilt and len(answers) == 1 and offer.design != "search"):
@@ -175,7 +178,7 @@ def _slot(cell: Cell, offer: Offer, block: int, recorded: Recorded) -> Slot | No
 
 @dataclass(frozen=True)
 class Search:
-    """How far a search is: its next question or, once it has ended, the rate found; how often it asked so far."""
+    """The state of a search: its next question or, once it has ended, the rate found; and how many it has asked."""
 
     question: Slot | None
     found_per_s: float | None
@@ -183,7 +186,7 @@ class Search:
 
 
 def _search(goal: Goal, capacity: float, recorded: Recorded) -> Search:
-    """Ask anew, and answer from what is recorded."""
+    """Replay the search with the recorded answers, up to the first question without one."""
     if goal.objective is None:
         return Search(None, None, 0)
     search = highest_rate(START_SHARE * capacity, capacity, goal.tolerance)
@@ -205,12 +208,12 @@ def _offer(ask: Ask, objective: Objective, capacity: float, cell: Cell) -> Offer
 
 
 def _is_met(trial: Trial) -> bool:
-    """Return the answer to a question: what a confirmation says must be valid, a step of the search need not be."""
+    """Return the answer to a question; a confirmation must be valid to count, a step of the search need not be."""
     return bool(trial.objective_met) and (trial.design != "confirm" or trial.verdict == "ok")
 
 
 def step_s(ask: Ask, objective: Objective, usual_s: float) -> float:
-    """Return how long to load, in seconds, so that enough samples lie above the percentile, within limits."""
+    """Return how long to generate load, in seconds, so that enough samples lie above the percentile, within limits."""
     confirms = ask.purpose == "confirm"
     least_s = CONFIRM_FACTOR * usual_s if confirms else usual_s
     most_s = max(least_s, LONGEST_S) if confirms else LONGER_STEP * usual_s
@@ -229,5 +232,5 @@ def _step_s(goal: Goal) -> float:
 
 
 def _longer_s(goal: Goal) -> float:
-    """Return by how much a confirmation is longer than a step, in seconds."""
+    """Return how much longer a confirmation is than a step, in seconds."""
     return (CONFIRM_FACTOR - 1) * goal.cell.load.duration_s if goal.objective else 0.0

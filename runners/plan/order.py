@@ -1,8 +1,8 @@
-"""In which order cells are measured within a block, and how long that takes. Pure.
+"""The order in which cells are measured within a block, and how long that takes. Pure.
 
-A block holds every cell of a family once. Consecutive blocks take the rows of a randomly relabelled Williams square,
-in which every cell stands at every position, and behind every other cell, equally often: what drifts, and what one
-trial leaves for the next, meets all cells alike.
+A block contains every cell of a family once. Consecutive blocks take the rows of a randomly relabelled Williams square,
+in which every cell is at every position, and right after every other cell, equally often. Drift, and the after-effects
+of one trial on the next, thus affect all cells alike.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from runners.matrix.model import Preset
 from runners.matrix.objective import Objective
 from runners.records.run import Block, FamilyInfo
 
-OVERHEAD_S = 0.2  # start, probe, generator's start and stop of one trial, seen on two slow cores
+OVERHEAD_S = 0.2  # to start, probe and stop the server and the generator of one trial, measured on two slow cores
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A rate that a trial offers, for `duration_s`, in place of a closed loop; why, and of which capacity."""
+    """A rate that a trial offers for `duration_s` instead of a closed loop; what for, and of which capacity."""
 
     design: Literal["paced", "search", "confirm"]
     rate_per_s: float
@@ -34,13 +34,13 @@ class Offer:
 
     @property
     def share(self) -> float:
-        """Return which share of the capacity is offered."""
+        """Return the share of the capacity that is offered."""
         return self.rate_per_s / self.capacity_per_s if self.fraction is None else self.fraction
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One planned trial of one cell, or of the two cells of a duet in the order in which they start.
+    """One planned trial of one cell, or of the two cells of a duet in the order they start.
 
     It should take `expected_s` seconds.
     """
@@ -56,19 +56,19 @@ class Slot:
 
 @dataclass(frozen=True)
 class Duet:
-    """Two cells that are measured at the same moment: a row, and the cell that it is compared with."""
+    """Two cells that are measured at the same time: a row, and the baseline that it is compared with."""
 
     row: Cell
     baseline: Cell
 
     @property
     def cells(self) -> tuple[str, str]:
-        """Return the ids of both."""
+        """Return the ids of both cells."""
         return self.row.id, self.baseline.id
 
     @property
     def family(self) -> str:
-        """Return the family of all duets against the same cell."""
+        """Return the name of the family of duets within the family of the baseline."""
         return f"{self.baseline.family}/duet"
 
 
@@ -86,8 +86,8 @@ def plan_families(
 ) -> tuple[FamilyInfo, ...]:
     """Return the families, each block a random order of its cells or duets; the same seed gives the same order.
 
-    Families of duets get as many blocks, or `duet_blocks`. A family is compared with its cell in `baselines`; where
-    that is not measured, with the first one of its first block.
+    Families of duets get `duet_blocks` if given, otherwise as many blocks as the others. A family is compared with its
+    cell in `baselines` or, if that is not measured, with the first cell of its first block.
     """
     chance = random.Random(seed)  # noqa: S311 - an order, not a secret
     wanted, number = baselines or {}, blocks if duet_blocks is None else duet_blocks
@@ -134,9 +134,10 @@ def _duet_blocks(duets: Sequence[Duet], blocks: int, chance: random.Random) -> t
 
 
 def starts(pair: tuple[T, T], blocks: int, chance: random.Random) -> tuple[tuple[T, T], ...]:
-    """Return in which order the two of a pair start in each block: both orders in every two blocks, at random.
+    """Return the order in which the two of a pair start in each block: both orders in every two blocks, at random.
 
-    Not in turn: whatever the machine does in turns, too, would always meet the same order, and look like a difference.
+    They do not alternate, since whatever else alternates on the machine would always meet the same order, and look like
+    a difference.
     """
     drawn = [chance.sample(pair, 2) for _ in range(0, blocks, 2)]
     return tuple(order for one, other in drawn for order in ((one, other), (other, one)))[:blocks]
@@ -158,7 +159,7 @@ def williams(size: int) -> Iterator[tuple[int, ...]]:
 
 
 def first_round(families: Sequence[str], block: int, seed: int) -> list[str]:
-    """Return the families in the random order of one round."""
+    """Return the families in a random order for one round."""
     chance = random.Random(f"{seed}/{block}")  # noqa: S311 - an order, not a secret
     return chance.sample(families, len(families))
 
@@ -174,5 +175,5 @@ def duet_s(duet: Duet) -> float:
 
 
 def estimated_s(cells: Sequence[Cell], duets: Sequence[Duet], preset: Preset) -> float:
-    """Return how long the trials will take at most, in seconds, without building."""
+    """Return the longest time that the trials may take, in seconds, without building."""
     return preset.blocks.max * sum(map(trial_s, cells)) + preset.duet_blocks.max * sum(map(duet_s, duets))

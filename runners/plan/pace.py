@@ -1,4 +1,4 @@
-"""How far a run is, and how long the rest takes at the pace so far. Pure but for the clock."""
+"""How far a run has got, and how long the rest will take at the pace so far. Pure except for the clock."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from runners.records.trial import Trial
 
 
 class Pace:
-    """How many items are done, how many there are at most as far as is known, and how long the rest takes.
+    """How many items are done, how many there may be as far as is known, and how long the rest will take.
 
-    Repeats count, and trials at offered rates. Each stage tells what is left of it; those to come, what they hold.
+    Repeats and trials at offered rates count too. The current stage says what is left of it, later stages how long
+    they are.
     """
 
     def __init__(self, stages: Sequence[Stage], recorded: Sequence[Trial]) -> None:
@@ -24,7 +25,7 @@ class Pace:
         self.look(recorded)
 
     def add(self, slot: Slot, trials: Sequence[Trial]) -> None:
-        """One more item ended; `trials` are all that are recorded."""
+        """Count one more finished item; `trials` are all that are recorded."""
         self.done += 1
         self.spent_planned_s += slot.expected_s
         self.look(trials)
@@ -35,17 +36,17 @@ class Pace:
         self.look(trials)
 
     def look(self, trials: Sequence[Trial]) -> None:
-        """Ask what is left."""
+        """Update what is left."""
         to_come = (stage.whole for stage in self.stages[1:])
         self.left = sum(to_come, start=self.stages[0].left(trials) if self.stages else Left(0, 0))
 
     @property
     def total(self) -> int:
-        """Return how many items there will be."""
+        """Return the expected number of items."""
         return self.done + round(self.left.items)
 
     def left_s(self) -> float:
-        """Return the seconds left at most, at the pace of the items so far."""
+        """Return the most seconds that may be left, at the pace of the items so far."""
         passed_s = time.monotonic() - self.began
         pace = passed_s / self.spent_planned_s if self.spent_planned_s else 1.0
         return self.left.seconds * pace

@@ -1,4 +1,4 @@
-"""Decides who is compared with whom: each family's baseline, its twin under another name, and the duets. Pure."""
+"""Decides what is compared with what: each family's baseline, its A/A twin under another name, and the duets. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runners.plan.order import Duet
 
 @dataclass(frozen=True)
 class Pairing:
-    """The cells with the twins among them, the duets, and each family's baseline by its id."""
+    """The cells, including twins, the duets, and the id of each family's baseline."""
 
     cells: tuple[Planned, ...]
     duets: tuple[Duet, ...]
@@ -21,7 +21,7 @@ class Pairing:
 
 
 def pair_up(matrix: Matrix, cells: Sequence[Planned], *, twin: bool, duet: tuple[str, str] | None) -> Pairing:
-    """Return who is compared with whom; with `duet` (two globs) only these two, and the second with its twin."""
+    """Return what is compared with what; with `duet` (two globs), only these two, and the second with its twin."""
     measured = [planned.cell for planned in cells if planned.status == "planned"]
     if duet is not None:
         return _one_duet(measured, duet)
@@ -48,7 +48,7 @@ def _twinned(baselines: Iterable[Cell], duets: Iterable[Duet]) -> list[Cell]:
 
 
 def family_baselines(matrix: Matrix, cells: Sequence[Cell]) -> dict[str, Cell]:
-    """Return each family's baseline: the first of its cells in the tables' order, else in the servers' order."""
+    """Return each family's baseline: its first cell in the order of the tables, or else of the servers."""
     baselines: dict[str, Cell] = {}
     for table in matrix.table:
         for cell in rows_of(table, cells):
@@ -71,7 +71,7 @@ def _is(cell: Cell, key: RowKey) -> bool:
 
 
 def _table_duets(matrix: Matrix, cells: Sequence[Cell], baselines: Mapping[str, Cell], *, twin: bool) -> Iterator[Duet]:
-    """Yield for each table of design "duet" every row with the baseline of its family, and the twin."""
+    """Yield, for each table of design "duet", the duet of every row with its family's baseline, and of the twin."""
     for table in matrix.table:
         rows: dict[str, list[Cell]] = {}
         for cell in rows_of(table, cells) if table.design == "duet" else ():
@@ -84,11 +84,11 @@ def _table_duets(matrix: Matrix, cells: Sequence[Cell], baselines: Mapping[str, 
 
 
 def _one_duet(cells: Sequence[Cell], globs: tuple[str, str]) -> Pairing:
-    """Pair up the cells of two variants that stand in the same family, each baseline with its twin as well."""
+    """Pair up the cells of two variants within each family, and each baseline with its twin as well."""
     rows, baselines = (tuple(cell for cell in cells if matches(cell, (glob,))) for glob in globs)
     for glob, found in zip(globs, (rows, baselines), strict=True):
         if not found:
-            raise NothingSelected(f"'{glob}' matches no cell that can be measured; speedup plan lists them")
+            raise NothingSelected(f"'{glob}' matches no cell that can be measured; `speedup plan` lists them")
     pairs = [
         Duet(row, baseline)
         for baseline in baselines
@@ -96,7 +96,7 @@ def _one_duet(cells: Sequence[Cell], globs: tuple[str, str]) -> Pairing:
         if row.family == baseline.family and row != baseline
     ]
     if not pairs and globs[0] != globs[1]:
-        raise BadInput(f"'{globs[0]}' and '{globs[1]}' share no family (threads, connections, mode)")
+        raise BadInput(f"'{globs[0]}' and '{globs[1]}' have no family in common (threads, connections, mode)")
     twins = [
         Duet(twin_of(baseline), baseline) for baseline in dict.fromkeys(pair.baseline for pair in pairs) or baselines
     ]

@@ -1,4 +1,4 @@
-"""Turns a matrix, a machine and a person's options into a plan: which cells, in which order, for how long."""
+"""Turns a matrix, a machine and the user's options into a plan: which cells, in which order, for how long."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FLEET_LOADS = (FLEET, LOCUST)
 
 @dataclass(frozen=True)
 class Options:
-    """What a person asked for on the command line."""
+    """The options from the command line."""
 
     matrix: Path | None = None
     preset: str | None = None
@@ -52,7 +52,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is decided before anything runs. `root` is the folder that the matrix's paths are relative to."""
+    """Everything that is decided before anything runs. `root` is the folder that the matrix's paths are relative to."""
 
     matrix: Matrix
     text: str
@@ -76,7 +76,7 @@ class Plan:
 
     @property
     def measurable(self) -> tuple[Cell, ...]:
-        """Return the cells that can be measured, twins among them."""
+        """Return the cells that can be measured, including twins."""
         return tuple(planned.cell for planned in self.cells if planned.status == "planned")
 
     @property
@@ -86,23 +86,23 @@ class Plan:
 
     @property
     def duet_only(self) -> bool:
-        """Return whether a person asked for duets of two variants and nothing else."""
+        """Return whether the user asked only for duets of two variants."""
         return self.duet is not None
 
     @property
     def trial_count(self) -> int:
-        """Return how many trials there are at most, a duet counted once."""
+        """Return the largest possible number of trials, counting a duet once."""
         return len(self.solos) * self.preset.blocks.max + len(self.duets) * self.preset.duet_blocks.max
 
     @property
     def estimated_s(self) -> float:
-        """Return the time that the trials will take at most, in seconds; builds come on top."""
+        """Return the longest time that the trials may take, in seconds, without builds."""
         whole_s = estimated_s(self.solos, self.duets, self.preset) + self.latency_s
         return whole_s if self.budget_s is None else min(whole_s, self.budget_s)
 
     @property
     def goals(self) -> tuple[Goal, ...]:
-        """Return what the tables of mode "latency" ask of the cells that are measured alone, if it can be measured."""
+        """Return what the tables of mode "latency" demand of the cells measured alone, if that is possible."""
         if self.unpaced or not self._asks_for_rates:
             return ()
         from runners.plan.goals import goals_of  # noqa: PLC0415 - slow to import, and few matrices ask for rates
@@ -111,24 +111,24 @@ class Plan:
 
     @property
     def unpaced(self) -> str | None:
-        """Return why no rates can be offered although a table asks for it; None where they can."""
+        """Return why no rates can be offered although a table asks for them; None if they can, or no table asks."""
         tool = self.tools[LOADS[PACED_LOAD].tool]
         if not self._asks_for_rates:
             return None
         if self.clients:
-            return "Latency at offered rates is not measured, because a fleet offers no rates."
+            return "Latency at offered rates is not measured, because a fleet cannot offer rates."
         if tool.found:
             return None
         return f"Latency at offered rates is not measured, because {tool.title} is missing. {tool.remedy}"
 
     @property
     def closed_budget_s(self) -> float | None:
-        """Return the seconds allowed for all trials but those at offered rates; None where nothing limits them."""
+        """Return the seconds allowed for all trials except those at offered rates; None without a limit."""
         return None if self.budget_s is None else max(0.0, self.budget_s - self.latency_s)
 
     @property
     def latency_s(self) -> float:
-        """Return the time for trials at offered rates, in seconds; it is kept free within a budget."""
+        """Return the time for trials at offered rates, in seconds; a budget reserves it."""
         if not self.goals:
             return 0.0
         from runners.plan.goals import estimated_s  # noqa: PLC0415
@@ -141,16 +141,16 @@ class Plan:
 
 
 def make_plan(options: Options, *, versions: bool = True) -> Plan:
-    """Read the matrix, look at the machine and its tools, expand and select; BadInput and NothingSelected."""
+    """Read the matrix, examine the machine and its tools, and plan; raise BadInput or NothingSelected."""
     path = options.matrix or default_matrix()
     matrix, text = read_matrix(path, TOOL_DATA)
     return plan_matrix(matrix, text, path, options, versions=versions)
 
 
 def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options, *, versions: bool = True) -> Plan:
-    """Make the plan for a matrix that is already read.
+    """Make the plan for a matrix that has been read.
 
-    A run records the versions of its tools. Without `versions`, only those are asked for theirs that may be too old.
+    A run records the versions of its tools. Without `versions`, only tools that may be too old are asked for theirs.
     """
     preset_name = _known("preset", options.preset or matrix.suite.preset, matrix.preset)
     facts = machine_facts()
@@ -194,10 +194,10 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options, *, vers
 
 
 def resuming(run: Run) -> Options:
-    """Return the options that lead to a recorded run's own cells again."""
+    """Return the options that select a recorded run's cells again; raise BadInput if it has none."""
     cells = tuple(cell.slug for cell in run.cells if cell.status in {"planned", "failed"} and not cell.twin_of)
     if not cells:
-        raise BadInput("the run has no cells yet, so there is nothing to resume; start a new one")
+        raise BadInput("the run has no cells yet, so there is nothing to resume; start a new run")
     loads = {cell.load for cell in run.cells}
     return Options(
         preset=run.preset,
@@ -212,7 +212,7 @@ def resuming(run: Run) -> Options:
 
 
 def _recorded_duet(run: Run) -> tuple[str, str] | None:
-    """Return the two slugs of a run that held duets of one pair and nothing else."""
+    """Return the two slugs of a run that consists only of duets of one pair; None for other runs."""
     if not run.families or any(family.design == "solo" for family in run.families):
         return None
     names = {cell.id: cell.slug for cell in run.cells}
@@ -222,8 +222,8 @@ def _recorded_duet(run: Run) -> tuple[str, str] | None:
 
 
 def install_missing(options: Options) -> None:
-    """Install the tools that the selected cells lack, if permitted; what stays missing is in the plan."""
-    from runners.tools.install import install_tools  # noqa: PLC0415 - whoever only plans waits for no installer
+    """Install the tools that the selected cells lack, if permitted; a warning names those that stay missing."""
+    from runners.tools.install import install_tools  # noqa: PLC0415 - a plan alone need not wait for the installer
 
     path = options.matrix or default_matrix()
     matrix, text = read_matrix(path, TOOL_DATA)
@@ -241,21 +241,21 @@ def install_missing(options: Options) -> None:
 
 
 def tools_of(matrix_file: Path | None) -> Mapping[str, Tool]:
-    """Return the project's tools and those that a matrix adds."""
+    """Return the project's tools, and those that a matrix adds."""
     path = matrix_file or default_matrix()
     return read_matrix(path, TOOL_DATA)[0].tool
 
 
 def default_matrix() -> Path:
-    """Return ./matrix.toml where there is one, else the packaged one."""
+    """Return ./matrix.toml if it exists, else the packaged one."""
     here = Path("matrix.toml")
     return here if here.exists() else resources.root() / "matrix.toml"
 
 
 def select(cells: Sequence[Planned], selection: Selection, tables: Sequence[Table]) -> tuple[Planned, ...]:
-    """Return the cells a person asked for; NothingSelected, with the names there are, where that is none.
+    """Return the selected cells; raise NothingSelected, with the names that exist, if there are none.
 
-    A table that belongs to a group brings its rows along, whatever group these are of.
+    A table that belongs to a selected group also selects its rows, whatever group they belong to.
     """
     every = [planned.cell for planned in cells]
     asked = [table for table in tables if table.group and selection.has_group(table.group)]
@@ -272,12 +272,12 @@ def select(cells: Sequence[Planned], selection: Selection, tables: Sequence[Tabl
             hint = closest(glob, names) or f"variants are {', '.join(names)}; a cell is {cells[0].cell.slug}"
             raise NothingSelected(f"'{glob}' matches no cell - {hint}")
     if not chosen:
-        raise NothingSelected("the selection holds no cell; speedup plan lists all of them")
+        raise NothingSelected("the selection contains no cells; `speedup plan` lists all cells")
     return chosen
 
 
 def layouts(plan: Plan) -> dict[int, Layout]:
-    """Return the CPUs of server and client for each number of server threads; BadInput where they do not exist."""
+    """Return the CPUs of server and client for each number of server threads; raise BadInput if they do not exist."""
     found = layouts_of(plan.matrix, plan.machine, {cell.threads for cell in plan.measurable})
     if plan.clients and plan.matrix.machine[plan.machine].cpus is None:
         return {count: replace(each, client=()) for count, each in found.items()}
@@ -285,7 +285,7 @@ def layouts(plan: Plan) -> dict[int, Layout]:
 
 
 def layouts_of(matrix: Matrix, machine: str, threads: Iterable[int]) -> dict[int, Layout]:
-    """Return the CPUs of server and client on a machine for each number of server threads."""
+    """Return the CPUs of server and client for each number of server threads, as a machine profile has them."""
     fixed, cores = matrix.machine[machine].cpus, available_cores()
     if fixed is None:
         return {count: share_cpus(cores, count) for count in threads}
@@ -303,26 +303,28 @@ def _known(kind: str, name: str, known: Mapping[str, object]) -> str:
 
 
 def _available_load(tools: Mapping[str, ToolStatus]) -> str:
-    """Return the best load generator that is here; wrk, to be named as missing, where there is none."""
+    """Return the best load generator that is installed; without any, return wrk, to be reported as missing."""
     return next((kind for kind in PREFERRED_LOADS if tools[LOADS[kind].tool].found), PREFERRED_LOADS[0])
 
 
 def _load(options: Options, tools: Mapping[str, ToolStatus]) -> str:
-    """Return the load generator that is asked for; BadInput where it cannot be what is meant."""
+    """Return the requested load generator; raise BadInput if it does not go with the other options."""
     if options.clients:
         load = options.load or FLEET
         if load not in FLEET_LOADS:
-            raise BadInput(f"{load} loads from this machine only; a fleet runs {' or '.join(FLEET_LOADS)}")
+            raise BadInput(
+                f"{load} generates load only from this machine; with a fleet, use --load {' or '.join(FLEET_LOADS)}"
+            )
         if options.duet:
-            raise BadInput("a duet is loaded from this machine only; leave out --duet, or --expect-workers")
+            raise BadInput("the load of a duet comes only from this machine; leave out --duet or --expect-workers")
         return load
     if options.load == FLEET:
-        raise BadInput("say how many client hosts there are and where they reach this one: --expect-workers N --bind A")
+        raise BadInput("give the number of client hosts and this host's address for them: --expect-workers N --bind A")
     return _known("load", options.load, LOADS) if options.load else _available_load(tools)
 
 
 def _solo(matrix: Matrix) -> Matrix:
-    """Return the matrix without duets: their two sides need one machine for both generators."""
+    """Return the matrix without duets, whose two generators need to be on one machine."""
     tables = tuple(table.model_copy(update={"design": "solo"}) for table in matrix.table)
     return matrix.model_copy(update={"table": tables})
 
@@ -332,7 +334,7 @@ def _folders(matrix: Matrix) -> set[str]:
 
 
 def with_tools(planned: Planned, tools: Mapping[str, ToolStatus], *loads: str) -> Planned:
-    """Mark a cell unavailable whose tools, or those that load it, are missing or too old, with how to get them."""
+    """Mark a cell unavailable if its tools, or its load's, are missing or too old, and say how to install them."""
     if planned.status != "planned":
         return planned
     program = planned.cell.program
@@ -344,12 +346,12 @@ def with_tools(planned: Planned, tools: Mapping[str, ToolStatus], *loads: str) -
 
 
 def _why_unfit(tool: ToolStatus, oldest: str | None) -> str | None:
-    """Return why a tool will not do: it is missing, or older than `oldest`. None where it will."""
+    """Return why a tool cannot be used: it is missing, or older than `oldest`; None if it can be."""
     if not tool.found:
         return f"{tool.title} is missing. {tool.remedy}"
     if oldest is None or not is_older(tool.version, oldest):
         return None
-    said = f"{tool.title} {short_version(tool.version)} is too old, at least {oldest} is needed"
+    said = f"{tool.title} {short_version(tool.version)} is too old; at least {oldest} is needed"
     return f"{said}. {tool.hint}" if tool.hint else said
 
 

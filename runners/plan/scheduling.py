@@ -1,9 +1,9 @@
-"""Decides which block is measured next, and when it is enough. Pure.
+"""Decides which block is measured next, and when to stop. Pure.
 
-Every family gets its least number of blocks, in rounds. Then the family whose ratios are least certain gets the next
-one, until every ratio is as precise as asked, the most blocks are done, or the time is spent: sampling stops on
-precision, never on significance. Blocks in which a trial failed or is invalid are repeated whole at the end, at most a
-quarter of them, and at least a few.
+Every family first gets its minimum number of blocks, in rounds. Then the family with the least certain ratios gets the
+next block, until every ratio is as precise as requested, the maximum number of blocks is done, or the time is used up:
+sampling stops on precision, never on significance. Blocks with a failed or invalid trial are repeated whole at the end,
+up to a quarter of the blocks, or a few if that is more.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from runners.records.trial import PACED_DESIGNS, Trial
 from runners.stats.comparison import by_family, compare_duets, compare_family, counting, widest
 
 REPEATED_SHARE = 0.25
-LEAST_REPEATS = 2  # also where a quarter of the blocks is less than one
+LEAST_REPEATS = 2  # allowed even if a quarter of the blocks is less
 
 
 @dataclass(frozen=True)
 class Left:
-    """How many items are still to be measured at most, and how long that should take, in seconds."""
+    """The most items that may still have to be measured, and how long that should take, in seconds."""
 
     items: float
     seconds: float
@@ -35,24 +35,24 @@ class Left:
 
 
 class Stage(Protocol):
-    """A part of a run: what is measured next follows from what is recorded."""
+    """A part of a run, in which the next measurement follows from what is recorded."""
 
     def following(self, trials: Sequence[Trial]) -> tuple[Slot, ...]:
-        """Return what to measure next; empty when it is enough."""
+        """Return what to measure next; empty when the stage is finished."""
 
     def left(self, trials: Sequence[Trial]) -> Left:
         """Return what is left once the stage has begun."""
 
     @property
     def whole(self) -> Left:
-        """Return what the stage comes to before anything is known."""
+        """Return how much the stage is before anything is recorded."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """When to stop: blocks at least (of duets, where that differs), half-width wanted, seconds of load allowed.
+    """When to stop: the minimum of blocks (and of duet blocks), the half-width wanted, the seconds of load allowed.
 
-    The most blocks are those of the families.
+    The maximum is the number of blocks in each family.
     """
 
     least: int
@@ -61,17 +61,17 @@ class Bounds:
     least_duets: int | None = None
 
     def least_of(self, family: FamilyInfo) -> int:
-        """Return how many blocks a family gets in any case."""
+        """Return the minimum number of blocks of a family."""
         wanted = self.least if family.design == "solo" or self.least_duets is None else self.least_duets
         return min(wanted, len(family.blocks))
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one family is: whole blocks, repeats, and the blocks worth a repeat, the least repeated first.
+    """How far one family has got: complete blocks, repeats, and the blocks worth repeating, least repeated first.
 
-    `unfinished` is a block whose repeat was begun and not ended. `missing` counts the items of all blocks that were
-    never measured, `missing_again` those of the repeat.
+    `unfinished` is a block whose repeat has begun but not ended. `missing` counts the items of all blocks that were
+    never measured, `missing_again` those that the repeat still lacks.
     """
 
     family: FamilyInfo
@@ -86,13 +86,13 @@ class Progress:
 
     @property
     def repeats_allowed(self) -> int:
-        """Return how many repeats the family may have in all."""
+        """Return the total number of repeats that the family may have."""
         return max(LEAST_REPEATS, int(REPEATED_SHARE * self.done))
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """A run's families, when to stop, and the seconds that one item of each family should take: the first stage."""
+    """The first stage: a run's families, when to stop, and the seconds that one item of each family should take."""
 
     families: tuple[FamilyInfo, ...]
     bounds: Bounds
@@ -100,13 +100,13 @@ class Blocks:
     item_s: Mapping[str, float]
 
     def following(self, trials: Sequence[Trial]) -> tuple[Slot, ...]:
-        """Return what is left of the block to measure next; empty when it is enough."""
+        """Return the rest of the block to measure next; empty when the stage is finished."""
         progress, spent = self.progress(trials), spent_s(trials)
         chosen = self._least(progress) or self._widest(progress, spent) or self._repeat(progress, spent)
         return () if chosen is None else self._slots(*chosen, trials)
 
     def left(self, trials: Sequence[Trial]) -> Left:
-        """Return what is left at most: blocks, and repeats of those that are spoilt or will be, at the rate so far."""
+        """Return the most that may be left: blocks, and repeats, assuming that blocks are spoilt at the rate so far."""
         progress = self.progress(trials, precise=False)
         left = sum(map(self._left_of, progress), start=Left(0, 0))
         if self.bounds.budget_s is None:
@@ -116,7 +116,7 @@ class Blocks:
 
     @property
     def whole(self) -> Left:
-        """Return what all blocks come to."""
+        """Return how much all blocks are."""
         return self.left(())
 
     def _left_of(self, item: Progress) -> Left:
@@ -128,7 +128,7 @@ class Blocks:
         return Left(items, items * self.item_s[item.family.name])
 
     def progress(self, trials: Sequence[Trial], *, precise: bool = True) -> list[Progress]:
-        """Return how far each family is, from what is recorded; how wide its intervals are only if that matters."""
+        """Return how far each family has got; the widths of its intervals are computed only if they matter."""
         families = by_family(trials)
         found = [_progress(family, families.get(family.name, ())) for family in self.families]
         if not precise or (self.bounds.precision is None and self.bounds.budget_s is None):
@@ -138,7 +138,7 @@ class Blocks:
         ]
 
     def _least(self, progress: Sequence[Progress]) -> tuple[FamilyInfo, int, int] | None:
-        """Return the next block on the way to every family's least number; all come along evenly, in random order."""
+        """Return the next block towards every family's minimum; families advance evenly, in random order."""
         wanting = [item for item in progress if item.done < self.bounds.least_of(item.family)]
         chosen = min(wanting, key=self._turn, default=None)
         return None if chosen is None else (chosen.family, chosen.done, 0)
@@ -148,7 +148,7 @@ class Blocks:
         return item.done / self.bounds.least_of(item.family), rank
 
     def _widest(self, progress: Sequence[Progress], spent: float) -> tuple[FamilyInfo, int, int] | None:
-        """Return the next block of the family whose ratios are least certain, if any wants one and may have it."""
+        """Return the next block of the family with the least certain ratios, if any needs and may have one."""
         open_ones = [
             item
             for item in progress
@@ -237,7 +237,7 @@ def _is_whole(family: FamilyInfo, block: int, trials: Sequence[Trial]) -> bool:
 
 
 def _items(trials: Iterable[Trial]) -> set[Item]:
-    """Return the items that are recorded whole, each by its cells in the order of their ids."""
+    """Return the items that are recorded completely, each as its cells in the order of their ids."""
     found: dict[Item, set[str]] = {}
     for trial in trials:
         found.setdefault(trial.pair or (trial.cell,), set()).add(trial.cell)
@@ -254,5 +254,5 @@ def _half_width(family: FamilyInfo, trials: Sequence[Trial]) -> float:
 
 
 def _hopeless(trial: Trial) -> bool:
-    """Return whether repeating cannot help: the server itself answers wrongly."""
+    """Return whether a repeat cannot help, because the server itself answers wrongly."""
     return any(check.id == "V0" and check.outcome == "fail" for check in trial.checks)

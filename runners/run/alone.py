@@ -1,4 +1,4 @@
-"""Two runs at once would measure each other: one at a time on a machine, for each user."""
+"""Allows one run at a time for each user of a machine, since two at once would measure each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runners.tools.find import cache_folder
 
 @contextmanager
 def alone_on_machine() -> Iterator[None]:
-    """Hold this user's lock, UnfitMachine where another run has it: two runs at once would measure each other."""
+    """Hold this user's lock; raise UnfitMachine if another run holds it."""
     lock = cache_folder() / "run.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as stream:

@@ -1,4 +1,4 @@
-"""Signals that end a run: heeded at once, so that everything is stopped and recorded."""
+"""Handles the signals that end a run: at once, so that everything is stopped and recorded."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from runners.errors import Interrupted
 
 
 class Interruption:
-    """Turns Ctrl-C, TERM and HUP into Interrupted, at once and, should Python swallow that, at the next check.
+    """Turns Ctrl-C, SIGTERM and SIGHUP into Interrupted, at once or, if Python swallows that, at the next check.
 
-    What a signal handler raises is lost where Python runs a callback of its own, such as those around a fork.
+    An exception from a signal handler is lost while Python runs one of its own callbacks, such as those around a fork.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        """Remember the signal and raise."""
+        """Remember the signal and raise Interrupted."""
         self.reason = f"interrupted ({signal.Signals(number).name})"
         self.check()
 
@@ -32,7 +32,7 @@ class Interruption:
 
 @contextmanager
 def signals() -> Iterator[Interruption]:
-    """Heed the signals that end a run, so that everything is stopped and recorded."""
+    """Handle the signals that end a run, so that everything is stopped and recorded; restore the handlers after it."""
     interruption = Interruption()
     heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     previous = {number: signal.signal(number, interruption) for number in heeded}

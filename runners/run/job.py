@@ -1,4 +1,4 @@
-"""A run to execute: what is planned, where it is recorded, and what is recorded already."""
+"""A run to execute: what is planned, where it is recorded, and what has been recorded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NetworkWish = Literal["auto", "namespace", "host"]
 
 @dataclass(frozen=True)
 class Job:
-    """A run to execute: its plan, its folder, its head, and the trials that are recorded already."""
+    """A run to execute: its plan, its folder, its head, and the trials that have been recorded."""
 
     plan: Plan
     folder: Path
@@ -42,7 +42,7 @@ class Job:
 
 
 def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
-    """Make the run folder and return the job; nothing is measured yet."""
+    """Create the run folder and return the job; nothing is measured yet."""
     began = dt.datetime.now(dt.UTC)
     path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
     machine = plan.matrix.machine[plan.machine]
@@ -76,13 +76,13 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: F
 
 
 def _facts(plan: Plan) -> dict[str, str]:
-    """Return the machine's facts, and at which commit the matrix and the servers beside it are, where that is known."""
+    """Return the machine's facts, and the commit of the matrix and of the servers beside it, if that is known."""
     commit = commit_of(plan.path.resolve().parent)
     return {**plan.facts, **({"commit": commit} if commit else {})}
 
 
 def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
-    """Return the job that finishes a run folder; BadInput where its cells can no longer be measured as they were."""
+    """Return the job that completes a run folder; raise BadInput if its cells can't be measured as before any more."""
     run = folder.read_run(path)
     now = {cell.id for cell in plan.measurable}
     ids = {cell for family in run.families for block in family.blocks for item in block for cell in item}
@@ -98,8 +98,8 @@ def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", options: 
 
 
 def exit_code(job: Job, trials: Sequence[Trial]) -> int:
-    """Return 0 where every cell has a valid number, 1 where some have none, 3 where nothing could be measured."""
-    planned = {cell.id for cell in job.plan.measurable if cell.program.class_ != "historic"}  # those never are valid
+    """Return 0 if every cell has a valid number, 1 if some have none, 3 if nothing could be measured."""
+    planned = {cell.id for cell in job.plan.measurable if cell.program.class_ != "historic"}  # those are never valid
     valid = {trial.cell for trial in counting(trials) if trial.verdict == "ok"}
     if planned - valid:
         return 1
@@ -131,21 +131,23 @@ def _hash(path: str | None) -> str | None:
 
 
 def _published(plan: Plan) -> tuple[Published, ...]:
-    """Read the published runs that the matrix names, to be kept inside the run."""
+    """Read the published runs that the matrix names, to store them in the run."""
     folders = [folder.read_folder(plan.root / name) for name in plan.matrix.suite.published]
     return tuple(Published(item.run, item.trials) for item in folders)
 
 
 def _notes(plan: Plan) -> tuple[str, ...]:
-    """Return what a reader must know before any number."""
+    """Return what a reader needs to know before reading any number."""
     notes = [plan.unpaced] if plan.unpaced else []
     if plan.locustfile:
         file = plan.locustfile
-        notes.append(f"Load came from the users of {file.path} (SHA-256 {file.sha256}), who ask what they want.")
+        notes.append(
+            f"The load came from the users of {file.path} (SHA-256 {file.sha256}), which request what they like."
+        )
     if plan.load == "locust" and not plan.clients and not plan.tools["wrk"].found:
         notes.append(
-            "Load came from Locust (Python), because wrk is missing: these numbers are bounded by the client, not by"
-            f" the servers. {plan.tools['wrk'].remedy}"
+            "The load came from Locust (Python), because wrk is missing: these numbers are bounded by the client, not"
+            f" by the servers. {plan.tools['wrk'].remedy}"
         )
     if platform.system() != "Linux":
         notes.append("This is not Linux: CPU and connection counters are unknown here.")
@@ -153,10 +155,10 @@ def _notes(plan: Plan) -> tuple[str, ...]:
 
 
 def _new_folder(results: Path, name: str) -> Path:
-    """Make a folder that does not exist yet."""
+    """Create a folder that does not exist yet; raise BadInput if that is impossible."""
     for number in range(1, 100):
         path = results / (name if number == 1 else f"{name}-{number}")
         with suppress(FileExistsError):
             path.mkdir(parents=True)
             return path
-    raise BadInput(f"cannot make a run folder in {results}")
+    raise BadInput(f"cannot create a run folder in {results}")

@@ -1,4 +1,4 @@
-"""What comes before the first trial: building, examining, and writing down which cells are measured in which order."""
+"""The steps before the first trial: build, examine, and record which cells are measured in which order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def build_context(plan: Plan, path: Path) -> BuildContext:
-    """Return where a plan's servers are built; logs go into the run folder `path`."""
+    """Return the context in which a plan's servers are built; logs go into the run folder `path`."""
     (path / folder.LOGS).mkdir(parents=True, exist_ok=True)
     return BuildContext(
         root=plan.root,
@@ -37,26 +37,26 @@ def build_context(plan: Plan, path: Path) -> BuildContext:
 
 
 def programs_of(plan: Plan, context: BuildContext) -> Programs:
-    """Return where a plan's built servers lie."""
+    """Return where a plan's built servers are."""
     variants = {cell.program.name: cell.program for cell in plan.measurable}
     outputs = {name: builds.program_path(program, context) for name, program in variants.items() if program.build}
     return Programs(plan.root, outputs, context.env)
 
 
 def build(plan: Plan, context: BuildContext) -> dict[str, BuildInfo]:
-    """Build what can be measured, and say what became of it."""
+    """Build the variants that can be measured; return the results by variant, and log them."""
     programs = {cell.program.name: cell.program for cell in plan.measurable}
     log.info(f"building {len(programs)} variants (kept in the cache once built)")
     return builds.build_all(programs.values(), context, _log_built)
 
 
-SKIPPED = "The honesty gates were skipped: whether these servers answer honestly was not examined before timing them."
+SKIPPED = "The honesty gates were skipped: these servers were timed without testing whether they answer honestly."
 
 
 def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tuple[Run, Programs]:
-    """Build and examine what is measured, and write down what is left; rows of failed builds and gates are `failed`.
+    """Build and examine the servers, and record the cells; those whose build or gates failed are marked `failed`.
 
-    Return the run's new head, and where its servers lie: found once, so that whoever edits them meanwhile does no harm.
+    Return the run's new head, and where its servers are: determined once, so that edits during the run do no harm.
     """
     context = build_context(plan, path)
     infos = build(plan, context)
@@ -79,10 +79,10 @@ def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tu
 
 
 def _examined(plan: Plan, context: BuildContext, programs: Programs, broken: Mapping[str, str]) -> tuple[Honesty, ...]:
-    """Let the gates ask each server once; what passed is remembered as long as nothing of it changes."""
+    """Run the gates against each server once; a pass is cached as long as nothing about the server changes."""
     cells = [cell for cell in plan.measurable if cell.program.name not in broken]
     examiner = Examiner(programs, layouts(plan), context.folder, context.tool_versions, plan.host.cache / "honesty")
-    log.info("asking each server from outside whether it is honest (remembered once it has passed)")
+    log.info("testing each server with the honesty gates (kept in the cache once passed)")
     return examiner.examine(cells, _log_examined)
 
 
@@ -92,7 +92,7 @@ def _log_examined(honesty: Honesty) -> None:
 
 
 def honesty_reason(honesty: Honesty) -> str:
-    """Return in a line which gates a server fails."""
+    """Return the gates that a server fails, in a line."""
     first, *others = honesty.failed
     more = f"; also {', '.join(gate.id for gate in others)}" if others else ""
     return f"fails the honesty gate '{first.id}': {first.saw}{more}"
@@ -106,7 +106,7 @@ def _log_built(info: BuildInfo) -> None:
 
 
 def build_reason(info: BuildInfo) -> str:
-    """Return in a line why a build failed."""
+    """Return why a build failed, in a line."""
     lines = [line for line in info.output_tail.splitlines() if line.strip()]
     return f"the build failed: {lines[-1] if lines else 'no output'} (see {info.log})"
 

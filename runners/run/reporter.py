@@ -1,4 +1,4 @@
-"""What a run reports while it goes on; the command line shows it."""
+"""What a run reports while it is in progress; the command line shows it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from runners.records.trial import Trial
 
 
 class Reporter(Protocol):
-    """Hears what happens during a run."""
+    """Receives what happens during a run."""
 
     def begin(self, pace: Pace) -> None:
-        """The trials begin; `pace` knows how many, and how long they will take."""
+        """Trials begin; `pace` says how many, and how long they will take."""
 
     def trial(self, slot: Slot, trials: Sequence[Trial]) -> None:
-        """A trial, or a duet of two, ended and is recorded."""
+        """A trial, or both trials of a duet, ended and were recorded."""
 
     def tick(self) -> None:
-        """Time passes inside a trial; called about ten times a second."""
+        """Time passes during a trial; called about ten times a second."""
 
     def end(self) -> None:
-        """No more trials."""
+        """There are no more trials."""

@@ -1,4 +1,4 @@
-"""Runs a plan: tools, builds, blocks of trials, each recorded before the next begins; resumes what was cut short."""
+"""Runs a plan: builds, then blocks of trials, each recorded before the next begins; resumes an interrupted run."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ AfterBlock = Callable[[Path], object]
 
 
 def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
-    """Build, measure and record all that the job lacks; return every trial of the run.
+    """Build, measure and record everything that the job lacks; return every trial of the run.
 
-    RunStopped, with the trial under way recorded as `not run`, where a person, a signal or an absent client stops it.
+    Raise RunStopped, with the current trial recorded as `not run`, if the user, a signal or an absent client stops it.
     """
     with signals() as interruption:
         swept = sweep()
         if swept:
-            log.info(f"ended {len(swept)} processes that a killed run had left behind")
+            log.info(f"stopped {len(swept)} processes that a killed run had left behind")
         run, programs = prepare(job.plan, job.run, job.folder, skip_gates=job.skip_gates)
         job = replace(job, run=run)
         try:
@@ -54,7 +54,7 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
                     return _measure_all(_noting(job, changes), rig, reporter, after_block)
         except RunStopped as error:
             resume = f"{command_line()} run --resume {os.path.relpath(job.folder)}"
-            raise type(error)(f"{error}; to go on: {resume}") from error
+            raise type(error)(f"{error}; to resume: {resume}") from error
         finally:
             reporter.end()
             end_leftovers()
@@ -62,7 +62,7 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
 
 @contextmanager
 def _loaded_from(job: Job, rig: Rig) -> Iterator[tuple[Job, Rig]]:
-    """Hold the fleet together for the run, if one loads it, and record who it is."""
+    """Hold the fleet together for the run, if it has one, and record its hosts."""
     if job.fleet is None:
         yield job, rig
         return
@@ -80,7 +80,7 @@ def _loaded_from(job: Job, rig: Rig) -> Iterator[tuple[Job, Rig]]:
 
 
 def _noting(job: Job, changes: Sequence[Change]) -> Job:
-    """Record which machine settings were changed for the run."""
+    """Record the machine settings that were changed for the run."""
     if not changes:
         return job
     notes = (f"{change.file} was {change.before!r}, set to {change.after!r} for the run" for change in changes)
@@ -90,7 +90,7 @@ def _noting(job: Job, changes: Sequence[Change]) -> Job:
 
 
 def _measure_all(job: Job, rig: Rig, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
-    """Measure the blocks until it is enough, and then what is asked at offered rates."""
+    """Measure blocks until that stage is finished, and then at offered rates."""
     blocks = _blocks(job)
     offered = OfferedRates(job.plan.goals, job.run.blocks_min, job.run.seed or 0)
     trials = list(job.recorded)
@@ -118,7 +118,7 @@ class Loop:
     pace: Pace
 
     def measure(self, stage: Stage) -> None:
-        """Measure what a stage asks for next, until it is enough."""
+        """Measure what a stage needs next, until it is finished."""
         cells = {cell.id: cell for cell in self.job.plan.measurable}
         while slots := stage.following(self.trials):
             for slot in slots:
@@ -126,7 +126,7 @@ class Loop:
             self.after_block(self.job.folder)
 
     def _measure(self, cells: Sequence[Cell], slot: Slot) -> None:
-        """Measure and record; a trial that is cut short is recorded as `not run`."""
+        """Measure and record; an interrupted trial is recorded as `not run`."""
         try:
             records = measure(cells, slot, self.rig)
         except RunStopped as error:
@@ -161,7 +161,7 @@ def _rig(job: Job, programs: Programs, reporter: Reporter, interruption: Interru
         folder=job.folder,
         programs=programs,
         layouts=layouts(job.plan),
-        network="host" if job.fleet else _network(job.network),  # clients elsewhere cannot see a network of its own
+        network="host" if job.fleet else _network(job.network),  # clients on other hosts cannot reach a namespace
         limits=job.plan.matrix.validity,
         ceiling_per_s=job.plan.matrix.machine[job.plan.machine].ceiling,
         tick=tick,
@@ -169,7 +169,7 @@ def _rig(job: Job, programs: Programs, reporter: Reporter, interruption: Interru
 
 
 def _network(wish: NetworkWish) -> Kind:
-    """Return where trials happen: in networks of their own wherever that is allowed."""
+    """Return the network for trials: namespaces if permitted, else the host's; UnfitMachine if that was ruled out."""
     if wish == "host":
         return "host"
     if enter_user_namespace():

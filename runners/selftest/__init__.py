@@ -1,5 +1,5 @@
-"""`speedup selftest`: faults of known truth, each run through a real trial, and what the harness said of them.
+"""`speedup selftest`: injects known faults into real trials, and compares what the harness reports with the truth.
 
-`cases` lists what is injected and which check must name it; `fakes` are the faulty programs; `judging` compares;
-`session` runs all and prints the table.
+`cases` lists what is injected and which check must catch it, `fakes` are the faulty programs, `judging` compares, and
+`session` runs all cases.
 """

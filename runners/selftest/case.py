@@ -1,4 +1,4 @@
-"""What a case of the self-test is, and what becomes of it: data, nothing else."""
+"""The cases of the self-test and their results: only data."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def nothing(_layout: Layout) -> contextlib.AbstractContextManager[Callable[[], N
 
 @dataclass(frozen=True)
 class Expect:
-    """A check that must name the fault, and with which outcome."""
+    """A check that must catch the fault, and with which outcome."""
 
     check: str
     outcome: Outcome = "fail"
 
     def __str__(self) -> str:
-        """Return it as the table shows it."""
+        """Return the check and its outcome as the table shows them."""
         return f"{self.check} {self.outcome}"
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A figure of the trial whose truth is known to lie within bounds, in `unit`."""
+    """A figure of the trial whose true value is known to lie between `low` and `high`, in `unit`."""
 
     name: str
     of: Callable[[Trial], float | None]
@@ -44,23 +44,23 @@ class Fact:
     unit: str = ""
 
     def told(self, trial: Trial) -> str:
-        """Return the figure in words, with the truth."""
+        """Return the figure in words, with its true bounds."""
         value = self.of(trial)
         shown = "unknown" if value is None else f"{value:.4g}"
         return f"{self.name} {shown}{self.unit} (true: {self.low:.4g} to {self.high:.4g})"
 
     def holds(self, trial: Trial) -> bool:
-        """Return whether the figure agrees with the truth."""
+        """Return whether the figure lies within its true bounds."""
         value = self.of(trial)
         return value is not None and self.low <= value <= self.high
 
 
 @dataclass(frozen=True)
 class Case:
-    """One fault and who must name it.
+    """One fault and the checks that must catch it.
 
-    `also` are checks that the same fault may trip as well. `reason` are words that the trial's reason must hold, for
-    a trial that ends without checks. A `blind` case is one that cannot be caught: it passes if nothing is said.
+    `also` are checks that the same fault may trip as well. `reason` is text that the trial's reason must contain, for a
+    trial that ends without checks. A `blind` case cannot be caught: it passes if nothing is reported.
     """
 
     name: str
@@ -84,15 +84,17 @@ class Case:
 
     @property
     def named_by(self) -> str:
-        """Return what must name the fault."""
+        """Return what must catch the fault, in words."""
         names = ", ".join(map(str, self.expected))
         parts = [names, f'"{self.reason}"' if self.reason else "", f"bound {self.bound}" if self.bound else ""]
-        return "; ".join(part for part in parts if part) or ("nothing can" if self.blind else "none may fail")
+        return "; ".join(part for part in parts if part) or (
+            "nothing can catch it" if self.blind else "no check may fail"
+        )
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """What was reported of a case. `retried` says for each earlier attempt which noise of the machine spoilt it."""
+    """What was reported for a case; `retried` has, for each earlier attempt, the machine's noise that spoilt it."""
 
     name: str
     truth: str

@@ -1,4 +1,4 @@
-"""The cases of the self-test: what is injected, and which check must name it. Data, nothing else."""
+"""The cases of the self-test: what is injected, and which check must catch it. Only data."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _died_at_s(trial: Trial) -> float | None:
 
 
 HEALTHY = (
-    Case("healthy", "a healthy server, connections kept", "ok", needs=("wrk",)),
+    Case("healthy", "a healthy server, persistent connections", "ok", needs=("wrk",)),
     Case(
         "healthy, closing",
         "a healthy server, one request per connection",
@@ -58,7 +58,7 @@ HEALTHY = (
     Case("healthy, fake generator", "a healthy server, an honest generator", "ok", load="fake-none"),
     Case(
         "fixed service time",
-        f"{SLEEP_MS:g} ms for each request, {SLEEPERS} connections",
+        f"{SLEEP_MS:g} ms per request, {SLEEPERS} connections",
         "ok",
         server=("sleeper.py", f"--sleep-ms={SLEEP_MS:g}"),
         connections=SLEEPERS,
@@ -71,7 +71,7 @@ HEALTHY = (
     ),
     Case(
         "fixed CPU cost",
-        f"{BURN_MS:g} ms of CPU time for each request, in threads that end with their connections",
+        f"{BURN_MS:g} ms of CPU time per request, in threads that end with their connections",
         "ok",
         server=("sleeper.py", f"--burn-ms={BURN_MS:g}"),
         connections=4,
@@ -83,16 +83,16 @@ HEALTHY = (
 ANSWERS = (
     Case(
         "errors",
-        "status 500 to 1 % of the requests",
+        "status 500 for 1 % of the requests",
         "invalid",
         (Expect("V1"),),
         server=_fault("errors"),
         needs=("wrk",),
         facts=(Fact("errors", _errors_percent, 0.9, 1.1, " %"),),
     ),
-    Case("answers unasked", "two answers to each request", "invalid", (Expect("V0"),), server=_fault("unasked")),
+    Case("unrequested answers", "two answers to each request", "invalid", (Expect("V0"),), server=_fault("unasked")),
     Case(
-        "answers unasked under load",
+        "unrequested answers under load",
         "two answers to each request, once there is load",
         "invalid",
         (Expect("V2"), Expect("V3")),
@@ -109,7 +109,7 @@ ANSWERS = (
     ),
     Case(
         "Content-Length too short under load",
-        "1 % of the answers longer than they say",
+        "1 % of the answers are longer than they say",
         "invalid",
         (Expect("V1"),),
         ("V3", "V4", "V20"),
@@ -118,7 +118,7 @@ ANSWERS = (
     ),
     Case(
         "Content-Length too long under load",
-        "1 % of the answers shorter than they say: connections wait for ever",
+        "1 % of the answers are shorter than they say: connections wait for ever",
         "invalid",
         (Expect("V10"),),
         ("V20",),
@@ -135,7 +135,7 @@ ANSWERS = (
         needs=("wrk",),
     ),
     Case(
-        "other body under load",
+        "wrong body under load",
         "a body of the same length that stays wrong",
         "invalid",
         (Expect("V20"),),
@@ -143,7 +143,7 @@ ANSWERS = (
         needs=("wrk",),
     ),
     Case(
-        "other body meanwhile",
+        "wrong body only under load",
         "a body of the same length that is wrong only under load",
         "ok",
         server=_fault("other-meanwhile"),
@@ -153,9 +153,9 @@ ANSWERS = (
 )
 
 CONNECTIONS = (
-    Case("closes unsaid", "closes without the header", "invalid", (Expect("V0"),), server=_fault("closes")),
+    Case("closes unannounced", "closes without the header", "invalid", (Expect("V0"),), server=_fault("closes")),
     Case(
-        "closes unsaid, asked to close",
+        "closes unannounced when asked to",
         "closes when asked to, without the header",
         "invalid",
         (Expect("V0"),),
@@ -163,8 +163,8 @@ CONNECTIONS = (
         mode="non-persistent",
     ),
     Case(
-        "closes unsaid under load",
-        "closes behind every fiftieth answer, without the header",
+        "closes unannounced under load",
+        "closes after every fiftieth answer, without the header",
         "invalid",
         (Expect("V1"), Expect("V4")),
         ("V3",),
@@ -173,10 +173,10 @@ CONNECTIONS = (
     ),
     Case(
         "closes under load",
-        "closes behind every twentieth answer and says so",
+        "closes after every twentieth answer, with the header",
         "invalid",
         (Expect("V4"),),
-        ("V3", "V20"),  # the question afterwards may be a twentieth one
+        ("V3", "V20"),  # the request after the load may be a twentieth one
         server=_fault("says-close"),
         needs=("wrk",),
     ),
@@ -211,7 +211,7 @@ CONNECTIONS = (
     ),
     Case(
         "full accept queue",
-        "room for two waiting connections, one accepted each 50 ms",
+        "room for two waiting connections, one accepted every 50 ms",
         "invalid",
         (Expect("V5"),),
         ("V4", "V6", "V10"),
@@ -222,7 +222,7 @@ CONNECTIONS = (
     ),
     Case(
         "segments lost",
-        "one in a hundred segments dropped",
+        "one in a hundred segments is dropped",
         "invalid",
         (Expect("V6"),),
         ("V3", "V12"),
@@ -243,11 +243,16 @@ HEALTH = (
         facts=(Fact("highest latency", _max_ms, 495, 650, " ms"),),
     ),
     Case(
-        "leaking memory", "50 MiB more each second", "invalid", (Expect("V20"),), server=_fault("leaks"), needs=("wrk",)
+        "leaking memory",
+        "50 MiB more every second",
+        "invalid",
+        (Expect("V20"),),
+        server=_fault("leaks"),
+        needs=("wrk",),
     ),
     Case(
         "starting processes",
-        "two processes more under load",
+        "two more processes under load",
         "invalid",
         (Expect("V20"),),
         server=_fault("spawns"),
@@ -255,7 +260,7 @@ HEALTH = (
     ),
     Case(
         "losing a process",
-        "one of two processes killed under load",
+        "one of two processes is killed under load",
         "invalid",
         (Expect("V20"),),
         server=_fault("loses-worker"),
@@ -272,7 +277,7 @@ HEALTH = (
     ),
     Case(
         "not stopping",
-        "ignores INT and TERM",
+        "ignores SIGINT and SIGTERM",
         "ok",
         (Expect("V20", "warn"),),
         server=_fault("stubborn"),
@@ -281,7 +286,7 @@ HEALTH = (
     ),
     Case(
         "affinity escaped",
-        "takes all CPUs",
+        "uses all CPUs",
         "invalid",
         (Expect("V21"),),
         server=_fault("escapes"),
@@ -289,7 +294,7 @@ HEALTH = (
     ),
     Case(
         "too few requests",
-        "0.15 s for each request",
+        "0.15 s per request",
         "invalid",
         (Expect("V12"),),
         server=("sleeper.py", "--sleep-ms=150"),
@@ -316,16 +321,16 @@ GENERATORS = (
         ceiling_per_s=1000.0,
     ),
     Case(
-        "more requests told than sent",
-        "a tenth more, in agreement with themselves",
+        "more requests reported than sent",
+        "a tenth more, all figures consistent",
         "invalid",
         (Expect("V3"),),
         load="fake-more",
         needs=("namespace",),
     ),
-    Case("broken histogram", "the slowest left out", "invalid", (Expect("V2"),), load="fake-broken"),
-    Case("half the time told", "the rate doubled", "invalid", (Expect("V12"),), load="fake-hurried"),
-    Case("two thirds of the latency told", "every latency", "ok", (Expect("V10", "warn"),), load="fake-flattering"),
+    Case("broken histogram", "the slowest are left out", "invalid", (Expect("V2"),), load="fake-broken"),
+    Case("half the time reported", "twice the rate", "invalid", (Expect("V12"),), load="fake-hurried"),
+    Case("two thirds of the latency reported", "of each one", "ok", (Expect("V10", "warn"),), load="fake-flattering"),
     Case("silent generator", "prints nothing", "failed", reason="printed no result", load="fake-silent"),
     Case("crashing generator", "exit status 1", "failed", reason="ended with exit status 1", load="fake-crash"),
     Case("late generator", "0.6 s longer than asked", "invalid", (Expect("V12"),), load="fake-late"),
@@ -335,7 +340,7 @@ GENERATORS = (
 MACHINE = (
     Case(
         "clock step",
-        "the wall clock set forward by 0.2 s (injected where it is read)",
+        "the wall clock is set forward by 0.2 s (injected where it is read)",
         "invalid",
         (Expect("V19"),),
         load="fake-none",
@@ -343,7 +348,7 @@ MACHINE = (
     ),
     Case(
         "steal",
-        "0.3 s stolen from each CPU (injected where it is read)",
+        "0.3 s is stolen from each CPU (injected where it is read)",
         "invalid",
         (Expect("V14"),),
         load="fake-none",

@@ -1,8 +1,8 @@
 """The two statistical cases: a server against itself, and against one that is slower by a known 3 %, both in duets.
 
-How much 3 % is follows from the first case: its duets tell what a request costs here, and the second server spins for
-that share of it. What the duets report must be of that size: the rest of a request's cost moves with it, as a slower
-server finds other batches of events, on some machines by as much again.
+The first case says how much 3 % is: its duets measure what a request costs here, and the second server spins for 3 % of
+that. The duets need only report about that much, since the rest of a request's cost changes too, on some machines by
+as much again: a slower server gets its events in other batches.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 WANTED = 10
 MOST = 14
 SLOWDOWN = 0.03
-BASELINE_SPIN_NS = 2000  # both servers spin: how far a loop that watches a clock overshoots is then the same in both
-FACTOR = 3  # how far from the spin alone the reported share may be
+BASELINE_SPIN_NS = 2000  # both servers spin, so that the loop that watches the clock overshoots equally in both
+FACTOR = 3  # by which the reported difference may deviate from the spin alone
 LOAD = LoadSettings("wrk", 0.2, 1.0, None)
 NEEDS: tuple[Need, ...] = ("wrk", "namespace")
 
@@ -40,7 +40,7 @@ NAMES = (SAME, SLOWED)
 
 @dataclass(frozen=True)
 class PairTrials:
-    """The trials of one pair's duets: those of the row, those of the baseline, and how many noise spoilt."""
+    """The trials of one pair's duets: those of the row, and those of the baseline."""
 
     rows: tuple[Trial, ...]
     baselines: tuple[Trial, ...]
@@ -53,7 +53,7 @@ class PairTrials:
 
     @property
     def base_cost_us(self) -> float:
-        """Return the baseline's CPU time per request in microseconds, the median over the duets."""
+        """Return the baseline's CPU time per request in microseconds: the median of the duets."""
         return statistics.median(t.server_cpu_us_per_request or math.nan for t in self.baselines if t.verdict == "ok")
 
     @property
@@ -63,7 +63,7 @@ class PairTrials:
 
 
 def run_comparisons(names: Sequence[str], bench: CaseRunner) -> list[CaseResult]:
-    """Return the results of the chosen statistical cases."""
+    """Run the chosen statistical cases and return their results."""
     missing = tuple(bench.lacks[need] for need in NEEDS if need in bench.lacks)
     if missing or not names:
         return [replace(_blank(name), why=missing) for name in names]
@@ -79,7 +79,7 @@ def run_comparisons(names: Sequence[str], bench: CaseRunner) -> list[CaseResult]
 
 
 def measure_pair(bench: CaseRunner, more_ns: int) -> PairTrials:
-    """Measure duets of a server with one that spins longer, until enough are valid."""
+    """Measure duets of a server and one that spins `more_ns` longer per request, until enough are valid."""
     baseline = bench.cell("plain", ("server.py", f"--spin-ns={BASELINE_SPIN_NS}"), LOAD)
     row = bench.cell("spinning", ("server.py", f"--spin-ns={BASELINE_SPIN_NS + more_ns}"), LOAD)
     series = PairTrials((), ())
@@ -107,12 +107,12 @@ def judge_same(series: PairTrials) -> CaseResult:
 
 
 def judge_slowed(series: PairTrials, more_ns: int) -> CaseResult:
-    """Return whether the slower server was called costlier, by about as much as it is."""
+    """Return whether the slower server was called costlier, by about the true amount."""
     estimate = series.estimate
     if estimate is None:
         return replace(_blank(SLOWED), status="failed", why=_nothing(series))
     truth = 1 + more_ns / 1000 / series.base_cost_us
-    blank = replace(_blank(SLOWED), truth=f"{more_ns} ns more for each request, a ratio of {truth:.3f}")
+    blank = replace(_blank(SLOWED), truth=f"{more_ns} ns more per request, a ratio of {truth:.3f}")
     answer, why = judge_cost(estimate).answer, []
     if answer != "costlier":
         why.append(f"it was called {answer}")
@@ -123,7 +123,7 @@ def judge_slowed(series: PairTrials, more_ns: int) -> CaseResult:
 
 def _blank(name: str) -> CaseResult:
     wanted = "not different" if name == SAME else "costlier"
-    truth = "ratio 1" if name == SAME else "3 % more CPU time for each request"
+    truth = "ratio 1" if name == SAME else "3 % more CPU time per request"
     return CaseResult(name, truth, "duets", wanted, "not run")
 
 

@@ -1,4 +1,4 @@
-"""The fake load generator as the harness sees it: honest, or with a lie of choice."""
+"""The fake load generator as the harness sees it: honest, or with a chosen lie."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE_S = 1.5
 
 @dataclass(frozen=True)
 class Fake:
-    """A load generator that is a Python program with one thread, for connections that are kept."""
+    """A load generator written in Python, with one thread, for persistent connections."""
 
     lie: str
     tool: str = "python"
@@ -30,7 +30,7 @@ class Fake:
         return f"fake-{self.lie}"
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002
-        """Return one."""
+        """Return 1: the program has one thread."""
         return 1
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
@@ -39,7 +39,7 @@ class Fake:
         return (warmup, Phase("load", _command(job, job.duration_s, self.lie), job.duration_s + PATIENCE_S))
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:  # noqa: ARG002
-        """Return what the fake printed."""
+        """Return what the fake printed; raise LoadFailed if that is nothing."""
         lines = [line for line in output.splitlines() if line.startswith(RESULT)]
         if not lines:
             raise LoadFailed("the generator printed no result")
@@ -62,7 +62,7 @@ def _command(job: LoadJob, duration_s: float, lie: str) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def known(kind: str) -> Iterator[None]:
-    """Let the harness know a fake generator by its name for a while."""
+    """Register a fake generator by its name for the duration."""
     if kind in LOADS:
         yield
         return

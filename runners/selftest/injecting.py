@@ -1,7 +1,7 @@
-"""What is injected beside a faulty server or generator: neighbours, few ports, and counters that tell of trouble.
+"""What is injected besides a faulty server or generator: neighbours, few ports, and counters that report trouble.
 
-Each injection holds for one trial and is undone behind it. The machine's clock, limits and memory are never touched:
-what would need that is injected where the harness reads it.
+Each injection lasts for one trial and is undone after it. The machine's clock, limits and memory are never touched:
+faults of those are injected where the harness reads them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Tick = Callable[[], None]
 
 
 def neighbour(side: str) -> Injection:
-    """Return an injection of busy strangers on the CPUs of the "server" or the "client", from the first tick on."""
+    """Return an injection of busy programs on the CPUs of the "server" or the "client", from the first tick on."""
 
     @contextlib.contextmanager
     def inject(layout: Layout) -> Iterator[Tick]:
@@ -64,7 +64,7 @@ def few_ports(first: int, last: int) -> Injection:
 
 
 def reading(name: str, value: Callable[[int], Any]) -> Injection:
-    """Return an injection of what `system.kernel` reads under a name, from the number of the reading (0, 1, ...)."""
+    """Return an injection of what `system.kernel` reads as `name`: `value` of the reading's number (0, 1, ...)."""
 
     @contextlib.contextmanager
     def inject(_layout: Layout) -> Iterator[Tick]:
@@ -80,7 +80,7 @@ def reading(name: str, value: Callable[[int], Any]) -> Injection:
 
 
 def stolen_us(each_us: float) -> Injection:
-    """Return an injection of so much stolen time more on each CPU at each reading."""
+    """Return an injection of `each_us` more stolen time on each CPU at each reading."""
     true_times = kernel.cpu_times
 
     def times(number: int) -> dict[int, kernel.CpuTimes]:
@@ -94,7 +94,7 @@ def stolen_us(each_us: float) -> Injection:
 
 
 def clock_steps_s(step_s: float) -> Injection:
-    """Return an injection of a wall clock that is set forward by so much between two readings."""
+    """Return an injection of a wall clock that is set forward by `step_s` between two readings."""
 
     @contextlib.contextmanager
     def inject(_layout: Layout) -> Iterator[Tick]:

@@ -1,4 +1,4 @@
-"""Runs a case through a real trial, again where the machine's noise spoilt it."""
+"""Runs a case through a real trial, and again if the machine's noise spoilt it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIMITS = Validity()
 
 @dataclass(frozen=True)
 class CaseRunner:
-    """Where the cases run: a folder, the network, the CPUs, the environment, and what is missing here, and why."""
+    """Where the cases run: a folder, the network, the CPUs, the environment, and what this machine lacks, and why."""
 
     folder: Path
     network: network.Kind
@@ -41,7 +41,7 @@ class CaseRunner:
     python: str
 
     def rig(self, tick: Callable[[], None] = lambda: None, ceiling_per_s: float | None = None) -> Rig:
-        """Return the rig of a trial."""
+        """Return the rig for a trial."""
         return Rig(
             folder=self.folder,
             programs=Programs(FAKES, {}, self.env),
@@ -76,10 +76,10 @@ class CaseRunner:
 
 
 def run_case(case: Case, bench: CaseRunner, position: int, *, patient: bool = True) -> CaseResult:
-    """Return what was reported of a case; measure it again, twice at most, where noise spoilt it.
+    """Return what was reported for a case; if noise spoilt it, measure it again, at most twice.
 
-    Behind each such attempt the machine is looked at while nothing of ours runs. Without patience a busy machine
-    excuses the first attempt, unless more than the noise is wrong with it.
+    After each spoilt attempt, the machine is watched while we run nothing on it. Unless `patient`, a busy machine
+    excuses the first attempt, if nothing but the noise is wrong with it.
     """
     missing = [bench.lacks[need] for need in case.needs if need in bench.lacks]
     if missing:
@@ -102,7 +102,7 @@ def run_case(case: Case, bench: CaseRunner, position: int, *, patient: bool = Tr
 
 
 def measure_case(case: Case, bench: CaseRunner, position: int, attempt: int) -> Trial:
-    """Measure one trial of a case with its injection in rig."""
+    """Measure one trial of a case with its injection."""
     load = LoadSettings(case.load, case.warmup_s, case.duration_s, None)
     name = "".join(letter if letter.isalnum() else "-" for letter in case.name)
     cell = bench.cell(name, case.server, load, connections=case.connections, mode=case.mode)
@@ -113,7 +113,7 @@ def measure_case(case: Case, bench: CaseRunner, position: int, attempt: int) -> 
 
 
 def busy_machine(listen_s: float = LISTEN_S) -> str | None:
-    """Return what the machine does while nothing of ours runs on it; None where it is idle."""
+    """Return how busy the machine is while we run nothing on it, in words; None if it is idle."""
     before, pressed = kernel.cpu_times(), kernel.pressure_us()
     time.sleep(listen_s)
     after, pressed_after = kernel.cpu_times(), kernel.pressure_us()
@@ -122,5 +122,7 @@ def busy_machine(listen_s: float = LISTEN_S) -> str | None:
     stalled = max((pressed_after[kind] - pressed[kind] for kind in pressed if kind[:3] != "cpu"), default=0)
     share = stalled / 1e6 / listen_s
     busy = used > LIMITS.foreign_warn or stolen > LIMITS.steal_warn or share > LIMITS.pressure_warn
-    told = f"at rest others used {used:.1%} of a CPU, {stolen:.1%} was stolen, tasks stalled {share:.1%} of the time"
+    told = (
+        f"at rest, others used {used:.1%} of a CPU, {stolen:.1%} was stolen, and tasks stalled {share:.1%} of the time"
+    )
     return told if busy else None

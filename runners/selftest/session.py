@@ -1,4 +1,4 @@
-"""Runs the self-test: all cases, with a message for each on the way."""
+"""Runs the self-test: all cases, with a log message for each."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from runners.tools.find import find_tools, known_tools, this_host, tool_environm
 log = logging.getLogger(__name__)
 
 HEALTHY = "healthy"
-PATIENCE_S = 30.0  # spent on measuring again what noise spoilt; then only where a case would fail
+PATIENCE_S = 30.0  # may go into repeating what noise spoilt; after that, only cases that would fail are repeated
 
 
 def run_selftest(only: Sequence[str], keep: Path | None) -> tuple[CaseResult, ...]:
-    """Run the cases whose names match a glob (all without one); NothingSelected where none does."""
+    """Run the cases whose names match a glob, or all without globs; raise NothingSelected if none matches."""
     cases = [case for case in CASES if _chosen(case.name, only)]
     names = [name for name in NAMES if _chosen(name, only)]
     if not cases and not names:
@@ -51,7 +51,7 @@ def run_selftest(only: Sequence[str], keep: Path | None) -> tuple[CaseResult, ..
 
 
 def _retried_s(results: Sequence[CaseResult]) -> float:
-    """Return about how many seconds went into measuring again."""
+    """Return roughly how many seconds went into repeated measurements."""
     return sum(r.seconds * len(r.retried) / (len(r.retried) + 1) for r in results)
 
 
@@ -61,7 +61,7 @@ def _chosen(name: str, only: Sequence[str]) -> bool:
 
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
-    """Make the folder for logs, and delete it afterwards unless it is to be kept."""
+    """Create the folder for logs, and delete it afterwards unless it is to be kept."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.resolve()
@@ -74,7 +74,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def make_bench(folder: Path) -> CaseRunner:
-    """Look at what this machine allows."""
+    """Return where the cases run, and what this machine lacks for them."""
     host = this_host()
     tools = find_tools(known_tools(), ["wrk"], host)
     kind = "namespace" if enter_user_namespace() else "host"
@@ -85,19 +85,19 @@ def make_bench(folder: Path) -> CaseRunner:
     if kind == "host":
         lacks["namespace"] = "network namespaces are not allowed here"
     if layout.shared:
-        lacks["two CPUs"] = "there is one CPU only"
+        lacks["two CPUs"] = "there is only one CPU"
     env = {**os.environ, **tool_environment(tools, host)}
     return CaseRunner(folder, kind, layout, env, lacks, sys.executable)  # type: ignore[arg-type]
 
 
 def line(result: CaseResult) -> str:
     """Return a result as a line of progress."""
-    told = "; ".join(result.reported if result.status == "passed" else result.why) or "nothing was said"
+    told = "; ".join(result.reported if result.status == "passed" else result.why) or "nothing was reported"
     return f"{result.status:<7} {result.seconds:5.1f} s  {result.name}: {told}"
 
 
 def passed(results: Sequence[CaseResult]) -> bool:
-    """Return whether every injected fault was named, and a healthy server, where one was chosen, was clean."""
+    """Return whether every injected fault was caught, and healthy servers, if any were chosen, were clean."""
     healthy = [result.status for result in results if result.name.startswith(HEALTHY)]
     statuses = [result.status for result in results]
     return "passed" in statuses and "failed" not in statuses and (not healthy or "passed" in healthy)

@@ -1,1 +1,1 @@
-"""One trial: load a server, watch it, gather evidence and judge it."""
+"""One trial: start a server, put load on it, watch it, gather evidence and judge it."""

@@ -1,4 +1,4 @@
-"""Gathers what the validity checks look at from all that a trial saw. Pure."""
+"""Gathers the evidence for the validity checks from everything that a trial saw. Pure."""
 
 from __future__ import annotations
 
@@ -98,20 +98,20 @@ def _middle(values: Sequence[int | None]) -> int | None:
 
 
 def _ports(side: Side) -> int | None:
-    """Return how many ports a client has in this network."""
+    """Return the number of ports that a client has in this network."""
     bounds = side.network.settings.get("net/ipv4/ip_local_port_range", "").split()
     return int(bounds[1]) - int(bounds[0]) + 1 if len(bounds) == 2 else None
 
 
 def _port_reuse_s(side: Side) -> float | None:
-    """Return after how many seconds loopback may use a port in TIME_WAIT again; None: 60 s, as ever."""
+    """Return the seconds after which loopback may reuse a port in TIME_WAIT; None: the usual 60 s."""
     delay_ms = side.network.settings.get("net/ipv4/tcp_tw_reuse_delay")
     allowed = side.network.settings.get("net/ipv4/tcp_tw_reuse") in {"1", "2"}
     return int(delay_ms) / 1000 if delay_ms and allowed else (1.0 if allowed else None)
 
 
 def _client_cpu_share(measured: Measured, side: Side) -> float | None:
-    """Return the part of its CPU time that the generator used; of a fleet, that of its busiest host."""
+    """Return the share of its CPU time that the generator used; for a fleet, that of its busiest host."""
     hosts = measured.result.clients
     if hosts:
         known = [host.cpu_us / (host.duration_us * min(host.threads, host.cpus)) for host in hosts if host.cpu_us]
@@ -142,7 +142,7 @@ def _steal_share(samples: Samples, side: Side) -> float | None:
 
 
 def _foreign_share(measured: Measured, side: Side, *, duet: bool) -> float | None:
-    """Return the CPU time that neither side nor the harness used, as a share of one CPU; unknown for duets."""
+    """Return the CPU time used by anything but both sides and the harness, as a share of one CPU; None for duets."""
     samples, elsewhere = measured.samples, bool(measured.result.clients)
     client_us = 0.0 if elsewhere else measured.result.client_cpu_us
     known = (samples.machine_busy_us, samples.server_run_us, client_us)
@@ -155,8 +155,8 @@ def _foreign_share(measured: Measured, side: Side, *, duet: bool) -> float | Non
 def pressure_shares(samples: Samples) -> dict[str, float]:
     """Return the share of the time in which tasks stalled for memory or disk.
 
-    A task that waits for its io_uring counts as stalled for input and output, also where that is a network: so nobody
-    stalls longer than some disk was busy.
+    A task that waits for its io_uring counts as stalled on I/O even if it waits for the network, so the time stalled on
+    I/O is capped by the time that some disk was busy.
     """
     before, after = samples.before.pressure_us, samples.after.pressure_us
     kinds = [kind for kind in after if kind in before and not kind.startswith("cpu")]
@@ -166,7 +166,7 @@ def pressure_shares(samples: Samples) -> dict[str, float]:
 
 
 def _disk_share(samples: Samples) -> float:
-    """Return which share of the time the busiest disk had requests under way; 1 where the kernel does not tell."""
+    """Return the share of the time in which the busiest disk had requests in flight; 1 if the kernel reports none."""
     before, after = samples.before.disk_busy_us, samples.after.disk_busy_us
     grown = [after[disk] - before[disk] for disk in after if disk in before]
     return max(grown) / samples.wall_us if grown else 1.0
@@ -179,9 +179,9 @@ def _frequency_drift(samples: Samples, side: Side) -> float | None:
 
 
 def strayed_cpus(samples: Samples, layout: Layout) -> tuple[int, ...] | None:
-    """Return CPUs on which a thread of either side was seen, or the server's may run, although it was not to.
+    """Return CPUs on which a thread of either side was seen, or the server's may run, although it should not be there.
 
-    None where no thread was seen, or where none can stray since each may use every CPU.
+    None if no thread was seen, or if none can stray, because each may use every CPU.
     """
     server, client = set(layout.server), set(layout.client)
     seen = [(cpu, server) for cpu in samples.after.server_may_use]
@@ -195,7 +195,7 @@ def strayed_cpus(samples: Samples, layout: Layout) -> tuple[int, ...] | None:
 
 
 def _rss_growth(samples: Sequence[Sample]) -> tuple[int, float] | None:
-    """Return by how many bytes, and by which share, the server's memory grew between first and last sample."""
+    """Return the server's memory growth between the first and the last sample, in bytes and as a share."""
     sizes = [sample.rss_bytes for sample in samples if sample.rss_bytes]
     return (sizes[-1] - sizes[0], sizes[-1] / sizes[0] - 1) if len(sizes) > 1 else None
 

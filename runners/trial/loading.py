@@ -1,4 +1,4 @@
-"""Loads one server, or two at the same moment, and watches both sides: CPU, memory, connections, who dies first."""
+"""Puts load on one server, or two at the same time, and watches both sides: CPU, memory, connections, exits."""
 
 from __future__ import annotations
 
@@ -18,54 +18,54 @@ from runners.system.network import Network
 from runners.system.processes import Stopped, describe_exit, start, stop, wait
 from runners.system.sampling import SAMPLE_S, Samples, Watch
 
-INTERRUPT_PATIENCE_S = 1.0  # wrk looks ten times a second whether it is to stop
+INTERRUPT_PATIENCE_S = 1.0  # wrk checks ten times a second whether to stop
 
 Tick = Callable[[], None]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a measured phase gave: the generator's result and the kernel's counters around it."""
+    """The outcome of a measured phase: the generator's result, and the kernel's counters around it."""
 
     result: LoadResult
     samples: Samples
 
     @property
     def latency(self) -> dict[int, int] | None:
-        """Return the whole histogram; None where it is not known, or cannot be."""
+        """Return the whole histogram; None if it is unknown or impossible."""
         found = self.result.latency
         return found if found and min(found.values()) > 0 else None
 
     @property
     def served(self) -> int:
-        """Return how many requests the server answered between the two readings of the counters."""
+        """Return the number of requests that the server answered between the two readings of the counters."""
         return self.result.requests + self.result.uncounted
 
     @property
     def server_cpu_us_per_request(self) -> float | None:
-        """Return the server's CPU time for each request it answered."""
+        """Return the server's CPU time per request that it answered."""
         spent_us = self.samples.server_run_us
         return None if spent_us is None else spent_us / self.served
 
     @property
     def client_cpu_us_per_request(self) -> float | None:
-        """Return the generator's CPU time for each request it counted."""
+        """Return the generator's CPU time per request that it counted."""
         spent_us = self.result.client_cpu_us
         return None if spent_us is None else spent_us / self.result.requests
 
     @property
     def machine_cpu_us_per_request(self) -> float | None:
-        """Return the machine's; None where the generator's own start would count as well."""
+        """Return the machine's CPU time per request; None if that would include the generator's own start."""
         spent_us = self.samples.machine_busy_us
         return None if spent_us is None or self.result.uncounted else spent_us / self.served
 
     @property
     def bytes_per_request(self) -> float | None:
-        """Return the bytes read for each request, headers included."""
+        """Return the bytes read per request, including headers."""
         return None if self.result.bytes_read is None else self.result.bytes_read / self.result.requests
 
     def share(self, us_per_request: float | None, threads: int, cpus: tuple[int, ...]) -> float | None:
-        """Return which part of its CPU time a side used, with so many threads on so many CPUs."""
+        """Return the share of its CPU time that a side used with `threads` threads on `cpus`; None if unknown."""
         if us_per_request is None:
             return None
         return us_per_request * self.result.requests / (self.result.duration_us * min(threads, len(cpus)))
@@ -73,7 +73,7 @@ class Measured:
 
 @dataclass
 class Side:
-    """A server with its load generator, and all that is learnt of them; a trial has one side, a duet two."""
+    """A server with its load generator, and everything learnt about them; a trial has one side, a duet two."""
 
     cell: Cell
     layout: Layout
@@ -92,20 +92,20 @@ class Side:
 
     @property
     def load(self) -> Load:
-        """Return the generator that loads it."""
+        """Return its load generator."""
         return LOADS[self.cell.load.kind]
 
     @property
     def server(self) -> ServerProcess:
-        """Return the running server."""
+        """Return the server's process; raise RuntimeError before it is started."""
         if self.process is None:
-            raise RuntimeError("the server is not started yet")
+            raise RuntimeError("the server has not been started")
         return self.process
 
     def start(self) -> None:
-        """Start the server in its network, wait until it answers, and prepare the watch on it.
+        """Start the server in its network, wait until it answers, and prepare to watch it.
 
-        A historic exhibit is loaded whatever it answers, as that is what it is shown for; its trials never count.
+        A historic server is measured whatever it answers, since that is what it is shown for; its trials never count.
         """
         self.network.enter()
         self.process = ServerProcess(self.cell, self.layout, self.programs, self.logs, self.job.port, self.job.host)
@@ -119,12 +119,12 @@ class Side:
             self.refusal = refusal
 
     def ask_again(self) -> None:
-        """Ask the server once more after the load."""
+        """Probe the server once more after the load."""
         self.network.enter()
         self.fault_afterwards = self.server.fault_afterwards()
 
     def stop(self) -> None:
-        """End the server, if it was started, and note how it ended."""
+        """Stop the server, if it was started, and record how it ended."""
         if self.process is not None:
             self.stopped = self.process.stop()
 
@@ -139,36 +139,36 @@ class Side:
                 )
             except OSError as error:
                 raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.cell) from error
-        self.watch.client = self.client.pid if self.layout.client else None  # a fleet's client is elsewhere
+        self.watch.client = self.client.pid if self.layout.client else None  # a fleet's clients are on other hosts
 
     def interrupt_client(self, phase: Phase) -> None:
-        """Ask the generator to end, if it still runs; after a warm-up at once, as nothing that it says is needed."""
+        """Ask the generator to end, if it still runs; after a warm-up, terminate it, since its output is not needed."""
         if self.client is not None and self.client.poll() is None:
             self.client.send_signal(signal.SIGTERM if phase.purpose == "warm-up" else signal.SIGINT)
 
     def stop_client(self) -> None:
-        """End the generator if it still runs, even if it does not heed an interrupt."""
+        """Stop the generator if it still runs, even if it ignores interrupts."""
         if self.client is not None:
             wait(self.client, INTERRUPT_PATIENCE_S)
             stop(self.client)
 
     def ended(self, patience_s: float) -> bool:
-        """Wait a little for the generator's end."""
+        """Wait up to `patience_s` seconds for the generator to end; return whether it has."""
         return self.client is None or wait(self.client, patience_s)
 
     def check_server(self, phase: Phase, began: float) -> None:
-        """Raise TrialFailed where the server has ended."""
+        """Raise TrialFailed if the server has ended."""
         self.server.check_alive(f"{time.monotonic() - began:.1f} s into the {phase.purpose}")
 
     def check_client(self, phase: Phase) -> None:
-        """Raise TrialFailed where the generator ended badly; one that was stopped early may end as it likes."""
+        """Raise TrialFailed if the generator failed; one that was stopped early may end in any way."""
         code = self.client.poll() if self.client else None
         if code and phase.stop_after_s is None:
             words = tail_of(self.logs.file(phase.purpose))
             raise TrialFailed(f"{phase.argv[0]} ended with {describe_exit(code)}: {words}", self.cell)
 
     def result(self, phase: Phase) -> LoadResult:
-        """Read what the generator counted."""
+        """Return what the generator counted; raise TrialInvalid or TrialFailed if that is nothing usable."""
         output = self.logs.file(phase.purpose).read_text(encoding="utf-8", errors="replace")
         try:
             result = self.load.parse(output, self.job)
@@ -178,12 +178,12 @@ class Side:
         except LoadFailed as error:
             raise TrialFailed(f"{error}: {output[-300:].strip()}", self.cell) from error
         if result.requests == 0:
-            raise TrialFailed("the server answered no request within the measured time", self.cell)
+            raise TrialFailed("the server answered no request in the measured time", self.cell)
         return result
 
 
 def load_sides(sides: Sequence[Side], tick: Tick) -> None:
-    """Warm up, then measure, all sides at the same moment; TrialFailed where any breaks."""
+    """Warm up, then measure, all sides at the same time; raise TrialFailed if any of them breaks."""
     *warmups, measured = zip(*(side.load.phases(side.job) for side in sides), strict=True)
     for phases in warmups:
         _run(sides, phases, tick)
@@ -196,14 +196,16 @@ def load_sides(sides: Sequence[Side], tick: Tick) -> None:
 
 
 def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
-    """Run one phase on all sides to its end; none of the generators outlives it."""
+    """Run one phase to its end on all sides; no generator outlives it."""
     began = time.monotonic()
     try:
         for side, phase in zip(sides, phases, strict=True):
             side.start_client(phase)
         _watch(sides, phases, began, tick)
     finally:
-        for side, phase in zip(sides, phases, strict=True):  # all at once: none may go on alone while another ends
+        for side, phase in zip(
+            sides, phases, strict=True
+        ):  # first interrupt all, so that none goes on alone while another ends
             side.interrupt_client(phase)
         for side in sides:
             side.stop_client()
@@ -213,7 +215,7 @@ def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
 
 
 def _watch(sides: Sequence[Side], phases: Sequence[Phase], began: float, tick: Tick) -> None:
-    """Look at all sides ten times a second until every generator ended, or has to be ended."""
+    """Sample all sides ten times a second until every generator has ended, or has to be stopped."""
     early_s, limit_s = phases[0].stop_after_s, phases[0].limit_s
     ends = began + (limit_s if early_s is None else early_s)
     following = time.monotonic() + SAMPLE_S

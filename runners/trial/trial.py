@@ -1,4 +1,4 @@
-"""One trial: a fresh server, asked once, warmed up, loaded, sampled, stopped and judged. A duet: two at a time."""
+"""One trial: a fresh server is probed, warmed up, loaded, sampled, stopped and judged. A duet: two at a time."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from runners.trial.loading import Measured, Side, load_sides
 
 @dataclass(frozen=True)
 class Rig:
-    """Where the trials of a run happen: its folder, the servers' programs, the CPUs, and a call while waiting.
+    """Where a run's trials take place: its folder, the servers' programs, the CPUs, and what to call while waiting.
 
-    Servers listen on `host`; a fleet's master listens on the socket `fleet`, where there is one.
+    Servers listen on `host`. With a fleet, its master listens on the socket `fleet`.
     """
 
     folder: Path
@@ -45,12 +45,12 @@ class Rig:
 
 
 def blanks(cells: Sequence[Cell], slot: Slot) -> tuple[Trial, ...]:
-    """Return the records of a slot whose trials have not begun."""
+    """Return the records of a slot whose trials were not run."""
     return tuple(record(cell, slot, verdict="not run") for cell in cells)
 
 
 def record(cell: Cell, slot: Slot, verdict: Verdict, **found: Any) -> Trial:
-    """Return the record of one cell of a slot, with whatever was found."""
+    """Return the record of one cell of a slot, with further fields from `found`."""
     pair = _pair(slot.cells)
     offer = slot.offer
     return Trial(
@@ -86,7 +86,7 @@ def _pair(cells: Sequence[str]) -> tuple[str, str] | None:
 
 
 def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
-    """Measure one cell, or two at the same moment; whatever happens, the records say it and nothing is left running."""
+    """Measure one cell, or two at the same time; whatever happens is in the records, and nothing is left running."""
     began = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
     try:
         with network.fresh_networks(rig.network, len(cells)) as networks:
@@ -103,7 +103,7 @@ def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
 
 
 def _carry_out(sides: Sequence[Side], tick: Callable[[], None]) -> TrialFailed | None:
-    """Start the servers, load them, ask them once more and stop them; return what broke."""
+    """Start the servers, put load on them, probe them once more and stop them; return what broke."""
     try:
         for side in sides:
             side.start()
@@ -120,7 +120,7 @@ def _carry_out(sides: Sequence[Side], tick: Callable[[], None]) -> TrialFailed |
 
 def _side(cell: Cell, slot: Slot, where: network.Network, rig: Rig) -> Side:
     layout, logs = rig.layouts[cell.threads], _logs(cell, slot, rig)
-    where.enter()  # the port must be free there
+    where.enter()  # the port must be free in there
     port = free_port(2 * slot.position + (cell.id != slot.cells[0]), rig.host)
     loaded = _as_loaded(cell, slot)
     logs.file("requests").unlink(missing_ok=True)  # what an interrupted trial left behind
@@ -137,9 +137,9 @@ def _side(cell: Cell, slot: Slot, where: network.Network, rig: Rig) -> Side:
 
 
 def _as_loaded(cell: Cell, slot: Slot) -> Cell:
-    """Return the cell with the lengths of a duet, or the generator that can offer a rate.
+    """Return the cell with the durations of a duet, or with the generator that can offer a rate.
 
-    The record keeps the cell's own id.
+    The record keeps the id of the cell itself.
     """
     if slot.offer:
         paced = replace(cell.load, kind=PACED_LOAD, duration_s=slot.offer.duration_s, locustfile=None)
@@ -157,7 +157,7 @@ def _logs(cell: Cell, slot: Slot, rig: Rig) -> Logs:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is to be said of one side: its verdict with the reason, its checks and, if it was measured, the evidence."""
+    """The result of one side: its verdict with the reason, its checks and, if it was measured, the evidence."""
 
     side: Side
     verdict: Verdict
@@ -168,12 +168,12 @@ class Finding:
 
     @property
     def cost_us(self) -> float | None:
-        """Return the server's CPU time for each request, in microseconds."""
+        """Return the server's CPU time per request, in microseconds."""
         return self.side.measured.server_cpu_us_per_request if self.side.measured else None
 
 
 def _finding(side: Side, failure: TrialFailed | None, rig: Rig, *, duet: bool) -> Finding:
-    """Judge one side; where any side broke, neither counts."""
+    """Judge one side; if either side broke, neither counts."""
     if failure is not None:
         return _broken(side, failure)
     if side.measured is None:
@@ -187,7 +187,7 @@ def _finding(side: Side, failure: TrialFailed | None, rig: Rig, *, duet: bool) -
 
 def _broken(side: Side, failure: TrialFailed) -> Finding:
     if failure.cell.id != side.cell.id:
-        return Finding(side, "invalid", f"its partner {failure.cell.slug} {failure.verdict}: {failure}")
+        return Finding(side, "invalid", f"its partner {failure.cell.slug} ({failure.verdict}): {failure}")
     checks = (failure.check,) if isinstance(failure, TrialInvalid) else ()
     return Finding(side, failure.verdict, str(failure), checks)
 
@@ -197,7 +197,7 @@ def _partner(finding: Finding, findings: Sequence[Finding]) -> Finding | None:
 
 
 def _record(cell: Cell, slot: Slot, finding: Finding, partner: Finding | None, facts: Mapping[str, Any]) -> Trial:
-    """Return the record of one side; where its partner is invalid, so is the comparison."""
+    """Return the record of one side; if its partner is invalid, so is this one, since the comparison is."""
     side, verdict, reason = finding.side, finding.verdict, finding.reason
     if verdict == "ok" and partner is not None and partner.verdict != "ok":
         verdict, reason = "invalid", f"its partner is invalid: {partner.reason}"
@@ -220,7 +220,7 @@ def _record(cell: Cell, slot: Slot, finding: Finding, partner: Finding | None, f
 
 
 def _objective_met(finding: Finding, slot: Slot) -> bool | None:
-    """Return whether the rate offered meets the objective; None where there is none."""
+    """Return whether the offered rate met the objective; None without an objective."""
     if slot.offer is None or slot.offer.objective is None:
         return None
     latency = finding.side.measured.latency if finding.side.measured else None
@@ -228,7 +228,7 @@ def _objective_met(finding: Finding, slot: Slot) -> bool | None:
 
 
 def _figures(measured: Measured, evidence: Evidence, slot: Slot) -> dict[str, Any]:
-    """Return what was measured, by the names of the record."""
+    """Return what was measured, under the names of the record's fields."""
     result = measured.result
     return {
         "requests": result.requests,

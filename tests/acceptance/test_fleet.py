@@ -117,7 +117,7 @@ def test_users_of_one_s_own_load_from_two_hosts_that_each_have_them(bench: Fleet
     assert trial.evidence is not None
     assert [client.name for client in trial.evidence.clients] == [client.name for client in others]
     assert 8 < (trial.requests or 0) <= 8 * 1.0 / 0.01 + 8
-    assert f"refused {without.name}: its locustfile is missing" in bench.master_log()
+    assert f"rejected {without.name}: its locustfile is missing" in bench.master_log()
     fleet = bench.read().run.fleet
     assert fleet is not None
     known = {host["locustfile"] for host in fleet.hosts}
@@ -206,7 +206,7 @@ def test_who_does_not_fit_is_refused_and_named(bench: FleetBench, oddity: str, r
     good, odd = bench.hosts.clients[:2]
     bench.worker(odd, program=(str(ODD), oddity))
     with bench.running(1, "--workers-wait", "90s") as process:
-        bench.wait_for(lambda: "refused" in bench.master_log())
+        bench.wait_for(lambda: "rejected" in bench.master_log())
         bench.worker(good)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err

@@ -1,6 +1,6 @@
 """A fleet: workers on several client hosts, each running a generator for its share of the connections.
 
-Its command hands an order to the fleet's master and prints what all clients told (`runners.loads.fleet`).
+Its command passes an order to the fleet's master and prints what all clients reported (`runners.loads.fleet`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from runners.loads.fleet import merging  # by its module: it imports LoadResult 
 from runners.loads.wrk import Wrk
 
 RESULT = "speedup:fleet "
-WAIT_S = 60.0  # for clients that were killed or cut off to come back
+WAIT_S = 60.0  # for clients that were killed or disconnected to come back
 PATIENCE_S = 30.0
-CHECK, NAME, LIMIT = "V22", "hosts", "every client loads the whole time and says what it counted"
+CHECK, NAME, LIMIT = "V22", "hosts", "every client generates load the whole time and reports what it counted"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Fleet:
     tool: str = "locust"  # it carries the messages; wrk is needed on the clients, not here
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002 - each client decides
-        """Return how many threads each client is asked for at most; 0: one for each of its CPUs."""
+        """Return the most threads that each client may use; 0: one for each of its CPUs."""
         return wanted or 0
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
@@ -41,7 +41,7 @@ class Fleet:
         return (phase(warm, "warm-up", "wrk"), measured) if job.warmup_s else (measured,)
 
     def parse(self, output: str, job: LoadJob) -> LoadResult:
-        """Return the sum of what the clients counted; LoadInvalid where one did not do its part."""
+        """Return the sum of what the clients counted; raise LoadInvalid if any did not do its part."""
         return parse(
             output,
             lambda text, connections, threads: Wrk().parse(
@@ -51,7 +51,7 @@ class Fleet:
 
 
 def phase(job: LoadJob, purpose: Literal["warm-up", "load"], generator: str) -> Phase:
-    """Return the command that lets a fleet run a generator."""
+    """Return the command that has a fleet run a generator."""
     order = {
         "what": "load",
         "generator": generator,
@@ -72,7 +72,7 @@ def phase(job: LoadJob, purpose: Literal["warm-up", "load"], generator: str) -> 
 
 
 def parse(output: str, read: merging.Parse, *, punctual: bool = False) -> LoadResult:
-    """Return a fleet's result from what `ask` printed."""
+    """Return a fleet's result from what `ask` printed; raise FleetIncomplete, LoadInvalid or LoadFailed without one."""
     answer = _answer(output)
     failure = answer["failure"]
     if failure and failure["kind"] == "absent":
@@ -83,7 +83,7 @@ def parse(output: str, read: merging.Parse, *, punctual: bool = False) -> LoadRe
     try:
         return merging.merged(answer["clients"], read, punctual=punctual)
     except (LoadFailed, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise LoadInvalid(CHECK, NAME, f"a client told what cannot be: {error}", LIMIT) from error
+        raise LoadInvalid(CHECK, NAME, f"a client reported something impossible: {error}", LIMIT) from error
 
 
 def _answer(output: str) -> Mapping[str, Any]:
@@ -93,5 +93,5 @@ def _answer(output: str) -> Mapping[str, Any]:
     try:
         answer: Mapping[str, Any] = json.loads(lines[-1].removeprefix(RESULT))
     except ValueError as error:
-        raise LoadFailed("the fleet's master gave no whole answer") from error
+        raise LoadFailed("the fleet's master gave no complete answer") from error
     return answer

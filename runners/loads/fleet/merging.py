@@ -11,19 +11,19 @@ from runners.loads.base import LoadResult
 from runners.records.trial import ClientHost, Errors
 from runners.stats.histogram import merge
 
-EDGE_S = 0.5  # cut off both ends of the time in which all clients load, where it is long enough
-EDGE_SHARE = 0.1  # and this share of it where it is not
+EDGE_S = 0.5  # cut off both ends of the time in which all clients generate load, if it is long enough
+EDGE_SHARE = 0.1  # this share of it is cut off instead if it is not
 
 Points = Sequence[tuple[int, int]]
 Parse = Callable[[str, int, int], LoadResult]
 
 
 def merged(told: Sequence[Mapping[str, Any]], parse: Parse, *, punctual: bool = False) -> LoadResult:
-    """Return the fleet's result from what each client told.
+    """Return the fleet's result from what each client reported.
 
-    `parse` reads a generator's output, given its connections and threads. KeyError, TypeError or ValueError where a
-    client told nonsense. Generators that are `punctual` count from one given moment to another, so that the common
-    window is all of it.
+    `parse` reads a generator's output, given its connections and threads. Raise KeyError, TypeError or ValueError if a
+    client reported nonsense. `punctual` generators count from one given moment to another, so that the common window is
+    the whole time.
     """
     results = [parse(each["output"], each["connections"], each["threads"]) for each in told]
     for each, result in zip(told, results, strict=True):
@@ -54,7 +54,7 @@ def merged(told: Sequence[Mapping[str, Any]], parse: Parse, *, punctual: bool = 
 def common_window(
     told: Sequence[Mapping[str, Any]], durations_us: Sequence[int], *, punctual: bool = False
 ) -> tuple[int, int] | None:
-    """Return the middle of the time in which all clients load, by the master's clock; None where there is none."""
+    """Return the middle of the time in which all clients generate load, by the master's clock; None without one."""
     begin = max(each["started_us"] for each in told)
     end = min(each["started_us"] + duration_us for each, duration_us in zip(told, durations_us, strict=True))
     edge = 0.0 if punctual else edge_us(end - begin)
@@ -62,19 +62,19 @@ def common_window(
 
 
 def edge_us(duration_us: float) -> float:
-    """Return how much is cut off both ends of a time, in microseconds."""
+    """Return how much to cut off both ends of a duration, in microseconds."""
     return min(EDGE_S * 1e6, EDGE_SHARE * duration_us)
 
 
 def _since_start(told: Mapping[str, Any]) -> Points:
-    """Return what a client's host has sent since its load began; it was counted before that, and nothing changed."""
+    """Return what a client's host has sent since its load began; the count from just before still holds then."""
     counted = [(moment, sent) for moment, sent in told["samples"]]
     first = [(told["started_us"], counted[0][1])] if counted else []
     return first + [(moment, sent) for moment, sent in counted[1:] if moment > told["started_us"]]
 
 
 def at(points: Points, moment_us: int) -> float | None:
-    """Return a counter's value at a moment between two samples, by a straight line; None outside of them."""
+    """Return a counter's value at a moment, interpolated linearly between two samples; None outside of them."""
     for (low, below), (high, above) in itertools.pairwise(points):
         if low <= moment_us <= high and high > low:
             return below + (above - below) * (moment_us - low) / (high - low)
@@ -82,9 +82,9 @@ def at(points: Points, moment_us: int) -> float | None:
 
 
 def _in_window(points: Points, requests: int, window: tuple[int, int] | None) -> float | None:
-    """Return how many of a client's requests fell into the window.
+    """Return how many of a client's requests fell into the window, None if that is not known.
 
-    The kernel's counter tells which share of them; other traffic of the host is in it all the time.
+    Their share is that of the kernel's counter, which includes the host's other traffic inside and outside the window.
     """
     if window is None or not points:
         return None
@@ -128,11 +128,11 @@ def _window_per_s(clients: Sequence[ClientHost], window: tuple[int, int] | None)
 
 
 def sum_errors(errors: Sequence[Errors]) -> Errors:
-    """Return the errors of all clients together, kind by kind."""
+    """Return the errors of all clients, added up by kind."""
     return Errors(**{field.name: sum(getattr(each, field.name) for each in errors) for field in fields(Errors)})
 
 
 def _sum(values: Sequence[float | None]) -> Any:
-    """Return the sum; None where any part is not known."""
+    """Return the sum; None if any part is unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None

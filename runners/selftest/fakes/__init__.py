@@ -1,1 +1,1 @@
-"""Servers, a load generator and a neighbour of known truth: small programs that import nothing of ours."""
+"""Servers, a load generator and a neighbour with known faults: small programs that import nothing of ours."""

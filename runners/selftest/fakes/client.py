@@ -1,6 +1,6 @@
-"""A small load generator in a closed loop that counts honestly, and then tells the lie of choice.
+"""A small closed-loop load generator that counts honestly, and then tells a chosen lie.
 
-It prints one line of JSON behind "fake:result ". Latencies are in microseconds.
+It prints one line of JSON after "fake:result ". Latencies are in microseconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Result = dict[str, Any]
 
 
 class Client:
-    """Keeps one request under way on each connection; `burn_s` is CPU time that it wastes behind every answer."""
+    """Keeps one request in flight on each connection; `burn_s` is CPU time that it wastes after every answer."""
 
     def __init__(self, port: int, connections: int, burn_s: float = 0.0) -> None:
         self.request = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -32,7 +32,7 @@ class Client:
         self.bytes = self.requests = self.lost = 0
 
     def run(self, duration_s: float) -> Result:
-        """Load for so many seconds and return the truth."""
+        """Generate load for `duration_s` seconds and return the truth."""
         poller, by_number = select.epoll(), {one.fileno(): one for one in self.sockets}
         began_s = time.perf_counter()
         for number, one in by_number.items():
@@ -50,7 +50,7 @@ class Client:
         one.send(self.request)
 
     def read(self, number: int, one: socket.socket) -> bool:
-        """Read an answer and ask again; False where the connection is lost."""
+        """Read an answer and send the next request; return False if the connection is lost."""
         try:
             data = one.recv(65536)
         except OSError:
@@ -86,7 +86,7 @@ class Client:
 
 
 def more(truth: Result) -> Result:
-    """Tell of a tenth more requests than were sent, in agreement with itself."""
+    """Report a tenth more requests than were sent, consistently."""
     latency = dict(truth["latency"])
     added = truth["requests"] // 10
     latency[max(latency)] += added
@@ -108,12 +108,12 @@ def broken(truth: Result) -> Result:
 
 
 def hurried(truth: Result) -> Result:
-    """Tell of half the time."""
+    """Report half the time."""
     return {**truth, "duration_us": truth["duration_us"] // 2}
 
 
 def flattering(truth: Result) -> Result:
-    """Tell of two thirds of the latency."""
+    """Report two thirds of each latency."""
     latency: Counter[int] = Counter()
     for value, count in truth["latency"].items():
         latency[max(1, value * 2 // 3)] += count
@@ -129,7 +129,7 @@ LIES: dict[str, Callable[[Result], Result]] = {
 
 
 def main() -> None:
-    """Load, then tell the truth or a lie."""
+    """Generate load, then print the truth or a lie."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--connections", type=int, required=True)

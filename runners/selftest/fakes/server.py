@@ -1,4 +1,4 @@
-"""A small HTTP server on epoll that has a fault of choice. `speedup selftest` starts it as a program of its own."""
+"""A small HTTP server on epoll with a chosen fault, which `speedup selftest` starts as a separate program."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import time
 from ctypes import addressof, create_string_buffer
 
 BODY = b"Hello World"
-LATER = 100  # answers that a fault waits for which must not show before there is load
+LATER = 100  # answers to wait for before showing a fault that must not show until there is load
 
 
 def answer(body: bytes = BODY, *, close: bool = False, status: bytes = b"200 OK", length: int | None = None) -> bytes:
-    """Return a response; `length` is the Content-Length that it states, right unless given."""
+    """Return a response; `length` is the Content-Length that it states, the right one unless given."""
     stated = b"%d" % (len(body) if length is None else length)
     ending = b"Connection: close\r\n" if close else b""
     return b"HTTP/1.1 " + status + b"\r\nContent-Length: " + stated + b"\r\n" + ending + b"\r\n" + body
@@ -26,7 +26,7 @@ KEEPING, CLOSING = answer(), answer(close=True)
 
 
 class Server:
-    """A healthy server, one request per segment as generators send them; `spin_ns` is work added to each request."""
+    """A healthy server, for one request per segment as generators send them; `spin_ns` is extra work per request."""
 
     backlog = 1024
 
@@ -41,7 +41,7 @@ class Server:
         self.prepare()
 
     def prepare(self) -> None:
-        """Do what comes before the first connection."""
+        """Do whatever comes before the first connection."""
         self.poller.register(self.listener, select.EPOLLIN)
 
     def run(self) -> None:
@@ -57,7 +57,7 @@ class Server:
                 self.turn(time.monotonic() - self.began_s)
 
     def accept(self) -> None:
-        """Accept one connection, where one waits."""
+        """Accept one connection, if one is waiting."""
         try:
             connection, _peer = self.listener.accept()
         except OSError:
@@ -78,7 +78,7 @@ class Server:
             self.close(connection)
 
     def serve(self, connection: socket.socket, *, close: bool) -> None:
-        """Count, work, answer, and close where that was asked for."""
+        """Count, work, answer, and close if that is due."""
         self.began_s = self.began_s or time.monotonic()
         self.served += 1
         if self.spin_ns:
@@ -90,7 +90,7 @@ class Server:
             self.close(connection)
 
     def close(self, connection: socket.socket) -> None:
-        """Close a connection, unless it is closed already."""
+        """Close a connection, unless it has been closed."""
         if self.connections.pop(connection.fileno(), None):
             connection.close()
 
@@ -100,15 +100,15 @@ class Server:
         return self.served > LATER
 
     def reply(self, *, close: bool) -> bytes:
-        """Return what is sent for a request."""
+        """Return what to send for a request."""
         return CLOSING if close else KEEPING
 
     def ends(self, *, close: bool) -> bool:
-        """Return whether the connection is closed behind the answer."""
+        """Return whether to close the connection after the answer."""
         return close
 
     def turn(self, at_s: float) -> None:
-        """Do what is due so many seconds after the first request; called at least 50 times a second."""
+        """Do what is due `at_s` seconds after the first request; called at least 50 times a second."""
 
 
 class Stall(Server):
@@ -165,7 +165,7 @@ class TooShortLater(Server):
 
 
 class TooLongLater(Server):
-    """Now and then states a Content-Length that is too long, so that one connection after the other waits for ever."""
+    """Now and then states a Content-Length that is too long, so that one connection after another waits for ever."""
 
     def reply(self, *, close: bool) -> bytes:
         """Return an answer that is shorter than it says."""
@@ -174,7 +174,7 @@ class TooLongLater(Server):
 
 
 class LongerLater(Server):
-    """Answers another body of another length, once it is under load."""
+    """Answers with another body of another length, once it is under load."""
 
     def reply(self, *, close: bool) -> bytes:
         """Return a longer body."""
@@ -182,7 +182,7 @@ class LongerLater(Server):
 
 
 class OtherLater(Server):
-    """Answers another body of the same length, once it is under load, and ever after."""
+    """Answers with another body of the same length, once it is under load, and for ever after."""
 
     def reply(self, *, close: bool) -> bytes:
         """Return another body."""
@@ -190,7 +190,7 @@ class OtherLater(Server):
 
 
 class OtherMeanwhile(Server):
-    """Answers another body of the same length, but only while it has several connections."""
+    """Answers with another body of the same length, but only while it has several connections."""
 
     def reply(self, *, close: bool) -> bytes:
         """Return another body."""
@@ -198,19 +198,19 @@ class OtherMeanwhile(Server):
 
 
 class Closes(Server):
-    """Closes every connection behind the answer, and does not say so."""
+    """Closes every connection after the answer, without saying so."""
 
     def reply(self, *, close: bool) -> bytes:  # noqa: ARG002
         """Return an answer without the header."""
         return KEEPING
 
     def ends(self, *, close: bool) -> bool:  # noqa: ARG002
-        """Close always."""
+        """Always close."""
         return True
 
 
 class ClosesLater(Server):
-    """Closes a connection behind every fiftieth answer, and does not say so."""
+    """Closes a connection after every fiftieth answer, without saying so."""
 
     def ends(self, *, close: bool) -> bool:
         """Close now and then."""
@@ -218,10 +218,10 @@ class ClosesLater(Server):
 
 
 class SaysClose(Server):
-    """Closes a connection behind every twentieth answer, and says so; the probe is spared."""
+    """Closes a connection after every twentieth answer, and says so; the probe before the load sees nothing of it."""
 
     def reply(self, *, close: bool) -> bytes:
-        """Return an answer with the header where it is due."""
+        """Return an answer, with the header if it is due."""
         return super().reply(close=self.ends(close=close))
 
     def ends(self, *, close: bool) -> bool:
@@ -237,24 +237,24 @@ class IgnoresClose(Server):
         return KEEPING
 
     def ends(self, *, close: bool) -> bool:  # noqa: ARG002
-        """Close never."""
+        """Never close."""
         return False
 
 
 class ClosesLast(Server):
-    """Says that it closes, and leaves it to the client to do so first: the client's ports then wait for reuse."""
+    """Says that it closes, but lets the client close first, so that the client's ports are left in TIME_WAIT."""
 
     def prepare(self) -> None:
-        """Begin with nothing left to close."""
+        """Start with nothing to close."""
         super().prepare()
         self.due: list[tuple[float, socket.socket]] = []
 
     def ends(self, *, close: bool) -> bool:  # noqa: ARG002
-        """Leave it open for a while."""
+        """Leave it open for now."""
         return False
 
     def serve(self, connection: socket.socket, *, close: bool) -> None:
-        """Answer, and remember to close."""
+        """Answer, and remember to close later."""
         super().serve(connection, close=close)
         self.due.append((time.monotonic() + 0.05, connection))
 
@@ -265,15 +265,15 @@ class ClosesLast(Server):
 
 
 class Leaks(Server):
-    """Keeps 50 MiB more for each second."""
+    """Leaks 50 MiB every second."""
 
     def prepare(self) -> None:
-        """Begin with nothing kept."""
+        """Start with nothing leaked."""
         super().prepare()
         self.kept: list[bytes] = []
 
     def turn(self, at_s: float) -> None:
-        """Keep a MiB for each 20 ms that have passed, 200 MiB at most."""
+        """Leak a MiB for every 20 ms that have passed, at most 200 MiB."""
         while len(self.kept) < min(200, at_s * 50):
             self.kept.append(b"x" * 2**20)
 
@@ -321,7 +321,7 @@ class Stubborn(Server):
     """Does not end when it is asked to."""
 
     def prepare(self) -> None:
-        """Ignore what asks it to end."""
+        """Ignore the signals that ask it to end."""
         super().prepare()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -340,13 +340,13 @@ class Refuses(Server):
 
 
 class AcceptsSlowly(Server):
-    """Has room for two waiting connections, and accepts one each 50 ms."""
+    """Has room for two waiting connections, and accepts one every 50 ms."""
 
     backlog = 1
     due_s = 0.0
 
     def prepare(self) -> None:
-        """Leave the listener out of epoll; the first request is not waited for."""
+        """Keep the listener out of epoll, and do not wait for the first request."""
         self.began_s = time.monotonic()
 
     def turn(self, at_s: float) -> None:
@@ -357,10 +357,10 @@ class AcceptsSlowly(Server):
 
 
 class Loses(Server):
-    """Lets the kernel drop one in a hundred segments that arrive on its connections, by a socket filter."""
+    """Has the kernel drop one in a hundred segments that arrive on its connections, with a socket filter."""
 
     def accept(self) -> None:
-        """Accept, and filter what comes in from now on."""
+        """Accept, and filter whatever arrives from now on."""
         known = set(self.connections)
         super().accept()
         for descriptor in self.connections.keys() - known:
@@ -368,7 +368,7 @@ class Loses(Server):
 
 
 class Escapes(Server):
-    """Takes all CPUs of the machine, whatever it was given."""
+    """Uses all CPUs of the machine, whichever it was given."""
 
     def prepare(self) -> None:
         """Widen the affinity."""
@@ -415,15 +415,15 @@ def pausing_child() -> int:
 
 
 def drop_some(connection: socket.socket, share: float) -> None:
-    """Attach a classic BPF program to a connection that drops this share of the segments it receives, at random."""
+    """Attach a classic BPF program to a connection, which drops this share of received segments at random."""
     random_word = (-0x1000 + 56) & 0xFFFFFFFF  # SKF_AD_OFF + SKF_AD_RANDOM: the kernel's own random number
     program = b"".join(
         struct.pack("HBBI", *instruction)
         for instruction in (
             (0x20, 0, 0, random_word),  # load it
-            (0x35, 1, 0, int(share * 2**32)),  # skip the next where it is at least this
+            (0x35, 1, 0, int(share * 2**32)),  # if it is at least this, skip the next instruction
             (0x06, 0, 0, 0),  # drop
-            (0x06, 0, 0, 0x40000),  # keep all of the segment
+            (0x06, 0, 0, 0x40000),  # keep the whole segment
         )
     )
     buffer = create_string_buffer(program, len(program))

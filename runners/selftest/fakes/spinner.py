@@ -1,4 +1,4 @@
-"""A noisy neighbour: uses all of a CPU until it is ended."""
+"""A noisy neighbour: uses a whole CPU until it is stopped."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The side of a fleet that runs the server: its members, their orders, their answers."""
+"""The server's side of a fleet: its members, their orders, their answers."""

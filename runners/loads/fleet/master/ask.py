@@ -1,8 +1,8 @@
-"""The fleet's command line of a trial: hands one order to the master, waits, and prints the answer as one line.
+"""A trial's command for a fleet: passes one order to the master, waits, and prints the answer as one line.
 
     python -m runners.loads.fleet.master.ask SOCKET ORDER
 
-ORDER is JSON. Ends the order when it is ended itself.
+ORDER is JSON. If this program is stopped, so is the order.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 
 
 def ask(path: str, order: str) -> str:
-    """Return the master's answer to an order, a line of JSON; OSError where there is no master."""
+    """Return the master's answer to an order, a line of JSON; raise OSError if there is no master."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         connection.sendall(order.encode() + b"\n")
@@ -21,7 +21,7 @@ def ask(path: str, order: str) -> str:
 
 
 def main() -> int:
-    """Ask and print."""
+    """Pass on the order and print the answer; return the exit code."""
     path, order = sys.argv[1:]
     try:
         answer = ask(path, order)

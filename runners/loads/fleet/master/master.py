@@ -1,7 +1,7 @@
-"""The master: a process beside the server that holds the fleet together and passes one order at a time to it.
+"""The master: a process beside the server that holds the fleet together and gives it one order at a time.
 
-Run by `session`; orders come over a Unix socket from `ask`, one line of JSON each, and are answered by one line.
-Whoever hangs up stops the order.
+It is run by `session`. Orders come from `ask` over a Unix socket, one line of JSON each, and are answered with one
+line. Closing the connection stops the order.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from runners.loads.fleet.wire.seal import read_token
 
 log = logging.getLogger(__name__)
 
-LEAD_S = {"wrk": 1.0, "locust": 6.0}  # from the order to its moment: the workers start Python meanwhile
-PATIENCE_S = 15.0  # beyond the duration, for a generator's end and for its histogram's way
+LEAD_S = {"wrk": 1.0, "locust": 6.0}  # from the order to its start: the workers start Python meanwhile
+PATIENCE_S = 15.0  # beyond the duration, for a generator to end and for its histogram to arrive
 CLOCK_QUESTIONS = 8
 CLOCK_S = 2.0
 TURN_S = 0.5
@@ -39,7 +39,7 @@ Here = Callable[[], bool]
 
 
 class OrderFailed(Exception):
-    """An order that not every client carried out; `client` is whose fault it is, if one's."""
+    """An order that not every client carried out; `client` names the one at fault, if it is a single one."""
 
     def __init__(self, reason: str, client: str | None = None, kind: str = "broken") -> None:
         super().__init__(reason)
@@ -69,13 +69,13 @@ class Master:
         self.members = Members(token, link, tools)
 
     def turn(self, patience_s: float) -> tuple[Member, Message] | None:
-        """Hear one message, answer what concerns the register, and ping."""
+        """Ping, receive one message, and answer it if it concerns the register; return any other message."""
         self.members.ping()
         incoming = self.link.receive(patience_s)
         return None if incoming is None else self.members.hear(incoming.sender, incoming.text)
 
     def idle(self) -> None:
-        """Hear what there is; nobody has anything to say without an order."""
+        """Receive a message, if there is one; without an order, none is expected but those for the register."""
         try:
             said = self.turn(0.0)
         except Malformed as error:
@@ -85,7 +85,7 @@ class Master:
             log.warning(f"dropped a {type(said[1]).__name__} from {said[0].name}: there is no such order")
 
     def gather(self, wait_s: float, here: Here) -> list[Member]:
-        """Return all clients once they are here; OrderFailed where some are not in time."""
+        """Return all clients once they are here; raise OrderFailed if some are not here in time."""
         deadline = time.monotonic() + wait_s
         while len(self.members.alive()) < self.expected:
             if time.monotonic() > deadline or not here():
@@ -96,7 +96,7 @@ class Master:
         return self.members.alive()[: self.expected]
 
     def present(self, wait_s: float, here: Here) -> list[Member]:
-        """Return all clients, each of which has just told its clock; one that is silent is waited for like one away."""
+        """Return all clients, each with its clock just measured; a silent client is awaited like one that is away."""
         deadline = time.monotonic() + wait_s
         while True:
             self._say_who_is_away(deadline)
@@ -123,7 +123,7 @@ class Master:
             log.warning(f"dropped a malformed message: {error}")
 
     def measure_clocks(self, members: Sequence[Member]) -> None:
-        """Ask every member for its clock some times in a row; OrderFailed where one does not answer."""
+        """Ask every member for its clock several times in a row; raise OrderFailed if one does not answer."""
         for member in members:
             member.exchanges.clear()
         deadline = time.monotonic() + CLOCK_S
@@ -134,13 +134,13 @@ class Master:
                 if time.monotonic() > deadline:
                     silent = next(member for member in members if len(member.exchanges) < count)
                     if silent.exchanges:
-                        return  # a slow link: the uncertainty tells
+                        return  # a slow link: the uncertainty shows it
                     raise OrderFailed("does not answer", silent.name)
 
     def carry_out(self, wanted: dict[str, Any], here: Here) -> list[dict[str, Any]]:
-        """Let all clients load at the same moment; return what each of them says.
+        """Have all clients generate load at the same moment; return what each of them reports.
 
-        OrderFailed where any does not do as told; then all are stopped.
+        If any client fails to carry out its order, stop all and raise OrderFailed.
         """
         members = self.present(float(wanted["wait_s"]), here)
         parts = _parts(members, wanted, clock.now_us() + round(LEAD_S[wanted["generator"]] * 1e6))
@@ -155,7 +155,7 @@ class Master:
         return [_told(part, answers[part.member.name]) for part in parts]
 
     def stop(self, members: Sequence[Member]) -> None:
-        """Stop what members do."""
+        """Tell members to stop what they are doing."""
         for member in members:
             self.members.send(member, Stop())
 
@@ -198,7 +198,7 @@ class Master:
                 raise OrderFailed(f"sent no result within {since_s:.1f} s", name)
 
     def _heard(self, missing: dict[str, Assignment]) -> tuple[str, Ready | HostResult] | None:
-        """Return the next message about this order; OrderFailed where a client says something else."""
+        """Return the next message about this order; raise OrderFailed if a client sends anything else."""
         try:
             said = self.turn(TURN_S)
         except Malformed as error:
@@ -209,18 +209,18 @@ class Master:
         if not isinstance(message, Ready | HostResult):
             return None
         if message.trial != missing[member.name].order.trial:
-            raise OrderFailed("answered for another trial than the one it was told to load", member.name)
+            raise OrderFailed("answered for another trial than the one it was ordered to load", member.name)
         if isinstance(message, HostResult) and message.failure:
             raise OrderFailed(f"{message.failure}: {message.output[-300:].strip()}", member.name)
         return member.name, message
 
 
 def _parts(members: Sequence[Member], wanted: dict[str, Any], start_us: int) -> list[Assignment]:
-    """Return who does what: the connections shared as evenly as can be."""
+    """Return each member's part of an order, with the connections divided as evenly as possible."""
     trial = secrets.token_hex(16)
     each, more = divmod(int(wanted["connections"]), len(members))
     if each == 0:
-        raise OrderFailed(f"{wanted['connections']} connections cannot be shared by {len(members)} clients")
+        raise OrderFailed(f"{wanted['connections']} connections cannot be divided among {len(members)} clients")
     settings = {name: wanted[name] for name in SETTINGS}
     parts = []
     for number, member in enumerate(members):
@@ -229,7 +229,7 @@ def _parts(members: Sequence[Member], wanted: dict[str, Any], start_us: int) -> 
         try:
             order = order_of({**settings, **own})
         except Malformed as error:
-            raise OrderFailed(f"no client can be told so: {error}") from error
+            raise OrderFailed(f"no client would accept this order: {error}") from error
         parts.append(Assignment(member, order, offset))
     return parts
 
@@ -239,7 +239,7 @@ SETTINGS = ("generator", "host", "port", "path", "mode", "threads", "warmup_s", 
 
 
 def _told(part: Assignment, result: HostResult) -> dict[str, Any]:
-    """Return a member's answer with its times on the master's clock."""
+    """Return a member's answer with its times converted to the master's clock."""
     before, after = part.offset, part.member.offset
     told = result.model_dump(mode="json")
     return told | {
@@ -256,12 +256,12 @@ def _told(part: Assignment, result: HostResult) -> dict[str, Any]:
 
 
 def _as_words(facts: Facts) -> dict[str, str]:
-    """Return what a run folder keeps of a client host."""
+    """Return what a run folder records about a client host."""
     return {"cpu": facts.cpu, "cpus": str(facts.cpus), "kernel": facts.kernel, **facts.tools}
 
 
 class Desk:
-    """Where orders come in: a Unix socket that only this user may open."""
+    """Where orders arrive: a Unix socket that only this user may open."""
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -272,7 +272,7 @@ class Desk:
         self.listener.listen(4)
 
     def serve(self, master: Master) -> None:
-        """Serve until the process is ended."""
+        """Serve until the process is stopped."""
         while True:
             ready, _, _ = select.select([self.listener.fileno(), master.link.fileno()], [], [], TURN_S)
             if self.listener.fileno() in ready:
@@ -291,7 +291,7 @@ class Desk:
         try:
             connection.sendall(json.dumps(answer).encode() + b"\n")
         except OSError:
-            log.warning("nobody waits for this answer any more")
+            log.warning("nobody is waiting for this answer any more")
 
     def _answer(self, wanted: dict[str, Any], master: Master, here: Here) -> dict[str, Any]:
         try:
@@ -306,13 +306,13 @@ class Desk:
 
 
 def _is_here(connection: socket.socket) -> bool:
-    """Return whether the other end still waits."""
+    """Return whether the other end is still waiting."""
     ready, _, _ = select.select([connection], [], [], 0)
     return not ready or bool(connection.recv(1, socket.MSG_PEEK))
 
 
 def main() -> int:
-    """Hold a fleet together until ended."""
+    """Hold a fleet together until this process is stopped."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bind", required=True, metavar="ADDRESS")
     parser.add_argument("--port", required=True, type=int)

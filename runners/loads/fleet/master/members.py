@@ -1,4 +1,4 @@
-"""Who is in a fleet: lets workers in that prove the token and fit the others, and keeps their clocks."""
+"""A fleet's members: admits workers that prove they have the token and match the others, and keeps their clocks."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from runners.version import VERSION
 
 log = logging.getLogger(__name__)
 
-SILENCE_S = 5.0  # a worker that answers no ping for so long is gone
-PING_S = 2.0  # rarely: each one wakes three programs on each side, which the load may share CPUs with
+SILENCE_S = 5.0  # a worker that answers no ping for this long is gone
+PING_S = 2.0  # rarely: each ping wakes three programs on each side, and the load may share CPUs with them
 CLOCK_MOST_US = 1_000_000
 KEPT_EXCHANGES = 16
-LOCUSTFILE = "locustfile"  # among the versions: the hash of a person's own users
+LOCUSTFILE = "locustfile"  # among the versions: the hash of the user's own locustfile
 
 
 @dataclass
 class Member:
-    """A worker that was let in."""
+    """A worker that was admitted."""
 
     name: str
     address: str
@@ -50,17 +50,17 @@ class Member:
 
     @property
     def alive(self) -> bool:
-        """Return whether it was heard lately."""
+        """Return whether it was heard from recently."""
         return time.monotonic() - self.heard_at < SILENCE_S
 
     @property
     def offset(self) -> Offset:
-        """Return how far its clock is from the master's."""
+        """Return the offset of its clock from the master's."""
         return clock.estimate(self.exchanges)
 
 
 class Members:
-    """The register of a fleet; `tools` are the versions that the master's own host has, where it has them."""
+    """The register of a fleet; `tools` are the versions on the master's own host, of the tools that it has."""
 
     def __init__(self, token: str, link: Link, tools: Mapping[str, str] | None = None) -> None:
         self.token, self.link, self.tools = token, link, tools or {}
@@ -69,13 +69,13 @@ class Members:
         self.refused: dict[str, str] = {}
 
     def alive(self) -> list[Member]:
-        """Return the members that are here, by name."""
+        """Return the members that are here, sorted by name."""
         return sorted((each for each in self.by_address.values() if each.alive), key=lambda each: each.name)
 
     def hear(self, address: str, text: str) -> tuple[Member, Message] | None:
-        """Return a member and what it says; None for what is no member's, or concerns only the register.
+        """Return a member and its message; None if it is no member's, or concerns only the register.
 
-        Malformed where a member speaks outside the schema.
+        Raise Malformed if a member's message does not fit the schema.
         """
         member = self.by_address.get(address)
         body = self._opened(member, address, text)
@@ -89,7 +89,7 @@ class Members:
         return member, message
 
     def _opened(self, member: Member | None, address: str, text: str) -> str | None:
-        """Return what a member says; a text that is not a member's may ask to be let in."""
+        """Return the body of a member's message, or None; anyone else's message may ask for admission."""
         if member is not None:
             try:
                 return member.seal.open(text)
@@ -102,12 +102,12 @@ class Members:
         return None
 
     def _let_in(self, address: str, text: str) -> bool:
-        """Answer a hello; return whether it was one."""
+        """Answer a hello by admission or refusal; return whether it was a hello."""
         seal = Seal(self.token, "master")
         try:
             hello = from_worker(seal.open(text))
         except BadSeal as error:
-            self._refuse_once(address, f"refused {address[:80]!r}: {error}")
+            self._refuse_once(address, f"rejected {address[:80]!r}: {error}")
             return True
         except Malformed:
             return False
@@ -115,7 +115,7 @@ class Members:
             return False
         reason = self._unfit(hello)
         if reason:
-            self._refuse_once(address, f"refused {hello.name}: {reason}")
+            self._refuse_once(address, f"rejected {hello.name}: {reason}")
             self.link.send(seal.wrap(Refusal(to=hello.nonce, reason=reason[:2000]).model_dump_json()), address)
             return True
         own = nonce()
@@ -132,7 +132,7 @@ class Members:
             log.warning(line)
 
     def leave(self, name: str) -> None:
-        """Count a member as away until it is heard again."""
+        """Count a member as away until it is heard from again."""
         for member in self.by_address.values():
             if member.name == name:
                 member.heard_at = float("-inf")
@@ -142,7 +142,7 @@ class Members:
             del self.by_address[address]
 
     def _unfit(self, hello: Hello) -> str | None:
-        """Return why a worker cannot be part of this fleet; None where it can."""
+        """Return why a worker cannot be part of this fleet; None if it can."""
         others = [each for each in self.alive() if each.name != hello.name]
         if any(each.name == hello.name for each in self.alive()):
             return f"a client named {hello.name} is here already; give another --name"
@@ -150,7 +150,7 @@ class Members:
         return unfit(hello.facts, expected, time.time_ns() // 1000)
 
     def ping(self) -> None:
-        """Ask every member for its clock, once a second."""
+        """Ask every member for its clock, unless that was less than `PING_S` ago."""
         if time.monotonic() - self.pinged_at >= PING_S:
             self.pinged_at = time.monotonic()
             self.ask_clocks(self.by_address.values())
@@ -175,7 +175,7 @@ class Members:
 
 
 def unfit(facts: Facts, expected: Mapping[str, str], wall_us: int) -> str | None:
-    """Return why a host cannot take part, where tools of certain versions are expected; None where it can."""
+    """Return why a host cannot take part, given the versions of the tools that are expected; None if it can."""
     if facts.protocol != PROTOCOL or facts.version != VERSION:
         return f"it has http-speedup {facts.version}, the master {VERSION}"
     off_us = facts.wall_us - wall_us
@@ -183,8 +183,8 @@ def unfit(facts: Facts, expected: Mapping[str, str], wall_us: int) -> str | None
         return f"its clock is {off_us / 1e6:+.1f} s off the master's; set it (NTP)"
     for name, version in sorted(expected.items()):
         if name == LOCUSTFILE and facts.tools.get(name) != version:
-            which = "another than the matrix's" if name in facts.tools else "missing"
-            return f"its locustfile is {which}; copy the matrix's there and start it with --locustfile FILE"
+            which = "not the matrix's" if name in facts.tools else "missing"
+            return f"its locustfile is {which}; copy the matrix's there, and start the worker with --locustfile FILE"
         if facts.tools.get(name) != version:
             return f"its {name} is {facts.tools.get(name, 'missing')}, the others have {version}"
     return None

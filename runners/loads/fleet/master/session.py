@@ -1,4 +1,4 @@
-"""A fleet for the length of a run: starts the master, waits for the clients, and ends the master."""
+"""A fleet for the length of a run: starts the master, waits for the clients, and stops the master."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ log = logging.getLogger(__name__)
 
 PORT = 5557
 START_S = 20.0
-TOOLS = ("wrk", "locust")  # what a client needs, all of one version
+TOOLS = ("wrk", "locust")  # what a client needs, in the same version everywhere
 
 
 @dataclass(frozen=True)
 class FleetOptions:
-    """What a person wants of a fleet: how many clients, where the server and the master are reached, and the token."""
+    """The options of a fleet: the number of clients, the address of the server and the master, and the token."""
 
     clients: int
     bind: str
@@ -53,12 +53,12 @@ class FleetOptions:
 
     @property
     def by_hand(self) -> int:
-        """Return how many clients people start themselves."""
+        """Return the number of clients that the user starts by hand."""
         return self.clients - len(self.remotes)
 
     @property
     def master(self) -> str:
-        """Return where the master listens: on loopback where all clients come through tunnels."""
+        """Return where the master listens: on loopback if all clients come through tunnels."""
         return self.bind if self.by_hand else "127.0.0.1"
 
 
@@ -75,7 +75,7 @@ class FleetReady:
 def fleet(
     options: FleetOptions, env: Mapping[str, str], log_file: Path, tick: Callable[[], None]
 ) -> Iterator[FleetReady]:
-    """Hold a fleet together; UnfitMachine where clients are missing at the deadline, or the master does not run."""
+    """Hold a fleet together; raise UnfitMachine if clients are missing at the deadline, or the master does not run."""
     if make_token(options.token_file):
         log.info(f"created a token; copy {options.token_file} to the client machines")
     token = read_token(options.token_file)
@@ -94,7 +94,7 @@ def fleet(
 
 @contextmanager
 def _remotes(options: FleetOptions, token: str, logs: Path) -> Iterator[Callable[[], None]]:
-    """Hold the workers that OpenSSH starts; what is yielded starts those again that ended."""
+    """Hold the workers that OpenSSH starts; yield a function that restarts those that have ended."""
     names, users = client_names(options.remotes), options.locustfile.path if options.locustfile else None
     remotes = [
         Remote(name, command(client, name, options.bind, options.port, users), token, logs / f"client-{name}.txt")
@@ -105,7 +105,7 @@ def _remotes(options: FleetOptions, token: str, logs: Path) -> Iterator[Callable
         for remote in remotes:
             ended = remote.tend()
             if ended:
-                log.warning(f"{ended}; starting it again")
+                log.warning(f"{ended}; restarting it")
 
     try:
         yield tend
@@ -144,7 +144,7 @@ def _wait_for_master(process: subprocess.Popen[bytes], socket: Path, log_file: P
         tick()
         if process.poll() is not None or time.monotonic() > deadline:
             raise UnfitMachine(
-                f"the fleet's master does not start: {tail_of(log_file)} (see {os.path.relpath(log_file)})"
+                f"the fleet's master did not start: {tail_of(log_file)} (see {os.path.relpath(log_file)})"
             )
         time.sleep(0.05)
 
@@ -152,7 +152,7 @@ def _wait_for_master(process: subprocess.Popen[bytes], socket: Path, log_file: P
 def _gathered(
     options: FleetOptions, socket: Path, log_file: Path, tick: Callable[[], None]
 ) -> tuple[Mapping[str, Any], ...]:
-    """Wait for the clients, saying who comes."""
+    """Wait for the clients, and say who has joined."""
     log.info(f"waiting for {options.clients} clients on {options.master}:{options.port}, at most {options.wait_s:g} s")
     if options.by_hand:
         where = f"{options.bind}:{options.port}"
@@ -180,13 +180,13 @@ def _asked(socket: Path, log_file: Path) -> str:
 
 
 class Teller:
-    """Tells what the master has printed since it was called last, as far as a person should know it at once."""
+    """Passes on what the master has printed since the last call, if the user should know it at once."""
 
     def __init__(self, log_file: Path) -> None:
         self.log_file, self.read_bytes = log_file, 0
 
     def __call__(self) -> None:
-        """Tell whole lines only; the rest is told once it is whole."""
+        """Pass on complete lines; the rest follows once it is complete."""
         if self.log_file.stat().st_size <= self.read_bytes:
             return
         with self.log_file.open("rb") as stream:
@@ -194,15 +194,15 @@ class Teller:
             whole, newline, _ = stream.read().rpartition(b"\n")
         self.read_bytes += len(whole) + len(newline)
         for line in whole.decode("utf-8", errors="replace").splitlines():
-            if line.startswith("refused "):
+            if line.startswith("rejected "):
                 log.warning(line)
             elif " joined: " in line or line.startswith("waiting for "):
                 log.info(f"  {line}")
 
 
 def parse_address(text: str, port: int = PORT) -> tuple[str, int]:
-    """Return host and port of "HOST" or "HOST:PORT"; BadInput for anything else."""
+    """Return host and port of "HOST" or "HOST:PORT"; raise BadInput for anything else."""
     host, _, number = text.partition(":")
     if not host or (number and not (number.isdigit() and 0 < int(number) < 65536)):
-        raise BadInput(f"'{text}' is not an address; write HOST or HOST:PORT")
+        raise BadInput(f"'{text}' is not an address; use HOST or HOST:PORT")
     return host, int(number) if number else port

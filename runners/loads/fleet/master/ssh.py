@@ -1,6 +1,6 @@
-"""Starts workers on client machines with OpenSSH, and ends them; their output is kept with the run.
+"""Starts workers on client hosts with OpenSSH, and stops them; their output is kept with the run.
 
-The token goes through standard input, and the messages through a tunnel of the same connection: neither a token file
+The token goes through standard input, and the messages through a tunnel in the same connection, so neither a token file
 nor an open port is needed. A worker ends when its connection does.
 """
 
@@ -29,7 +29,7 @@ OPTIONS = (
 
 
 def command(client: Client, name: str, bind: str, port: int, locustfile: str | None = None) -> tuple[str, ...]:
-    """Return the command line that starts a worker; the tunnel's far end is as closed as its near end."""
+    """Return the command line that starts a worker; the tunnel is open only on loopback, at both ends."""
     users = ("--locustfile", client.locustfile or locustfile) if locustfile else ()
     worker = (
         *client.speedup,
@@ -42,7 +42,7 @@ def command(client: Client, name: str, bind: str, port: int, locustfile: str | N
 
 @dataclass
 class Remote:
-    """A client machine whose worker is held by a connection."""
+    """A client host, and the connection that keeps its worker running."""
 
     name: str
     argv: tuple[str, ...]
@@ -52,7 +52,7 @@ class Remote:
     began: float = 0.0
 
     def start(self) -> None:
-        """Connect and start the worker; what it prints is added to the log."""
+        """Connect and start the worker; its output is appended to the log."""
         self.began = time.monotonic()
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -69,7 +69,7 @@ class Remote:
                 self.process.stdin.flush()
 
     def tend(self) -> str | None:
-        """Start it again where it has ended; return how it ended, in a line."""
+        """Start it, or restart it if it has ended; return how it ended, in a line, or None."""
         if self.process is None:
             self.start()
             return None
@@ -82,7 +82,7 @@ class Remote:
         return why
 
     def close(self) -> None:
-        """End it: the worker ends with its standard input."""
+        """Stop it: the worker ends when its standard input does."""
         if self.process is None:
             return
         self._hang_up()
@@ -97,7 +97,7 @@ class Remote:
 
 
 def client_names(clients: Sequence[Client]) -> tuple[str, ...]:
-    """Return each client's own name, or its host's; numbered where two are the same."""
+    """Return each client's own name, or its host's; a repeated name gets a number."""
     names: list[str] = []
     for client in clients:
         name = client.name or name_of(client.ssh.rpartition("@")[2])

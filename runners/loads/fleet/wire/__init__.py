@@ -1,1 +1,1 @@
-"""What travels between the hosts of a fleet: links, sealed messages, clocks."""
+"""Communication between the hosts of a fleet: links, sealed messages, clocks."""

@@ -1,6 +1,6 @@
-"""How far apart two hosts' clocks are, from questions and answers between them. Pure but for `now_us`.
+"""Estimates how far apart two hosts' clocks are, from questions and answers between them. Pure except for `now_us`.
 
-All times are of monotonic clocks, which nobody sets: a host whose wall clock is wrong still starts on time.
+All times are of monotonic clocks, which are never set: a host whose wall clock is wrong still starts on time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Exchange:
-    """One question: asked and answered by the master's clock, read by the worker's in between; microseconds."""
+    """One question: asked and answered by the master's clock, read by the worker's in between, in microseconds."""
 
     asked_us: int
     read_us: int
@@ -21,17 +21,17 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Offset:
-    """The worker's clock less the master's, and by how much that may be wrong at most; microseconds."""
+    """The worker's clock minus the master's, and the largest possible error of that, in microseconds."""
 
     offset_us: int
     uncertainty_us: int
 
     def of_worker(self, master_us: int) -> int:
-        """Return the worker's time at a time of the master's."""
+        """Return the time on the worker's clock at a time on the master's."""
         return master_us + self.offset_us
 
     def of_master(self, worker_us: int) -> int:
-        """Return the master's time at a time of the worker's."""
+        """Return the time on the master's clock at a time on the worker's."""
         return worker_us - self.offset_us
 
 
@@ -41,9 +41,9 @@ def now_us() -> int:
 
 
 def estimate(exchanges: Iterable[Exchange]) -> Offset:
-    """Return the offset by the quickest exchange: the worker read its clock somewhere between question and answer.
+    """Return the offset from the quickest exchange: the worker read its clock somewhere between question and answer.
 
-    ValueError where there is none.
+    Raise ValueError without an exchange.
     """
     quickest = min(exchanges, key=lambda each: each.answered_us - each.asked_us)
     middle_us = (quickest.asked_us + quickest.answered_us) // 2

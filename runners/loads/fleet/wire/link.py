@@ -1,4 +1,4 @@
-"""A link to the other hosts: Locust's master or worker as a child process that carries lines of text."""
+"""A link to the other hosts: Locust's master or worker as a child process that carries text."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ CLOSING_S = 1.0
 
 @dataclass(frozen=True)
 class Incoming:
-    """A text that came, from which peer."""
+    """A text that arrived, and the peer that sent it."""
 
     sender: str
     text: str
 
 
 class LinkBroken(Exception):
-    """Locust ended; the text says how."""
+    """Locust ended; the message says how."""
 
 
 class Link(Protocol):
-    """What carries texts; a test's own will do as well."""
+    """Anything that carries texts; tests have their own."""
 
     @property
     def ready(self) -> bool:
-        """Return whether texts go out at once, not when the other end will have been found."""
+        """Return whether texts are sent at once, because the other end has been reached."""
 
     def fileno(self) -> int:
-        """Return what to wait on."""
+        """Return the descriptor to wait on."""
 
     def send(self, text: str, to: str | None = None) -> None:
-        """Send a text to one peer, a worker's to its master; LinkBroken where that cannot be."""
+        """Send a text to one peer, from a worker always to its master; raise LinkBroken if that is impossible."""
 
     def receive(self, patience_s: float) -> Incoming | None:
-        """Return the next text, None where none comes in time; LinkBroken where none can come any more."""
+        """Return the next text, None if none arrives in time; raise LinkBroken if none can arrive any more."""
 
 
 def master_arguments(host: str, port: int) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ def worker_arguments(host: str, port: int) -> tuple[str, ...]:
 
 
 class LocustLink:
-    """A link over Locust; ends with the process that made it."""
+    """A link over Locust, which ends with the process that started it."""
 
     def __init__(self, arguments: Sequence[str], env: Mapping[str, str], log: IO[bytes]) -> None:
         argv = ("locust", "-f", RELAY.name, "--skip-log-setup", *arguments)
@@ -81,11 +81,11 @@ class LocustLink:
         self.ready = False
 
     def fileno(self) -> int:
-        """Return what to wait on."""
+        """Return the descriptor to wait on."""
         return self._from.fileno()
 
     def send(self, text: str, to: str | None = None) -> None:
-        """Send a text."""
+        """Send a text; raise LinkBroken if Locust has ended."""
         try:
             self._to.write(json.dumps({"to": to, "text": text}).encode() + b"\n")
             self._to.flush()
@@ -93,7 +93,7 @@ class LocustLink:
             raise LinkBroken(self._ended()) from error
 
     def receive(self, patience_s: float) -> Incoming | None:
-        """Return the next text that came."""
+        """Return the next text, None if none arrives in time; raise LinkBroken if Locust has ended."""
         deadline = time.monotonic() + patience_s
         while not self._lines:
             ready, _, _ = select.select([self._from], [], [], max(0.0, deadline - time.monotonic()))
@@ -117,7 +117,7 @@ class LocustLink:
         return f"Locust ended ({stop(self._process).exit})"
 
     def close(self) -> None:
-        """End Locust, which ends by itself once it has nothing more to send."""
+        """Stop Locust, which ends by itself once it has nothing more to send."""
         with suppress(OSError):
             self._to.close()
         wait(self._process, CLOSING_S)

@@ -1,6 +1,6 @@
-"""What masters and workers say to each other: a fixed schema, checked strictly on both sides.
+"""The messages between masters and workers: a fixed schema, checked strictly on both sides.
 
-A worker is told what to load, never how: it builds its own command lines. Times are microseconds of the worker's
+A worker is told what to load, never how: it builds its own command lines. Times are microseconds on the worker's
 monotonic clock.
 """
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from runners.matrix.model import Mode
 
 PROTOCOL = 2
-MOST_SAID = 300  # characters about a malformed message: a peer chooses some of them
+MOST_SAID = 300  # characters about a malformed message, since a peer chooses some of them
 
 Kind = TypeVar("Kind")
 
@@ -28,13 +28,13 @@ Line = Annotated[str, Field(max_length=2000)]
 
 
 class Message(BaseModel):
-    """A message; nothing unknown, nothing coerced."""
+    """A message; unknown fields are errors, and nothing is coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Facts(Message):
-    """What a worker's host is and has; versions of http-speedup, Locust and the generators must be the master's."""
+    """A worker's host and its tools; http-speedup, Locust and the generators must have the master's versions."""
 
     protocol: int
     version: Line
@@ -46,7 +46,7 @@ class Facts(Message):
 
 
 class Hello(Message):
-    """A worker names itself; the first message."""
+    """The first message: a worker introduces itself."""
 
     kind: Literal["hello"] = "hello"
     name: Name
@@ -55,7 +55,7 @@ class Hello(Message):
 
 
 class Welcome(Message):
-    """The master's answer, sealed before the session, with the nonce that it answers to."""
+    """The master admits a worker; sealed outside the session, with the nonce of the hello that it answers."""
 
     kind: Literal["welcome"] = "welcome"
     to: Nonce
@@ -63,7 +63,7 @@ class Welcome(Message):
 
 
 class Refusal(Message):
-    """The master does not take a worker, and why."""
+    """The master rejects a worker, with the reason."""
 
     kind: Literal["refusal"] = "refusal"
     to: Nonce
@@ -71,14 +71,14 @@ class Refusal(Message):
 
 
 class Ping(Message):
-    """What does your clock say?"""
+    """A request to read the clock."""
 
     kind: Literal["ping"] = "ping"
     number: Count
 
 
 class Pong(Message):
-    """The answer to a ping."""
+    """The answer to a ping: what the clock said."""
 
     kind: Literal["pong"] = "pong"
     number: Count
@@ -86,9 +86,9 @@ class Pong(Message):
 
 
 class Order(Message):
-    """What one worker does in one phase of a trial: `connections` are its share.
+    """What one worker has to do in one phase of a trial; `connections` is its share.
 
-    With `locustfile`, the users are those of the worker's own file, which must have this hash.
+    With `locustfile`, the users come from the worker's own file, which must have this hash.
     """
 
     kind: Literal["order"] = "order"
@@ -108,27 +108,27 @@ class Order(Message):
 
 
 class Ready(Message):
-    """A worker took an order and waits for its moment."""
+    """A worker has accepted an order and waits for its start."""
 
     kind: Literal["ready"] = "ready"
     trial: Nonce
 
 
 class Stop(Message):
-    """End whatever runs."""
+    """An order to stop whatever runs."""
 
     kind: Literal["stop"] = "stop"
 
 
 class HostSample(Message):
-    """Segments with data that the client host has sent so far, at a time of its clock."""
+    """The number of segments with data that the client host has sent so far, at a time on its clock."""
 
     at_us: int
     segments: Count
 
 
 class HostResult(Message):
-    """What became of an order: when the generator was started and ended, what it printed, what the host saw."""
+    """The result of an order: when the generator started and ended, what it printed, and what the host observed."""
 
     kind: Literal["result"] = "result"
     trial: Nonce
@@ -152,16 +152,16 @@ _from_master: TypeAdapter[FromMaster] = TypeAdapter(Annotated[FromMaster, Field(
 
 
 class Malformed(Exception):
-    """A message outside the schema; the text says where."""
+    """A message does not fit the schema; the exception's message says where."""
 
 
 def name_of(text: str) -> str:
-    """Return a text as a client's name: letters, digits, dots, dashes."""
+    """Return a text as a valid name of a client: letters, digits, dots, dashes and underscores."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", text).lstrip("._-")[:64] or "client"
 
 
 def order_of(parts: Mapping[str, Any]) -> Order:
-    """Return an order of these parts; Malformed where no worker would take it."""
+    """Return an order made of these parts; raise Malformed if no worker would accept it."""
     try:
         return Order(**parts)
     except ValidationError as error:
@@ -169,12 +169,12 @@ def order_of(parts: Mapping[str, Any]) -> Order:
 
 
 def from_worker(body: str) -> FromWorker:
-    """Return a worker's message; Malformed where it is none."""
+    """Return a worker's message; raise Malformed if it is none."""
     return _read(_from_worker, body)
 
 
 def from_master(body: str) -> FromMaster:
-    """Return a master's message; Malformed where it is none."""
+    """Return a master's message; raise Malformed if it is none."""
     return _read(_from_master, body)
 
 

@@ -1,10 +1,10 @@
 """The locustfile of a fleet: Locust's master or worker as a carrier of text between hosts, and nothing else.
 
 Runs in Locust's own environment, so it imports nothing of ours. Each line on standard input is a message to send:
-`{"to": <id or null>, "text": ...}`; each line on standard output one that came: `{"from": <id>, "text": ...}`. The
-first is `{}`, once the other end is reached. Whoever reaches the port may send anything, so all types of message that
-a carrier does not need are dropped, and what cannot be read ends no greenlet. Whether a text is to be believed is
-decided by its reader.
+`{"to": <id or null>, "text": ...}`. Each line on standard output is a message that arrived: `{"from": <id>, "text":
+...}`; the first line is `{}`, once the other end is reached. Anyone who can reach the port can send anything, so all
+types of message that a carrier does not need are dropped, and unreadable input ends no greenlet. Whether a text can be
+trusted is for its reader to decide.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from locust.rpc import zmqrpc
 from locust.runners import MasterRunner, WorkerRunner
 
 TYPE = "speedup"
-MOST_BYTES = 16 * 2**20  # a histogram of some hundred thousand different latencies
-NEEDED = ("client_ready", "heartbeat", TYPE, "ack", "reconnect")  # no set: a peer may send a type that has no hash
+MOST_BYTES = 16 * 2**20  # enough for a histogram of some hundred thousand different latencies
+NEEDED = ("client_ready", "heartbeat", TYPE, "ack", "reconnect")  # not a set: a peer may send an unhashable type
 
 
 class Idle(User):
@@ -37,7 +37,7 @@ class Idle(User):
 
 
 def _limit_messages() -> None:
-    """Let sockets close a connection that sends too much at once; this must be set before they bind."""
+    """Make sockets close a connection that sends too much at once; this must be set before they bind."""
     opened = zmqrpc.BaseSocket.__init__
 
     def limited(self: Any, *arguments: Any) -> None:
@@ -48,7 +48,7 @@ def _limit_messages() -> None:
 
 
 def _survive_garbage() -> None:
-    """Let what cannot be unpacked be reported as such; Locust expects two kinds of garbage only."""
+    """Report whatever cannot be unpacked as such; Locust expects only two kinds of garbage."""
     received = zmqrpc.BaseSocket.recv_from_client
 
     def surviving(self: Any) -> Any:
@@ -61,7 +61,7 @@ def _survive_garbage() -> None:
 
 
 def _drop_the_rest(runner: type) -> None:
-    """Let a runner handle only what a carrier needs, whatever else a peer sends."""
+    """Make a runner handle only what a carrier needs, whatever else a peer sends."""
     handled = runner.handle_message  # type: ignore[attr-defined]
 
     def choosing(self: Any, *arguments: Any) -> None:
@@ -94,13 +94,13 @@ def _carry(environment: Environment, **_: object) -> None:
             output.flush()
 
     runner.register_message(TYPE, came)
-    output.write(b"{}\n")  # from here on texts go out at once
+    output.write(b"{}\n")  # from now on, texts are sent at once
     output.flush()
     for line in FileObject(sys.stdin.fileno(), "rb", close=False):
         message = json.loads(line)
         try:
             runner.send_message(TYPE, message["text"], message.get("to"))
-        except Exception as error:  # noqa: BLE001 - the peer is gone; its silence is what its reader sees
+        except Exception as error:  # noqa: BLE001 - the peer is gone; the reader notices its silence
             sys.stderr.write(f"not sent: {error!r}\n")
         gevent.sleep(0)
     os._exit(0)

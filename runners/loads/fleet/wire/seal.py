@@ -1,8 +1,8 @@
-"""Seals messages with a shared token: who does not hold it can neither speak nor repeat what was said.
+"""Seals messages with a shared token: without it, nobody can send a message or replay one.
 
-Every text is JSON of `body` (JSON text), `number` and `mac`, an HMAC-SHA-256 over sender, session, number and body.
-Numbers only grow, so nothing counts twice. The session is made of a nonce of each side, so nothing of an earlier
-session counts. Contents are not hidden: they are addresses and counts.
+Every text is JSON with `body` (JSON text), `number` and `mac`, an HMAC-SHA-256 over sender, session, number and body.
+Numbers only increase, so no message counts twice. The session consists of a nonce from each side, so no message from an
+earlier session counts. Contents are not secret: they are addresses and counts.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from runners.errors import BadInput
 
 Sender = Literal["master", "worker"]
 LEAST_TOKEN_CHARACTERS = 20
-OPEN = ""  # the session of the first message of each side, before both nonces are known
+OPEN = ""  # the session of each side's first message, before both nonces are known
 
 
 class BadSeal(Exception):
-    """A message that does not prove the token; the text says how."""
+    """A message is not sealed with the token, or is a replay; the exception's message says which."""
 
 
 class Seal:
@@ -40,13 +40,13 @@ class Seal:
         self._seen = 0
 
     def wrap(self, body: str) -> str:
-        """Return a body as the text to send."""
+        """Return the sealed text to send for a body."""
         self._sent += 1
         mac = self._mac(self._side, self._sent, body)
         return json.dumps({"body": body, "number": self._sent, "mac": mac})
 
     def open(self, text: str) -> str:
-        """Return the body of a text that came; BadSeal where the other side did not send it just now."""
+        """Return the body of a text that arrived; raise BadSeal unless the other side has just sent it."""
         try:
             parts = json.loads(text)
             body, number, mac = str(parts["body"]), int(parts["number"]), str(parts["mac"]).encode()
@@ -65,44 +65,46 @@ class Seal:
 
 
 def nonce() -> str:
-    """Return a text that nobody can guess and that is never used twice."""
+    """Return a text that cannot be guessed and is never used twice."""
     return secrets.token_hex(16)
 
 
 def session_of(master_nonce: str, worker_nonce: str) -> str:
-    """Return the session that both sides' nonces make."""
+    """Return the session that belongs to both sides' nonces."""
     return f"{master_nonce}/{worker_nonce}"
 
 
 def read_token(file: Path) -> str:
-    """Return the token in a file, "-" being standard input; BadInput where it is missing, weak, or open to others."""
+    """Return the token in a file, or from standard input ("-"); raise BadInput if it is missing, weak or public."""
     if str(file) == "-":
         return _strong(sys.stdin.readline().strip(), "standard input")
     try:
         token = file.read_text(encoding="utf-8").strip()
         mode = stat.S_IMODE(file.stat().st_mode)
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: no token can be read there; copy the one that `speedup run` made") from error
+        raise BadInput(f"{file}: cannot read a token there; copy the one that `speedup run` created") from error
     if mode & 0o077:
-        raise BadInput(f"{file}: others may read this token; chmod 600 {file}")
+        raise BadInput(f"{file}: other users can read this token; run: chmod 600 {file}")
     return _strong(token, str(file))
 
 
 def _strong(token: str, where: str) -> str:
     if len(token) < LEAST_TOKEN_CHARACTERS:
-        raise BadInput(f"{where}: a token has at least {LEAST_TOKEN_CHARACTERS} characters; let `speedup run` make one")
+        raise BadInput(
+            f"{where}: a token must have at least {LEAST_TOKEN_CHARACTERS} characters; let `speedup run` create one"
+        )
     return token
 
 
 def make_token(file: Path) -> bool:
-    """Write a new token unless the file is there; return whether it was written."""
+    """Write a new token unless the file exists; return whether it was written; raise BadInput if it cannot be."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
     except OSError as error:
-        raise BadInput(f"{file}: no token can be written there ({error.strerror})") from error
+        raise BadInput(f"{file}: cannot write a token there ({error.strerror})") from error
     with os.fdopen(descriptor, "w") as stream:
         stream.write(secrets.token_urlsafe(32) + "\n")
     return True

@@ -1,1 +1,1 @@
-"""The side of a fleet that loads the server."""
+"""The side of a fleet that generates the load."""

@@ -1,4 +1,4 @@
-"""`speedup worker`: what a client host is and has, and how it joins."""
+"""`speedup worker`: gathers the facts of a client host, and joins a fleet."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """What a person asked for: the master, the token, this client's name, and which hosts it may load."""
+    """The options of a worker: the master, the token, this client's name, and the hosts that it may load."""
 
     host: str
     port: int
@@ -46,7 +46,7 @@ class WorkerOptions:
 
 
 def work(options: WorkerOptions) -> None:
-    """Be a client of a fleet until ended; BadInput and UnfitMachine where that cannot begin."""
+    """Be a client of a fleet until stopped; raise BadInput or UnfitMachine if that cannot begin."""
     token = read_token(options.token_file)
     if options.locustfile:
         read_locustfile(str(options.locustfile))
@@ -74,14 +74,14 @@ def work(options: WorkerOptions) -> None:
 
 
 def end_with_input() -> None:
-    """End this worker where its standard input has ended: the connection that started it is gone."""
+    """Stop this worker if its standard input has ended, since then the connection that started it is gone."""
     ready, _, _ = select.select([sys.stdin], [], [], 0)
     if ready and not os.read(sys.stdin.fileno(), 1024):
         raise KeyboardInterrupt
 
 
 def _addresses(host: str) -> set[str]:
-    """Return the addresses that a host's name stands for; none where it is not known."""
+    """Return the addresses of a host name; none if it cannot be resolved."""
     try:
         return {str(found[4][0]) for found in socket.getaddrinfo(host, None, socket.AF_INET)}
     except OSError:
@@ -89,7 +89,7 @@ def _addresses(host: str) -> set[str]:
 
 
 def facts_of(tools: Mapping[str, ToolStatus], locustfile: Path | None = None) -> Facts:
-    """Return what this host is and has, now."""
+    """Return the current facts about this host and its tools."""
     machine = machine_facts()
     versions = {name: tool.version or "unknown" for name, tool in tools.items()}
     users = sha256_of(locustfile)

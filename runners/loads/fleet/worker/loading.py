@@ -1,4 +1,4 @@
-"""One order on a client host: starts the generator at its moment, watches it, and says what became of it."""
+"""Carries out one order on a client host: starts the generator on time, watches it, and reports the result."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from runners.system.processes import describe_exit, start, stop
 from runners.system.sampling import Samples, Watch
 
 STARTING = Path(__file__).with_name("starting.py")
-STARTED_US = 50_000  # after its moment it is the generator, with all its threads
+STARTED_US = 50_000  # this long after its start, the process is the generator, with all its threads
 ENDING_S = 0.02
 MOST_OUTPUT_BYTES = 12 * 2**20
 _STARTED = re.compile(r"^speedup:started (\d+)\n")
 
 
 def job_of(order: Order, cpus: int, locustfile: Path | None = None) -> LoadJob:
-    """Return an order as a job of a load generator on this host; the warm-up has an order of its own."""
+    """Return an order as a job for a load generator on this host; a warm-up is a separate order."""
     own = Locustfile(str(locustfile), order.locustfile) if locustfile and order.locustfile else None
     return LoadJob(
         host=order.host,
@@ -44,9 +44,9 @@ def job_of(order: Order, cpus: int, locustfile: Path | None = None) -> LoadJob:
 
 
 def looks_us(order: Order) -> list[int]:
-    """Return when a generator is looked at: where the window begins that the master will count in, and where it ends.
+    """Return when to sample a generator: at the beginning and the end of the window in which the master will count.
 
-    Not more often, as each look wakes a program that the load may have to share its CPUs with.
+    No more often, since each sample wakes a program that the load may have to share its CPUs with.
     """
     begin_us, duration_us = order.start_us + order.warmup_s * 1e6, order.duration_s * 1e6
     edge = edge_us(duration_us)
@@ -56,9 +56,9 @@ def looks_us(order: Order) -> list[int]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a worker's generators run: their environment, a folder for their output, the host's CPUs.
+    """Where a worker's generators run: their environment, a folder for their output, and the number of CPUs.
 
-    `locustfile` is this host's copy of a person's own users, where there is one.
+    `locustfile` is this host's copy of the user's own locustfile, if there is one.
     """
 
     env: Mapping[str, str]
@@ -68,10 +68,10 @@ class Place:
 
 
 class Running:
-    """A generator that waits for its moment, or runs."""
+    """A generator that waits for its start, or runs."""
 
     def __init__(self, order: Order, place: Place) -> None:
-        """Start it; OSError where it cannot be started."""
+        """Start it; raise OSError if it cannot be started."""
         self.order, self.place = order, place
         self.job = job_of(order, place.cpus, place.locustfile)
         self.phase: Phase = LOADS[order.generator].phases(self.job)[-1]
@@ -91,18 +91,18 @@ class Running:
 
     @property
     def deadline_us(self) -> int:
-        """Return when it must have ended by itself."""
+        """Return the time by which it must have ended by itself."""
         return self.order.start_us + round(self.phase.limit_s * 1e6)
 
     @property
     def patience_s(self) -> float:
-        """Return in how many seconds it is to be looked at: for its counters, or because it should end."""
+        """Return the seconds until it has to be looked at: to read its counters, or because it should end."""
         lasts_s = self.phase.stop_after_s or self.order.warmup_s + self.order.duration_s
         ends_us, now = self.order.start_us + round(lasts_s * 1e6), now_us()
         return ENDING_S if now >= ends_us else max(0, min([*self.looks_us, ends_us]) - now) / 1e6
 
     def look(self) -> HostResult | None:
-        """Look at it; return the result once it has ended, or is ended because it did not end in time."""
+        """Look at it; return the result once it has ended, or was stopped because it did not end in time."""
         self._end_early()
         code = self.process.poll()
         if code is None and now_us() < self.deadline_us:
@@ -117,9 +117,9 @@ class Running:
         return self._result(ended_us, f"{self.phase.argv[0]} ended with {describe_exit(code)}" if failed else None)
 
     def _end_early(self) -> None:
-        """Interrupt a generator that would run longer than asked for, as it counts in whole seconds.
+        """Interrupt a generator that would run longer than asked, because it accepts only whole seconds.
 
-        A warm-up ends at once, as nothing that it says is needed.
+        A warm-up is terminated at once, since its output is not needed.
         """
         early_s = self.phase.stop_after_s
         if self.interrupted or early_s is None:
@@ -129,7 +129,7 @@ class Running:
             self.process.send_signal(signal.SIGINT if self.order.measured else signal.SIGTERM)
 
     def stop(self) -> None:
-        """End it at once."""
+        """Stop it at once and remove its output."""
         stop(self.process)
         self.file.unlink(missing_ok=True)
 
@@ -153,7 +153,7 @@ class Running:
         )
 
     def _started_us(self, started: re.Match[str] | None) -> int | None:
-        """Return when its measured load began: as it says itself, or as it was told to count."""
+        """Return when its measured load began: when it was told to begin counting, or when it says it was started."""
         if self.job.start_us is not None:
             return self.job.start_us + round(self.job.warmup_s * 1e6)
         return int(started[1]) if started else None
@@ -164,7 +164,7 @@ class Running:
 
 
 def _samples(samples: Samples) -> tuple[HostSample, ...]:
-    """Return the host's counter of segments from before the load to after it; none where it is not known."""
+    """Return the host's counts of segments from before the load until after it; none if they are unknown."""
     before, after = ((each.monotonic_us, each.tcp.get("TCPOrigDataSent")) for each in (samples.before, samples.after))
     looks = [(look.at_us, look.segments) for look in samples.points]
     known = [(at_us, sent) for at_us, sent in (before, *looks, after) if sent is not None]
@@ -172,12 +172,12 @@ def _samples(samples: Samples) -> tuple[HostSample, ...]:
 
 
 def _wait_share(samples: Samples) -> float | None:
-    """Return the generator's time on run queues; the threads that have ended at the last look took theirs along."""
+    """Return the generator's share on run queues, at least 0: the last sample lacks threads that have ended."""
     share = samples.client_wait_share
     return None if share is None else max(0.0, share)
 
 
 def _host_share(samples: Samples, cpus: int) -> float | None:
-    """Return how busy all CPUs of the host were while it was samples."""
+    """Return how busy all CPUs of the host were while it was watched, as a share."""
     busy_us = samples.machine_busy_us
     return None if busy_us is None else min(1.1, max(0.0, busy_us / (samples.wall_us * cpus)))

@@ -2,8 +2,8 @@
 
     python starting.py MOMENT_US PROGRAM ARGUMENT...
 
-The moment is one of the monotonic clock. Started ahead of it, so that neither starting Python nor a busy parent
-delays the program. Prints when it did, as the first line of the program's output.
+The moment is a time of the monotonic clock. This program is started ahead of it, so that neither Python's start nor a
+busy parent delays PROGRAM. It prints the actual time as the first line of the output.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import os
 import sys
 import time
 
-SPIN_US = 500  # a sleep ends up to this late
+SPIN_US = 500  # a sleep may end this much too late
 
 
 def main() -> None:
-    """Sleep, then spin, then go."""
+    """Sleep, spin, and become the program."""
     moment_us, *argv = sys.argv[1:]
     early_us = int(moment_us) - SPIN_US - time.monotonic_ns() // 1000
     time.sleep(max(0, early_us) / 1e6)

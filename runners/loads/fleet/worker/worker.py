@@ -1,7 +1,7 @@
-"""A worker: joins a master, loads what it is told to, and says what it counted; returns by itself to a new master.
+"""A worker: joins a master, generates the load that it is told to, reports what it counted, and joins the next master.
 
-It believes nothing that is not sealed with the token, loads no other host than it was started for, and ends its
-generator when the master falls silent.
+It trusts nothing that is not sealed with the token, loads only the hosts that it was started for, and stops its
+generator if the master falls silent.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from runners.matrix.locustfile import sha256_of
 
 log = logging.getLogger(__name__)
 
-HELLO_S = 2.0  # how often it asks to be let in
-SILENCE_S = 10.0  # a master that says nothing for so long is gone: it pings every other second
+HELLO_S = 2.0  # how often it asks to be admitted
+SILENCE_S = 10.0  # a master that is silent for this long is gone, since it pings every other second
 IDLE_S = 0.5
 
 
 @dataclass(frozen=True)
 class Membership:
-    """Who a worker is: its name, its token, what its host is, and which hosts it may load."""
+    """A worker's identity: its name, its token, the hosts that it may load, and the facts about its own host."""
 
     name: str
     token: str
@@ -52,7 +52,7 @@ class Membership:
 
 
 class Worker:
-    """A worker on one link; LinkBroken leaves `run` where the link ends."""
+    """A worker on one link; `run` raises LinkBroken when the link ends."""
 
     def __init__(self, member: Membership, place: Place, link: Link, tick: Callable[[], None]) -> None:
         self.member, self.place, self.link, self.tick = member, place, link, tick
@@ -94,7 +94,7 @@ class Worker:
         self.link.send(Seal(self.member.token, "worker").wrap(hello.model_dump_json()))
 
     def _hear(self, text: str) -> None:
-        """Act on a message; one that is not the master's is dropped."""
+        """Act on a message; drop it if it is not the master's."""
         seal = self.seal or Seal(self.member.token, "worker")
         try:
             message = from_master(seal.open(text))
@@ -122,7 +122,7 @@ class Worker:
         if self.seal is not None or answer.to != self.nonce:
             return
         if isinstance(answer, Refusal):
-            log.warning(f"the master refuses this worker: {answer.reason}")
+            log.warning(f"the master rejects this worker: {answer.reason}")
             return
         self.seal = Seal(self.member.token, "worker", session_of(answer.nonce, self.nonce))
         log.info("joined; waiting for orders")
@@ -142,11 +142,11 @@ class Worker:
         self._say(Ready(trial=order.trial))
 
     def _why_not(self, order: Order) -> str | None:
-        """Return why an order is not obeyed; None where it may be."""
+        """Return why an order is not obeyed; None if it is."""
         if order.host not in self.member.targets:
             return f"{order.host} is not a host that this worker may load; see --target"
         if order.locustfile and order.locustfile != sha256_of(self.place.locustfile):
-            return "its locustfile is missing or another than the matrix's; see --locustfile"
+            return "its locustfile is missing or is not the matrix's; see --locustfile"
         return None
 
     def _stop(self) -> None:
@@ -168,7 +168,7 @@ def _refused(order: Order, why: str) -> HostResult:
 
 
 def serve(connect: Callable[[], Link], make: Callable[[Link], Worker], pause_s: float = 2.0) -> None:
-    """Join again and again, until a person or a signal ends it."""
+    """Join again and again, until the user or a signal stops it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     while True:
         link = connect()

@@ -136,7 +136,7 @@ def test_broken_requests_are_errors_and_no_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "rows", "why"),
     [
-        (output(3), [(10, 200, 80)], "3 requests were answered, its log holds 1"),
+        (output(3), [(10, 200, 80)], "3 requests were answered, its log has 1"),
         ("starting benchmark...", [(10, 200, 80)], "no totals"),
     ],
 )

@@ -35,7 +35,7 @@ def test_what_cannot_be_started_here_is_named_with_the_reason(matrix: Path) -> N
     """So that a missing server is noticed."""
     found = find_candidates(matrix, Selection(only=("a*",)))
     assert {cell.program.name for cell in found.cells} == {"a"}
-    assert found.lacking == {"a.fast": "Rare is missing, ask your administrator"}
+    assert found.lacking == {"a.fast": "Rare is missing. Ask your administrator"}
 
 
 def test_a_selection_of_nothing_says_what_there_is(matrix: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_cell_without_a_valid_rate_is_not_paced() -> None:
     stage = stage_with()
     bad = replace(solo(stage.goals[0].cell, 100, 0), verdict="invalid")
     assert World().run(stage, [bad]) == [bad]
-    assert "no valid rate alone" in next(stage.conclusions([bad]))
+    assert "no valid rate when measured alone" in next(stage.conclusions([bad]))
     assert stage.left([bad]).items == 0
 
 
@@ -128,7 +128,7 @@ def test_the_rate_that_meets_an_objective_is_searched_and_confirmed() -> None:
     assert 640 / 1.02 <= (confirmed.offered_per_s or 0) <= 640
     assert (confirmed.objective, confirmed.objective_met) == ("p99 < 2ms", True)
     assert [trial.objective_met for trial in steps[:5]] == [True, True, True, True, False]
-    assert "is the highest rate found with p99 < 2ms" in next(stage.conclusions(recorded))
+    assert "is the highest rate found to meet p99 < 2ms" in next(stage.conclusions(recorded))
 
 
 def test_a_share_that_the_machine_spoilt_is_offered_once_more() -> None:

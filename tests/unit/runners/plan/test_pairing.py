@@ -111,5 +111,5 @@ def test_a_duet_of_unknown_variants_selects_nothing() -> None:
 
 def test_variants_without_a_common_family_cannot_be_paired() -> None:
     """Different thread counts are different CPUs."""
-    with pytest.raises(BadInput, match="share no family"):
+    with pytest.raises(BadInput, match="have no family in common"):
         pair_up(MATRIX, cells_of(MATRIX), twin=True, duet=("c/t1*", "a/t2*"))

@@ -294,7 +294,7 @@ def test_a_tool_that_is_too_old_makes_its_cells_unavailable(matrix: Path, oldest
         assert (planned.status, planned.reason) == ("planned", None)
     else:
         assert planned.status == "unavailable"
-        assert planned.reason == f"Comp 1.0 is too old, at least {oldest} is needed. Ask your administrator"
+        assert planned.reason == f"Comp 1.0 is too old; at least {oldest} is needed. Ask your administrator"
 
 
 @pytest.mark.parametrize(
@@ -306,8 +306,8 @@ def test_a_tool_that_is_too_old_makes_its_cells_unavailable(matrix: Path, oldest
             "'zzzz' matches no cell - variants are a, a.fast, b, old; a cell is a/t1/c64/persistent",
         ),
         (Selection(skip=("zzzz",)), "'zzzz' matches no cell"),
-        (Selection(only=("a",), skip=("a",)), "the selection holds no cell; speedup plan lists all of them"),
-        (Selection(group=("zzzz",)), "the selection holds no cell"),
+        (Selection(only=("a",), skip=("a",)), "the selection contains no cells; `speedup plan` lists all cells"),
+        (Selection(group=("zzzz",)), "the selection contains no cells"),
     ],
     ids=["misspelt", "unknown", "unknown skip", "all skipped", "unknown group"],
 )
@@ -396,7 +396,7 @@ def test_resuming_asks_for_the_run_s_own_cells(matrix: Path) -> None:
 
 def test_a_run_without_cells_cannot_be_resumed() -> None:
     """It was stopped before its builds were done."""
-    with pytest.raises(BadInput, match="nothing to resume; start a new one"):
+    with pytest.raises(BadInput, match="nothing to resume; start a new run"):
         resuming(Run(kind="measured", machine="local"))
 
 

@@ -42,24 +42,24 @@ def test_a_fault_that_is_missed_fails() -> None:
     """The check and the verdict are both told."""
     result = judge(CASE, trial(), None)
     assert result.status == "failed"
-    assert result.why == ("V1 should fail, yet it is pass", "the verdict is ok (no reason), not invalid")
+    assert result.why == ("V1 should fail, but its outcome is pass", "the verdict is ok (no reason), not invalid")
 
 
 def test_a_fault_that_is_only_marked_fails_where_it_should_invalidate() -> None:
     """A warning is not a failure."""
-    assert "V1 should fail, yet it is warn" in judge(CASE, trial({"V1": "warn"}), None).why
+    assert "V1 should fail, but its outcome is warn" in judge(CASE, trial({"V1": "warn"}), None).why
 
 
 def test_a_fault_that_another_check_is_blamed_for_fails() -> None:
     """Even where the right one names it too."""
     result = judge(CASE, trial({"V1": "fail", "V5": "fail"}), None)
-    assert result.why == ("V5 fails, which nobody injected: seen by V5",)
+    assert result.why == ("V5 fails, but nothing was injected for it: seen by V5",)
 
 
 def test_a_check_that_a_trial_lacks_has_missed_its_fault() -> None:
     """A trial that broke has no checks."""
     result = judge(CASE, replace(trial(), checks=(), verdict="failed", reason="it died"), None)
-    assert result.why[0] == "V1 should fail, yet it is missing"
+    assert result.why[0] == "V1 should fail, but its outcome is missing"
 
 
 def test_a_trial_that_must_break_passes_by_the_words_of_its_reason() -> None:
@@ -100,7 +100,7 @@ def test_noise_never_excuses_a_missed_fault() -> None:
     """The trial is invalid, yet for another reason."""
     result = judge(CASE, trial({"V15": "fail"}), BUSY)
     assert result.status == "failed"
-    assert result.why[0] == "V1 should fail, yet it is pass"
+    assert result.why[0] == "V1 should fail, but its outcome is pass"
 
 
 def test_a_case_about_noise_takes_its_check_as_named() -> None:

@@ -37,10 +37,10 @@ def ends_with_2(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     ("argv", "said"),
     [
         (["--bind", "192.0.2.1"], "--bind is for load from other machines; say how many there are: --expect-workers N"),
-        (["--load", "fleet"], "say how many client hosts there are and where they reach this one: --expect-workers N"),
+        (["--load", "fleet"], "give the number of client hosts and this host's address for them: --expect-workers N"),
         (["--expect-workers", "2"], "name the address of this machine that client machines connect to: --bind ADDRESS"),
         (["--load", "fleet", "--expect-workers", "2"], "that client machines connect to: --bind ADDRESS"),
-        (["--expect-workers", "2", "--bind", "host:x"], "'host:x' is not an address; write HOST or HOST:PORT"),
+        (["--expect-workers", "2", "--bind", "host:x"], "'host:x' is not an address; use HOST or HOST:PORT"),
         (["--expect-workers", "2", "--bind", ":5557"], "':5557' is not an address"),
         (["--expect-workers", "2", "--bind", "192.0.2.1", "--load", "wrk"], "fleet"),
         (["--expect-workers", "2", "--bind", "192.0.2.1", "--duet", "a", "a"], "duet"),
@@ -68,7 +68,7 @@ def test_a_worker_wants_a_master_s_address(host: str, tmp_path: Path, capsys: py
         assert parse_address(host) == ("host", PORT)
         return
     said = ends_with_2(capsys, "worker", "--master", host, "--token-file", str(tmp_path / "t"))
-    assert f"'{host}' is not an address; write HOST or HOST:PORT" in said
+    assert f"'{host}' is not an address; use HOST or HOST:PORT" in said
 
 
 def test_an_address_has_a_port_or_the_usual_one() -> None:
@@ -83,7 +83,7 @@ def test_a_worker_without_a_token_is_told_where_it_comes_from(
 ) -> None:
     """It is made by the first run."""
     said = ends_with_2(capsys, "worker", "--master", "127.0.0.1", "--token-file", str(tmp_path / "none"))
-    assert "no token can be read there; copy the one that `speedup run` made" in said
+    assert "cannot read a token there; copy the one that `speedup run` created" in said
 
 
 def test_a_run_of_a_fleet_is_resumed_with_as_many(

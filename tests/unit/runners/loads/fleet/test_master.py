@@ -133,7 +133,7 @@ def test_connections_are_shared_as_evenly_as_can_be(clients: int, connections: i
     members = [member(f"c{number}") for number in range(clients)]
     wanted = {**WANTED, "connections": connections}
     if connections < clients:
-        with pytest.raises(OrderFailed, match=f"{connections} connections cannot be shared by {clients} clients"):
+        with pytest.raises(OrderFailed, match=f"{connections} connections cannot be divided among {clients} clients"):
             _parts(members, wanted, 0)
         return
     shares = [part.order.connections for part in _parts(members, wanted, 0)]
@@ -155,7 +155,7 @@ def test_a_client_that_answers_for_another_trial_ends_the_order(fleet: Fleet) ->
     worker = fleet.workers["b"]
     worker.obey = lambda order: worker.say(result(order, trial=TRIAL))
     failed = fleet.fails()
-    assert (failed.client, str(failed)) == ("b", "answered for another trial than the one it was told to load")
+    assert (failed.client, str(failed)) == ("b", "answered for another trial than the one it was ordered to load")
     assert fleet.stopped() == {"a", "b"}
 
 

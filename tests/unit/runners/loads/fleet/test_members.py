@@ -97,7 +97,7 @@ def test_a_worker_without_the_token_is_refused_and_named(door: Door, caplog: pyt
         stranger.send(stranger.hello())
     assert door.hear() == []
     assert door.names == []
-    assert caplog.messages == ["refused 'stranger-1': its seal is wrong: another token, or another session"]
+    assert caplog.messages == ["rejected 'stranger-1': its seal is wrong: another token, or another session"]
     assert stranger.heard == []
 
 
@@ -118,12 +118,12 @@ def test_a_worker_that_does_not_fit_is_told_why(
     door.join("a")
     other = door.join("b", **changes)
     assert said in reason(other)
-    assert any(line.startswith("refused b: ") and said in line for line in caplog.messages)
+    assert any(line.startswith("rejected b: ") and said in line for line in caplog.messages)
     assert door.names == ["a"]
 
 
 @pytest.mark.parametrize(
-    ("has", "said"), [({}, "its locustfile is missing"), ({"locustfile": "b" * 64}, "another than the matrix's")]
+    ("has", "said"), [({}, "its locustfile is missing"), ({"locustfile": "b" * 64}, "is not the matrix's")]
 )
 def test_a_worker_without_the_matrix_s_own_users_is_told_what_to_do(has: dict[str, str], said: str, door: Door) -> None:
     """They are Python that runs there: nobody sends it."""
@@ -131,7 +131,7 @@ def test_a_worker_without_the_matrix_s_own_users_is_told_what_to_do(has: dict[st
     door.members.tools = {"locustfile": "a" * 64}
     other = door.join("b", tools={**tools, **has})
     assert said in reason(other)
-    assert "start it with --locustfile FILE" in reason(other)
+    assert "start the worker with --locustfile FILE" in reason(other)
     door.join("a", tools={**tools, "locustfile": "a" * 64})
     assert door.names == ["a"]
 

@@ -194,7 +194,7 @@ def test_a_fleet_that_does_not_come_back_stops_the_run() -> None:
 )
 def test_no_answer_is_no_result(output: str) -> None:
     """As when the master was killed."""
-    with pytest.raises(LoadFailed, match=r"the fleet's master gave no (whole )?answer"):
+    with pytest.raises(LoadFailed, match=r"the fleet's master gave no (complete )?answer"):
         LOADS["fleet"].parse(output, JOB)
 
 

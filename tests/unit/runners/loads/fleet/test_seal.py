@@ -143,7 +143,7 @@ def test_a_token_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_token_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
     """With the reason."""
-    with pytest.raises(BadInput, match="no token can be written there"):
+    with pytest.raises(BadInput, match="cannot write a token there"):
         make_token(tmp_path / ("x" * 300))
 
 
@@ -162,8 +162,8 @@ def test_a_token_that_others_may_read_is_refused(mode: int, tmp_path: Path) -> N
     [
         (b"", "at least 20 characters"),
         (b"x" * (LEAST_TOKEN_CHARACTERS - 1) + b"\n\n\n", "at least 20 characters"),
-        (b"\xff" * 40, "no token can be read there"),
-        (None, "no token can be read there"),
+        (b"\xff" * 40, "cannot read a token there"),
+        (None, "cannot read a token there"),
     ],
     ids=["empty", "short", "no text", "missing"],
 )
@@ -184,5 +184,5 @@ def test_a_token_comes_through_standard_input_too(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sys.stdin", io.StringIO(f"  {TOKEN}\nmore\n"))
     assert read_token(Path("-")) == TOKEN
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
-    with pytest.raises(BadInput, match="standard input: a token has at least"):
+    with pytest.raises(BadInput, match="standard input: a token must have at least"):
         read_token(Path("-"))

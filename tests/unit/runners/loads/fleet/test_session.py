@@ -19,7 +19,7 @@ def test_a_person_is_told_who_joins_who_is_refused_and_who_is_waited_for(
     tell()
     assert caplog.messages == []
     with log.open("a") as stream:
-        stream.write("a joined: 2 CPUs, Some CPU\ndropped a message from 'x': it did not join\nrefused b: its wrk")
+        stream.write("a joined: 2 CPUs, Some CPU\ndropped a message from 'x': it did not join\nrejected b: its wrk")
         stream.flush()
         tell()
         assert caplog.messages == ["  a joined: 2 CPUs, Some CPU"]
@@ -28,6 +28,6 @@ def test_a_person_is_told_who_joins_who_is_refused_and_who_is_waited_for(
         tell()
         tell()
     assert caplog.messages[1:] == [
-        "refused b: its wrk is missing",
+        "rejected b: its wrk is missing",
         "  waiting for 1 of 2 clients, at most 60 s; here: a",
     ]

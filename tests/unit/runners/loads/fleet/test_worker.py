@@ -204,7 +204,7 @@ def test_a_refused_worker_says_why_and_does_nothing(client: Client, caplog: pyte
     """It may fit later: it asks again."""
     client.master.refusing = "it has another wrk"
     client.until(lambda: bool(caplog.messages))
-    assert caplog.messages == ["the master refuses this worker: it has another wrk"]
+    assert caplog.messages == ["the master rejects this worker: it has another wrk"]
     assert client.worker.seal is None
 
 
@@ -277,7 +277,7 @@ def test_a_worker_runs_no_users_but_those_of_its_own_file_that_are_meant(client:
         client.worker.place = replace(client.place, locustfile=client.place.folder / "users.py")
     client.join()
     told = client.obeys(order(generator="locust", locustfile="0" * 64))
-    assert told.failure == "its locustfile is missing or another than the matrix's; see --locustfile"
+    assert told.failure == "its locustfile is missing or is not the matrix's; see --locustfile"
     assert client.worker.running is None
 
 
