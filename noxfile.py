@@ -16,6 +16,9 @@ nox.options.error_on_external_run = True
 INTERRUPT_S = 60
 TERMINATE_S = 20
 
+# Tests of one module run one after another in one process, and so do all that measure; others run beside them.
+BESIDE = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder")
+
 # Each locked file, the dependency groups of pyproject.toml that it holds and the files it must agree with.
 LOCKS = {
     "bench": (("bench", "report"), ()),
@@ -65,10 +68,22 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def tests(session: nox.Session) -> None:
-    """Run the tests; `-- tests/unit` runs the fast ones alone. Tools that are missing are brought first."""
+    """Run the tests; `-- tests/unit` runs the fast ones alone. Missing tools are installed first."""
     install(session, "bench", "tests")
-    session.run("python", "-m", "speedup", "doctor", "--install", "--for", "tests")
-    session.run("python", "-m", "pytest", *session.posargs)
+    install_tools(session, "tests")
+    if session.posargs:
+        session.run("python", "-m", "pytest", *session.posargs)
+        return
+    session.run("python", "-m", "pytest", "--numprocesses=auto", "tests/unit")
+    session.run("python", "-m", "pytest", *BESIDE, "tests/integration")
+
+
+@nox.session(default=False, reuse_venv=True)
+def acceptance(session: nox.Session) -> None:
+    """Run what takes long: all servers of the field, the whole self-test, the faults of a fleet. Installs compilers."""
+    install(session, "bench", "tests", "lock")
+    install_tools(session, "tests", "load", "server")
+    session.run("python", "-m", "pytest", *(session.posargs or (*BESIDE, "tests/acceptance")))
 
 
 @nox.session(default=False, reuse_venv=True)
@@ -89,6 +104,11 @@ def lock(session: nox.Session) -> None:
 def install(session: nox.Session, *names: str) -> None:
     """Install locked requirements, each file checked against its hashes."""
     session.install("--require-hashes", *(f"--requirement=requirements/{name}.txt" for name in names))
+
+
+def install_tools(session: nox.Session, *purposes: str) -> None:
+    """Install the programs that are missing for some purposes, as far as that is allowed."""
+    session.run("python", "-m", "speedup", "doctor", "--install", *(f"--for={purpose}" for purpose in purposes))
 
 
 def measure(session: nox.Session, *arguments: str) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from runners.tools.find import this_host, tool_environment
@@ -19,3 +20,11 @@ os.environ |= tool_environment({}, this_host())
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and servers would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let pytest-xdist keep all that measures in one process, first since it takes longest, and every other module."""
+    for item in items:
+        group = "measures" if item.get_closest_marker("measures") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("measures") is None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from typing import Any
@@ -19,8 +18,6 @@ MATRIX = tomli.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))
 FIELD = {name: server for name, server in MATRIX["server"].items() if server.get("group") == "field"}
 # What they are made of comes from a registry of their language.
 FROM_REGISTRIES = {"cargo", "go", "maven"}
-# With nothing cached they take 93 and 126 s of CPU time to build. None of the others takes over a minute on two cores.
-SLOW = {"actix", "ntex"}
 # What is true of these programs, and why the report shows them without a number.
 FLAWS = {
     "crystal": {"garbage"},  # 1.6 reads an endless header on and on: what is left of its limit becomes 0, never less
@@ -30,17 +27,14 @@ FLAWS = {
     "uwebsockets": {"split", "pipeline", "slow-reader"},  # answers 505 to a cut request line, and loses answers
 }
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 
 def server(name: str) -> Any:
     """The parameter for one server, with the marks that it needs."""
     if FROM_REGISTRIES.isdisjoint(FIELD[name]["needs"]):
         return name
-    slow = pytest.mark.skipif(
-        name in SLOW and "CI" in os.environ, reason="takes over a minute to build: run it where you change it"
-    )
-    return pytest.param(name, marks=[pytest.mark.network, pytest.mark.timeout(900), slow])
+    return pytest.param(name, marks=[pytest.mark.network, pytest.mark.timeout(900)])
 
 
 @pytest.mark.parametrize("name", [server(name) for name in FIELD])

@@ -19,14 +19,14 @@ from runners.tools.find import find_tools, known_tools, this_host
 from tests.support import ROOT
 from tests.support.fleet_bench import FleetBench
 
-ODD = Path(__file__).with_name("odd_worker.py")
+ODD = ROOT / "tests/support/odd_worker.py"
 LACKING = reason_without() or next(
     (f"{name} is missing" for name, tool in find_tools(known_tools(), ("wrk", "locust"), this_host()).items()
      if not tool.found), None,
 )  # fmt: skip
 
 pytestmark = [
-    pytest.mark.integration,
+    pytest.mark.measures,
     pytest.mark.timeout(240),
     pytest.mark.skipif(LACKING is not None, reason=str(LACKING)),
 ]

@@ -32,8 +32,6 @@ from tests.support.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.integration
-
 FLOOR, FLOOR_URING, BEAST, NGINX = map(ServerUnderTest, ("floor", "floor_uring", "beast", "nginx"))
 RULERS = [FLOOR, FLOOR_URING]
 REALISTIC = [BEAST, NGINX]

@@ -16,8 +16,6 @@ from tests.unit.project.test_docs import Command, all_commands
 NEEDED = ("wrk", "nim", "cc", "go", "python3")
 RUN = [command for command in all_commands() if command.runs]
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _tools() -> None:

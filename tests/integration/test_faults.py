@@ -13,7 +13,7 @@ import pytest
 from runners.server.process import HOST, PORTS
 from tests.support.bench import FAULTY, Bench, Ended, interrupt
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.measures
 
 FAULTS = {
     "never-listens": ("failed", "does not listen on port"),

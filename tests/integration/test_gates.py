@@ -15,8 +15,6 @@ from tests.support import ROOT
 from tests.support.bench import Bench
 from tests.support.fake_http import FakeServer
 
-pytestmark = pytest.mark.integration
-
 HONEST = ("epoll", "go", "h2o", "python_epoll", "asynchttp")
 
 

@@ -22,7 +22,7 @@ from tests.support import ROOT
 from tests.support.bench import FAULTY, Bench, interrupt, server
 
 pytestmark = [
-    pytest.mark.integration,
+    pytest.mark.measures,
     pytest.mark.skipif(
         shutil.which("h2load") is None, reason="h2load is not installed: speedup doctor --install --for tests"
     ),

@@ -13,7 +13,7 @@ from tests.support import ROOT
 from tests.support.bench import Bench, Ended
 
 pytestmark = [
-    pytest.mark.integration,
+    pytest.mark.measures,
     pytest.mark.skipif(
         not find_tools(known_tools(), ["locust"], this_host())["locust"].found,
         reason="Locust is not installed: speedup doctor --install --for tests",

@@ -12,29 +12,14 @@ import pytest
 
 from tests.support import ROOT
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.measures
 
 
-def selftest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def selftest(folder: Path, *words: str, timeout_s: float = 100) -> subprocess.CompletedProcess[str]:
     """Run it in an empty folder, with a cache of its own."""
     command = [sys.executable, str(ROOT / "speedup"), "selftest", *words]
     env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "TMPDIR": str(folder)}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
-
-
-@pytest.mark.timeout(900)
-def test_every_injected_fault_is_named_by_the_check_meant_for_it(tmp_path: Path) -> None:
-    """Nothing stays behind. What a busy machine spoilt is asked again, alone, at most twice."""
-    ended = selftest(tmp_path, "--json")
-    told = json.loads(ended.stdout)
-    faults = {case["name"]: case["why"] for case in told["cases"] if case["status"] == "failed"}
-    assert told["schema"] == "speedup.selftest/1"
-    assert told["passed"] + told["failed"] + told["not_run"] == len(told["cases"])
-    assert ended.returncode == (1 if faults else 0)
-    assert len(faults) <= 3, ended.stderr
-    for name, why in faults.items():
-        assert any(selftest(tmp_path, "--only", name).returncode == 0 for _ in range(2)), why
-    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 def test_a_few_cases_can_be_chosen_and_their_logs_kept(tmp_path: Path) -> None:

@@ -21,8 +21,6 @@ from tests.support.wire import (
     within,
 )
 
-pytestmark = pytest.mark.integration
-
 ASYNCHTTP = ServerUnderTest(
     "asynchttp",
     lenient=frozenset({"no version"}),  # It answers 200 and closes.
