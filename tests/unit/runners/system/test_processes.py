@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -66,6 +67,28 @@ def is_gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def test_a_program_may_open_as_many_files_as_the_hard_limit_allows(log: Path) -> None:
+    """Login shells allow 1024, too few for servers that leave it at that; more than 65,536 is never asked for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        process = begin_python(log, "import resource; print(*resource.getrlimit(resource.RLIMIT_NOFILE), flush=True)")
+        process.wait(10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [int(limit) for limit in log.read_text().split()] == [*processes._many_files(512, hard)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised"),
+    [((1024, -1), (65536, -1)), ((-1, -1), (-1, -1)), ((100_000, 200_000), (100_000, 200_000))],
+    ids=["no hard limit", "no limit", "more than we need"],
+)
+def test_a_limit_on_open_files_is_never_lowered(limits: tuple[int, int], raised: tuple[int, int]) -> None:
+    """-1 is how Python writes that there is none."""
+    assert processes._many_files(*limits) == raised
 
 
 @pytest.mark.parametrize(
