@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Fills the tables of docs/reference/ from the program itself: `python docs/make_reference.py`.
 
-A page holds places such as `<!-- table: matrix Suite -->` ... `<!-- end -->`. What stands between them is made anew
-from the models of matrix.toml, the records of a run folder, the command line's parser and the validity checks. Where
-the program has no words for a field, those in the page's last column are kept, so that they are written once, by hand;
-a new field gets an empty one, which a test finds. `--check` only tells which pages are out of date.
+A page has places such as `<!-- table: matrix Suite -->` ... `<!-- end -->`. What is between them is generated from the
+models of matrix.toml, the records of a run folder, the parser of the command line and the validity checks. If the
+program has no description of a field, the one in the last column of the page is kept: write it there by hand. A new field
+gets an empty one, and a test fails until it is filled. `--check` only lists the pages that are out of date.
 """
 
 from __future__ import annotations
