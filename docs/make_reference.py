@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Fills the tables of docs/reference/ from the program itself: `python docs/make_reference.py`.
 
-A page holds places such as `<!-- table: matrix Suite -->` ... `<!-- end -->`. What stands between them is made anew
-from the models of matrix.toml, the records of a run folder, the command line's parser and the validity checks. Where
-the program has no words for a field, those in the page's last column are kept, so that they are written once, by hand;
-a new field gets an empty one, which a test finds. `--check` only tells which pages are out of date.
+A page has places such as `<!-- table: matrix Suite -->` ... `<!-- end -->`. What is between them is generated from the
+models of matrix.toml, the records of a run folder, the parser of the command line and the validity checks. If the
+program has no description of a field, the one in the last column of the page is kept: write it there by hand. A new field
+gets an empty one, and a test fails until it is filled. `--check` only lists the pages that are out of date.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from speedup.parser import build_parser
 
 DOCS = Path(__file__).resolve().parent
 PLACE = re.compile(r"(<!-- table: (?P<kind>\w+)(?: (?P<name>\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
-SECTIONS = {  # model -> how matrix.toml calls its table, where another table links to it
+SECTIONS = {  # model -> its heading on the page, if another table links to it
     "Blocks": "blocks", "Match": "match", "GeneratorSettings": "load", "CpuLayout": "cpus", "Variant": "variant",
     "DuetPreset": "duet",
     "TableRow": "rows", "Heading": "rows", "Wheel": "wheel",
@@ -61,12 +61,12 @@ def matrix_table(name: str, kept: Words) -> Rows:
 
 
 def _prose(text: str) -> str:
-    """Return words of the program so that Markdown shows their asterisks."""
+    """Return text of the program with its asterisks escaped for Markdown."""
     return text.replace("*", r"\*")
 
 
 def _value(field: Mapping[str, Any]) -> str:
-    """Return what may stand as a value, in words."""
+    """Return which values are allowed, in words."""
     if "$ref" in field or "allOf" in field:
         return _table((field.get("$ref") or field["allOf"][0]["$ref"]).rpartition("/")[2])
     if options := field.get("anyOf") or field.get("oneOf"):
@@ -123,7 +123,7 @@ def record_table(name: str, kept: Words) -> Rows:
 
 
 def _type(annotation: str) -> str:
-    """Return a Python annotation as what JSON holds."""
+    """Return the JSON type of a Python annotation."""
     words = annotation
     for name, alias in RECORDS.items():
         if get_origin(alias) is Literal:
@@ -215,7 +215,7 @@ def _function_row(function: validity.Function) -> tuple[str, ...]:
 
 
 def _check_row(identifier: str, name: str, trials: str, meaning: str) -> tuple[str, ...]:
-    """Return a row; a check that has no threshold compares exactly."""
+    """Return a row; a check without a threshold is exact."""
     return f"[{identifier}](#{identifier.lower()})", name, trials, meaning, _thresholds(identifier) or "exact"
 
 
@@ -226,7 +226,7 @@ def _thresholds(identifier: str) -> str:
 
 
 def _evidence() -> Evidence:
-    """Return evidence of a trial about which little is known: enough to learn the checks' names."""
+    """Return evidence of a trial about which little is known, which is enough for the names of the checks."""
     return Evidence(
         mode="persistent", load="wrk", network="namespace", duet=False, connections=1, server_threads=1,
         asked_us=1_000_000, duration_us=1_000_000, watched_us=1_000_000, requests=1, served=1, errors=Errors(),
@@ -291,7 +291,7 @@ KINDS: dict[str, Callable[[str, Words], Rows]] = {
 
 
 def renewed(text: str) -> str:
-    """Return a page with all its tables made anew."""
+    """Return a page with all its tables updated."""
     return PLACE.sub(_filled, text)
 
 
@@ -326,7 +326,7 @@ def pages() -> Iterator[Path]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Renew the pages, or only tell which are out of date."""
+    """Update the pages, or only list those that are out of date."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is out of date")
     check = parser.parse_args(argv).check

@@ -1,4 +1,4 @@
-"""From a matrix to cells: the whole product, each once, with an id that changes with all that matters."""
+"""From a matrix to cells: the whole product, each cell once, with an id of everything that matters."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def cells_of(matrix: Matrix) -> tuple[Planned, ...]:
 
 @settings(max_examples=40)
 @given(matrices())
-def test_every_cell_stands_once_in_the_expansion(matrix: Matrix) -> None:
-    """Slugs and ids are unique, whatever is listed twice or added by rules."""
+def test_every_cell_occurs_once_in_the_expansion(matrix: Matrix) -> None:
+    """Slugs and ids are unique, even if something is listed twice or added by rules."""
     cells = [planned.cell for planned in cells_of(matrix)]
     assert len({cell.slug for cell in cells}) == len(cells)
     assert len({cell.id for cell in cells}) == len(cells)
@@ -114,7 +114,7 @@ def test_what_is_excluded_is_never_planned_unless_it_was_added(matrix: Matrix) -
 @settings(max_examples=40)
 @given(matrices())
 def test_the_expansion_is_the_whole_product(matrix: Matrix) -> None:
-    """Every variant meets every thread count it can use, every connection count and every mode."""
+    """Every variant with every thread count that it supports, every connection count and every mode."""
     slugs = {planned.cell.slug for planned in cells_of(matrix)}
     machine = matrix.machine["local"]
     for item, limits in programs(matrix):
@@ -159,38 +159,38 @@ def test_the_id_changes_with_everything_that_can_change_the_number() -> None:
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_the_id_does_not_change_with_what_is_only_said_about_a_server(name: str) -> None:
-    """Another title or group must not make a run that cannot be resumed."""
+def test_the_id_does_not_change_with_what_only_describes_a_server(name: str) -> None:
+    """A run can still be resumed after a change of title or group."""
     assert replace(cell(), program=replace(program(), **{name: SAID[name]})).id == cell().id  # type: ignore[arg-type]
 
 
 def test_every_part_of_a_cell_is_known_to_these_tests() -> None:
-    """Whoever adds a field decides whether it matters."""
+    """A new field must be listed as one that matters or one that does not."""
     assert set(MATTERS) == set(Cell.__dataclass_fields__) - {"program", "load"}
     assert set(PROGRAM_MATTERS) | set(SAID) == set(Program.__dataclass_fields__)
     assert set(LOAD_MATTERS) == set(LoadSettings.__dataclass_fields__)
 
 
-def test_users_of_one_s_own_are_told_apart_by_what_they_say() -> None:
-    """A cell that is loaded by other users is another cell."""
+def test_locustfiles_are_distinguished_by_their_content() -> None:
+    """A cell with other users is another cell."""
     load = cell().load
     users = [replace(load, locustfile=Locustfile("users.py", digit * 64)) for digit in "01"]
     assert len({replace(cell(), load=each).id for each in (load, *users)}) == 3
 
 
 def test_the_id_begins_with_the_readable_slug() -> None:
-    """People can tell cells apart without the hash."""
+    """So that people can tell cells apart without the hash."""
     assert cell().id.startswith("epoll/t2/c64/persistent#")
 
 
-def test_a_family_holds_what_differs_only_in_the_variant() -> None:
+def test_cells_of_a_family_differ_only_in_the_variant() -> None:
     """Cells of different servers are compared, cells of different threads are not."""
     assert replace(cell(), program=program("go")).family == cell().family
     assert replace(cell(), threads=3).family != cell().family
 
 
 def test_edited_sources_are_another_cell() -> None:
-    """The hash of the sources comes in by the folder."""
+    """The sources are hashed by folder."""
     matrix = Matrix.model_validate(tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8")))
     old = expand(matrix, "local", matrix.preset["quick"], "wrk", {"servers/nim": "1"})
     new = expand(matrix, "local", matrix.preset["quick"], "wrk", {"servers/nim": "2"})
@@ -198,8 +198,8 @@ def test_edited_sources_are_another_cell() -> None:
     assert changed == {name for name, server in matrix.server.items() if server.dir == "servers/nim"}
 
 
-def test_a_variant_adds_to_its_server_and_may_need_fewer_threads() -> None:
-    """Tools and environment are joined, flags and thread counts are the variant's own."""
+def test_a_variant_adds_to_its_server_and_may_support_fewer_threads() -> None:
+    """Tools and environment are added, flags and thread counts are the variant's own."""
     server = Server(
         run=("x",), needs=("nim",), env={"A": "1", "B": "1"}, threads=(1, 2),
         variant={"v": Variant(needs=("libgc",), env={"A": "2"}, flags=("-x",), threads=(1,)), "w": Variant()},
@@ -213,15 +213,15 @@ def test_a_variant_adds_to_its_server_and_may_need_fewer_threads() -> None:
     assert (second.name, inherited) == ("s.w", (1, 2))
 
 
-def test_the_machine_s_own_duration_wins_over_the_preset_s() -> None:
+def test_the_machine_s_duration_overrides_the_preset_s() -> None:
     """The document's machines were measured for ten seconds."""
     matrix = Matrix.model_validate(tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8")))
     planned = expand(matrix, "xeon-e5-2680", matrix.preset["quick"], "wrk")[0]
     assert planned.cell.load == LoadSettings("wrk", 0.3, 10.0, 20, (0.05, 0.2))
 
 
-def test_a_cell_has_the_lengths_of_a_duet_only_in_one() -> None:
-    """Duets are shorter; without lengths of their own they are as long as other trials."""
+def test_a_cell_has_the_duration_of_a_duet_only_in_one() -> None:
+    """Duets are shorter; without a duration of their own they are as long as other trials."""
     short = replace(cell(), load=LoadSettings("wrk", 0.3, 1.0, 2, (0.1, 0.4)))
     assert short.in_duet.load == LoadSettings("wrk", 0.1, 0.4, 2, (0.1, 0.4))
     assert cell().in_duet == cell()
@@ -229,7 +229,7 @@ def test_a_cell_has_the_lengths_of_a_duet_only_in_one() -> None:
 
 @given(server=NAMES, variant=st.none() | NAMES, threads=st.none() | st.integers(1, 999))
 def test_a_row_reads_back_as_it_was_written(server: str, variant: str | None, threads: int | None) -> None:
-    """Variant and threads may be left out."""
+    """Variant and threads are optional."""
     text = server + (f".{variant}" if variant else "") + (f"@{threads}" if threads else "")
     assert parse_row(text) == RowKey(server, variant, threads or 1)
 
@@ -237,7 +237,7 @@ def test_a_row_reads_back_as_it_was_written(server: str, variant: str | None, th
 @pytest.mark.parametrize(
     "text", ["", "@2", "a@", "a@0", "a@02", "a@-1", "a.", ".a", "a.b.c", "A", "a b", "a@2 ", "é", "a/t1"]
 )
-def test_what_is_no_row_is_refused(text: str) -> None:
+def test_an_invalid_row_is_refused(text: str) -> None:
     """The message shows how rows are written."""
     with pytest.raises(ValueError, match=r"write server, server\.variant or server\.variant@threads"):
         parse_row(text)
@@ -245,7 +245,7 @@ def test_what_is_no_row_is_refused(text: str) -> None:
 
 @given(st.text())
 def test_any_text_is_a_row_or_is_refused(text: str) -> None:
-    """Nothing else can happen."""
+    """It never fails in another way."""
     try:
         key = parse_row(text)
     except ValueError:
@@ -261,7 +261,7 @@ def test_any_text_is_a_row_or_is_refused(text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_glob_selects_by_the_slug_or_its_leading_parts(glob: str, selected: bool) -> None:  # noqa: FBT001
-    """Whole parts count, not pieces of words."""
+    """Only whole parts match."""
     assert matches(cell(), [glob]) is selected
 
 
@@ -271,8 +271,8 @@ def test_a_cell_can_be_selected_by_its_id() -> None:
     assert not matches(replace(cell(), body="x"), [cell().id])
 
 
-def test_a_selection_takes_only_and_leaves_skip() -> None:
-    """Skip wins over only; groups are globs too."""
+def test_a_selection_includes_only_and_excludes_skip() -> None:
+    """Skip overrides only; groups are globs, too."""
     assert Selection().admits(cell())
     assert Selection(only=("epoll",)).admits(cell())
     assert not Selection(only=("go",)).admits(cell())

@@ -1,4 +1,4 @@
-"""`like`: what a server or variant does not set itself, it has from another one; and what can go wrong with that."""
+"""`like`: a server or variant inherits what it does not set itself; and what can go wrong with that."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def program_of(matrix: Matrix, name: str) -> Program:
     return next(program for program, _ in programs(matrix) if program.name == name)
 
 
-def mistakes(text: str) -> list[str]:
-    """Return the first line of each mistake in a text."""
+def errors(text: str) -> list[str]:
+    """Return the first line of each error in a text."""
     with pytest.raises(BadInput) as caught:
         parse_matrix(TEXT + text, "m.toml")
     return [line for line in str(caught.value).splitlines() if line.startswith("m.toml:")]
@@ -65,7 +65,7 @@ def mistakes(text: str) -> list[str]:
 
 @given(st.sets(st.sampled_from(sorted(CHILD))))
 def test_like_is_as_if_the_missing_lines_were_copied(keys: set[str]) -> None:
-    """Whatever a server sets itself: its cells have the same ids as those of one that is written out."""
+    """Its cells have the same ids as those of a server that is written out in full, whatever it sets itself."""
     child = {key: CHILD[key] for key in keys}
     inherited = matrix_of(parent=PARENT, child={**child, "like": "parent"})
     written = matrix_of(parent=PARENT, child={**PARENT, **child})
@@ -78,7 +78,7 @@ def ids(matrix: Matrix) -> list[str]:
 
 
 def test_every_key_of_a_server_is_inherited_or_its_own() -> None:
-    """A new key is inherited unless somebody decides otherwise."""
+    """A new key is inherited unless it is listed as a server's own."""
     aliases = {field.alias or name for name, field in Server.model_fields.items()}
     assert aliases - OWN == set(PARENT) == set(CHILD)
 
@@ -106,7 +106,7 @@ def test_the_server_s_own_name_and_source_fill_inherited_commands() -> None:
 
 
 def test_a_variant_s_flags_come_after_the_server_s() -> None:
-    """So that it can take back what its server says."""
+    """So that they can override them."""
     server = {**PARENT, "variant": {"v": {"flags": ["-d:server=v"]}}}
     program = program_of(matrix_of(parent=server), "parent.v")
     assert program.build[:3] == ("nim", "-d:server=parent", "{flags}")
@@ -114,13 +114,13 @@ def test_a_variant_s_flags_come_after_the_server_s() -> None:
 
 
 def test_a_server_may_be_like_one_that_is_like_another() -> None:
-    """The nearest ancestor that sets a key decides, wherever in the file it stands."""
+    """The nearest one that sets a key decides, wherever it is in the file."""
     matrix = matrix_of(c={"like": "b"}, b={"like": "a", "threads": [2]}, a=PARENT)
     assert (matrix.server["c"].threads, matrix.server["c"].source) == ((2,), "a.nim")
 
 
 def test_a_variant_may_be_like_another_server_s() -> None:
-    """Flags, environment, tools, threads and group; what they are added to is its own server's."""
+    """It inherits flags, environment, tools, threads and group, and adds them to its own server."""
     gc = {"flags": ["--gc:boehm"], "needs": ["libgc"], "env": {"B": "1"}, "threads": [2], "group": "gcs", "title": "x"}
     child = {"like": "parent", "needs": ["cc"], "variant": {"w": {"like": "parent.v", "env": {}}}}
     matrix = matrix_of(parent={**PARENT, "variant": {"v": gc}}, child=child)
@@ -146,25 +146,25 @@ def test_a_variant_may_be_like_another_server_s() -> None:
         ("[server.second]\nlike = 3", "13:1: 'like' must be text in quotes"),
     ],
 )
-def test_a_name_that_leads_nowhere_is_reported_once(written: str, said: str) -> None:
-    """Where it stands, with what may have been meant."""
-    assert mistakes(written) == [f"m.toml:{said}"]
+def test_an_unknown_or_circular_name_is_reported_once(written: str, said: str) -> None:
+    """With its place and a suggestion."""
+    assert errors(written) == [f"m.toml:{said}"]
 
 
 def test_all_wrong_ancestors_are_reported_at_once() -> None:
-    """In the order of the file, with other mistakes."""
+    """In the order of the file, with other errors."""
     text = 'like = "x"\n[server.b]\nlike = "b"\n[server.c]\nlike = "d"\nneeds = ["nim"]\n'
-    places = [line.split(": ")[0] for line in mistakes(text)]
+    places = [line.split(": ")[0] for line in errors(text)]
     assert places == ["m.toml:12:1", "m.toml:14:1", "m.toml:16:1", "m.toml:17:10"]
 
 
-def test_a_mistake_that_is_inherited_is_reported_where_it_is_written() -> None:
-    """Not once for each heir."""
+def test_an_inherited_error_is_reported_where_it_is_written() -> None:
+    """Not again for each server that inherits it."""
     text = (
         '[server.a]\nneeds = ["nimm"]\nbuild = ["x", "{source}"]\nrun = ["y"]\nflags = ["-f"]\n'
         '[server.a.variant.v]\nneeds = ["nimn"]\n[server.b]\nlike = "a"\n[server.b.variant.w]\nlike = "a.v"\n'
     )
-    assert [line.partition(" - ")[0].removeprefix("m.toml:") for line in mistakes(text)] == [
+    assert [line.partition(" - ")[0].removeprefix("m.toml:") for line in errors(text)] == [
         "12:9: its commands contain {source}, but 'source' is not set",
         "13:10: unknown tool 'nimm'",
         "16:1: these flags are unused: the build command has no {flags}",
@@ -172,13 +172,13 @@ def test_a_mistake_that_is_inherited_is_reported_where_it_is_written() -> None:
     ]
 
 
-def test_a_start_command_may_be_inherited_but_must_be_somewhere() -> None:
-    """A server that cannot be measured has none to give."""
-    (said,) = mistakes('[server.lost]\nunavailable = "lost"\n[server.heir]\nlike = "lost"\n')
+def test_a_start_command_may_be_inherited_but_must_exist() -> None:
+    """A server that cannot be measured may have none."""
+    (said,) = errors('[server.lost]\nunavailable = "lost"\n[server.heir]\nlike = "lost"\n')
     assert said.startswith('m.toml:14:9: set "run" (the start command)')
     assert said.endswith("'lost' has no start command to inherit")
 
 
-def test_flags_that_go_nowhere_are_refused() -> None:
-    """A variant would be measured as if it were its server."""
-    assert mistakes('flags = ["-x"]') == ["m.toml:12:1: these flags are unused: the build command has no {flags}"]
+def test_flags_that_no_command_uses_are_refused() -> None:
+    """The variant would be measured without them."""
+    assert errors('flags = ["-x"]') == ["m.toml:12:1: these flags are unused: the build command has no {flags}"]

@@ -1,4 +1,4 @@
-"""Finding a value's place in TOML text, compared with a writer that knows where it put things."""
+"""Finding the place of a value in TOML text, compared with a writer that knows where it put it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_dotted_key_is_found_at_its_last_part() -> None:
 
 
 def test_an_item_of_a_list_is_found_on_its_own_line_and_column() -> None:
-    """Comments, brackets and commas in between do not disturb."""
+    """Despite comments, brackets and commas in between."""
     assert locate(TEXT, ("machine", "xeon", "threads", 2)) == (7, 19)
     assert locate(TEXT, ("server", "epoll", "build", 1)) == (11, 10)
     assert locate(TEXT, ("server", "epoll", "build", 2)) == (12, 3)
@@ -78,18 +78,18 @@ def test_an_item_that_is_a_table_is_found() -> None:
 
 
 def test_the_second_of_several_tables_is_not_the_first() -> None:
-    """[[table]] counts."""
+    """Tables of an array are counted."""
     assert locate(TEXT, ("table", 0, "rows")) == (20, 1)
     assert locate(TEXT, ("table", 1)) == (22, 3)
 
 
-def test_what_is_missing_is_placed_at_the_table_that_lacks_it() -> None:
-    """The nearest table above exists."""
+def test_a_missing_value_is_placed_at_the_table_that_lacks_it() -> None:
+    """Or at the nearest table above that exists."""
     assert locate(TEXT, ("server", "epoll", "run")) == (9, 9)
     assert locate(TEXT, ("nothing", "at", "all")) == (1, 1)
 
 
-def test_a_strange_line_separator_inside_text_is_no_line_end() -> None:
+def test_a_unicode_line_separator_does_not_end_a_line() -> None:
     """Editors and TOML count newlines only."""
     assert locate('a = "x\u2028y\x85z"\nb = 1\n', ("b",)) == (2, 1)
 

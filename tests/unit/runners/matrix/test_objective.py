@@ -18,7 +18,7 @@ from tests.support.latency_matrix import matrix
     ("text", "percent", "most_us"),
     [("p99 < 2ms", 99, 1999), ("p99.9<=500us", 99.9, 500), (" p50  <  1s ", 50, 999_999)],
 )
-def test_an_objective_is_read_as_people_write_it(text: str, percent: float, most_us: int) -> None:
+def test_an_objective_may_be_written_in_many_ways(text: str, percent: float, most_us: int) -> None:
     """With or without blanks, with < or <=, in any unit of time."""
     objective = parse_objective(text)
     assert (objective.percent, objective.most_us) == (percent, most_us)
@@ -35,7 +35,7 @@ def test_an_objective_is_read_as_people_write_it(text: str, percent: float, most
         ("mean < 2ms", "is not an objective"),
     ],
 )
-def test_a_wrong_objective_is_refused_where_it_stands(text: str, why: str) -> None:
+def test_a_wrong_objective_is_refused_with_its_place(text: str, why: str) -> None:
     """With file, line and what to write instead."""
     with pytest.raises(BadInput) as refused:
         matrix(f'slo = "{text}"')
@@ -54,7 +54,7 @@ def test_a_wrong_objective_is_refused_where_it_stands(text: str, why: str) -> No
         ("slo = 3", "latency", "is not an objective"),
     ],
 )
-def test_what_does_not_go_together_is_refused(more: str, mode: str, why: str) -> None:
+def test_keys_that_exclude_each_other_are_refused(more: str, mode: str, why: str) -> None:
     """Before anything runs."""
     with pytest.raises(BadInput) as refused:
         matrix(more, mode)
@@ -62,7 +62,7 @@ def test_what_does_not_go_together_is_refused(more: str, mode: str, why: str) ->
 
 
 def test_an_objective_is_met_by_the_share_it_names() -> None:
-    """Exactly 99 % below the limit do; an empty histogram says nothing."""
+    """Exactly 99 % below the limit are enough; an empty histogram never meets it."""
     objective = parse_objective("p99 < 2ms")
     assert objective.met_by({1999: 99, 2000: 1})
     assert not objective.met_by({1999: 98, 2000: 2})
@@ -88,7 +88,7 @@ tolerances = st.floats(0.005, 0.5)
 
 @given(shares, tolerances)
 def test_the_search_finds_a_known_threshold(share: float, tolerance: float) -> None:
-    """Below it, and no further below than asked; or the ceiling; or nothing where even the lowest rate fails."""
+    """At most the tolerance below it; or the ceiling; or nothing if even the lowest rate fails."""
     ceiling, threshold = 1000.0, share * 1000
     found, asked = ask_all(highest_rate(ceiling / 16, ceiling, tolerance), lambda ask: ask.rate_per_s <= threshold)
     lowest = ceiling / 16 / 2**6
@@ -104,8 +104,8 @@ def test_the_search_finds_a_known_threshold(share: float, tolerance: float) -> N
 
 
 @given(st.integers(0, 2**32), st.floats(0, 1), tolerances, st.floats(1e-3, 1e3))
-def test_the_search_ends_whatever_it_is_told(seed: int, share: float, tolerance: float, start: float) -> None:
-    """Random answers contradict each other; what is found was confirmed all the same."""
+def test_the_search_ends_whatever_the_answers(seed: int, share: float, tolerance: float, start: float) -> None:
+    """Random answers contradict each other, but the rate that is found was confirmed."""
     chance = random.Random(seed)  # noqa: S311 - a test's oracle
     told: list[bool] = []
 
@@ -121,7 +121,7 @@ def test_the_search_ends_whatever_it_is_told(seed: int, share: float, tolerance:
 
 @given(st.integers(0, 2**32), st.floats(0.1, 0.9))
 def test_noise_near_the_threshold_moves_the_answer_little(seed: int, share: float) -> None:
-    """Where answers are only random within 10 % of the threshold, what is found lies in or just below that band."""
+    """If answers are random within 10 % of the threshold, the result is in or just below that band."""
     chance = random.Random(seed)  # noqa: S311 - a test's oracle
     threshold = share * 1000
 
@@ -134,7 +134,7 @@ def test_noise_near_the_threshold_moves_the_answer_little(seed: int, share: floa
 
 
 def test_a_rate_that_is_not_confirmed_is_lowered_a_few_times() -> None:
-    """And then none is reported."""
+    """And in the end no rate is reported."""
     found, asked = ask_all(highest_rate(1000.0, 1000.0, 0.02), lambda ask: ask.purpose == "search")
     assert [ask.purpose for ask in asked] == ["search", "confirm", "confirm", "confirm"]
     assert [ask.rate_per_s for ask in asked[1:]] == pytest.approx([1000, 950, 902.5])
@@ -142,7 +142,7 @@ def test_a_rate_that_is_not_confirmed_is_lowered_a_few_times() -> None:
 
 
 def test_the_questions_of_each_purpose_are_numbered() -> None:
-    """So that what is recorded is found again."""
+    """So that recorded answers are found again."""
     _, asked = ask_all(highest_rate(100.0, 1000.0, 0.1), lambda ask: ask.rate_per_s <= 300)
     steps = [ask.number for ask in asked if ask.purpose == "search"]
     assert steps == list(range(len(steps)))

@@ -1,4 +1,4 @@
-"""Reading matrix.toml: every mistake at once, each where it stands, with what may have been meant."""
+"""Reading matrix.toml: every error at once, each with its place and a suggestion."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ run = ["{out}"]
 """
 
 
-def mistakes(text: str) -> str:
-    """Return what is said about a text that is wrong."""
+def errors(text: str) -> str:
+    """Return the errors in a text."""
     with pytest.raises(BadInput) as caught:
         parse_matrix(text, "m.toml")
     assert caught.value.exit_code == 2
@@ -41,21 +41,21 @@ def mistakes(text: str) -> str:
 
 
 def one(text: str) -> list[str]:
-    """Return the lines about the only mistake in a text."""
-    said = mistakes(text)
+    """Return the lines about the only error in a text."""
+    said = errors(text)
     assert said.endswith("1 error in m.toml; nothing was run"), said
     return said.splitlines()[:3]
 
 
 def test_the_project_s_matrix_is_right() -> None:
-    """The file that people start from has no mistake."""
+    """The file that people start from has no errors."""
     matrix, text = read_matrix(ROOT / "matrix.toml", TOOL_DATA)
     assert matrix.suite.title == "Nim HTTP Speedup"
     assert text == (ROOT / "matrix.toml").read_text(encoding="utf-8")
 
 
 def test_a_small_matrix_gets_sensible_defaults() -> None:
-    """Modes, blocks, body and path need not be written."""
+    """Modes, blocks, body and path are optional."""
     matrix = parse_matrix(TEXT)
     assert matrix.suite.modes == ("persistent", "non-persistent")
     assert matrix.preset["quick"].blocks.max == 6
@@ -63,15 +63,15 @@ def test_a_small_matrix_gets_sensible_defaults() -> None:
 
 
 def test_broken_toml_is_shown_with_line_column_and_caret() -> None:
-    """The line itself stands below the message, the caret under the place."""
-    assert mistakes(TEXT + "x = = 1\n").splitlines() == [
+    """The line is below the message, the caret under the column."""
+    assert errors(TEXT + "x = = 1\n").splitlines() == [
         "m.toml:16:5: Invalid value",
         "    x = = 1",
         "        ^",
     ]
 
 
-def test_an_unknown_key_is_shown_with_what_may_have_been_meant() -> None:
+def test_an_unknown_key_is_shown_with_a_suggestion() -> None:
     """The suggestion is a key that the table knows."""
     assert one(TEXT + "falgs = []\n") == [
         "m.toml:16:1: unknown key 'falgs' - did you mean 'flags'?",
@@ -95,8 +95,8 @@ def test_an_unknown_key_is_shown_with_what_may_have_been_meant() -> None:
     ],
 )
 def test_a_suggestion_is_given_in_every_table(written: str, meant: str) -> None:
-    """However deep the misspelt key stands."""
-    assert f"did you mean '{meant}'?" in mistakes(TEXT + written)
+    """However deeply the misspelt key is nested."""
+    assert f"did you mean '{meant}'?" in errors(TEXT + written)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_a_suggestion_is_given_in_every_table(written: str, meant: str) -> None:
         ("title = 'no command'", 'set "run" (the start command) or "unavailable"'),
     ],
 )
-def test_a_wrong_type_is_said_in_plain_words(written: str, said: str) -> None:
-    """No word of the validating library reaches a person."""
+def test_a_wrong_type_is_reported_in_plain_words(written: str, said: str) -> None:
+    """Not in those of the validating library."""
     assert said in one(f"{TEXT}[server.wrong]\n{written}\n")[0]
 
 
@@ -152,21 +152,21 @@ def test_a_wrong_type_is_said_in_plain_words(written: str, said: str) -> None:
         ("[server.epoll]", "[server.Epoll]", "m.toml:12:9: 'Epoll' is not a valid name; use a-z, 0-9, - and _"),
     ],
 )
-def test_a_wrong_value_is_told_where_it_stands(old: str, new: str, said: str) -> None:
+def test_a_wrong_value_is_reported_with_its_place(old: str, new: str, said: str) -> None:
     """File, line and column come first, so that editors can jump there."""
-    assert said in mistakes(TEXT.replace(old, new, 1))
+    assert said in errors(TEXT.replace(old, new, 1))
 
 
-def test_several_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
-    """Nobody has to run the same command once for each mistake."""
+def test_several_errors_are_reported_at_once_in_the_order_of_the_file() -> None:
+    """You need not run the same command once per error."""
     text = TEXT.replace('"300ms"', "300").replace("[64]", '["64"]').replace('["{out}"]', '"{out}"') + "flaks = 1\n"
-    places = [line.partition(": ")[0] for line in mistakes(text).splitlines() if line.startswith("m.toml:")]
+    places = [line.partition(": ")[0] for line in errors(text).splitlines() if line.startswith("m.toml:")]
     assert places == ["m.toml:5:1", "m.toml:10:16", "m.toml:13:1", "m.toml:16:1"]
-    assert mistakes(text).endswith("4 errors in m.toml; nothing was run")
+    assert errors(text).endswith("4 errors in m.toml; nothing was run")
 
 
 def test_a_key_under_its_old_name_is_shown_with_the_new_one() -> None:
-    """The settings of the load generator were called after wrk."""
+    """The settings of the load generator used to be named after wrk."""
     said = one(TEXT + "[machine.xeon]\nthreads = [1]\nconnections = [480]\nwrk = { threads = 24 }\n")[0]
     assert said == "m.toml:19:1: unknown key 'wrk' - did you mean 'load'?"
 
@@ -180,14 +180,14 @@ def test_generator_threads_that_do_not_divide_the_connections_are_refused() -> N
     )
 
 
-def test_more_blocks_at_least_than_at_most_are_refused() -> None:
-    """Min above max can never be met."""
+def test_a_minimum_of_blocks_above_the_maximum_is_refused() -> None:
+    """It could never be met."""
     said = one(TEXT + "[preset.odd]\nwarmup = '0s'\nduration = '1s'\nblocks = { min = 7, max = 6 }\n")
     assert "'max' (6) is below 'min' (7)" in said[0]
 
 
-def test_a_cpu_range_that_ends_before_it_begins_is_refused() -> None:
-    """It would stand for no CPU at all."""
+def test_a_cpu_range_that_ends_before_it_starts_is_refused() -> None:
+    """It would contain no CPU at all."""
     said = one(TEXT + "[machine.m]\nthreads = [1]\nconnections = [1]\ncpus = { server = '0,3-1', client = '4' }\n")
     assert said[0] == "m.toml:19:10: '3-1' ends before it starts"
 
@@ -212,35 +212,35 @@ def rows(*entries: str) -> str:
         ('{ heading = "x", row = "epoll" }', "m.toml:20:20: unknown key 'row'"),
     ],
 )
-def test_a_wrong_row_is_told_once(entry: str, said: str) -> None:
-    """Not once for each way in which a row may be written."""
+def test_a_wrong_row_is_reported_once(entry: str, said: str) -> None:
+    """Not once for each form that a row may have."""
     assert one(rows(entry))[0] == said
 
 
 def test_a_wrong_row_is_found_among_right_ones() -> None:
-    """Headings and good rows stand around it."""
+    """Among headings and valid rows."""
     text = rows('{ heading = "h" }', '"epoll@2"', '{ row = "epoll.edge-first", title = "x" }', '"nginx"')
     assert one(text)[0].startswith("m.toml:23:3: unknown server 'nginx'")
 
 
-def test_unknown_tools_are_told_for_servers_and_variants() -> None:
-    """A server cannot need what nobody describes."""
-    said = mistakes(
+def test_unknown_tools_of_servers_and_variants_are_reported() -> None:
+    """A server cannot need what is not described anywhere."""
+    said = errors(
         f'{TEXT}needs = ["libgc"]\n[server.b]\nrun = ["b"]\nneeds = ["nim", "nimm"]\n[tool.nim]\ncommands = ["nim"]\n'
     )
     assert "m.toml:16:10: unknown tool 'libgc' - known: nim" in said
     assert "m.toml:19:17: unknown tool 'nimm' - did you mean 'nim'?" in said
 
 
-def test_the_tools_of_the_project_are_known_without_being_written() -> None:
-    """A matrix need not describe nim; what it describes itself wins."""
+def test_the_project_s_tools_need_not_be_described() -> None:
+    """A matrix need not describe nim; if it does, its own description is used."""
     matrix = parse_matrix(TEXT + '[tool.nim]\ncommands = ["my-nim"]\n', defaults=TOOL_DATA)
     assert matrix.tool["nim"].commands == ("my-nim",)
     assert "wrk" in matrix.tool
 
 
-def test_tools_that_are_no_table_are_a_mistake_like_others() -> None:
-    """Merging in the project's tools does not trip over it."""
+def test_tools_that_are_not_a_table_are_an_error_like_others() -> None:
+    """Merging in the project's tools does not fail on it."""
     with pytest.raises(BadInput, match="'tool' must be a table"):
         parse_matrix("tool = 3\n" + TEXT, defaults=TOOL_DATA)
 
@@ -259,16 +259,16 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         read_matrix(file)
 
 
-def test_an_empty_file_names_what_every_matrix_has() -> None:
-    """The four tables without which nothing can be measured."""
-    said = mistakes("")
+def test_an_empty_file_is_told_what_every_matrix_has() -> None:
+    """The four tables that are required."""
+    said = errors("")
     assert all(f"'{key}' is missing" in said for key in ("suite", "preset", "machine", "server"))
 
 
 @settings(max_examples=40)
 @given(st.data())
-def test_any_damage_is_either_harmless_or_told_with_its_place(data: st.DataObject) -> None:
-    """Whatever is cut out or put in, people meet a message with a place, never a traceback."""
+def test_any_damage_is_either_harmless_or_reported_with_its_place(data: st.DataObject) -> None:
+    """Whatever is removed or inserted gives a message with a place, never a traceback."""
     lines = rows('"epoll@2"', '{ heading = "h" }').splitlines(keepends=True)
     index = data.draw(st.integers(0, len(lines) - 1))
     lines[index] = data.draw(
@@ -284,7 +284,7 @@ def test_any_damage_is_either_harmless_or_told_with_its_place(data: st.DataObjec
 
 
 def _said(text: str) -> str | None:
-    """Return what is said about a text that may be wrong."""
+    """Return the errors in a text, None if there are none."""
     try:
         parse_matrix(text, "m.toml")
     except BadInput as error:

@@ -1,4 +1,4 @@
-"""The schema with which editors complete matrix.toml: generated, committed, and true to the matrix."""
+"""The schema with which editors complete matrix.toml: generated, committed and valid."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def test_the_schema_is_a_valid_schema(schema: dict[str, Any]) -> None:
 
 
 def test_the_project_s_matrix_follows_the_schema(schema: dict[str, Any]) -> None:
-    """Editors find nothing to complain about."""
+    """Editors show no errors in it."""
     jsonschema.validate(document(), schema)
 
 
 def test_the_first_line_of_the_matrix_names_the_schema() -> None:
-    """Without that line no editor would look for it."""
+    """Editors find the schema by that line."""
     assert (ROOT / "matrix.toml").read_text(encoding="utf-8").splitlines()[0] == "#:schema ./matrix.schema.json"
 
 
@@ -73,7 +73,7 @@ def test_the_schema_refuses_what_reading_refuses(path: tuple[str, ...], value: A
 
 
 def test_every_key_is_described(schema: dict[str, Any]) -> None:
-    """Editors show the description beside the key; a key whose name says it all has none."""
+    """Editors show the description; only keys with a name that says it all have none."""
     silent = {
         f"{name}.{key}"
         for name, section in schema["$defs"].items()

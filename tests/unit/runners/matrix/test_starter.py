@@ -21,22 +21,22 @@ RULER = '[server.floor]\nrun = ["{out}", "--port={port}"]\nbuild = ["gcc"]\n'
 COMMAND = "./hello --port={port} --text='a b'"
 
 
-def test_the_start_command_becomes_a_list_of_words() -> None:
-    """As a shell would split it, but no shell ever sees it."""
+def test_the_start_command_becomes_a_list_of_arguments() -> None:
+    """Split as a shell would, but no shell runs it."""
     matrix = parse_matrix(starter_matrix(Starter("mine", COMMAND, "Hello World", "/"), RULER), "m.toml", TOOL_DATA)
     assert matrix.server["mine"].run == ("./hello", "--port={port}", "--text=a b")
     assert [table.rows for table in matrix.table] == [("mine", "floor"), ("mine", "floor")]
 
 
-def test_without_a_command_the_row_says_where_to_fill_it_in() -> None:
-    """The matrix can be planned and run all the same."""
+def test_without_a_command_the_row_says_where_to_add_it() -> None:
+    """The matrix can still be planned and run."""
     matrix = parse_matrix(starter_matrix(Starter("mine", None, "Hello World", "/"), RULER), "m.toml", TOOL_DATA)
     assert "see [server.mine] in matrix.toml" in str(matrix.server["mine"].unavailable)
 
 
 @given(body=st.text(st.characters(codec="utf-8", exclude_categories=["Cs"])), title=st.sampled_from(["a", "a-1_b"]))
-def test_any_body_comes_through(body: str, title: str) -> None:
-    """Quotes, line breaks, braces and the template's own marks are only text."""
+def test_any_body_is_kept(body: str, title: str) -> None:
+    """Including quotes, line breaks, braces and the marks of the template."""
     text = starter_matrix(Starter(title, COMMAND, body, "/"), RULER)
     assert parse_matrix(text, "m.toml", TOOL_DATA).suite.body == body
 
@@ -49,7 +49,7 @@ def test_any_body_comes_through(body: str, title: str) -> None:
         (Starter("mine", "./hello 'oops", "x", "/"), "No closing quotation"),
     ],
 )
-def test_what_cannot_be_used_is_said(options: Starter, complaint: str) -> None:
+def test_what_cannot_be_used_is_reported(options: Starter, complaint: str) -> None:
     """Before anything is written."""
     with pytest.raises(BadInput, match=complaint.replace("{", r"\{")):
         starter_matrix(options, RULER)
@@ -58,7 +58,7 @@ def test_what_cannot_be_used_is_said(options: Starter, complaint: str) -> None:
 def test_init_writes_a_matrix_that_plans(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Next to somebody's code, named after the folder."""
+    """Beside your code, with a server named after the folder."""
     project = tmp_path / "My Server"
     assert entry.main(["init", str(project), "--run", "./hello --port={port}"]) == 0
     said = capsys.readouterr()
@@ -71,8 +71,8 @@ def test_init_writes_a_matrix_that_plans(
     assert {"my-server", "floor"} <= {cell["server"] for cell in cells}
 
 
-def test_nothing_is_written_over(tmp_path: Path) -> None:
-    """A matrix is somebody's work."""
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    """A matrix may hold hours of work."""
     (tmp_path / "matrix.toml").write_text("mine", encoding="utf-8")
     with pytest.raises(BadInput, match="exists already"):
         starter.write_starter(tmp_path, Starter("mine", COMMAND, "x", "/"))
@@ -80,8 +80,8 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["results", "node_modules", ".git", "__pycache__"])
-def test_what_is_no_source_does_not_change_a_cell(tmp_path: Path, name: str) -> None:
-    """Else each run would make the next one's cells new ones, where a server's folder is a whole project."""
+def test_a_file_that_is_not_a_source_does_not_change_a_cell(tmp_path: Path, name: str) -> None:
+    """Otherwise, if a server's folder is a whole project, each run would change the cells of the next one."""
     (tmp_path / "main.c").write_text("int main;", encoding="utf-8")
     before = source_hash(tmp_path)
     (tmp_path / name).mkdir()

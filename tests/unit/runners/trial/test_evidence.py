@@ -20,25 +20,25 @@ STALLED = {"cpu some": 900_000, "memory some": 20_000, "io some": 130_000, "io f
 
 
 def watched(disk_busy_us: dict[str, int]) -> Samples:
-    """Return a second in which tasks stalled, and disks were busy for so long."""
+    """Return samples of a second in which tasks stalled and disks were busy for this long."""
     after = dataclasses.replace(BEFORE, monotonic_us=1_000_000, pressure_us=STALLED, disk_busy_us=disk_busy_us)
     return Samples(BEFORE, after, (), 0.0)
 
 
 def test_time_stalled_for_a_disk_is_pressure() -> None:
-    """As the kernel tells it; that for a CPU is what a benchmark is for."""
+    """As the kernel reports it; pressure on the CPU is what a benchmark creates."""
     shares = pressure_shares(watched({"vda": 501_000, "loop0": 0}))
     assert shares == pytest.approx({"memory some": 0.02, "io some": 0.13, "io full": 0.12})
 
 
-def test_a_server_that_waits_for_its_io_uring_stalls_for_no_disk() -> None:
-    """The kernel counts that wait as input and output, though it is for the network."""
+def test_a_server_that_waits_for_its_io_uring_does_not_wait_for_a_disk() -> None:
+    """The kernel counts that as waiting for I/O, although it waits for the network."""
     shares = pressure_shares(watched({"vda": 3_000, "loop0": 0}))
     assert shares == pytest.approx({"memory some": 0.02, "io some": 0.002, "io full": 0.002})
 
 
-def test_where_disks_are_not_told_of_the_pressure_stands() -> None:
-    """Nothing is known better."""
+def test_pressure_counts_in_full_if_nothing_is_known_of_the_disks() -> None:
+    """As on old kernels."""
     assert pressure_shares(watched({}))["io some"] == pytest.approx(0.13)
 
 
@@ -46,7 +46,7 @@ APART = Layout(server=(0,), client=(1,))
 
 
 def seen_on(server_cpu: int | None, cpus: int, may_use: frozenset[int] = frozenset()) -> Samples:
-    """Return samples of a server whose only thread ran on a CPU, on a machine with so many."""
+    """Return samples of a server whose only thread ran on a CPU, on a machine with this many."""
     times = {number: CpuTimes(0, 0, 0) for number in range(cpus)}
     tree = TreeTimes({7: ThreadTimes(100.0, 0.0, server_cpu)}, (7,), 100.0, 0.0)
     sample = Sample(0, None, None, None, None, server=tree, client=None)
@@ -54,14 +54,14 @@ def seen_on(server_cpu: int | None, cpus: int, may_use: frozenset[int] = frozens
     return Samples(before, dataclasses.replace(before, server_may_use=may_use), (sample,), 0.0)
 
 
-def test_a_thread_strays_that_runs_or_may_run_on_a_cpu_that_is_not_its_own() -> None:
-    """Seen on it, or free to go there."""
+def test_a_thread_strays_if_it_runs_or_may_run_on_another_cpu() -> None:
+    """Seen there, or allowed there."""
     assert strayed_cpus(seen_on(0, 4), APART) == ()
     assert strayed_cpus(seen_on(2, 4), APART) == (2,)
     assert strayed_cpus(seen_on(0, 4, frozenset({0, 3})), APART) == (3,)
 
 
-def test_where_nothing_can_be_seen_to_stray_it_is_unknown() -> None:
+def test_straying_is_unknown_if_it_could_not_be_seen() -> None:
     """No thread was seen, or each may use every CPU of the machine."""
     everywhere = Layout(server=(0, 1), client=(0, 1))
     assert strayed_cpus(seen_on(None, 4), APART) is None
@@ -70,7 +70,7 @@ def test_where_nothing_can_be_seen_to_stray_it_is_unknown() -> None:
 
 
 def test_only_samples_of_the_measured_time_tell_of_the_load() -> None:
-    """Locust starts for a second or more, in which no connection is open yet."""
+    """Locust takes a second or more to start, without an open connection."""
     before = dataclasses.replace(BEFORE, monotonic_us=5_000_000)
     after = dataclasses.replace(before, monotonic_us=8_000_000)
     points = tuple(Sample(5_000_000 + at, None, None, None, None, None, None) for at in range(0, 3_000_000, 500_000))

@@ -43,14 +43,14 @@ def hosts(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_good_fleet_passes_every_check() -> None:
-    """Those of one host, and its own."""
+    """Those of a single host, and its own."""
     checks = judge(FLEET, LIMITS)
     assert {each.id: each.outcome for each in checks if each.outcome != "pass"} == {}
     assert len(checks) == len(judge(GOOD, LIMITS)) + sum(kind is FLEETS for kind in ONLY_FOR.values())
 
 
 def test_one_host_alone_has_no_checks_of_a_fleet() -> None:
-    """There is nobody to be together with."""
+    """It has no other client to start together with."""
     assert {"V22", "V28", "V29"}.isdisjoint(each.id for each in judge(GOOD, LIMITS))
 
 
@@ -66,31 +66,31 @@ SLACK = 2 * FLEET.connections + LIMITS.foreign_segments_fail * FLEET.served
         (100_000 - int(SLACK) - 1, "fail"),
     ],
 )
-def test_v3_lets_the_server_s_kernel_count_the_answers(sent: int, expected: str) -> None:
-    """A client that makes up requests is found, and one that loses some."""
+def test_v3_compares_with_the_count_of_the_server_s_kernel(sent: int, expected: str) -> None:
+    """This finds a client that makes up requests, and one that loses some."""
     assert outcome("V3", tcp=tcp(TCPOrigDataSent=sent)) == expected
 
 
-def test_v3_of_a_fleet_forgives_what_was_sent_again() -> None:
-    """It is in the kernel's count."""
+def test_v3_of_a_fleet_allows_for_retransmissions() -> None:
+    """The kernel counts them, too."""
     sent = 100_000 + int(SLACK)
     assert outcome("V3", tcp=tcp(TCPOrigDataSent=sent + 500, RetransSegs=500)) == "pass"
     assert outcome("V3", tcp=tcp(TCPOrigDataSent=sent + 501, RetransSegs=500)) == "fail"
 
 
 def test_v3_of_a_fleet_allows_a_fin_for_each_answer_that_ends_its_connection() -> None:
-    """Which travels with the data or not."""
+    """It may travel with the data or separately."""
     for sent, expected in ((100_000, "pass"), (200_000, "pass"), (210_000, "fail"), (90_000, "fail")):
         assert outcome("V3", mode="non-persistent", tcp=tcp(TCPOrigDataSent=sent)) == expected
 
 
-def test_v3_of_a_fleet_is_unknown_where_the_kernel_does_not_count() -> None:
-    """As in an old one."""
+def test_v3_of_a_fleet_is_unknown_if_the_kernel_does_not_count() -> None:
+    """Old ones do not."""
     assert outcome("V3", tcp={}) == "unknown"
 
 
-def test_v7_of_a_fleet_asks_whether_every_client_could_connect() -> None:
-    """The ports are elsewhere; how many are in use here says nothing."""
+def test_v7_of_a_fleet_fails_if_a_client_could_not_connect() -> None:
+    """The ports are on the clients; how many are in use here does not matter."""
     assert outcome("V7", time_wait_max=10**6) == "pass"
     assert outcome("V7", errors=Errors(connect=1)) == "fail"
     failed = check("V7", tcp=tcp(TCPTimeWaitOverflow=2))
@@ -101,8 +101,8 @@ def test_v7_of_a_fleet_asks_whether_every_client_could_connect() -> None:
     assert outcome("V7", tcp={}) == "unknown"
 
 
-def test_v22_wants_all_connections_and_an_answer_to_every_client() -> None:
-    """A client that is lost altogether never gets this far: its trial is invalid at once."""
+def test_v22_requires_all_connections_and_answers_for_every_client() -> None:
+    """If a client is lost altogether, the trial is already invalid before it is judged."""
     assert check("V22").saw == "2 client hosts with 64 of 64 connections"
     assert outcome("V22", **hosts(connections=31)) == "fail"
     silent = check("V22", **hosts(requests=0))
@@ -110,7 +110,7 @@ def test_v22_wants_all_connections_and_an_answer_to_every_client() -> None:
 
 
 def test_v5_and_v6_of_a_fleet_count_in_the_host_s_network() -> None:
-    """The server has it for itself, as its clients are elsewhere; alone they would share it."""
+    """The clients are elsewhere, so the server has it to itself; on one machine they would share it."""
     assert outcome("V5", tcp=tcp(ListenDrops=1)) == "fail"
     assert outcome("V6", tcp=tcp(RetransSegs=100_000)) == "fail"
     assert outcome("V5", tcp=tcp(ListenDrops=1), clients=()) == "unknown"
@@ -120,16 +120,16 @@ def test_v5_and_v6_of_a_fleet_count_in_the_host_s_network() -> None:
     ("started_us", "expected"),
     [(4_799, "pass"), (4_801, "warn"), (49_799, "warn"), (49_801, "fail"), (10**7, "fail")],
 )
-def test_v28_wants_all_to_start_together(started_us: int, expected: str) -> None:
-    """As far as clocks can tell: their uncertainty of 0.2 ms counts against it."""
+def test_v28_requires_all_clients_to_start_together(started_us: int, expected: str) -> None:
+    """The uncertainty of the clocks, 0.2 ms here, counts as well."""
     assert outcome("V28", **hosts(started_us=started_us)) == expected
 
 
 @pytest.mark.parametrize(
     ("uncertainty_us", "expected"), [(4_699, "pass"), (4_701, "warn"), (49_699, "warn"), (49_701, "fail")]
 )
-def test_v28_trusts_no_clock_that_is_hardly_known(uncertainty_us: int, expected: str) -> None:
-    """As over a slow link."""
+def test_v28_does_not_trust_an_uncertain_clock(uncertainty_us: int, expected: str) -> None:
+    """Such as one over a slow link."""
     assert outcome("V28", **hosts(clock_uncertainty_us=uncertainty_us)) == expected
 
 
@@ -138,38 +138,38 @@ def test_v28_trusts_no_clock_that_is_hardly_known(uncertainty_us: int, expected:
     ("drift_us", "expected"), [(5_199, "pass"), (5_201, "warn"), (50_199, "warn"), (50_201, "fail")]
 )
 def test_v28_finds_a_clock_that_moves(drift_us: int, expected: str, sign: int) -> None:
-    """Beyond what its uncertainty explains, either way."""
+    """By more than its uncertainty explains, in either direction."""
     assert outcome("V28", **hosts(clock_drift_us=sign * drift_us)) == expected
 
 
-def test_v28_does_not_mind_clocks_that_differ() -> None:
-    """Their offset is measured."""
+def test_v28_allows_clocks_to_differ() -> None:
+    """Their offset is measured and subtracted."""
     assert outcome("V28", **hosts(clock_offset_us=10**15)) == "pass"
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize(("change", "expected"), [(0.019, "pass"), (0.021, "warn"), (0.099, "warn"), (0.101, "fail")])
 def test_v29_compares_the_common_window_with_the_whole(change: float, expected: str, sign: int) -> None:
-    """They differ where a client started late, ended early or was slow."""
+    """They differ if a client started late, ended early or was slow."""
     assert outcome("V29", window_per_s=RATE_PER_S * (1 + sign * change)) == expected
 
 
 def test_v29_without_a_window_says_why() -> None:
-    """It is unknown, or not needed."""
+    """It is unknown, or none is needed."""
     unknown = check("V29", window_per_s=None)
     assert (unknown.outcome, unknown.saw) == ("unknown", "too short, or a client cannot count")
     assert check("V29", window_per_s=None, load="locust").saw == "all clients count over the same time"
 
 
-def test_the_series_of_a_fleet_is_of_the_time_in_which_all_load() -> None:
+def test_the_series_of_a_fleet_covers_the_time_in_which_all_clients_load() -> None:
     """V13 must not take the wait before the start for unsteadiness."""
     assert len(window_rates(FLEET)) == 4
     assert len(window_rates(replace(FLEET, window_us=(0, 500_000)))) == 1
     assert window_rates(replace(FLEET, window_us=(0, 1))) == []
 
 
-def test_limits_of_a_fleet_come_from_the_matrix() -> None:
-    """As all limits do."""
+def test_thresholds_of_a_fleet_come_from_the_matrix() -> None:
+    """As all thresholds do."""
     strict = Validity(start_skew_fail="100us", start_skew_warn="100us", window_fail="0.1%", window_warn="0.1%")
     found = {each.id: each.outcome for each in judge(replace(FLEET, window_per_s=RATE_PER_S * 1.01), strict)}
     assert (found["V28"], found["V29"]) == ("fail", "fail")
