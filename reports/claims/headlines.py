@@ -8,12 +8,12 @@ from reports.claims.comparing import Ranking, lead
 from reports.claims.phrases import (
     TWICE,
     capital,
-    change,
+    change_interval,
     cost_difference,
-    interval,
+    interval_text,
     inverse,
     no_difference,
-    percent,
+    percent_change,
     rate_difference,
     times,
 )
@@ -97,10 +97,10 @@ def _behind(ahead: Estimate, ranking: Ranking) -> str:
     """Return by how much the next row is behind the best: of the requests, or of the CPU."""
     if ranking.by == "rate":
         fewer = inverse(ahead)
-        return f"{percent(fewer, 'fewer')} ({change(fewer)})"
+        return f"{percent_change(fewer, 'fewer')} ({change_interval(fewer)})"
     if ahead.value >= TWICE:
-        return f"{times(ahead)} the CPU ({interval(ahead)})"
-    return f"{percent(ahead, 'less')} CPU ({change(ahead)})"
+        return f"{times(ahead)} the CPU ({interval_text(ahead)})"
+    return f"{percent_change(ahead, 'less')} CPU ({change_interval(ahead)})"
 
 
 def _basis(ranking: Ranking, baseline: Row) -> str:

@@ -122,12 +122,12 @@ def _confirmation(cell: CellInfo, objective: str, trial: Trial) -> str:
     rate, seen = f"{_rate(trial.offered_per_s)} requests per second", _seen(trial, objective)
     if _meets(trial):
         found = ", ".join([f"{_rate(trial.requests_per_s)} achieved", *([seen] if seen else [])])
-        return f"{cell_name(cell)} meets {objective} at up to {rate}; a trial of its own confirmed it ({found})."
+        return f"{cell_name(cell)} meets {objective} at up to {rate}; a separate trial confirmed it ({found})."
     if trial.verdict == "ok":
         why = f"missed the objective{f' ({seen})' if seen else ''}"
     else:
         why = f"does not count: {trial.reason or trial.verdict}"
-    return f"{cell_name(cell)}: no rate is confirmed for {objective}. The trial that was to confirm {rate} {why}."
+    return f"{cell_name(cell)}: no rate is confirmed for {objective}. The trial meant to confirm {rate} {why}."
 
 
 def _seen(trial: Trial, objective: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.view.words import digits
+from reports.view.words import digits, level_text
 from runners.stats.statistics import Estimate, Interval
 
 TWICE = 1.995  # what rounds to 2.00: from here on people say "times", below it "% more"
@@ -15,8 +15,10 @@ def rate_difference(row: str, baseline: str, ratio: Estimate) -> str:
     if _includes_one(ratio):
         return no_difference(row, baseline, ratio)
     if ratio.value >= TWICE:
-        return f"{row} answers {times(ratio)} as many requests per second as {baseline} ({interval(ratio)})"
-    return f"{row} answers {percent(ratio, 'fewer')} requests per second than {baseline} ({change(ratio)})"
+        return f"{row} answers {times(ratio)} as many requests per second as {baseline} ({interval_text(ratio)})"
+    return (
+        f"{row} answers {percent_change(ratio, 'fewer')} requests per second than {baseline} ({change_interval(ratio)})"
+    )
 
 
 def cost_difference(row: str, baseline: str, ratio: Estimate) -> str:
@@ -26,13 +28,13 @@ def cost_difference(row: str, baseline: str, ratio: Estimate) -> str:
     if ratio.value <= 1 / TWICE:
         return cost_difference(baseline, row, inverse(ratio))
     if ratio.value >= TWICE:
-        return f"{row} needs {times(ratio)} the CPU of {baseline} per request ({interval(ratio)})"
-    return f"{row} needs {percent(ratio, 'less')} CPU per request than {baseline} ({change(ratio)})"
+        return f"{row} needs {times(ratio)} the CPU of {baseline} per request ({interval_text(ratio)})"
+    return f"{row} needs {percent_change(ratio, 'less')} CPU per request than {baseline} ({change_interval(ratio)})"
 
 
 def no_difference(row: str, baseline: str, ratio: Estimate | None) -> str:
     """Return in a clause that two cannot be told apart, and their ratio."""
-    said = f" (ratio {_number(ratio.value, ratio)}, {interval(ratio)})" if ratio else ""
+    said = f" (ratio {_number(ratio.value, ratio)}, {interval_text(ratio)})" if ratio else ""
     return f"no measurable difference between {row} and {baseline}{said}"
 
 
@@ -53,18 +55,18 @@ def times(ratio: Estimate) -> str:
     return f"{_number(ratio.value, ratio)} times"
 
 
-def interval(ratio: Estimate) -> str:
+def interval_text(ratio: Estimate) -> str:
     """Return a ratio's interval with its level: "95 % CI 2.48-2.57"."""
     found = ratio.interval
     return f"{_level(found)} {_number(found.low, ratio)}\u2013{_number(found.high, ratio)}" if found else NO_INTERVAL
 
 
-def percent(ratio: Estimate, less: str) -> str:
+def percent_change(ratio: Estimate, less: str) -> str:
     """Return "16 % more", or with the word for it "16 % less"."""
     return f"{_points(ratio.value, ratio)} % {'more' if ratio.value >= 1 else less}"
 
 
-def change(ratio: Estimate) -> str:
+def change_interval(ratio: Estimate) -> str:
     """Return the interval of a change with its level: "95 % CI 14-18 %"; the change has one sign."""
     found = ratio.interval
     if found is None:
@@ -78,7 +80,7 @@ def _includes_one(ratio: Estimate) -> bool:
 
 
 def _level(found: Interval) -> str:
-    return f"{found.level * 100:.3g} % CI"
+    return f"{level_text(found.level)} CI"
 
 
 def _number(value: float, ratio: Estimate) -> str:

@@ -13,7 +13,7 @@ from reports.claims.comparing import paired
 from reports.tables.tables import level_note
 from reports.view.names import differences
 from reports.view.rows import Row, cell_row
-from reports.view.view import Key, RunView
+from reports.view.view import CellKey, RunView
 from runners.records.run import CellInfo
 from runners.stats.statistics import Estimate
 
@@ -97,7 +97,7 @@ def _published(row: Row, view: RunView) -> float | None:
     """Return the published ratio, from the first source with both numbers."""
     if row.key is None:
         return None
-    keys: list[Key] = [(row.key.server, row.key.variant, row.key.threads, mode) for mode in (KEPT, CLOSED)]
+    keys: list[CellKey] = [(row.key.server, row.key.variant, row.key.threads, mode) for mode in (KEPT, CLOSED)]
     for numbers in view.published.values():
         kept, closed = (numbers.requests_per_s.get(key) for key in keys)
         if kept and closed:

@@ -20,6 +20,7 @@ from reports.view.names import differences
 from reports.view.reasons import NOT_SELECTED
 from reports.view.rows import HeadingRow, Row, cell_row, rows_of
 from reports.view.view import PublishedNumbers, RunView, is_solo, keys_of
+from reports.view.words import level_text
 from runners.matrix.model import Heading, Table
 from runners.records.run import CellInfo
 from runners.stats.statistics import LEVEL, MIN_VALUES, Estimate, blocks_for_level, family_level, joint_level
@@ -226,15 +227,10 @@ def level_note(ratios: Sequence[Estimate], comparisons: int) -> str:
     lowest = min(interval.level for interval in intervals)
     if lowest >= wanted:
         together = "" if comparisons == 1 else f" for all {comparisons} together"
-        return f"Confidence of the ratios' intervals: at least {_percent(LEVEL)}{together}."
-    return (
-        f"Confidence of the ratios' intervals: {_percent(lowest)} each, {_percent(joint_level(comparisons, lowest))}"
-        f" for all {comparisons} together; {blocks_for_level(wanted)} blocks would give {_percent(LEVEL)}."
-    )
-
-
-def _percent(level: float) -> str:
-    return f"{level * 100:.3g} %"
+        return f"Confidence of the ratios' intervals: at least {level_text(LEVEL)}{together}."
+    joint = f"{level_text(joint_level(comparisons, lowest))} for all {comparisons} together"
+    more = f"{blocks_for_level(wanted)} blocks would give {level_text(LEVEL)}"
+    return f"Confidence of the ratios' intervals: {level_text(lowest)} each, {joint}; {more}."
 
 
 def load_lines(rows: Iterable[Row | HeadingRow]) -> tuple[LoadLine, ...]:

@@ -25,7 +25,7 @@ from runners.records.trial import Trial
 from runners.stats.comparison import counting
 from runners.tools.find import TOOL_DATA
 
-Key = tuple[str, str | None, int, str]  # server, variant, threads, mode
+CellKey = tuple[str, str | None, int, str]  # server, variant, threads, mode
 Programs = Mapping[tuple[str, str | None], tuple[Program, tuple[int, ...] | None]]  # with the thread counts; None: any
 
 
@@ -34,7 +34,7 @@ class PublishedNumbers:
     """The numbers of a published run: its trials, and requests per second by what a table's row names."""
 
     run: Run
-    requests_per_s: Mapping[Key, float]
+    requests_per_s: Mapping[CellKey, float]
     trials: tuple[Trial, ...]
 
     @property
@@ -62,7 +62,7 @@ class RunView:
     folder: RunFolder
     matrix: Matrix | None
     cells: tuple[CellInfo, ...]
-    by_key: Mapping[Key, tuple[CellInfo, ...]]
+    by_key: Mapping[CellKey, tuple[CellInfo, ...]]
     trials: Mapping[str, tuple[Trial, ...]]
     together: Mapping[tuple[str, str], tuple[Trial, ...]]
     every: Mapping[str, tuple[Trial, ...]]
@@ -156,7 +156,7 @@ def row_key(entry: str | TableRow) -> RowKey:
     return parse_row(entry if isinstance(entry, str) else entry.row)
 
 
-def keys_of(table: Table) -> Iterator[Key]:
+def keys_of(table: Table) -> Iterator[CellKey]:
     """Yield what the rows of a matrix's table name, each with the table's mode of connections."""
     for entry in table.rows:
         if not isinstance(entry, Heading):
@@ -164,7 +164,7 @@ def keys_of(table: Table) -> Iterator[Key]:
             yield key.server, key.variant, key.threads, table.connection_mode
 
 
-def key_of(trial: Trial) -> Key:
+def key_of(trial: Trial) -> CellKey:
     """Return by what a table's row names a trial's cell."""
     return trial.server, trial.variant, trial.threads or 1, trial.mode
 
@@ -225,8 +225,8 @@ def _unmeasured(every: Mapping[str, tuple[Trial, ...]]) -> dict[str, tuple[Trial
     }
 
 
-def _by_key(cells: Iterable[CellInfo]) -> dict[Key, tuple[CellInfo, ...]]:
-    found: defaultdict[Key, list[CellInfo]] = defaultdict(list)
+def _by_key(cells: Iterable[CellInfo]) -> dict[CellKey, tuple[CellInfo, ...]]:
+    found: defaultdict[CellKey, list[CellInfo]] = defaultdict(list)
     for cell in (cell for cell in cells if not cell.twin_of):
         found[cell.server, cell.variant, cell.threads, cell.mode].append(cell)
     return {key: tuple(items) for key, items in found.items()}
@@ -246,7 +246,7 @@ def _anchors(cells: Iterable[CellInfo], prefix: str) -> dict[str, str]:
 
 
 def _numbers(published: Published) -> PublishedNumbers:
-    found: defaultdict[Key, list[float]] = defaultdict(list)
+    found: defaultdict[CellKey, list[float]] = defaultdict(list)
     for trial in ok_trials(published.trials):
         found[key_of(trial)].append(trial.requests_per_s or 0)
     medians = {key: statistics.median(values) for key, values in found.items()}

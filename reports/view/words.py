@@ -44,6 +44,11 @@ def percent(share: float) -> str:
     return f"{share * 100:.2g}" if share < 0.995 else f"{share * 100:.0f}"
 
 
+def level_text(level: float) -> str:
+    """Return a confidence level in percent."""
+    return f"{level * 100:.3g} %"
+
+
 def digits(ratio: float) -> int:
     """Return how many decimals a ratio needs, so that small ones still tell their intervals' ends apart."""
     return 2 if ratio >= 0.5 else 3

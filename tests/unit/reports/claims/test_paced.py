@@ -81,7 +81,7 @@ def test_the_confirmed_rate_is_the_one_that_is_claimed(folder: RunFolder) -> Non
 
     assert (found.offered_per_s, found.objective, found.met) == (7000, "p99 < 6ms", True)
     assert found.said == (
-        "a meets p99 < 6ms at up to 7000 requests per second; a trial of its own confirmed it"
+        "a meets p99 < 6ms at up to 7000 requests per second; a separate trial confirmed it"
         " (7000 achieved, p99 2.00 ms)."
     )
     assert found.said.replace("<", "&lt;") in render_report([folder])
@@ -94,7 +94,7 @@ def test_a_valid_trial_that_missed_the_objective_confirms_nothing() -> None:
 
     assert not found.met
     assert found.said == (
-        "a: no rate is confirmed for p90 < 1ms. The trial that was to confirm 7000 requests per second missed the"
+        "a: no rate is confirmed for p90 < 1ms. The trial meant to confirm 7000 requests per second missed the"
         " objective (p90 1.00 ms)."
     )
 
@@ -105,7 +105,7 @@ def test_an_invalid_trial_confirms_nothing() -> None:
     (found,) = searches(bad)
 
     assert not found.met
-    assert found.said.endswith("was to confirm 7000 requests per second does not count: V15 calm machine.")
+    assert found.said.endswith("meant to confirm 7000 requests per second does not count: V15 calm machine.")
 
 
 def test_a_lower_rate_may_be_confirmed_after_a_higher_one_missed() -> None:
