@@ -1,1 +1,1 @@
-"""How well do measuring methods measure? Programs to be run by hand, on servers of known truth."""
+"""How well do measuring methods measure, and how fast is our own code? Programs to run by hand."""

@@ -1,4 +1,4 @@
-"""Servers of the default matrix, built and ready to be measured outside a run: what the studies here begin with."""
+"""Servers of the default matrix, built and ready to be measured outside a run, for the studies in this folder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from runners.run.preparing import build, build_context, programs_of
 from runners.system.network import Kind, enter_user_namespace
 from runners.trial.trial import Rig
 
-MOODS = {"foreign_fail": 1e9, "spread_fail": 1e9, "drift_fail": 1e9}  # of the machine: no reason to drop a trial here
+MOODS = {
+    "foreign_fail": 1e9,
+    "spread_fail": 1e9,
+    "drift_fail": 1e9,
+}  # the machine's moods: no reason to drop a trial here
 
 
 def built_servers(folder: Path, selection: Selection) -> tuple[Plan, Rig]:
-    """Build the selected servers, from the cache where they are there; logs go into the folder."""
+    """Build the selected servers, or take them from the cache; logs go into `folder`."""
     plan = make_plan(Options(selection=selection))
     context = build_context(plan, folder)
     build(plan, context)

@@ -1,12 +1,12 @@
-"""A server and three client hosts on one machine: the matrix's cells under a fleet, and a fleet against wrk by hand.
+"""A server and three client hosts on one machine: cells of the matrix under a fleet, and a fleet against wrk by hand.
 
     python -m benchmarks.fleet
     python -m benchmarks.fleet --blocks 30 --only 'floor/t1/*/persistent'
 
-First three clients, reached by SSH, load cells of the matrix; the run folder and its report stay in `results`. Then two
-clients of a fleet, and the same two wrk started by hand at one moment, load the same server in pairs of alternating
-order: the ratio of their rates should be 1, since both do the same. The server's host has a CPU of its own there, as
-real hosts have. Needs root, iproute2, openssh-server, wrk and Locust.
+First, three clients, reached over SSH, put load on cells of the matrix; the run folder and its report stay in
+`results`. Then two clients of a fleet, and the same two wrk started by hand at the same moment, put load on one server
+in pairs of alternating order: the ratio of their rates should be 1, since both do the same. For that comparison, the
+server's host has its own CPU, as real hosts do. Needs root, iproute2, openssh-server, wrk and Locust.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ PORT = 18080
 CONNECTIONS = 64
 LEAD_US = 500_000
 VALIDITY = """
-[validity] # all hosts are one machine, so the clients' work is seen on the server's
+[validity] # all hosts are on one machine, so the server's host sees the clients' work
 foreign_fail = "100000%"
 """
 
 
 def environment() -> dict[str, str]:
-    """Return the variables under which wrk and Locust are found."""
+    """Return the environment variables with which wrk and Locust are found."""
     host = this_host()
     return {**os.environ, **tool_environment(find_tools(known_tools(), ("wrk", "locust"), host), host)}
 
 
 def run_matrix(made: Hosts, folder: Path, only: str, results: Path) -> int:
-    """Let three clients load cells of the matrix, as a person would; return the exit code."""
+    """Have three clients load cells of the matrix, as a user would; return the exit code."""
     clients = "".join(
         f"\n[[client]]\nssh = 'root@{client.address}'\nname = '{client.name}'\noptions = {list(made.ssh)!r}\n"
         f"speedup = {['env', 'PATH=' + environment()['PATH'], sys.executable, SPEEDUP]!r}\n"
@@ -72,7 +72,7 @@ def run_matrix(made: Hosts, folder: Path, only: str, results: Path) -> int:
 
 @dataclass(frozen=True)
 class Pair:
-    """One block: the rate of the fleet and that of two wrk started by hand, how far apart the fleet started."""
+    """One block: the rate of the fleet, the rate of two wrk started by hand, and how far apart the fleet started."""
 
     fleet_per_s: float
     hand_per_s: float
@@ -81,7 +81,7 @@ class Pair:
 
 @contextmanager
 def serving(address: str, env: Mapping[str, str]) -> Iterator[None]:
-    """Run a fresh server."""
+    """Run a fresh server for the duration."""
     argv = [sys.executable, str(SERVER), f"--host={address}", f"--port={PORT}"]
     server = subprocess.Popen(argv, env=dict(env), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     try:
@@ -94,17 +94,17 @@ def serving(address: str, env: Mapping[str, str]) -> Iterator[None]:
 
 
 def by_fleet(job: LoadJob, env: Mapping[str, str]) -> LoadResult:
-    """Load with the fleet."""
+    """Generate load with the fleet; return its result."""
     phase = Fleet().phases(job)[-1]
     done = subprocess.run(phase.argv, cwd=phase.cwd, env=dict(env), capture_output=True, text=True, check=True)
     return Fleet().parse(done.stdout, job)
 
 
 def by_hand(job: LoadJob, clients: Sequence[Host], env: Mapping[str, str]) -> float:
-    """Load with a wrk on each client; return the sum of their rates.
+    """Generate load with a wrk on each client; return the sum of their rates.
 
-    Both begin at one moment: were one ahead, it would have the server for itself, and the sum count that time twice.
-    Each has as many threads as a worker gives it there.
+    All begin at the same moment: if one began early, it would have the server to itself, and the sum of the rates would
+    count that time twice. Each has as many threads as a worker would give it there.
     """
     connections, cpus = job.connections // len(clients), len(clients[0].cpus) or os.cpu_count() or 1
     share = replace(job, connections=connections, threads=Wrk().threads(connections, cpus, None))
@@ -120,7 +120,7 @@ def by_hand(job: LoadJob, clients: Sequence[Host], env: Mapping[str, str]) -> fl
 
 
 def compare(address: str, clients: Sequence[Host], folder: Path, blocks: int, seconds: int) -> Iterator[Pair]:
-    """Yield pairs of measurements, the two in alternating order; run on the server's host."""
+    """Yield pairs of measurements, in alternating order; this runs on the server's host."""
     env = environment()
     options = FleetOptions(len(clients), address, token_file=folder / "fleet.token")
     with fleet(options, env, folder / "fleet.txt", lambda: None) as ready:
@@ -140,7 +140,7 @@ def compare(address: str, clients: Sequence[Host], folder: Path, blocks: int, se
 
 
 def inside(words: Sequence[str]) -> int:
-    """Compare, on the server's host; print each pair and what they come to."""
+    """Compare, on the server's host; print each pair and the overall ratio."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     told = json.loads(words[0])
     clients = [Host(**client) for client in told["clients"]]
@@ -157,10 +157,10 @@ def inside(words: Sequence[str]) -> int:
 
 
 def main() -> int:
-    """Make the hosts, run both, and take the hosts away."""
+    """Create the hosts, run both parts, and remove the hosts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--blocks", type=int, default=20, help="pairs of a fleet and of wrk by hand")
-    parser.add_argument("--seconds", type=int, default=2, help="of load for each")
+    parser.add_argument("--blocks", type=int, default=20, help="pairs of a fleet and wrk by hand")
+    parser.add_argument("--seconds", type=int, default=2, help="seconds of load for each")
     parser.add_argument("--only", default="floor/t1/*", metavar="GLOB", help="cells of the matrix that the fleet loads")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     options = parser.parse_args()

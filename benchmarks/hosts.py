@@ -1,8 +1,8 @@
-"""Several hosts on one machine: network namespaces joined by a bridge, for load from many machines without them.
+"""Several hosts on one machine: network namespaces joined by a bridge, to test load from many machines without them.
 
-Needs root, `ip` (iproute2), and `sshd` (openssh-server) where clients are to be reached by SSH. All that runs in them
-is ended, and they are gone, when the context ends. They share clocks, which real hosts do not, and CPUs, unless
-`apart` divides these.
+Needs root, `ip` (iproute2), and `sshd` (openssh-server) if clients are reached over SSH. When the context ends, all
+processes on the hosts are killed, and the hosts are removed. They share clocks, unlike real hosts, and also CPUs,
+unless `apart` divides these.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ MaxStartups 100
 
 
 def reason_without() -> str | None:
-    """Return why this machine cannot be several hosts; None where it can."""
+    """Return why this machine cannot be several hosts; None if it can."""
     if os.geteuid() != 0:
-        return "making network namespaces needs root"
+        return "creating network namespaces needs root"
     if shutil.which("ip") is None:
         return "ip is not installed: speedup doctor --install --for tests"
     return None
@@ -45,7 +45,7 @@ def reason_without() -> str | None:
 
 @dataclass(frozen=True)
 class Host:
-    """One host: its name, the namespace that it is, its address and its end of the cable; its CPUs, none: all."""
+    """One host: its name, its network namespace, its address, and its CPUs (empty: all)."""
 
     name: str
     namespace: str
@@ -74,18 +74,18 @@ class Host:
         _ip("-n", self.namespace, "link", "set", "eth0", "up")
 
     def narrow(self) -> None:
-        """Make the cable slow, and let it lose what does not fit."""
+        """Make the cable slow, so that it loses what does not fit."""
         settings = ("root", "tbf", "rate", "2mbit", "burst", "2kb", "limit", "2kb")
         subprocess.run(["tc", "-n", self.namespace, "qdisc", "add", "dev", "eth0", *settings], check=True)
 
     def widen(self) -> None:
-        """Make the cable as it was."""
+        """Restore the cable's speed."""
         subprocess.run(["tc", "-n", self.namespace, "qdisc", "del", "dev", "eth0", "root"], check=True)
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """A server and its clients; `ssh` are the options under which OpenSSH reaches the clients as root."""
+    """A server and its clients; `ssh` has the options with which OpenSSH reaches the clients as root."""
 
     server: Host
     clients: tuple[Host, ...]
@@ -93,7 +93,7 @@ class Hosts:
 
 
 def apart(made: Hosts, cpus: Sequence[int]) -> Hosts:
-    """Return the hosts with the first CPU as the server's and the others as the clients'; one CPU is left to all."""
+    """Return the hosts with the first CPU for the server and the others for the clients; a single CPU stays shared."""
     if len(cpus) < 2:
         return made
     clients = tuple(replace(client, cpus=tuple(cpus[1:])) for client in made.clients)
@@ -102,7 +102,7 @@ def apart(made: Hosts, cpus: Sequence[int]) -> Hosts:
 
 @contextlib.contextmanager
 def hosts(count: int, folder: Path | None = None) -> Iterator[Hosts]:
-    """Make a server and so many clients; with a folder for its keys, an sshd on each client."""
+    """Create a server and `count` clients; with a folder for the keys, also start an sshd on each client."""
     prefix, subnet = f"speedup{os.getpid()}", SUBNET.format(number=64 + os.getpid() % 64)
     server = Host("server", f"{prefix}-server", f"{subnet}.1")
     clients = tuple(Host(f"client{n}", f"{prefix}-client{n}", f"{subnet}.{10 + n}") for n in range(1, count + 1))
@@ -140,7 +140,7 @@ def _join(server: Host, client: Host, port: str) -> None:
 
 
 def _start_sshd(clients: Sequence[Host], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start an sshd on each client that lets in who holds the key in the folder."""
+    """Start an sshd on each client that admits the key in the folder."""
     if SSHD is None:
         raise FileNotFoundError("sshd is not installed: speedup doctor --install --for tests")
     for name in ("host", "user"):
@@ -159,7 +159,7 @@ def _ssh_options(folder: Path) -> tuple[str, ...]:
 
 
 def _remove(host: Host) -> None:
-    """End all that runs on a host, and the host."""
+    """Kill everything that runs on a host, and remove the host."""
     pids = subprocess.run(["ip", "netns", "pids", host.namespace], capture_output=True, text=True, check=False)
     for pid in pids.stdout.split():
         with contextlib.suppress(ProcessLookupError):
@@ -168,7 +168,7 @@ def _remove(host: Host) -> None:
 
 
 def left_on(host: Host) -> list[str]:
-    """Return the command lines of what runs on a host."""
+    """Return the command lines of everything that runs on a host."""
     pids = subprocess.run(["ip", "netns", "pids", host.namespace], capture_output=True, text=True, check=True)
     found = []
     for pid in pids.stdout.split():
@@ -178,7 +178,7 @@ def left_on(host: Host) -> list[str]:
 
 
 def _ip(*words: str) -> None:
-    """Run `ip`; OSError says what it did not like."""
+    """Run `ip`; raise OSError with its message if it fails."""
     done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise OSError(f"ip {' '.join(words)}: {done.stderr.strip()}")

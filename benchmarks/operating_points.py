@@ -1,10 +1,10 @@
-"""How much does a server cost beside another one, and alone; flat out, and at the same rate? A study of duets.
+"""Does a server's cost differ between duets and trials alone, and between full load and a fixed rate? A study.
 
     python -m benchmarks.operating_points --pairs epoll:asynchttp h2o:epoll --rate 12000 --blocks 6
 
-For each pair of variants of the default matrix, the ratio of server CPU time per request is measured in four ways:
-both at the same moment or one after the other (in turns), each flat out (wrk) or at the same given rate (h2load).
-Printed are the median ratio and the standard deviation of its logarithm. What the ways say differs where servers
+For each pair of variants of the default matrix, the ratio of server CPU time per request is measured in four ways: both
+at the same time or one after the other (in turns), each at full load (wrk) or at the same fixed rate (h2load). It
+prints the median ratio and the standard deviation of its logarithm. The four ways give different results if servers
 differ in how they handle many events at once.
 """
 
@@ -41,13 +41,13 @@ class Study:
         return Slot(tuple(cell.id for cell in cells), "study", block, 0, self.count, offer)
 
     def duet(self, row: Cell, baseline: Cell, block: int, *, paced: bool) -> float | None:
-        """Return the log cost ratio of both at the same moment; who starts first alternates."""
+        """Return the log cost ratio of both at the same time; which one starts first alternates."""
         cells = (row, baseline) if block % 2 else (baseline, row)
         trials = measure(cells, self._slot(cells, block, paced=paced), self.rig)
         return next(trial.cost_log_ratio for trial in trials if trial.cell == row.id)
 
     def apart(self, row: Cell, baseline: Cell, block: int, *, paced: bool) -> float | None:
-        """Return the log cost ratio of one after the other."""
+        """Return the log cost ratio of both, one after the other."""
         cells = (row, baseline) if block % 2 else (baseline, row)
         costs = {trial.cell: _cost(trial) for cell in cells for trial in self._alone(cell, block, paced=paced)}
         mine, theirs = costs[row.id], costs[baseline.id]
@@ -71,11 +71,11 @@ def cell_of(plan: Plan, name: str) -> Cell:
 
 
 def ways(study: Study, row: Cell, baseline: Cell, blocks: int) -> Iterator[tuple[str, list[float]]]:
-    """Yield each way with the log ratios of its blocks."""
+    """Yield each way to measure, with the log ratios of its blocks."""
     for paced in (False, True):
         for name, way in (("in a duet", study.duet), ("alone", study.apart)):
             found = [way(row, baseline, block, paced=paced) for block in range(blocks)]
-            pace = f"at {study.rate_per_s:,.0f}/s" if paced else "flat out"
+            pace = f"at {study.rate_per_s:,.0f} req/s" if paced else "at full load"
             yield f"{name}, {pace}", [value for value in found if value is not None]
 
 
@@ -83,7 +83,7 @@ def main() -> None:
     """Measure the pairs and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", nargs="+", default=["epoll:asynchttp", "h2o:epoll", "go:asynchttp"])
-    parser.add_argument("--rate", type=float, default=12000, help="requests per second of each server when paced")
+    parser.add_argument("--rate", type=float, default=12000, help="requests per second to each server when paced")
     parser.add_argument("--blocks", type=int, default=6)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

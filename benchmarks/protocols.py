@@ -1,13 +1,13 @@
-"""Plays the field's measuring protocols and ours on servers whose true difference is known, side by side in one run.
+"""Runs common benchmarking protocols and ours, side by side, on servers whose true difference is known.
 
     python -m benchmarks.protocols --scale 0.25 --json results/protocols.json
 
-Every protocol is asked again and again: is B slower than A? B is A's twin, or A with a spin of a known share of its
-CPU time per request (0.5, 1 and 3 %). Printed are, for each protocol, how often it saw a difference where there is
-none (false positives), how often it saw the difference that is there, in the right direction (detections), and the
-seconds of load that one answer took. All protocols take turns, so that the machine's moods meet all of them.
+Every protocol is asked again and again: is B slower than A? B is A's twin, or A with a spin of a known share of its CPU
+time per request (0.5, 1 and 3 %). For each protocol, this prints how often it saw a difference that does not exist
+(false positives), how often it saw one that does, in the right direction (detections), and the seconds of load per
+answer. All protocols take turns, so that the machine's moods affect all of them.
 
-The field's protocols name no interval; they are given the benefit of a 1 % threshold, below which nobody would speak.
+The common protocols give no interval, so they get a threshold of 1 %: nobody would report less as a difference.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ duration = "200ms"
 threads = [1]
 connections = [32]
 
-[validity] # the machine's moods are what this is about: no trial is left out for them
+[validity] # this is about the machine's moods: no trial is left out because of them
 foreign_fail = "100000%"
 steal_fail = "100%"
 pressure_fail = "100%"
@@ -87,7 +87,7 @@ run = [{program}, "{{port}}", "{units}"]
 
 
 class Bench:
-    """Two servers, A and B, of a known difference, and ways to load them."""
+    """Two servers, A and B, with a known difference, and ways to put load on them."""
 
     def __init__(self, program: Path, units: int, where: Callable[[], Rig]) -> None:
         text = MATRIX + "".join(
@@ -117,7 +117,7 @@ class Bench:
         return replace(trial, cell=cell.id)
 
     def duets(self, blocks: int) -> Iterator[tuple[Trial, Trial]]:
-        """Measure both at the same moment, again and again; yield A's and B's trial."""
+        """Measure both at the same time, again and again; yield A's and B's trial."""
         in_duet = self.a.in_duet.load
         for block, cells in enumerate(starts((self.a, self.b), blocks, CHANCE)):
             self.load_s += in_duet.warmup_s + in_duet.duration_s
@@ -136,31 +136,31 @@ Judge = Callable[[Estimate], Judgement]
 
 
 def rate(trial: Trial) -> float:
-    """Return requests per second; a trial without a number ends the benchmark."""
+    """Return the requests per second; end the benchmark if the trial has none."""
     if trial.requests_per_s is None:
         raise SystemExit(f"a trial failed: {trial.reason}")
     return trial.requests_per_s
 
 
 def beyond_threshold(rate_a: float, rate_b: float) -> Answer:
-    """Return what a reader of two bare numbers sees."""
+    """Return the difference that a reader of two bare numbers sees."""
     difference = rate_a / rate_b - 1
     return difference if abs(difference) > FIELD_THRESHOLD else 0.0
 
 
 def one_long_run(bench: Bench) -> Answer:
-    """One 15 s run of each, the numbers compared."""
+    """Compare one 15 s run of each."""
     return beyond_threshold(rate(bench.solo(bench.a, 15)), rate(bench.solo(bench.b, 15)))
 
 
 def best_of_three(bench: Bench) -> Answer:
-    """Three 5 s runs of each, one server after the other, the best numbers compared."""
+    """Compare the best of three 5 s runs of each, one server after the other."""
     best = [max(rate(bench.solo(cell, 5)) for _ in range(3)) for cell in (bench.a, bench.b)]
     return beyond_threshold(*best)
 
 
 def ten_back_to_back(bench: Bench, duration_s: float = 2) -> Answer:
-    """Ten runs of A, then ten of B, means compared by Welch's t test at 95 %."""
+    """Compare the means of ten runs of A, then ten of B, by Welch's t test at 95 %."""
     a, b = ([rate(bench.solo(cell, duration_s)) for _ in range(10)] for cell in (bench.a, bench.b))
     if stats.ttest_ind(a, b, equal_var=False).pvalue > 0.05:
         return 0.0
@@ -168,13 +168,13 @@ def ten_back_to_back(bench: Bench, duration_s: float = 2) -> Answer:
 
 
 def judged(logs: Sequence[float], judge: Judge) -> Answer:
-    """Return the estimate where `speedup run` would call it a difference."""
+    """Return the estimate if `speedup run` would call it a difference, otherwise 0."""
     estimate = ratio(logs, family_level(COMPARISONS))
     return math.log(estimate.value) if judge(estimate).answer in ("cheaper", "costlier") else 0.0
 
 
 def solo_blocks(blocks: int, duration_s: float, warmup_s: float) -> Callable[[Bench], Answer]:
-    """Blocks of A and B in random order, compared by server CPU per request."""
+    """Return a protocol: blocks of A and B in random order, compared by server CPU per request."""
 
     def protocol(bench: Bench) -> Answer:
         trials: list[Trial] = []
@@ -188,7 +188,7 @@ def solo_blocks(blocks: int, duration_s: float, warmup_s: float) -> Callable[[Be
 
 
 def duets(blocks: int) -> Callable[[Bench], Answer]:
-    """Duets of A and B, each 0.2 s after 0.05 s of warm-up, compared by server CPU per request in the same moments."""
+    """Return a protocol: duets of A and B, 0.2 s after 0.05 s of warm-up, compared by server CPU per request."""
 
     def protocol(bench: Bench) -> Answer:
         bench.log_ratios = [b.cost_log_ratio for _a, b in bench.duets(blocks) if b.cost_log_ratio is not None]
@@ -199,7 +199,7 @@ def duets(blocks: int) -> Callable[[Bench], Answer]:
 
 @dataclass(frozen=True)
 class Plan:
-    """A protocol, and how often it is tried at each true difference."""
+    """A protocol, and the number of tries at each true difference."""
 
     name: str
     protocol: Callable[[Bench], Answer]
@@ -208,7 +208,7 @@ class Plan:
 
 
 def plans(scale: float) -> list[Plan]:
-    """Return all protocols; `scale` stretches the numbers of tries."""
+    """Return all protocols; `scale` multiplies the numbers of tries."""
 
     def times(**tries: int) -> dict[float, int]:
         keys = {"none": 0.0, "half": 0.005, "one": 0.01, "three": 0.03}
@@ -226,7 +226,7 @@ def plans(scale: float) -> list[Plan]:
 
 
 def chosen_plans(options: argparse.Namespace) -> list[Plan]:
-    """Return the protocols and true differences asked for."""
+    """Return the selected protocols and true differences."""
     shares = {share for share in SHARES if any(math.isclose(100 * share, given) for given in options.differences)}
     return [
         replace(plan, tries={share: tries for share, tries in plan.tries.items() if share in shares})
@@ -237,9 +237,9 @@ def chosen_plans(options: argparse.Namespace) -> list[Plan]:
 
 @dataclass
 class Score:
-    """What one protocol saw at one true difference: the one meant, and what it really was in each try.
+    """What one protocol saw at one true difference: the intended share, and the true one in each try.
 
-    `log_ratios` holds what each answer of ours was made of, block by block.
+    `log_ratios` has the log ratios of the blocks behind each of our answers.
     """
 
     protocol: str
@@ -251,7 +251,7 @@ class Score:
 
     @property
     def seen(self) -> int:
-        """Return how often a difference was seen; for a real one only in the right direction."""
+        """Return how often a difference was seen; a real one counts only in the right direction."""
         return sum(1 for answer in self.answers if (answer > 0 if self.share else answer != 0))
 
 
@@ -263,14 +263,14 @@ def build(folder: Path) -> Path:
 
 
 def rig(folder: Path) -> Rig:
-    """Return a rig with server and client on CPUs of their own."""
+    """Return a rig with server and client on separate CPUs."""
     matrix = parse_matrix(MATRIX + SERVER.format(name="a", program='"a"', units=0))
     layouts = {1: share_cpus(available_cores(), 1)}
     return Rig(folder, Programs(folder, {}, dict(os.environ)), layouts, NETWORK, matrix.validity)
 
 
 def spin_ns(program: Path, units: int) -> float:
-    """Return the CPU nanoseconds of a spin: the median of several timings of a million each."""
+    """Return the CPU nanoseconds of a spin: the median of several timings of a million spins each."""
     command = [str(program), "0", str(units)]
     return statistics.median(
         float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(TIMINGS)
@@ -278,10 +278,10 @@ def spin_ns(program: Path, units: int) -> float:
 
 
 class Calibration:
-    """Turns a share of the CPU time that a request costs now into a number of spins.
+    """Converts a share of a request's current CPU time into a number of spins.
 
-    The spin is timed by itself: one so large that duets could time it changes what the rest of a request costs. What
-    a request costs, alone or in a duet, changes with the machine's mood, so each try's own trials renew it.
+    The spin is timed by itself, since one large enough for duets to time would change the cost of the rest of a
+    request. The cost of a request, alone or in a duet, changes with the machine's mood, so each try updates it.
     """
 
     def __init__(self, program: Path, folder: Path) -> None:
@@ -298,11 +298,11 @@ class Calibration:
         self.learn("solo", pilot)
 
     def bench(self, units: int) -> Bench:
-        """Return two servers that differ by so many spins per request."""
+        """Return two servers that differ by `units` spins per request."""
         return Bench(self.program, units, lambda: rig(self.folder))
 
     def learn(self, design: str, bench: Bench) -> None:
-        """Take note of what requests cost in a try."""
+        """Record what requests cost in a try."""
         self.costs_us[design].extend(bench.costs_us)
         bench.costs_us.clear()
 
@@ -311,12 +311,12 @@ class Calibration:
         return round(share * statistics.median(self.costs_us[design]) / self.unit_us)
 
     def share(self, units: int, bench: Bench) -> float:
-        """Return the share that so many spins were in the trials of a try."""
+        """Return the share of a request's CPU time that `units` spins were in a try."""
         return units * self.unit_us / statistics.median(bench.costs_us)
 
 
 def play(calibration: Calibration, todo: list[Plan], seed: int) -> list[Score]:
-    """Try all protocols at all differences in random order; Ctrl-C ends it with what is known by then."""
+    """Try all protocols at all differences in random order; Ctrl-C ends this with the results so far."""
     scores = {(plan.name, share): Score(plan.name, share, [], [], [], []) for plan in todo for share in plan.tries}
     turns = [(plan, share) for plan in todo for share, tries in plan.tries.items() for _ in range(tries)]
     random.Random(seed).shuffle(turns)
@@ -332,7 +332,7 @@ def play(calibration: Calibration, todo: list[Plan], seed: int) -> list[Score]:
 
 
 def play_once(calibration: Calibration, plan: Plan, score: Score) -> None:
-    """Try one protocol once, and note its answer beside the truth."""
+    """Try one protocol once, and record its answer and the truth."""
     units = calibration.units(plan.design, score.share)
     bench = calibration.bench(units)
     answer = plan.protocol(bench)
@@ -358,14 +358,14 @@ def show(scores: Sequence[Score]) -> None:
 def main() -> None:
     """Run everything and print what each protocol saw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", type=float, default=1.0, help="stretch the numbers of tries (1: about 6 hours)")
-    parser.add_argument("--only", default="", help="only protocols whose name holds this")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiply the numbers of tries (1: about 6 hours)")
+    parser.add_argument("--only", default="", help="only protocols whose name contains this")
     shares = [100 * share for share in SHARES]
     parser.add_argument("--differences", type=float, nargs="*", default=shares, metavar="PERCENT", help="only these")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="also write all answers here")
+    parser.add_argument("--json", type=Path, help="also write all answers to this file")
     options = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell starts this in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if a shell starts this in the background
     CHANCE.seed(options.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,11 +1,11 @@
-"""How long the report of a large run takes, how much memory, and how large its file is: 100, 1,000 and 10,000 cells.
+"""How much time and memory the report of a large run takes, and how large its file is: 100, 1,000 and 10,000 cells.
 
     python -m benchmarks.report_scale
     python -m benchmarks.report_scale --cells 1000 --trials 10
 
-Each run folder is synthetic: servers with 1 to 16 threads, two numbers of connections and both modes, each trial a
-whole line with checks, evidence and latency, made from one of tests/unit/example_run.py. The report is written in a
-process of its own, whose seconds and peak memory are printed. The exit code is 1 where a budget is broken.
+Each run folder is synthetic: servers with 1 to 16 threads, two numbers of connections and both modes, each trial a full
+line with checks, evidence and latency, made from one in tests/support/example_run.py. The report is written in a
+separate process, whose seconds and peak memory are printed. The exit code is 1 if a budget is exceeded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.support.example_run import example_run
 ROOT = Path(__file__).resolve().parents[1]
 THREADS, CONNECTIONS, MODES = (1, 2, 4, 8, 16), (64, 256), ("persistent", "non-persistent")
 PER_SERVER = len(THREADS) * len(CONNECTIONS) * len(MODES)
-BUDGET_S, BUDGET_BYTES = 10.0, 1_000_000_000  # for 10,000 cells of 10 trials, on a machine that does nothing else
+BUDGET_S, BUDGET_BYTES = 10.0, 1_000_000_000  # for 10,000 cells with 10 trials each, on an idle machine
 MATRIX = """
 [suite]
 title = "Synthetic"
@@ -55,7 +55,7 @@ rows = [{rows}]
 
 @dataclass(frozen=True)
 class Cost:
-    """What the report of a run cost."""
+    """What the report of a run cost: its time, its memory and its size."""
 
     cells: int
     trials: int
@@ -66,7 +66,7 @@ class Cost:
 
 
 def write_synthetic(folder: Path, cells: int, trials: int) -> int:
-    """Write a run folder of so many cells with so many trials each; return how many cells that are."""
+    """Write a run folder of about `cells` cells with `trials` trials each; return the number of cells."""
     servers = [f"server{number:04}" for number in range(max(1, cells // PER_SERVER))]
     run, example, _ = example_run(1)
     planned = tuple(_cells(servers, next(cell for cell in run.cells if cell.server == "epoll")))[:cells]
@@ -129,12 +129,12 @@ def _lines(cells: Sequence[CellInfo], trials: int, model: Trial) -> Iterator[str
 
 
 def hash_of(name: str) -> float:
-    """Return a number between 0 and 1 that is a server's own."""
+    """Return a number between 0 and 1 that depends only on the server's name."""
     return random.Random(name).random()
 
 
 def cost_of(folder: Path, cells: int, trials: int) -> Cost:
-    """Write the report in a process of its own and return what that cost."""
+    """Write the report in a separate process and return what that cost."""
     began = time.monotonic()
     argv = [sys.executable, "-m", "speedup", "report", str(folder)]
     child = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -148,7 +148,7 @@ def cost_of(folder: Path, cells: int, trials: int) -> Cost:
 
 
 def main() -> int:
-    """Measure one size after another; 1 where the largest breaks the budget."""
+    """Measure one size after another; return 1 if any exceeds the budget."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--trials", type=int, default=10)

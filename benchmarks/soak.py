@@ -1,10 +1,10 @@
-"""Does a server bear it? A minute of load at 400 connections on each Nim variant, with each number of threads.
+"""Does a server survive? A minute of load over 400 connections on each Nim variant, with each number of threads.
 
     python -m benchmarks.soak
     python -m benchmarks.soak --only 'asynchttp.boehm' --duration 300
 
-A line for each cell: whether it lived, how it ended, and how far its memory grew. A crash is a result: it is printed
-with its signal's name, and the next cell goes on. The exit code is 1 where a server died.
+Prints a line for each cell: whether it survived, how it ended, and how much its memory grew. A crash is a result: it is
+printed with the signal's name, and the next cell follows. The exit code is 1 if a server died.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from runners.trial.trial import Rig, measure
 
 
 def soaked(cell: Cell, rig: Rig, number: int) -> Trial:
-    """Load one server once."""
+    """Put load on one server once; return its trial."""
     slot = Slot((cell.id,), "soak", 0, 0, number)
     (trial,) = measure([cell], slot, rig)
     return trial
 
 
 def line_of(trial: Trial, cell: Cell) -> str:
-    """Return in a line what became of the server."""
+    """Return what became of the server, in a line."""
     if trial.verdict == "failed":
         return f"{cell.slug:52} {trial.reason}"
     evidence = trial.evidence
     growth = evidence.rss_growth_bytes if evidence else None
     grew = "memory unknown" if growth is None else f"memory {growth / 2**20:+.1f} MiB"
     why = f"; {trial.reason}" if trial.reason else ""
-    return f"{cell.slug:52} lived; {trial.requests} requests, {grew}{why}"
+    return f"{cell.slug:52} survived; {trial.requests} requests, {grew}{why}"
 
 
 def cells_of(measurable: Sequence[Cell], options: argparse.Namespace) -> list[Cell]:
-    """Return the Nim cells, with the connections and the duration asked for."""
+    """Return the Nim cells, with the connections and the duration from the options."""
     nim = [cell for cell in measurable if cell.program.language == "Nim" and not cell.twin]
     return [
         replace(cell, connections=options.connections, load=replace(cell.load, duration_s=options.duration))
@@ -52,7 +52,7 @@ def cells_of(measurable: Sequence[Cell], options: argparse.Namespace) -> list[Ce
 
 
 def main() -> int:
-    """Load one server after another and say what became of each."""
+    """Put load on one server after another, and print what became of each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", default=[], metavar="GLOB", help="only cells like 'asynchttp.*'")
     parser.add_argument("--connections", type=int, default=400)

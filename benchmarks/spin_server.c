@@ -1,7 +1,7 @@
 /* A keep-alive Hello World on epoll whose cost per request can be raised by a known amount: a ruler for measuring
- * methods, not a server to be compared. Usage: spin_server PORT SPIN. It reads every request to its blank line,
- * spins, and answers it once; SPIN 0 is the least spin. With port 0 it serves nothing but says how many nanoseconds
- * a spin takes. */
+ * methods, not a server to compare. Usage: spin_server PORT SPIN. It reads each request up to its blank line, spins,
+ * and answers once; SPIN 0 is the shortest spin. With port 0, it serves nothing but prints how many nanoseconds a spin
+ * takes. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ static struct { size_t used; char bytes[BUFFER_BYTES]; } pending[MOST_CONNECTION
 
 static volatile uint64_t sink;
 
-/* Processors work ahead: without a fence, a part of a spin hides behind what comes before and after it. */
+/* Processors execute out of order: without a fence, a part of a spin would overlap with what comes before and after. */
 static inline void fence(void) {
 #if defined(__x86_64__)
     __builtin_ia32_lfence();
@@ -32,7 +32,7 @@ static inline void fence(void) {
 #endif
 }
 
-/* Spins ALWAYS units and so many more, as the beginning and the end of a loop have a cost of their own: it cancels. */
+/* Spins ALWAYS units and `units` more: the beginning and the end of the loop cost time too, which thus cancels out. */
 static void spin(long units) {
     fence();
     uint64_t value = sink;

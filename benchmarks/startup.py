@@ -3,10 +3,10 @@
     python -m benchmarks.startup
     python -m benchmarks.startup --rounds 50
 
-Each round starts a bare Python (`python -c pass`) and then each command, so that what slows the machine down slows all
-of them. Printed are the median and the fastest time of each whole process, and the median of how much longer it took
-than the bare Python of its round. The exit code is 1 if a command's median is above its target. The bare Python takes
-10 to 20 ms on a machine that does nothing else; if it takes longer here, try again later.
+Each round starts a bare Python (`python -c pass`) and then each command, so that whatever slows the machine down slows
+all of them. This prints the median and the fastest time of each process, and the median of how much longer it took than
+the bare Python of its round. The exit code is 1 if a command's median is above its target. The bare Python takes 10 to
+20 ms on an idle machine; if it takes longer here, try again later.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PASS = (sys.executable, "-c", "pass")
 
 @dataclass(frozen=True)
 class Command:
-    """A command, its exit code, and how long its whole process may take."""
+    """A command, its exit code, and how long its process may take."""
 
     words: tuple[str, ...]
     code: int
@@ -33,7 +33,7 @@ class Command:
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """Return how it is started."""
+        """Return the command line that starts it."""
         return (sys.executable, "-m", "speedup", *self.words)
 
 
@@ -46,17 +46,17 @@ COMMANDS = (
 
 
 def took_ms(argv: tuple[str, ...], code: int = 0) -> float:
-    """Return how long a process takes from its start to its end, in milliseconds."""
+    """Return how long a process takes from start to end, in milliseconds."""
     began = time.perf_counter()
     ended = subprocess.run(argv, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     took_s = time.perf_counter() - began
     if ended.returncode != code:
-        raise RuntimeError(f"{' '.join(argv)} ended with {ended.returncode}, not with {code}")
+        raise RuntimeError(f"{' '.join(argv)} ended with exit code {ended.returncode}, not {code}")
     return took_s * 1000
 
 
 def measured(rounds: int) -> tuple[list[float], dict[Command, list[float]]]:
-    """Return the times of the bare Python and of each command, round by round; a round before them fills caches."""
+    """Return the times of the bare Python and of each command by round, after a first round that fills caches."""
     bare: list[float] = []
     times: dict[Command, list[float]] = {command: [] for command in COMMANDS}
     for _ in range(rounds + 1):

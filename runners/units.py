@@ -1,4 +1,4 @@
-"""Durations, sizes and shares as people write them, parsed and formatted symmetrically; and counts of things."""
+"""Parses and formats durations, sizes and shares the way people write them, and formats counts of things."""
 
 from __future__ import annotations
 

@@ -70,8 +70,8 @@ class LoadResult:
     `latency` maps microseconds to requests; None if it was not recorded. If `counted_twice`, `requests` were counted
     separately from it, so that the two can disagree. `uncounted` are requests that the same command sent outside the
     measured time. `pacing` says how well a paced load was paced. `window_us` is the measured time by this machine's
-    monotonic clock, None if that is all the time that the command took. For a fleet, whose hosts are `clients`, it is
-    the middle of the time in which all of them loaded, and `window_per_s` is their rate in it.
+    monotonic clock, None if that is the whole time that the command took. For a fleet, whose hosts are `clients`, it
+    is the middle of the time in which all of them generated load, and `window_per_s` is their rate in it.
     """
 
     requests: int

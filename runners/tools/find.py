@@ -139,7 +139,7 @@ def find_tools(
 ) -> dict[str, ToolStatus]:
     """Look for the named tools, several at a time; raise KeyError if a name is not among the tools.
 
-    `versions` names the tools whose version is asked for by starting them, which can take a second; None: all.
+    `versions` names the tools to start for their version, which can take a second; None: all of them.
     """
     wanted = {name: tools[name] for name in names}
     with ThreadPoolExecutor(max_workers=8) as pool:

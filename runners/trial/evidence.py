@@ -78,7 +78,7 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
 
 
 def _window_us(measured: Measured) -> tuple[int, int] | None:
-    """Return the measured time, from the first reading of the counters on; None where that is all of it."""
+    """Return the measured time, counted from the first reading of the counters; None if that is the whole time."""
     window, begin_us = measured.result.window_us, measured.samples.before.monotonic_us
     return None if window is None else (window[0] - begin_us, window[1] - begin_us)
 

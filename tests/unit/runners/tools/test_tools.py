@@ -556,9 +556,9 @@ def test_an_explanation_is_the_last_error_and_whether_the_network_failed() -> No
 
 def test_a_tool_is_either_programs_or_a_library() -> None:
     """With neither there is nothing to look for, with both it is unclear what counts."""
-    with pytest.raises(ValidationError, match='give one of "commands"'):
+    with pytest.raises(ValidationError, match='give exactly one of "commands"'):
         Tool()
-    with pytest.raises(ValidationError, match='give one of "commands"'):
+    with pytest.raises(ValidationError, match='give exactly one of "commands"'):
         Tool(commands=("x",), library="libx.so.1")
 
 

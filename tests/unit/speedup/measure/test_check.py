@@ -61,5 +61,5 @@ def test_servers_that_cannot_be_started_here_are_named(matrix: Path, capsys: pyt
     matrix.write_text(matrix.read_text().replace('run = ["a"]', 'run = ["a"]\nneeds = ["rare"]'), encoding="utf-8")
     assert entry.main(["check", "--matrix", str(matrix), "a"]) == 3
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "warning: a is not checked: rare is missing, ask around"
+    assert said[0] == "warning: a is not checked: rare is missing. ask around"
     assert said[1].startswith("speedup: none of these servers can be started here")
