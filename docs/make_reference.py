@@ -3,8 +3,8 @@
 
 A page has places such as `<!-- table: matrix Suite -->` ... `<!-- end -->`. What is between them is generated from the
 models of matrix.toml, the records of a run folder, the parser of the command line and the validity checks. If the
-program has no description of a field, the one in the last column of the page is kept: write it there by hand. A new field
-gets an empty one, and a test fails until it is filled. `--check` only lists the pages that are out of date.
+program has no description of a field, the one in the last column of the page is kept: write it there by hand. A new
+field gets an empty one, and a test fails until it is filled. `--check` only lists the pages that are out of date.
 """
 
 from __future__ import annotations
