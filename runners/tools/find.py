@@ -26,7 +26,7 @@ import tomli
 from runners import resources
 from runners.matrix.model import Tool
 
-VERSION_DEADLINE_S = 5.0
+VERSION_DEADLINE_S = 30.0  # on a busy machine Java, Locust and uvicorn take a while, and must not be taken for missing
 ADMIN_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on an ordinary user's PATH in Debian
 HEADER_FOLDERS = ("/usr/local/include", "/usr/include", "/opt/homebrew/include")
 CANNOT_RUN = (None, 126, 127)  # how sh and env report that there is no such program
@@ -340,7 +340,7 @@ def _why_absent(tool: Tool) -> str:
 
 
 def version_line(argv: list[str], path: str) -> str | None:
-    """Return the line with a version that a command prints within 5 s, whatever its exit status.
+    """Return the line with a version that a command prints within 30 s, whatever its exit status.
 
     That is the first line with a number such as 1.6, or else the first line with any digit.
     """
