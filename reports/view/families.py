@@ -109,7 +109,7 @@ def _twin_logs(trials: Sequence[Trial], baseline: str, twins: Mapping[str, str],
 def _ended(by: str | None, run: Run, most: int) -> str:
     """Return in words which bound ended a family; empty while it goes on."""
     if by == "most blocks":
-        return f"the most that this run allows ({most})"
+        return f"ended at the limit of {most}"
     if by == "precision":
         return f"ended once every ratio was known to ±{(run.precision or 0) * 100:g} %"
     if by == "time budget":
