@@ -20,6 +20,8 @@ from speedup.terminal import message_console
 log = logging.getLogger(__name__)
 
 REFRESH_S = 0.5
+BAR = 20
+BESIDE = BAR + 30  # what the bar, the count and the time left take of a line, in characters
 
 
 def reporter() -> LiveReporter | PlainReporter:
@@ -76,7 +78,7 @@ class LiveReporter:
         self.pace: Pace | None = None
         self.progress = Progress(
             TextColumn("{task.completed}/{task.total}"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=BAR),
             TextColumn("{task.fields[left]} left  {task.description}", markup=False),
             console=console,
             auto_refresh=False,
@@ -103,9 +105,14 @@ class LiveReporter:
             completed=self.pace.done,
             total=self.pace.total,
             left=format_duration(self.pace.left_s()),
-            description=text,
+            description=self._fitting(text),
         )
         self._draw()
+
+    def _fitting(self, text: str) -> str:
+        """Return as much of a text as there is room for, so that the count and the time left stay whole."""
+        room = max(0, self.progress.console.width - BESIDE)
+        return text if len(text) <= room else f"{text[: max(0, room - 3)]}..."
 
     def tick(self) -> None:
         """Redraw now and then."""

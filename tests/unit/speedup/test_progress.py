@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 
 import pytest
+from rich.console import Console
 
 from runners.plan import pace as pace_module
 from runners.plan.order import Slot
@@ -223,3 +224,17 @@ def test_a_bad_trial_stays_on_the_terminal(terminal: Terminal) -> None:
         talk.trial(slot(), [trial("failed", "its last words: [red] oh")])
         talk.end()
     assert "epoll/t1/c64/persistent failed: its last words: [red] oh\r\n" in terminal.shown()
+
+
+def test_a_long_line_does_not_crowd_out_the_count(terminal: Terminal) -> None:
+    """The reason is cut, not how far the run is."""
+    with terminal.as_stderr():
+        talk = LiveReporter(Console(stderr=True, width=80))
+        talk.begin(pace(10))
+        talk.trial(slot(), [trial("invalid", "V15 calm machine: " + "other programs took a share of the CPUs " * 4)])
+        talk.end()
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.shown())
+    bars = [line.rstrip() for line in re.split(r"[\r\n]+", plain) if " left " in line]
+    assert bars[-1].startswith("0/10 ")
+    assert bars[-1].endswith("...")
+    assert max(map(len, bars)) <= 80
