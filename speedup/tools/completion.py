@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from speedup.arguments import Commands
 
 SHELLS = ("bash", "zsh", "fish")
+NEEDED = "completion needs the Python package shtab: pip install 'shtab>=1.9'"
 
 
 def add_parser(commands: Commands) -> None:
@@ -28,7 +29,9 @@ def act(arguments: argparse.Namespace) -> int:
     try:
         import shtab
     except ImportError as error:
-        raise SpeedupError("completion needs the Python package shtab: pip install 'shtab>=1.9'") from error
+        raise SpeedupError(NEEDED) from error
+    if arguments.shell not in shtab.SUPPORTED_SHELLS:  # one before 1.9 does not know fish
+        raise SpeedupError(NEEDED)
     from speedup.parser import build_parser
 
     parser = build_parser()
