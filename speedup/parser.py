@@ -35,8 +35,8 @@ examples:
   speedup report results/* --format md --output pr.md
   speedup init . --run './server --port={port}'  write a matrix.toml for your own server
 
-exit codes: 0 everything was measured; 1 some cells failed or are invalid; 2 bad input;
-            3 nothing selected; 4 the machine is not fit; 130 interrupted
+exit codes: 0 every cell has a valid number; 1 a cell has none; 2 bad input; 3 nothing selected;
+            4 the machine is not fit; 130 interrupted
 """
 
 
