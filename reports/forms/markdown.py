@@ -25,7 +25,7 @@ WORDS = ("row", "cell", "against", "verdict", "fact", "value")  # columns of tex
 MEASURED = (
     "row", "rank", "req/s", "interval", "ratio", "interval of ratio", "verdict", "server CPU µs/request", "RSS MiB",
 )  # fmt: skip
-_SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)|^[-+=#]")
+_SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|^[-+=#]")
 _LINKS = re.compile(r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=:)(?=//|[a-z_+-][\w+-]*:)|(?<=\bwww)(?=\.)", re.IGNORECASE)
 _NOTHING = "<!-- -->"  # goes between characters that GitHub would make a link or a mention of
 
