@@ -128,7 +128,8 @@ def test_hostile_text_is_shown_as_text() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a|b", "*a* _b_ **c** ~~d~~ __0__ a_b", "`a` ``", "[a](http://b)", "<b>&amp;", "- a", "+ a", "1. a", "2) a", "# a",
+        "a|b", "*a* _b_ **c** ~~d~~ __0__ a_b",
+        "`a` ``", "[a](http://b)", "<b>&amp;", "- a", "+ a", "1. a", "2) a", "# a",
         "=== ", "\\*", "a\\", "$x$", "![x](y)", HOSTILE.replace("\x1b", "").replace("\u202e", ""),
     ],
 )  # fmt: skip
