@@ -14,7 +14,7 @@ from runners.records.run import RunFolder
 from runners.system.processes import MARK
 from runners.tools.find import find_tools, known_tools, this_host
 from tests.support import ROOT
-from tests.support.bench import Bench
+from tests.support.bench import LOCUST_STARTS, Bench
 
 pytestmark = pytest.mark.measures
 
@@ -84,7 +84,7 @@ def test_a_budget_ends_a_run_and_says_so(bench: Bench) -> None:
     bench.write("none", "stubborn", blocks=1)
     text = bench.matrix.read_text(encoding="utf-8").replace("max = 1", "max = 40")
     bench.matrix.write_text(text, encoding="utf-8")
-    ended = bench.run("run", "--budget", "8s")
+    ended = bench.run("run", "--budget", "4s")
     assert ended.code == 0, ended.err
     run = bench.read().run
     assert {family.ended_by for family in run.families} == {"time budget"}
@@ -95,7 +95,7 @@ def test_without_wrk_the_job_runs_with_locust_and_says_that_the_client_bounds_it
     """An ordinary user on a bare machine still gets a report, with the warning in plain words."""
     if not find_tools(known_tools(), ["locust"], this_host())["locust"].found:
         pytest.skip("Locust is not installed: speedup doctor --install --for tests")
-    bench.write("none", modes=("persistent", "non-persistent"))
+    bench.write("none", modes=("persistent", "non-persistent"), warmup=LOCUST_STARTS)
     bench.env = {name: value for name, value in os.environ.items() if name != MARK}
     ended = bench.run("run", "--load", "locust")
     assert ended.code == 0, ended.err

@@ -22,13 +22,15 @@ from tests.support import ROOT
 
 FAULTY = Path(__file__).with_name("faulty")
 
+ONCE = ("--budget", "1s")  # of load: spent by the first block, so that one with faults is not repeated
+
 MATRIX = """
 [suite]
 title = "Faulty servers"
 modes = {modes}
 
 [preset.quick]
-warmup = "50ms"
+warmup = "{warmup}"
 duration = "1s"
 blocks = {{ min = {blocks}, max = {blocks} }}
 twin = false
@@ -84,6 +86,9 @@ def wait_for(what: Callable[[], bool], timeout_s: float = 30) -> None:
         time.sleep(0.02)
 
 
+LOCUST_STARTS = "2s"  # all its users ask by then, also on a busy machine
+
+
 class Bench:
     """A folder with a matrix, and the command line run in it."""
 
@@ -93,9 +98,16 @@ class Bench:
         self.env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "MPLCONFIGDIR": str(folder / "mpl")}
         self.started: list[subprocess.Popen[str]] = []
 
-    def write(self, *faults: str, modes: tuple[str, ...] = ("persistent",), blocks: int = 1, more: str = "") -> None:
+    def write(
+        self,
+        *faults: str,
+        modes: tuple[str, ...] = ("persistent",),
+        blocks: int = 1,
+        warmup: str = "100ms",
+        more: str = "",
+    ) -> None:
         """Write a matrix with one server for each fault."""
-        text = MATRIX.format(modes=json.dumps(modes), blocks=blocks)
+        text = MATRIX.format(modes=json.dumps(modes), blocks=blocks, warmup=warmup)
         text += "".join(server(fault, f"--fault={fault}") for fault in faults)
         self.matrix.write_text(text + more, encoding="utf-8")
 
@@ -150,8 +162,9 @@ class Bench:
 
     def trial(self, server: str) -> Trial:
         """Return the only trial of a server."""
-        (trial,) = (trial for trial in self.read().trials if trial.server == server)
-        return trial
+        found = [trial for trial in self.read().trials if trial.server == server]
+        assert len(found) == 1, [(trial.verdict, trial.reason) for trial in found]
+        return found[0]
 
     def wait_for(self, what: Callable[[], bool]) -> None:
         """Wait until something is true; fail after a deadline."""

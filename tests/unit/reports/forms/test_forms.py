@@ -23,7 +23,7 @@ from tests.support.example_run import HOSTILE, example_run, write_example, write
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a synthetic run folder."""
-    return write_example(tmp_path_factory.mktemp("forms") / "run", 2)
+    return write_example(tmp_path_factory.mktemp("forms") / "run", 2, threads=(1,))
 
 
 def silent(_line: str) -> None:
@@ -96,7 +96,7 @@ def test_an_index_loads_nothing_and_links_only_downwards(run: Path, tmp_path: Pa
 
 def test_hostile_text_is_shown_as_text_in_an_index(tmp_path: Path) -> None:
     """Of titles, machines, commits and folders' names."""
-    head, trials, logs = example_run(1)
+    head, trials, logs = example_run(1, threads=(1,))
     named = dataclasses.replace(head, machine_title=HOSTILE, facts={"commit": HOSTILE})
     write_as([write_folder(tmp_path / "<b>\"'&" / "run", named, trials, logs)], "html")
     text = write_index(tmp_path, silent).read_text(encoding="utf-8")

@@ -105,7 +105,7 @@ def page(report: str) -> Page:
 
 def test_every_row_of_the_document_stands_with_its_published_number(tmp_path: Path) -> None:
     """Measured or not."""
-    run, trials, logs = example_run(2)
+    run, trials, logs = example_run(2, threads=(1,))
     page = parse(
         write_as([write_folder(tmp_path, of_the_document(run), trials, logs)], "html").read_text(encoding="utf-8")
     )
@@ -180,7 +180,7 @@ def test_outputs_are_shown_without_our_own_lines(report: str) -> None:
 
 def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
     """Whatever stands in a run folder, the page has the elements of our templates and no control characters."""
-    run, trials, logs = example_run(2)
+    run, trials, logs = example_run(2, threads=(1,))
     clean_page = parse(render_report([RunFolder(tmp_path, run, trials)]))
     matrix = hostile_matrix(run.matrix)
     run = dataclasses.replace(hostile(run), matrix=matrix)
@@ -239,7 +239,7 @@ def test_a_run_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
 
 def test_locust_numbers_carry_a_plain_warning(tmp_path: Path) -> None:
     """They are bounded by the client."""
-    run, trials, _ = example_run(1)
+    run, trials, _ = example_run(1, threads=(1,))
     cells = tuple(dataclasses.replace(cell, load="locust") for cell in run.cells)
     text = render_report([RunFolder(tmp_path, dataclasses.replace(run, cells=cells), trials)])
 
@@ -249,7 +249,7 @@ def test_locust_numbers_carry_a_plain_warning(tmp_path: Path) -> None:
 
 def test_several_runs_stand_one_after_another(folder: Path, tmp_path: Path) -> None:
     """Their ids do not meet; published folders only add their numbers."""
-    other = write_example(tmp_path / "other", 2)
+    other = write_example(tmp_path / "other", 2, threads=(1,))
     text = write_as([other, folder, *sorted((ROOT / "published").iterdir())], "html").read_text(encoding="utf-8")
     page = parse(text)
     ids = page.attributes("id")

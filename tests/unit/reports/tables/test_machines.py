@@ -81,7 +81,7 @@ def test_machines_of_one_name_are_told_apart_by_time_and_then_by_number() -> Non
 
 def test_rows_meet_whatever_number_of_connections_suits_each_machine() -> None:
     """64 here and 400 there are the same row of the document."""
-    run, trials, _ = example_run(2)
+    run, trials, _ = example_run(2, threads=(1,))
     cells = tuple(dataclasses.replace(cell, connections=400) for cell in run.cells)
     other = RunFolder(Path("nowhere"), dataclasses.replace(run, cells=cells, machine_title="network"), trials)
     views = [view_run(RunFolder(Path("nowhere"), run, trials)), view_run(other)]

@@ -39,7 +39,7 @@ def loaded_by_fleet(trial: Trial) -> Trial:
 @pytest.fixture(scope="module")
 def folder() -> RunFolder:
     """Return a run that two hosts loaded."""
-    run, trials, _ = example_run(2)
+    run, trials, _ = example_run(2, threads=(1,))
     hosts = ({"name": "rack<1>", "cpu": "Some CPU", "wrk": "wrk 4.1.0"}, {"name": "rack2", "cpu": "Other CPU"})
     cells = tuple(dataclasses.replace(cell, load="fleet", cpus_client=None) for cell in run.cells)
     run = dataclasses.replace(run, fleet=FleetInfo(2, "10.0.0.1", 5557, hosts), cells=cells)
@@ -66,7 +66,7 @@ def test_the_report_says_where_the_load_came_from(folder: RunFolder) -> None:
 
 def test_local_and_fleet_are_columns_of_their_own(folder: RunFolder) -> None:
     """The same machine, loaded from itself and from others, side by side."""
-    run, trials, _ = example_run(2)
+    run, trials, _ = example_run(2, threads=(1,))
     here = RunFolder(Path("nowhere"), run, trials)
     names = column_names([view_run(here), view_run(folder)])
     assert names == ("local (Example CPU @ 2.50GHz), local", "local (Example CPU @ 2.50GHz), fleet of 2")
