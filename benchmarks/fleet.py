@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.hosts import Host, Hosts, apart, hosts, reason_without
-from runners.loads import LoadJob, LoadResult
+from runners.loads.base import LoadJob, LoadResult
 from runners.loads.fleet.load import Fleet
 from runners.loads.fleet.master.session import FleetOptions, fleet
 from runners.loads.fleet.wire.clock import now_us

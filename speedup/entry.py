@@ -5,6 +5,7 @@ Nothing slow is imported up here, so that Ctrl-C is one line even while modules 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -12,8 +13,18 @@ TYPE_CHECKING = False  # typing itself would take a tenth of the time that --hel
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from typing import NoReturn
 
 INTERRUPTED = 130
+
+
+def run() -> NoReturn:
+    """Run the command line and end the process at once: Python tidies up for a tenth of the time that `plan` takes."""
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # its reader has gone, which `main` has seen to
+            stream.flush()
+    os._exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

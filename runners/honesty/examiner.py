@@ -20,9 +20,9 @@ from runners.honesty.gates.__main__ import words
 from runners.matrix.cells import Cell
 from runners.records.folder import LOGS, replace_file, to_json
 from runners.records.run import Gate, Honesty
-from runners.server.builds import source_hash
 from runners.server.probe import wait_until_listening
 from runners.server.process import HOST, READY_TIMEOUT_S, Logs, Programs, ServerProcess, TrialFailed, free_port, tail_of
+from runners.server.sources import source_hash
 from runners.system.machine import Layout
 from runners.system.processes import describe_exit, start, stop, wait
 

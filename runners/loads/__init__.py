@@ -1,14 +1,7 @@
-"""Load generators: each is a module with the same small interface, registered here by name."""
+"""Load generators: each is one module with the same small interface, found in `by_name`.
 
-from __future__ import annotations
+Which ones there are, and the tool that each runs, is written here: a plan needs no more, and imports none of them.
+"""
 
-from runners.loads.base import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
-from runners.loads.fleet.load import Fleet
-from runners.loads.h2load import H2load
-from runners.loads.locust import Locust
-from runners.loads.wrk import Wrk
-
+TOOLS = {"wrk": "wrk", "locust": "locust", "h2load": "h2load", "fleet": "locust"}  # a fleet's messages go by Locust
 PACED_LOAD = "h2load"  # offers a rate instead of a closed loop
-LOADS: dict[str, Load] = {load.kind: load for load in (Wrk(), Locust(), H2load(), Fleet())}
-
-__all__ = ["LOADS", "PACED_LOAD", "Load", "LoadFailed", "LoadInvalid", "LoadJob", "LoadResult", "Phase"]

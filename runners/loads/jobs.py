@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from runners.loads import LOADS
 from runners.loads.base import LoadJob
+from runners.loads.by_name import LOADS
 from runners.matrix.cells import Cell
 from runners.server.process import HOST
 from runners.system.machine import Layout

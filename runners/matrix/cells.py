@@ -227,10 +227,10 @@ class Selection:
 
 
 def matches(cell: Cell, globs: Iterable[str]) -> bool:
-    """Return whether any glob matches the cell: the whole slug, its leading parts, or its id."""
+    """Return whether any glob matches the cell: its slug, leading parts of it, or, if the glob has a "#", its id."""
     parts = cell.slug.split("/")
-    names = {"/".join(parts[:count]) for count in range(1, len(parts) + 1)} | {cell.id}
-    return any(fnmatchcase(name, glob) for glob in globs for name in names)
+    names = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    return any(fnmatchcase(name, glob) for glob in globs for name in ([cell.id] if "#" in glob else names))
 
 
 def expand(

@@ -10,12 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from runners.matrix.cells import Cell
 from runners.matrix.model import Preset
 from runners.matrix.objective import Objective
-from runners.records.run import Block, FamilyInfo
+
+if TYPE_CHECKING:
+    from runners.records.run import Block, FamilyInfo
 
 OVERHEAD_S = 0.2  # to start, probe and stop the server and the generator of one trial, measured on two slow cores
 T = TypeVar("T")
@@ -104,6 +106,8 @@ def plan_families(
 def _family(
     name: str, design: Literal["solo", "duet"], like: Cell, blocks: tuple[Block, ...], baselines: Mapping[str, str]
 ) -> FamilyInfo:
+    from runners.records.run import FamilyInfo  # noqa: PLC0415 - slow to import, and a plan only counts the blocks
+
     ids = [cell for item in blocks[0] for cell in item]
     wanted = baselines.get(name)
     baseline = wanted if wanted in ids else like.id if design == "duet" else ids[0]

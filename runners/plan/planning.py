@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runners import resources
 from runners.errors import BadInput, NothingSelected
-from runners.loads import LOADS, PACED_LOAD
+from runners.loads import PACED_LOAD, TOOLS
 from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, matches
 from runners.matrix.locustfile import read_locustfile
 from runners.matrix.model import Matrix, Preset, Table, Tool
@@ -19,19 +19,19 @@ from runners.matrix.problems import closest
 from runners.matrix.reading import read_matrix
 from runners.plan.order import Duet, estimated_s
 from runners.plan.pairing import pair_up, rows_of
-from runners.records.run import Run
-from runners.server.builds import source_hash
+from runners.server.sources import source_hash
 from runners.system.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
 from runners.tools.find import TOOL_DATA, Host, ToolStatus, find_tools, is_older, short_version, this_host
 
 if TYPE_CHECKING:
     from runners.plan.goals import Goal
+    from runners.records.run import Run
 
 log = logging.getLogger(__name__)
 
 FLEET, LOCUST = "fleet", "locust"
 PREFERRED_LOADS = ("wrk", LOCUST)
-LOAD_TOOLS = tuple(dict.fromkeys(load.tool for load in LOADS.values()))
+LOAD_TOOLS = tuple(dict.fromkeys(TOOLS.values()))
 FLEET_LOADS = (FLEET, LOCUST)
 
 
@@ -112,7 +112,7 @@ class Plan:
     @property
     def unpaced(self) -> str | None:
         """Return why no rates can be offered although a table asks for them; None if they can, or no table asks."""
-        tool = self.tools[LOADS[PACED_LOAD].tool]
+        tool = self.tools[TOOLS[PACED_LOAD]]
         if not self._asks_for_rates:
             return None
         if self.clients:
@@ -167,7 +167,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options, *, vers
     expanded = expand(matrix, machine, preset, load, hashes, options.clients, locustfile)
     cells = select(expanded, selection, matrix.table)
     tools |= find_tools(matrix.tool, needed_by(cells), host, None if versions else _too_old_perhaps(cells))
-    cells = tuple(with_tools(planned, tools, LOADS[load].tool) for planned in cells)
+    cells = tuple(with_tools(planned, tools, TOOLS[load]) for planned in cells)
     tables = _solo(matrix) if options.clients else matrix
     pairing = pair_up(tables, cells, twin=preset.twin, duet=options.duet)
     return Plan(
@@ -229,11 +229,11 @@ def install_missing(options: Options) -> None:
     matrix, text = read_matrix(path, TOOL_DATA)
     plan = plan_matrix(matrix, text, path, options)
     wanted = [name for planned in plan.cells if planned.lacks for name in planned.lacks]
-    wanted += [LOADS[PACED_LOAD].tool] if plan.unpaced else []
+    wanted += [TOOLS[PACED_LOAD]] if plan.unpaced else []
     loads = [options.load] if options.load else list(PREFERRED_LOADS)
     statuses = install_tools(matrix.tool, dict.fromkeys(wanted), plan.host)
     for kind in loads:
-        if install_tools(matrix.tool, [LOADS[kind].tool], plan.host)[LOADS[kind].tool].found:
+        if install_tools(matrix.tool, [TOOLS[kind]], plan.host)[TOOLS[kind]].found:
             break
     for status in statuses.values():
         if not status.found:
@@ -304,7 +304,7 @@ def _known(kind: str, name: str, known: Mapping[str, object]) -> str:
 
 def _available_load(tools: Mapping[str, ToolStatus]) -> str:
     """Return the best load generator that is installed; without any, return wrk, to be reported as missing."""
-    return next((kind for kind in PREFERRED_LOADS if tools[LOADS[kind].tool].found), PREFERRED_LOADS[0])
+    return next((kind for kind in PREFERRED_LOADS if tools[TOOLS[kind]].found), PREFERRED_LOADS[0])
 
 
 def _load(options: Options, tools: Mapping[str, ToolStatus]) -> str:
@@ -320,7 +320,7 @@ def _load(options: Options, tools: Mapping[str, ToolStatus]) -> str:
         return load
     if options.load == FLEET:
         raise BadInput("give the number of client hosts and this host's address for them: --expect-workers N --bind A")
-    return _known("load", options.load, LOADS) if options.load else _available_load(tools)
+    return _known("load", options.load, TOOLS) if options.load else _available_load(tools)
 
 
 def _solo(matrix: Matrix) -> Matrix:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from runners.errors import BadInput, NothingSelected
-from runners.loads import LOADS, PACED_LOAD
+from runners.loads import PACED_LOAD
+from runners.loads.by_name import LOADS
 from runners.loads.fleet.master.session import FleetOptions
 from runners.plan.planning import Plan
 from runners.records import folder

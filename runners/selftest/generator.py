@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners.loads import LOADS, LoadFailed, LoadJob, LoadResult, Phase
+from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
+from runners.loads.by_name import LOADS
 from runners.records.trial import Errors
 
 CLIENT = Path(__file__).with_name("fakes") / "client.py"

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,13 @@ from pathlib import Path
 from runners.matrix.cells import Program
 from runners.records.run import BuildInfo
 from runners.server.commands import Words, fill, fill_text
+from runners.server.sources import source_hash
 from runners.system.processes import describe_exit, end_leftovers, marked, stop
 
 BUILD_TIMEOUT_S = 600.0
 KILL = ((signal.SIGKILL, 5.0),)  # a compiler has nothing to clean up
 TAIL_LINES = 15
 PROGRAM = "program"
-NOT_SOURCES = {"__pycache__", "nimcache", "node_modules", "results"}
 
 Done = Callable[[BuildInfo], None]
 
@@ -37,24 +37,6 @@ class BuildContext:
     folder: Path
     env: Mapping[str, str]
     tool_versions: Mapping[str, str]
-
-
-def source_hash(folder: Path) -> str:
-    """Return a hash over the names and contents of the source files in a server's folder.
-
-    The folder may be a whole project: hidden files, caches, packages and the results of runs are not sources.
-    """
-    digest = hashlib.sha256()
-    for file in sorted(_sources(folder)):
-        digest.update(f"{file.relative_to(folder)}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
-def _sources(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in NOT_SOURCES and not name.startswith(".")]
-        yield from (file for name in files if not name.startswith(".") and (file := Path(parent, name)).is_file())
 
 
 def program_path(program: Program, context: BuildContext) -> Path:

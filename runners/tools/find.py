@@ -260,7 +260,7 @@ def _find(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus:  # noqa: 
 
 def _on_system(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus | None:  # noqa: FBT001
     if tool.library is not None:
-        file = _loaded(tool.library, host, ())
+        file = (None if ask else _lies_there(tool.library)) or _loaded(tool.library, host, ())
         return _found(name, tool, "system", file, Path(file).name) if file else None
     if tool.header is not None:
         return _first_file(name, tool, (Path(folder) / tool.header for folder in _include_folders()))
@@ -271,6 +271,12 @@ def _on_system(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus | Non
             version = version_line([file, *tool.version], host.path) if ask else None
             return _found(name, tool, "system", file, version)
     return None
+
+
+def _lies_there(library: str) -> str | None:
+    """Return the file of a library in a usual folder; whether it can be loaded is not tried."""
+    places = (folder / library for folder in library_folders(Path("/")))
+    return next((str(place.resolve()) for place in places if place.exists()), None)
 
 
 def _first_file(name: str, tool: Tool, places: Iterable[Path]) -> ToolStatus | None:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from runners.loads import LOADS, Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
+from runners.loads.base import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
+from runners.loads.by_name import LOADS
 from runners.matrix.cells import Cell
 from runners.records.trial import Check, Command
 from runners.server.answers import Answer

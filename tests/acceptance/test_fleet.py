@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hosts import SSHD, Hosts, hosts, left_on, reason_without
-from runners.loads import LoadJob
+from runners.loads.base import LoadJob
 from runners.loads.wrk import Wrk
 from runners.stats.histogram import decode, merge, percentile_us
 from runners.tools.find import find_tools, known_tools, this_host

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.loads import LoadJob, LoadResult
+from runners.loads.base import LoadJob, LoadResult
 from runners.loads.h2load import H2load
 from runners.records.trial import Trial
 from runners.server.probe import wait_until_listening

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners.loads import LOADS, LoadJob, Phase
+from runners.loads.base import LoadJob, Phase
+from runners.loads.by_name import LOADS
 from runners.loads.fleet.merging import edge_us
 from runners.loads.fleet.wire.clock import now_us
 from runners.loads.fleet.wire.messages import HostResult, HostSample, Order

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.loads import LOADS, LoadFailed, LoadJob
+from runners.loads.base import LoadFailed, LoadJob
+from runners.loads.by_name import LOADS
 from runners.loads.h2load import H2load, ramp_s, stagger_ms
 from runners.loads.pacing import Request, bunching, pacing_of, read_requests, window_of
 from runners.records.trial import Errors

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runners.loads import LOADS, LoadFailed, LoadJob
+from runners.loads.base import LoadFailed, LoadJob
+from runners.loads.by_name import LOADS
 from runners.loads.locust import USERS, WINDOW, Locust
 from runners.matrix.cells import Locustfile
 from runners.plan.order import Offer, Slot

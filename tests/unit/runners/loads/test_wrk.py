@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.loads import LoadFailed, LoadJob
+from runners.loads.base import LoadFailed, LoadJob
 from runners.loads.wrk import SCRIPT, Wrk
 from runners.records.trial import Errors
 

@@ -13,7 +13,7 @@ from runners.errors import BadInput
 from runners.matrix import starter
 from runners.matrix.reading import parse_matrix
 from runners.matrix.starter import Starter, starter_matrix
-from runners.server.builds import source_hash
+from runners.server.sources import source_hash
 from runners.tools.find import TOOL_DATA
 from speedup import entry
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from runners.errors import NothingSelected
-from runners.loads import LOADS
+from runners.loads.by_name import LOADS
 from runners.records.trial import Check, Errors, Outcome, Trial
 from runners.selftest import cases, comparing, generator, injecting, measuring, session
 from runners.selftest.case import Case, CaseResult, Expect, Fact

@@ -13,7 +13,8 @@ import pytest
 from runners.matrix.cells import Program
 from runners.records.run import BuildInfo
 from runners.server import builds
-from runners.server.builds import BuildContext, build_all, program_path, source_hash
+from runners.server.builds import BuildContext, build_all, program_path
+from runners.server.sources import source_hash
 
 COMPILER = """\
 #!/bin/sh

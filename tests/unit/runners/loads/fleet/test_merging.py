@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.errors import FleetIncomplete
-from runners.loads import LOADS, LoadFailed, LoadInvalid, LoadJob, LoadResult
+from runners.loads.base import LoadFailed, LoadInvalid, LoadJob, LoadResult
+from runners.loads.by_name import LOADS
 from runners.loads.fleet import load as fleet_load
 from runners.loads.fleet.merging import at, common_window, merged
 from runners.records.trial import Errors
