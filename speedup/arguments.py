@@ -9,18 +9,6 @@ from runners.units import parse_duration_s
 TYPE_CHECKING = False  # typing itself takes as long to import as all of this
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Protocol
-
-    class Commands(Protocol):
-        """Where a command adds its parser."""
-
-        def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:  # noqa: A002
-            """Add the parser of a command."""
-
-
-def add_command(commands: Commands, name: str, summary: str) -> argparse.ArgumentParser:
-    """Return a new command's parser; its summary stands in the list of commands and on top of its own help."""
-    return commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
 
 
 def add_matrix(parser: argparse.ArgumentParser) -> None:

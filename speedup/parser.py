@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-COMMANDS = {  # in the order of --help: the folder of each command's module
-    "plan": "measure",
-    "run": "measure",
-    "report": "read",
-    "check": "measure",
-    "selftest": "measure",
-    "worker": "measure",
-    "doctor": "tools",
-    "init": "tools",
-    "schema": "tools",
-    "completion": "tools",
+COMMANDS = {  # in the order of --help: the folder of each command's module, and what it does
+    "plan": ("measure", "show which cells would be measured, and how long that takes"),
+    "run": ("measure", "measure, and write the report, which is updated as the run goes on"),
+    "report": ("read", "write the report of run folders again, or an index of many reports"),
+    "check": ("measure", "test from outside whether servers are honest, before timing them"),
+    "selftest": ("measure", "inject known faults into trials, and see whether each is named"),
+    "worker": ("measure", "load a server from this machine, for a `run` on another one"),
+    "doctor": ("tools", "show which tools are installed, where, and how to get the others"),
+    "init": ("tools", "write a matrix.toml for your own server"),
+    "schema": ("tools", "print the JSON Schema of matrix.toml"),
+    "completion": ("tools", "print a script that completes commands and options in your shell"),
 }
 TITLE = "Is this HTTP server really faster? Measures servers on this machine and writes a report."
 EXAMPLES = """\
@@ -74,15 +74,22 @@ def _names(parser: argparse.ArgumentParser) -> set[str]:
     return names
 
 
-def build_parser(argv: Sequence[str] = ()) -> Parser:
-    """Return the parser of the command that `argv` begins with, else of all; its function is parsed as `action`."""
-    first = next((word for word in argv if not word.startswith("-")), "")
+def build_parser(argv: Sequence[str] | None = None) -> Parser:
+    """Return the parser of all commands; what it parses holds the command's function as `action`.
+
+    If `argv` is known, only the module of the command that it names is imported.
+    """
     parser = Parser(
         prog="speedup", description=TITLE, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"http-speedup {VERSION}", help="print the version")
     parser.add_argument("--debug", action="store_true", help="print debug messages, and the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    for name in [first] if first in COMMANDS else COMMANDS:
-        import_module(f"speedup.{COMMANDS[name]}.{name}").add_parser(commands)
+    named = next((word for word in argv or () if not word.startswith("-")), None)
+    for name, (folder, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if argv is None or name == named:
+            module = import_module(f"speedup.{folder}.{name}")
+            module.add_arguments(command)
+            command.set_defaults(action=module.act)
     return parser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from runners.units import plural
-from speedup.arguments import add_command, add_globs, add_json, add_matrix
+from speedup.arguments import add_globs, add_json, add_matrix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     from runners.plan.candidates import Candidates
     from runners.records.run import BuildInfo, Gate, Honesty
     from runners.server.builds import BuildContext
-    from speedup.arguments import Commands
 
 TAIL = 500  # characters of a failed build's output
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(commands, "check", "test from outside whether servers are honest, before timing them")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument(
         "servers", nargs="*", metavar="SERVER|URL", help="servers such as 'epoll*', or http://127.0.0.1:8080/"
     )
@@ -47,7 +45,6 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--allow-remote", action="store_true", help="also check a URL on another machine")
     add_json(parser)
-    parser.set_defaults(action=act)
 
 
 def act(arguments: argparse.Namespace) -> int:

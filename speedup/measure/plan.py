@@ -6,7 +6,7 @@ import gc
 import sys
 
 from runners.units import format_duration, plural
-from speedup.arguments import add_command, add_json
+from speedup.arguments import add_json
 from speedup.measure.options import add_options, options_of
 
 TYPE_CHECKING = False
@@ -19,18 +19,15 @@ if TYPE_CHECKING:
     from runners.matrix.model import Blocks, Matrix
     from runners.plan.order import Duet
     from runners.plan.planning import Plan
-    from speedup.arguments import Commands
 
 SCHEMA = "speedup.plan/1"
 STYLES = {"": "{}", "bold": "\x1b[1m{}\x1b[0m", "dim": "\x1b[2m{}\x1b[0m"}
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(commands, "plan", "show which cells would be measured, and how long that takes")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     add_options(parser)
     add_json(parser)
-    parser.set_defaults(action=act)
 
 
 def act(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 
-from speedup.arguments import add_command, count, duration, path
+from speedup.arguments import count, duration, path
 from speedup.measure.options import add_options, options_of
 from speedup.measure.plan import what, where
 
@@ -22,12 +22,10 @@ if TYPE_CHECKING:
     from runners.records.run import Run
     from runners.records.trial import Trial
     from runners.run.job import Job
-    from speedup.arguments import Commands
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(commands, "run", "measure, and write the report, which is updated as the run goes on")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     add_options(parser)
     parser.add_argument(
         "--results", type=path, default="results", metavar="DIR", help="where run folders go (default: results)"
@@ -47,7 +45,6 @@ def add_parser(commands: Commands) -> None:
         "--tune", action="store_true", help="hold the CPU frequency steady during the run (root only), then restore it"
     )
     _add_fleet(parser)
-    parser.set_defaults(action=act)
 
 
 def _add_fleet(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 
-from speedup.arguments import add_command, add_globs, add_json, path
+from speedup.arguments import add_globs, add_json, path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runners.selftest.case import CaseResult
-    from speedup.arguments import Commands
     from speedup.terminal import ResultConsole
 
 SCHEMA = "speedup.selftest/1"
@@ -24,13 +23,11 @@ COLOURS = {"passed": "green", "failed": "red", "not run": "yellow"}
 WIDTH = 160  # where nothing else says how wide the table may be
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(commands, "selftest", "inject known faults into trials, and see whether each is named")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     add_globs(parser, "--only", "run only matching cases, such as 'port*'")
     parser.add_argument("--keep", type=path, metavar="DIR", help="keep the logs of all trials in this folder")
     add_json(parser)
-    parser.set_defaults(action=act)
 
 
 def act(arguments: argparse.Namespace) -> int:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from speedup.arguments import add_command, path
+from speedup.arguments import path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from speedup.arguments import Commands
 
-
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(commands, "worker", "load a server from this machine, for a `run` on another one")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument("--master", required=True, metavar="HOST[:PORT]", help="machine that runs the server")
     parser.add_argument(
         "--token-file",
@@ -34,7 +31,6 @@ def add_parser(commands: Commands) -> None:
         "--locustfile", type=path, metavar="FILE", help="this machine's copy of the locustfile that the matrix names"
     )
     parser.add_argument("--install", action="store_true", help="install wrk and Locust first, if permitted")
-    parser.set_defaults(action=act)
 
 
 def act(arguments: argparse.Namespace) -> int:

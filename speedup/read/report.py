@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 
-from speedup.arguments import add_command, path
+from speedup.arguments import path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from speedup.arguments import Commands
 
-
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(commands, "report", "write the report of run folders again, or an index of many reports")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     wanted = parser.add_mutually_exclusive_group(required=True)
     wanted.add_argument(
         "runs",
@@ -37,7 +34,6 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--output", type=path, metavar="FILE", help="where to write it, or - to print it (default: in the first RUN)"
     )
-    parser.set_defaults(action=act)
 
 
 def act(arguments: argparse.Namespace) -> int:

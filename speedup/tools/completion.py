@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from speedup.arguments import add_command, path
+from speedup.arguments import path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from speedup.arguments import Commands
 
 SHELLS = ("bash", "zsh", "fish")
 NEEDED = "completion needs the Python package shtab: pip install 'shtab>=1.9'"
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(commands, "completion", "print a script that completes commands and options in your shell")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument("shell", choices=SHELLS, help="the shell to print it for")
-    parser.set_defaults(action=act)
 
 
 def act(arguments: argparse.Namespace) -> int:

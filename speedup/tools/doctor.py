@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speedup.arguments import add_command, add_json, add_matrix
+from speedup.arguments import add_json, add_matrix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from runners.matrix.model import Tool
     from runners.tools.find import Host, ToolStatus
-    from speedup.arguments import Commands
     from speedup.terminal import ResultConsole
 
 SCHEMA = "speedup.doctor/1"
@@ -26,9 +25,8 @@ RIGHTS = {
 NAMESPACE_DEADLINE_S = 5.0
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(commands, "doctor", "show which tools are installed, where, and how to get the others")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     add_matrix(parser)
     parser.add_argument("--install", action="store_true", help="install what is missing first, if permitted")
     parser.add_argument(
@@ -40,7 +38,6 @@ def add_parser(commands: Commands) -> None:
         help="only tools that servers, load generators or this project's tests need",
     )
     add_json(parser)
-    parser.set_defaults(action=act)
 
 
 def act(arguments: argparse.Namespace) -> int:

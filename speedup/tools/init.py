@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 
-from speedup.arguments import add_command, path
+from speedup.arguments import path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from speedup.arguments import Commands
 
-
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(commands, "init", "write a matrix.toml for your own server")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument(
         "folder", nargs="?", type=path, default=".", metavar="DIR", help="folder to write into (default: this one)"
     )
@@ -25,7 +22,6 @@ def add_parser(commands: Commands) -> None:
         "--body", default="Hello World", metavar="TEXT", help="exact body of its answer (default: Hello World)"
     )
     parser.add_argument("--path", default="/", help="path to request (default: /)")
-    parser.set_defaults(action=act)
 
 
 def act(arguments: argparse.Namespace) -> int:

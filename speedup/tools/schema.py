@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from speedup.arguments import add_command
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from speedup.arguments import Commands
 
-
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(commands, "schema", "print the JSON Schema of matrix.toml")
-    parser.set_defaults(action=act)
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes: nothing."""
 
 
 def act(_arguments: argparse.Namespace) -> int:
