@@ -22,6 +22,10 @@ os.environ |= tool_environment({}, this_host())
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+pytest.register_assert_rewrite("tests.support")  # tests that several modules import say what they compared
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let pytest-xdist keep all that measures in one process, first since it takes longest, and every other module."""
     for item in items:

@@ -43,6 +43,7 @@ pressure_fail = "100%"
 drift_fail = "1000%"
 spread_fail = "1000%"
 overshoot_fail = "10s"
+offered = "50%"
 lost_segments = "1%"  # a slow server sends few hundred: one of them twice is more than the usual share
 
 [machine.local]

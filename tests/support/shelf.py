@@ -36,7 +36,8 @@ class ServerUnderTest:
     post: int = 200
     lenient: frozenset[str] = frozenset()  # Garbage that it takes for a request.
     continues_after_garbage: bool = False
-    stop: signal.Signals = signal.SIGTERM
+    shares_ports: bool = False  # Its sockets have SO_REUSEPORT, so that another one may take a share of the load.
+    stop: signal.Signals = signal.SIGTERM  # As does SIGINT, it ends the server whoever is connected.
     before: tuple[str, ...] = ()
 
     def __str__(self) -> str:
