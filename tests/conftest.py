@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from runners.system.processes import many_files
 from runners.tools.find import this_host, tool_environment
 
 settings.register_profile("unhurried", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -17,6 +19,9 @@ settings.load_profile("unhurried")
 logging.getLogger().setLevel(logging.INFO)  # caplog hears what a person would be told
 
 os.environ |= tool_environment({}, this_host())
+
+# Tests open 1,100 connections at once, but most shells allow 1,024 files.
+resource.setrlimit(resource.RLIMIT_NOFILE, many_files(*resource.getrlimit(resource.RLIMIT_NOFILE)))
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and servers would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

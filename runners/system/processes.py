@@ -79,7 +79,7 @@ def dies_with_parent(cpus: Sequence[int] | None = None) -> Callable[[], None]:
     that don't raise it themselves to fewer clients.
     """
     parent = os.getpid()
-    files = _many_files(*resource.getrlimit(resource.RLIMIT_NOFILE))
+    files = many_files(*resource.getrlimit(resource.RLIMIT_NOFILE))
 
     def prepare() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -93,7 +93,7 @@ def dies_with_parent(cpus: Sequence[int] | None = None) -> Callable[[], None]:
     return prepare
 
 
-def _many_files(soft: int, hard: int) -> tuple[int, int]:
+def many_files(soft: int, hard: int) -> tuple[int, int]:
     """Return the limits on open files with the soft one raised as far as the hard one allows, to 65,536 at most."""
     unlimited = resource.RLIM_INFINITY
     allowed = MANY_FILES if hard == unlimited else min(MANY_FILES, hard)

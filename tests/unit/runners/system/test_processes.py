@@ -78,7 +78,7 @@ def test_a_program_may_open_as_many_files_as_the_hard_limit_allows(log: Path) ->
         process.wait(10)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert [int(limit) for limit in log.read_text().split()] == [*processes._many_files(512, hard)]
+    assert [int(limit) for limit in log.read_text().split()] == [*processes.many_files(512, hard)]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_program_may_open_as_many_files_as_the_hard_limit_allows(log: Path) ->
 )
 def test_a_limit_on_open_files_is_never_lowered(limits: tuple[int, int], raised: tuple[int, int]) -> None:
     """-1 is how Python writes that there is none."""
-    assert processes._many_files(*limits) == raised
+    assert processes.many_files(*limits) == raised
 
 
 @pytest.mark.parametrize(

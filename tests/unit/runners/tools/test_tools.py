@@ -582,7 +582,8 @@ def test_the_tests_that_people_wait_for_need_no_compiler_of_the_field() -> None:
     """What takes minutes to install is for acceptance, which installs what servers need as well."""
     wanted = set(serving(known_tools(), ["tests"]))
     assert {"wrk", "h2load", "locust", "nim", "cc", "go", "h2o", "nginx", "chromium", "iproute2", "sshd"} <= wanted
-    assert wanted.isdisjoint({"cargo", "java", "maven", "crystal", "cxx", "boost", "node"})
+    assert {"cxx", "boost"} <= wanted  # Boost.Beast is a row of the document
+    assert wanted.isdisjoint({"cargo", "java", "maven", "crystal", "node"})
 
 
 def test_wheels_come_without_pip_too(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
