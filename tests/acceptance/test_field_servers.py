@@ -8,14 +8,15 @@ import sys
 from typing import Any
 
 import pytest
-import tomli
 
 from runners.matrix.cells import Selection
+from runners.matrix.reading import read_matrix
 from runners.plan.planning import Options, make_plan
+from runners.tools.find import TOOL_DATA
 from tests.support import ROOT
 
-MATRIX = tomli.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))
-FIELD = {name: server for name, server in MATRIX["server"].items() if server.get("group") == "field"}
+MATRIX, _ = read_matrix(ROOT / "matrix.toml", TOOL_DATA)
+FIELD = {name: server for name, server in MATRIX.server.items() if server.group == "field"}
 # What they are made of comes from a registry of their language.
 FROM_REGISTRIES = {"cargo", "go", "maven"}
 # What is true of these programs, and why the report shows them without a number.
@@ -32,7 +33,7 @@ pytestmark = [pytest.mark.timeout(300)]
 
 def server(name: str) -> Any:
     """The parameter for one server, with the marks that it needs."""
-    if FROM_REGISTRIES.isdisjoint(FIELD[name]["needs"]):
+    if FROM_REGISTRIES.isdisjoint(FIELD[name].needs):
         return name
     return pytest.param(name, marks=[pytest.mark.network, pytest.mark.timeout(900)])
 

@@ -189,9 +189,10 @@ def test_a_slow_cable_that_loses_segments_is_named(bench: FleetBench) -> None:
         ended = bench.run(2)
     finally:
         second.widen()
-    (trial,) = bench.trials
-    assert (trial.verdict, ended.code) == ("invalid", 1), ended.err
-    assert "V6 segments lost" in (trial.reason or "") or "V22 hosts: client client2" in (trial.reason or "")
+    assert ended.code == 1, ended.err
+    assert {trial.verdict for trial in bench.trials} == {"invalid"}
+    for trial in bench.trials:
+        assert "V6 segments lost" in (trial.reason or "") or "V22 hosts: client client2" in (trial.reason or "")
 
 
 @pytest.mark.parametrize(("oddity", "reason"), [
