@@ -80,10 +80,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False, reuse_venv=True)
 def acceptance(session: nox.Session) -> None:
-    """Run what takes long: all servers of the field, the whole self-test, the faults of a fleet. Installs compilers."""
+    """Run what takes long: all servers of the field, the whole self-test, the faults of a fleet. Installs compilers.
+
+    One test at a time: the self-test's faults are only recognized if nothing else uses the machine's CPUs.
+    """
     install(session, "bench", "tests", "lock")
     install_tools(session, "tests", "load", "server")
-    session.run("python", "-m", "pytest", *(session.posargs or (*BESIDE, "tests/acceptance")))
+    session.run("python", "-m", "pytest", *(session.posargs or ("tests/acceptance",)))
 
 
 @nox.session(default=False, reuse_venv=True)
