@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from runners.records.trial import Trial
     from runners.run.job import Job
 
+FIRST_REPORT_S = 30.0  # a report takes about 1.5 s; a run that is over sooner has one at its end only
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
@@ -176,7 +178,7 @@ class RareReport:
     """Writes the report after a block, but so rarely that it takes at most a twentieth of the time."""
 
     def __init__(self) -> None:
-        self.due = time.monotonic()
+        self.due = time.monotonic() + FIRST_REPORT_S
 
     def __call__(self, folder: Path) -> None:
         """Write the report if enough time has passed since the last one."""

@@ -100,7 +100,7 @@ def stalling(tmp_path: Path) -> Iterator[int]:
     """Return the port of a server that loses the first 200 ms of every second."""
     port = free_port(700)
     with (tmp_path / "server.txt").open("wb") as output:
-        argv = [sys.executable, str(FAULTY / "server.py"), f"--port={port}", "--stall-s=0.2"]
+        argv = [sys.executable, str(FAULTY / "server.py"), f"--port={port}", "--delay-s=0", "--stall-s=0.2"]
         process = subprocess.Popen(argv, stdout=output, stderr=output, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert wait_until_listening(HOST, port, lambda: process.poll() is None, 10)
     yield port

@@ -18,9 +18,11 @@ from runners.records.folder import read_folder
 from runners.records.run import RunFolder
 from runners.records.trial import Trial
 from runners.system.processes import MARK
+from runners.tools.find import cache_folder
 from tests.support import ROOT
 
 FAULTY = Path(__file__).with_name("faulty")
+FONTS = cache_folder() / "matplotlib"  # looked for once, not by every run
 
 ONCE = ("--budget", "1s")  # of load: spent by the first block, so that one with faults is not repeated
 
@@ -96,7 +98,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.matrix = folder / "matrix.toml"
-        self.env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "MPLCONFIGDIR": str(folder / "mpl")}
+        self.env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "MPLCONFIGDIR": str(FONTS)}
         self.started: list[subprocess.Popen[str]] = []
 
     def write(

@@ -13,6 +13,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +43,13 @@ def example_matrix() -> tuple[Matrix, str]:
 
 
 def example_run(blocks: int = 6, *, threads: Sequence[int] = (1, 2)) -> tuple[Run, tuple[Trial, ...], dict[str, str]]:
-    """Return a run's head, its trials (twins and duets among them) and its log files by name."""
+    """Return a run's head, its trials (twins and duets among them) and its log files by name; each is made once."""
+    run, trials, logs = _example_run(blocks, tuple(threads))
+    return run, trials, dict(logs)
+
+
+@cache
+def _example_run(blocks: int, threads: tuple[int, ...]) -> tuple[Run, tuple[Trial, ...], dict[str, str]]:
     matrix, text = example_matrix()
     local = matrix.machine["local"].model_copy(update={"threads": tuple(threads)})
     matrix = matrix.model_copy(update={"machine": {**matrix.machine, "local": local}})

@@ -16,7 +16,7 @@ from runners.records.run import RunFolder
 from runners.records.trial import Trial
 from runners.tools.find import find_tools, known_tools, this_host, tool_environment
 from tests.support import ROOT
-from tests.support.bench import Ended, wait_for
+from tests.support.bench import FONTS, Ended, wait_for
 
 MATRIX = """
 [suite]
@@ -66,7 +66,7 @@ class FleetBench:
         host = this_host()
         tools = find_tools(known_tools(), ("wrk", "locust"), host)
         self.env = {**os.environ, **tool_environment(tools, host), "XDG_CACHE_HOME": str(folder / "cache"),
-                    "MPLCONFIGDIR": str(folder / "mpl")}  # fmt: skip
+                    "MPLCONFIGDIR": str(FONTS)}  # fmt: skip
         make_token(folder / "fleet.token")
         self.workers: list[subprocess.Popen[bytes]] = []
 

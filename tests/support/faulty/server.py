@@ -9,8 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 from runners.selftest.fakes.server import FAULTS, Server, answer
 
@@ -57,12 +56,12 @@ class Exits(Server):
         sys.exit("faulty: no configuration")
 
 
-class Paced(Server):
+class Pace(Server):
     """Takes so long for each request, and loses so much of every second."""
 
-    def __init__(self, port: int, delay_s: float, stall_s: float) -> None:
-        self.delay_s, self.stall_s, self.stalls_at_s = delay_s, stall_s, 1.0
-        super().__init__(port)
+    delay_s = 0.0
+    stall_s = 0.0
+    stalls_at_s = 1.0
 
     def serve(self, connection: socket.socket, *, close: bool) -> None:
         """Answer, after a while."""
@@ -71,18 +70,20 @@ class Paced(Server):
 
     def turn(self, at_s: float) -> None:
         """Stall when it is due."""
+        super().turn(at_s)
         if self.stall_s and at_s >= self.stalls_at_s:
             time.sleep(self.stall_s)
             self.stalls_at_s += 1
 
 
-KINDS: Mapping[str, Callable[[int], Server]] = FAULTS | {
+KINDS: Mapping[str, type[Server]] = FAULTS | {
     "wrong-body": WrongBody,
     "dies-later": DiesLater,
     "leaves-child": LeavesChild,
     "never-listens": NeverListens,
     "exits": Exits,
 }
+USUAL_DELAY_S = 0.0005  # so that neither the server nor its client takes a whole CPU
 
 
 def main() -> None:
@@ -90,12 +91,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--fault", choices=sorted(KINDS), default="none")
-    parser.add_argument("--delay-s", type=float, default=0.0)
+    parser.add_argument("--delay-s", type=float, default=USUAL_DELAY_S)
     parser.add_argument("--stall-s", type=float, default=0.0)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    paced = partial(Paced, delay_s=options.delay_s, stall_s=options.stall_s)
-    (paced if options.delay_s or options.stall_s else KINDS[options.fault])(options.port).run()
+    Pace.delay_s, Pace.stall_s = options.delay_s, options.stall_s
+    kind = KINDS[options.fault]
+    paced: type[Server] = type(kind.__name__, (Pace, kind), {})
+    paced(options.port).run()
 
 
 if __name__ == "__main__":

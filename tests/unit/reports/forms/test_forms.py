@@ -19,6 +19,8 @@ from speedup import entry
 from tests.support import ROOT
 from tests.support.example_run import HOSTILE, example_run, write_example, write_folder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import re
 import shutil
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -103,6 +102,7 @@ def page(report: str) -> Page:
     return parse(report)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_row_of_the_document_stands_with_its_published_number(tmp_path: Path) -> None:
     """Measured or not."""
     run, trials, logs = example_run(2, threads=(1,))
@@ -195,6 +195,7 @@ def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", text)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_log_outside_the_run_folder_is_not_read(tmp_path: Path) -> None:
     """A record may name any path; only the folder's own files are shown."""
     inside = tmp_path / "run"
@@ -222,6 +223,7 @@ def test_long_output_keeps_its_beginning_and_end() -> None:
     assert shorten("short") == "short"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
     """Planned and nothing measured: every row says so."""
     run, trials, _ = example_run(6)
@@ -237,6 +239,7 @@ def test_a_run_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
     assert any(f"Incomplete: 30 of {planned} planned trials measured" in part for part in half.text)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_locust_numbers_carry_a_plain_warning(tmp_path: Path) -> None:
     """They are bounded by the client."""
     run, trials, _ = example_run(1, threads=(1,))
@@ -259,6 +262,7 @@ def test_several_runs_stand_one_after_another(folder: Path, tmp_path: Path) -> N
     assert {link[1:] for link in page.attributes("href") if link.startswith("#")} <= set(ids)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_published_run_alone_has_a_report() -> None:
     """Its trials are in no plan and its matrix is empty, yet its numbers are shown."""
     text = render_report([read_folder(ROOT / "published" / "2015-core2quad-q9300")])
@@ -266,14 +270,10 @@ def test_a_published_run_alone_has_a_report() -> None:
     assert "Other cells, persistent connections" in text
 
 
-def test_a_report_is_made_fast(folder: Path) -> None:
-    """It is made anew after every block, between measurements; counted is CPU time, since the machine may be busy."""
+def test_a_report_is_small_enough_for_mail(folder: Path, report: str) -> None:
+    """How fast it is made, benchmarks/report_scale.py tells: no test depends on the machine's speed."""
     assert len(read_trials(folder)) > 150
-    began = time.process_time()
-    file = write_as([folder], "html")
-
-    assert time.process_time() - began < 10
-    assert file.stat().st_size < 1_000_000
+    assert len(report.encode()) < 1_000_000
 
 
 def test_numbers_are_set_apart_by_style_only() -> None:

@@ -14,6 +14,8 @@ from reports.view.view import view_run
 from runners.records.run import RunFolder
 from tests.support.example_run import example_run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def folder(threads: tuple[int, ...], **changes: object) -> RunFolder:
     """Return a synthetic run of another machine."""

@@ -17,6 +17,8 @@ from runners.records.run import FleetInfo, RunFolder
 from runners.records.trial import ClientHost, Trial
 from tests.support.example_run import example_run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def client(name: str, requests: int) -> ClientHost:
     """Return what a client host did."""

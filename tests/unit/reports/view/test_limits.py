@@ -23,6 +23,8 @@ from runners.records.folder import read_folder
 from runners.records.run import RunFolder
 from tests.support.example_run import example_run, write_example
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
