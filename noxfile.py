@@ -6,6 +6,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -16,6 +22,8 @@ nox.options.error_on_external_run = True
 INTERRUPT_S = 60
 TERMINATE_S = 20
 
+# Some unit tests wait for others' deadlines rather than for a CPU.
+MANY = ("--numprocesses=4", "--dist=worksteal")
 # Tests of one module run one after another in one process, and so do all that measure; others run beside them.
 BESIDE = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder")
 
@@ -70,11 +78,12 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; `-- tests/unit` runs the fast ones alone. Missing tools are installed first."""
     install(session, "bench", "tests")
-    install_tools(session, "tests")
     if session.posargs:
+        install_tools(session, "tests")
         session.run("python", "-m", "pytest", *session.posargs)
         return
-    session.run("python", "-m", "pytest", "--numprocesses=auto", "tests/unit")
+    with beside(session, *doctor("tests")):
+        session.run("python", "-m", "pytest", *MANY, "tests/unit")
     session.run("python", "-m", "pytest", *BESIDE, "tests/integration")
 
 
@@ -111,7 +120,33 @@ def install(session: nox.Session, *names: str) -> None:
 
 def install_tools(session: nox.Session, *purposes: str) -> None:
     """Install the programs that are missing for some purposes, as far as that is allowed."""
-    session.run("python", "-m", "speedup", "doctor", "--install", *(f"--for={purpose}" for purpose in purposes))
+    session.run(*doctor(*purposes))
+
+
+def doctor(*purposes: str) -> tuple[str, ...]:
+    """Return the command that installs the programs that are missing for some purposes."""
+    return ("python", "-m", "speedup", "doctor", "--install", *(f"--for={purpose}" for purpose in purposes))
+
+
+@contextmanager
+def beside(session: nox.Session, program: str, *arguments: str) -> Iterator[None]:
+    """Let a program of the session's environment run meanwhile; what it prints is shown once it has ended."""
+    session.log(f"{program} {' '.join(arguments)} (beside what follows)")
+    argv = [str(Path(session.bin, program)), *arguments]
+    env = {**os.environ, "PATH": os.pathsep.join([session.bin, os.environ.get("PATH", os.defpath)])}
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env
+    )
+    try:
+        yield
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        output, _ = process.communicate()
+        session.log(f"{program} {' '.join(arguments)}:\n{output.decode(errors='replace')}")
+    if process.returncode:
+        session.error(f"{program} failed")
 
 
 def measure(session: nox.Session, *arguments: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from runners.server.probe import wait_until_listening
 from runners.server.process import HOST, free_port
 from runners.stats.histogram import decode, percentile_us
 from tests.support import ROOT
-from tests.support.bench import FAULTY, Bench, interrupt, server
+from tests.support.bench import FAULTY, Bench, server
 
 pytestmark = [
     pytest.mark.measures,
@@ -62,36 +61,6 @@ def test_a_low_rate_shows_the_server_s_own_delay(bench: Bench) -> None:
     assert [check.id for check in low.checks][-3:] == ["V25", "V26", "V27"]
     assert not {"V10", "V12"} & {check.id for check in low.checks}
     assert list(bench.folders[0].glob("logs/*/*.requests.txt")) == []
-    assert bench.processes() == []
-
-
-def test_a_search_finds_a_rate_below_the_known_capacity(bench: Bench) -> None:
-    """500 requests of 2 ms fit into a second; the rate reported is one that a trial of its own confirmed."""
-    write(bench, 'fractions = ["50%"]\nslo = "p90 < 40ms"\ntolerance = "20%"')
-    bench.run("run")
-    steps, confirmed = of_design(bench, "search"), of_design(bench, "confirm")
-    assert all(trial.objective == "p90 < 40ms" for trial in (*steps, *confirmed))
-    assert any(trial.objective_met for trial in steps)
-    assert len(steps) <= 12
-    found = confirmed[-1]
-    assert found.objective_met, found.reason
-    assert CAPACITY_PER_S / 16 < (found.offered_per_s or 0) <= CAPACITY_PER_S
-    assert (found.duration_us or 0) >= 3 * (steps[-1].duration_us or 0)
-
-
-def test_what_was_interrupted_is_finished_without_measuring_again(bench: Bench) -> None:
-    """Ctrl-C in the middle of the paced trials is recorded; resuming measures only what was missing."""
-    write(bench, "")
-    process = bench.start("run")
-    bench.wait_for(lambda: bench.lines() >= 2 and bool(list(bench.folders[0].glob("logs/*/*.requests.txt"))))
-    ended = interrupt(process, signal.SIGINT)
-    assert ended.code == 130, ended.err
-    before = of_design(bench, "paced")
-    assert 1 <= len(before) < 3
-    assert bench.run("run", "--resume", str(bench.folders[0])).code == 0
-    after = of_design(bench, "paced")
-    assert after[: len(before)] == before
-    assert sorted(trial.fraction or 0 for trial in after) == [0.5, 0.7, 0.9]
     assert bench.processes() == []
 
 
