@@ -6,20 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.conformance import (  # noqa: F401 - tests of these servers, too
-    test_answers_pipelined_requests_in_order,
-    test_answers_pipelined_requests_split_oddly,
-    test_closes_when_asked_to,
-    test_ends_when_told_to,
-    test_keeps_an_old_connection_that_asks_for_it,
-    test_loses_nothing_to_a_slow_reader,
-    test_refuses_garbage_and_lives,
-    test_says_exactly_hello_world,
-    test_says_in_one_line_that_its_port_is_taken,
-    test_serves_1100_connections,
-    test_the_date_moves_on,
-    test_waits_for_the_whole_request_wherever_it_is_split,
-)
+from tests.support.conformance import ReadingConformance
 from tests.support.shelf import ServerUnderTest, Shelf, Started
 from tests.support.wire import HELLO, HELLO_AND_CLOSE, Wire, all_of_1100_answers, descriptors, settled, within
 
@@ -43,6 +30,10 @@ def program(request: pytest.FixtureRequest) -> ServerUnderTest:
     """Return each server that keeps connections, in turn."""
     program: ServerUnderTest = request.param
     return program
+
+
+class TestTheServersThatKeepConnections(ReadingConformance):
+    """Each on its own part of the library."""
 
 
 @pytest.fixture(scope="module")

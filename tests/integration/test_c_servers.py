@@ -14,19 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import ROOT
-from tests.support.conformance import (  # noqa: F401 - tests of these servers, too
-    test_answers_pipelined_requests_split_oddly,
-    test_closes_when_asked_to,
-    test_ends_when_told_to,
-    test_keeps_an_old_connection_that_asks_for_it,
-    test_loses_nothing_to_a_slow_reader,
-    test_refuses_garbage_and_lives,
-    test_says_exactly_hello_world,
-    test_says_in_one_line_that_its_port_is_taken,
-    test_serves_1100_connections,
-    test_the_date_moves_on,
-    test_waits_for_the_whole_request_wherever_it_is_split,
-)
+from tests.support.conformance import Conformance
 from tests.support.shelf import ServerUnderTest, Shelf, Started, with_two_threads
 from tests.support.wire import (
     HELLO,
@@ -52,6 +40,10 @@ def program(request: pytest.FixtureRequest) -> ServerUnderTest:
     """Return each server in turn."""
     program: ServerUnderTest = request.param
     return program
+
+
+class TestTheServersInC(Conformance):
+    """The rulers answer every request alike."""
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed: speedup doctor --install --for tests")

@@ -16,7 +16,7 @@ from runners.records.run import RunFolder
 from runners.records.trial import Trial
 from runners.tools.find import find_tools, known_tools, this_host, tool_environment
 from tests.support import ROOT
-from tests.support.bench import FONTS, Ended, wait_for
+from tests.support.bench import FONTS, VALIDITY, Ended, wait_for
 
 MATRIX = """
 [suite]
@@ -29,15 +29,7 @@ duration = "1s"
 blocks = {{ min = {blocks}, max = {blocks} }}
 twin = false
 
-# All hosts are one machine here, and others use it too: whether it is calm is not what these tests are about.
-[validity]
-foreign_fail = "100000%"
-steal_fail = "100%"
-pressure_fail = "100%"
-drift_fail = "10000%"
-spread_fail = "10000%"
-overshoot_fail = "10s"
-start_skew_fail = "1s"
+{validity}start_skew_fail = "1s"
 window_fail = "100%"
 requests_per_connection_fail = 1
 lost_segments = "{lost}"
@@ -82,6 +74,7 @@ class FleetBench:
             without=without,
             connections=connections,
             lost=lost,
+            validity=VALIDITY,
         )
         (self.folder / "matrix.toml").write_text(text + more, encoding="utf-8")
 
