@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from runners.records.run import RunFolder
-from runners.system.processes import MARK
 from tests.integration.test_bench import PROOFS
 from tests.support import ROOT
 from tests.support.bench import Bench
@@ -24,7 +21,7 @@ pytestmark = [
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """Return one block of every cell."""
     bench = Bench(tmp_path_factory.mktemp("smoke"))
-    bench.env = {name: value for name, value in os.environ.items() if name != MARK}  # what was built is found there
+    bench.share_cache()
     ended = bench.run("run", "--matrix", str(ROOT / "matrix.toml"), "--preset", "smoke", timeout_s=LIMIT_S)
     assert ended.code in (0, 1), ended.err
     return bench.read()

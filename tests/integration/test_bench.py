@@ -11,7 +11,6 @@ import pytest
 
 from runners.records.folder import read_folder
 from runners.records.run import RunFolder
-from runners.system.processes import MARK
 from runners.tools.find import find_tools, known_tools, this_host
 from tests.support import ROOT
 from tests.support.bench import LOCUST_STARTS, Bench
@@ -26,7 +25,7 @@ PROOFS = ("V1", "V2", "V3", "V4", "V24")  # what no noise of the machine excuses
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """Run some rows of the project's own matrix once, on one thread, as the README says."""
     bench = Bench(tmp_path_factory.mktemp("smoke"))
-    bench.env = {name: value for name, value in os.environ.items() if name != MARK}  # what was built is found there
+    bench.share_cache()
     only = [word for server in SERVERS for word in ("--only", f"{server}/t1")]
     ended = bench.run("run", "--matrix", str(ROOT / "matrix.toml"), "--preset", "smoke", *only)
     assert ended.code in (0, 1), ended.err
@@ -96,7 +95,7 @@ def test_without_wrk_the_job_runs_with_locust_and_says_that_the_client_bounds_it
     if not find_tools(known_tools(), ["locust"], this_host())["locust"].found:
         pytest.skip("Locust is not installed: speedup doctor --install --for tests")
     bench.write("none", modes=("persistent", "non-persistent"), warmup=LOCUST_STARTS)
-    bench.env = {name: value for name, value in os.environ.items() if name != MARK}
+    bench.share_cache()
     ended = bench.run("run", "--load", "locust")
     assert ended.code == 0, ended.err
     trials = bench.read().trials

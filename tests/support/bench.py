@@ -104,6 +104,14 @@ class Bench:
         self.env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "MPLCONFIGDIR": str(FONTS)}
         self.started: list[subprocess.Popen[str]] = []
 
+    def share_cache(self) -> None:
+        """Find the tools and builds of the user's own cache, but not its lock: a run of the user is not waited for."""
+        own, user = self.folder / "cache" / "http-speedup", cache_folder()
+        own.mkdir(parents=True)
+        for name in ("bin", "builds", "debian", "wheels"):
+            (user / name).mkdir(parents=True, exist_ok=True)
+            (own / name).symlink_to(user / name)
+
     def write(
         self,
         *faults: str,
