@@ -91,7 +91,7 @@ def started(wheel: Path, folder: Path, code: str) -> str:
 
 
 WHERE = "from runners.resources import command_line, root; print(root(), command_line())"
-PLAN = "from speedup.entry import main; sys.exit(main(['plan', '--only', 'epoll/t1']))"
+PLAN = "from speedup.entry import main; sys.exit(main(['plan', '--only', 'epoll/t1', '--json']))"
 
 
 def test_the_wheel_finds_its_data_in_its_own_folder(wheel: Path, tmp_path: Path) -> None:
