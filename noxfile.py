@@ -24,8 +24,6 @@ TERMINATE_S = 20
 
 # Some unit tests wait for others' deadlines rather than for a CPU.
 MANY = ("--numprocesses=4", "--dist=worksteal")
-# Tests of one module run one after another in one process, and so do all that measure; others run beside them.
-BESIDE = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder")
 
 # Each locked file, the dependency groups of pyproject.toml that it holds and the files it must agree with.
 LOCKS = {
@@ -80,11 +78,12 @@ def tests(session: nox.Session) -> None:
     install(session, "bench", "tests")
     if session.posargs:
         install_tools(session, "tests")
-        session.run("python", "-m", "pytest", *session.posargs)
+        session.run(*pytest(*session.posargs))
         return
     with beside(session, *doctor("tests")):
-        session.run("python", "-m", "pytest", *MANY, "tests/unit")
-    session.run("python", "-m", "pytest", *BESIDE, "tests/integration")
+        session.run(*pytest(*MANY, "tests/unit"))
+    with beside(session, *pytest("-m", "not measures", "tests/integration")):
+        session.run(*pytest("-m", "measures", "tests/integration"))  # one after another: they would measure each other
 
 
 @nox.session(default=False, reuse_venv=True)
@@ -95,7 +94,7 @@ def acceptance(session: nox.Session) -> None:
     """
     install(session, "bench", "tests", "lock")
     install_tools(session, "tests", "load", "server")
-    session.run("python", "-m", "pytest", *(session.posargs or ("tests/acceptance",)))
+    session.run(*pytest(*(session.posargs or ("tests/acceptance",))))
 
 
 @nox.session(default=False, reuse_venv=True)
@@ -121,6 +120,11 @@ def install(session: nox.Session, *names: str) -> None:
 def install_tools(session: nox.Session, *purposes: str) -> None:
     """Install the programs that are missing for some purposes, as far as that is allowed."""
     session.run(*doctor(*purposes))
+
+
+def pytest(*words: str) -> tuple[str, ...]:
+    """Return the command that runs some tests."""
+    return ("python", "-m", "pytest", *words)
 
 
 def doctor(*purposes: str) -> tuple[str, ...]:

@@ -26,14 +26,4 @@ resource.setrlimit(resource.RLIMIT_NOFILE, many_files(*resource.getrlimit(resour
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and servers would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-
 pytest.register_assert_rewrite("tests.support")  # tests that several modules import say what they compared
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let pytest-xdist keep all that measures in one process, first since it takes longest, and every other module."""
-    for item in items:
-        group = "measures" if item.get_closest_marker("measures") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.get_closest_marker("measures") is None)

@@ -10,6 +10,7 @@ import base64
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 
 from runners.errors import BadInput
 
@@ -48,13 +49,13 @@ def percentile_us(histogram: Mapping[int, int], percent: float) -> int | None:
     None if fewer than ten samples lie above it: such a figure would depend on chance.
     """
     total = sum(histogram.values())
-    above = total * (1 - percent / 100)
-    if above < SAMPLES_ABOVE:
+    wanted = total * Fraction(str(percent)) / 100  # exact: a tenth of 100 requests is ten, not 9.99
+    if total - wanted < SAMPLES_ABOVE:
         return None
     seen = 0
     for value in sorted(histogram):
         seen += histogram[value]
-        if seen >= total * percent / 100:
+        if seen >= wanted:
             return value
     return None
 

@@ -123,3 +123,10 @@ def test_the_mean_weighs_by_counts() -> None:
     """Without samples there is none."""
     assert mean_us({10: 3, 50: 1}) == 20
     assert mean_us({}) is None
+
+
+@pytest.mark.parametrize(("percent", "requests"), [(90, 100), (99, 1_000), (99.9, 10_000), (99.99, 100_000)])
+def test_exactly_ten_samples_above_are_enough_at_any_percentile(percent: float, requests: int) -> None:
+    """Although 1 - 90 / 100 is a little less than a tenth where numbers are binary."""
+    assert percentile_us({1: requests}, percent) == 1
+    assert percentile_us({1: requests - 1}, percent) is None
