@@ -48,6 +48,7 @@ def differences(cell: CellInfo, cells: Iterable[CellInfo], *, but: Sequence[str]
         "threads": plural(cell.threads, "thread"),
         "connections": plural(cell.connections, "connection"),
         "load": load_name(cell.load),
+        "request": f"request {cell.request}",
     }
     differ = (name for name in words if name not in but and len({getattr(other, name) for other in cells}) > 1)
     return ", ".join(words[name] for name in differ)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
+from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from runners.errors import BadInput
 from runners.honesty import gates
 from runners.honesty.gates import Target
+from runners.matrix.model import MODES, Mode
+from runners.matrix.request import Expect, Request
 from runners.records.run import Honesty
 
 EXAMPLE = "http://127.0.0.1:8080/"
 
 
-def examine_url(url: str, class_: str, body: str, *, remote: bool) -> Honesty:
+def examine_url(
+    url: str, class_: str, body: str | None, modes: Sequence[Mode] = MODES, *, remote: bool = False
+) -> Honesty:
     """Return the gates' results for the server at a URL; raise BadInput if it cannot be tested.
 
-    A server on another machine is rejected too, unless `remote` is true.
+    Without a `body`, every answer with status 200 is right. A server on another machine is rejected, unless `remote`.
     """
     parts, port = _address(url)
     host = parts.hostname or ""
@@ -28,8 +32,10 @@ def examine_url(url: str, class_: str, body: str, *, remote: bool) -> Honesty:
             " yours, add --allow-remote"
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    asked = Request(path, expect=Expect(body=body))
+    target = Target(host, port, asked, keeps="persistent" in modes, closes="non-persistent" in modes)
     with gates.many_files():
-        found = gates.examine(Target(host, port, path, os.fsencode(body)), class_)
+        found = gates.examine(target, class_)
     return Honesty(url, 1, class_, found)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,10 +18,11 @@ from runners.honesty import gates
 from runners.honesty.gates import Target
 from runners.honesty.gates.__main__ import words
 from runners.matrix.cells import Cell
+from runners.matrix.model import MODES, Mode
+from runners.matrix.request import Request
 from runners.records.folder import LOGS, replace_file, to_json
 from runners.records.run import Gate, Honesty
-from runners.server.probe import wait_until_listening
-from runners.server.process import HOST, READY_TIMEOUT_S, Logs, Programs, ServerProcess, TrialFailed, free_port, tail_of
+from runners.server.process import HOST, Logs, Programs, ServerProcess, TrialFailed, free_port, tail_of
 from runners.server.sources import source_hash
 from runners.system.machine import Layout
 from runners.system.processes import describe_exit, start, stop, wait
@@ -29,7 +30,9 @@ from runners.system.processes import describe_exit, start, stop, wait
 AT_ONCE = 4  # most of a gate is waiting
 FIRST_PORT = 400  # beyond those that trials take
 PORTS_APART = 8
-PATIENCE_S = 240.0  # more than all gates may take together
+PATIENCE_S = 600.0  # more than all gates may take together
+MOST_CONNECTIONS = 1100  # a larger crowd tells no more
+UNSURE = {"start", "gates"}  # may be for reasons that lie outside the server
 GATES = Path(gates.__file__).parent
 _HONESTY = TypeAdapter(Honesty)
 _GATES = TypeAdapter(tuple[Gate, ...])
@@ -52,41 +55,41 @@ class Examiner:
 
     def examine(self, cells: Iterable[Cell], said: Said) -> tuple[Honesty, ...]:
         """Examine each variant among the cells, several at a time, and pass each result to `said` at once."""
-        chosen_cells = chosen(cells)
-        found = {cell: honesty for cell in chosen_cells if (honesty := self._remembered(cell))}
+        subjects = subjects_of(cells)
+        found = {subject: honesty for subject in subjects if (honesty := self._remembered(subject))}
         for honesty in found.values():
             said(honesty)
-        unknown = [(number, cell) for number, cell in enumerate(chosen_cells) if cell not in found]
+        unknown = [(number, subject) for number, subject in enumerate(subjects) if subject not in found]
         for first in range(0, len(unknown), AT_ONCE):
-            for cell, honesty in self._asked(unknown[first : first + AT_ONCE]):
-                self._remember(cell, honesty)
-                found[cell] = honesty
+            for subject, honesty in self._asked(unknown[first : first + AT_ONCE]):
+                self._remember(subject, honesty)
+                found[subject] = honesty
                 said(honesty)
-        return tuple(found[cell] for cell in chosen_cells)
+        return tuple(found[subject] for subject in subjects)
 
-    def _asked(self, cells: Iterable[tuple[int, Cell]]) -> list[tuple[Cell, Honesty]]:
+    def _asked(self, subjects: Iterable[tuple[int, Subject]]) -> list[tuple[Subject, Honesty]]:
         """Start some servers, run the gates against all of them at the same time, and stop them."""
         with ExitStack() as begun:
             examinations = []
-            for number, cell in cells:
+            for number, subject in subjects:
                 port = free_port(FIRST_PORT + PORTS_APART * number)
-                examinations.append(Examination(cell, port, self._logs(cell)))
+                examinations.append(Examination(subject, port, self._logs(subject.cell)))
                 begun.callback(examinations[-1].stop)
-                examinations[-1].start(self.layouts[cell.threads], self.programs)
+                examinations[-1].start(self.layouts[subject.cell.threads], self.programs)
             for examination in examinations:
                 examination.ask()
-            return [(each.cell, each.honesty()) for each in examinations]
+            return [(each.subject, each.honesty()) for each in examinations]
 
     def _logs(self, cell: Cell) -> Logs:
         logs = Logs(self.folder, self.folder / LOGS / f"honesty-{cell.program.name}", f"t{cell.threads}")
         logs.folder.mkdir(parents=True, exist_ok=True)
         return logs
 
-    def _file(self, cell: Cell) -> Path | None:
-        return self.cache and self.cache / f"{cell.program.name}-{self._digest(cell)}.json"
+    def _file(self, subject: Subject) -> Path | None:
+        return self.cache and self.cache / f"{subject.cell.program.name}-{self._digest(subject)}.json"
 
-    def _remembered(self, cell: Cell) -> Honesty | None:
-        file = self._file(cell)
+    def _remembered(self, subject: Subject) -> Honesty | None:
+        file = self._file(subject)
         if file is None or not file.exists():
             return None
         try:
@@ -94,27 +97,28 @@ class Examiner:
         except (OSError, ValidationError):
             return None
 
-    def _remember(self, cell: Cell, honesty: Honesty) -> None:
-        """Cache the result of a server that passes; one that fails, or is unknown, is examined again next time."""
-        file = self._file(cell)
-        if file and all(gate.outcome == "pass" for gate in honesty.gates if gate.required):
+    def _remember(self, subject: Subject, honesty: Honesty) -> None:
+        """Cache the result until something about the server changes, unless a gate of its class could not be judged."""
+        file = self._file(subject)
+        unsure = any(gate.id in UNSURE or (gate.required and gate.outcome == "unknown") for gate in honesty.gates)
+        if file and not unsure:
             file.parent.mkdir(parents=True, exist_ok=True)
             replace_file(file, to_json(honesty))
 
-    def _digest(self, cell: Cell) -> str:
+    def _digest(self, subject: Subject) -> str:
         """Return a hash of everything that the gates' results depend on."""
-        facts = asdict(replace(cell, connections=0)) | {
-            "tools": {name: self.tool_versions.get(name) for name in cell.program.needs},
+        facts = asdict(subject) | {
+            "tools": {name: self.tool_versions.get(name) for name in subject.cell.program.needs},
             "gates": source_hash(GATES),
         }
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=bytes.hex).encode()).hexdigest()[:16]
 
 
 class Examination:
     """One server, started to be examined, and the process that runs the gates against it."""
 
-    def __init__(self, cell: Cell, port: int, logs: Logs) -> None:
-        self.cell, self.port, self.logs = cell, port, logs
+    def __init__(self, subject: Subject, port: int, logs: Logs) -> None:
+        self.subject, self.cell, self.port, self.logs = subject, subject.cell, port, logs
         self.server: ServerProcess | None = None
         self.asker: subprocess.Popen[bytes] | None = None
         self.why_not = ""
@@ -127,15 +131,14 @@ class Examination:
             self.why_not = str(failure)
 
     def ask(self) -> None:
-        """Wait until the server listens, and start the gates."""
+        """Wait until the server answers, rightly or not, and start the gates."""
         if self.server is None:
             return
-        process, cell = self.server.process, self.cell
-        if not wait_until_listening(HOST, self.port, lambda: process.poll() is None, READY_TIMEOUT_S):
-            self.why_not = self.server.why_silent()
+        self.why_not = self.server.why_unready() or ""
+        if self.why_not:
             return
-        target = Target(HOST, self.port, cell.path, cell.body.encode(), process.pid, keeps=cell.mode == "persistent")
-        argv = [sys.executable, "-m", "runners.honesty.gates", words(target, cell.program.class_)]
+        target = self.subject.target(self.port, self.server.pid)
+        argv = [sys.executable, "-m", "runners.honesty.gates", words(target, self.cell.program.class_)]
         with self.logs.file("gates").open("wb") as output:
             self.asker = start(argv, output=output, cwd=resources.code())
 
@@ -148,7 +151,7 @@ class Examination:
             return (Gate("start", "It starts and listens.", required=True, outcome="fail", saw=self.why_not),)
         wait(self.asker, PATIENCE_S)
         found, code = self._read(), self.server.process.poll()
-        return found if code is None else (*found, _died(code))
+        return found if code is None else (*found, _died(code, self.cell.program.class_))
 
     def _read(self) -> tuple[Gate, ...]:
         """Return the results that the gates' process printed; if there are none, the server is not to blame."""
@@ -167,21 +170,49 @@ class Examination:
             self.server.stop()
 
 
-def chosen(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """Return one cell for each variant: one with persistent connections if there is one, with the most threads."""
-    best: dict[str, Cell] = {}
+@dataclass(frozen=True)
+class Subject:
+    """A variant to examine: one of its cells, and how it is measured in all of them."""
+
+    cell: Cell
+    modes: tuple[Mode, ...]
+    connections: int
+    others: tuple[Request, ...] = ()
+
+    def target(self, port: int, pid: int) -> Target:
+        """Return it as what the gates visit."""
+        keeps, closes = ("persistent" in self.modes), ("non-persistent" in self.modes)
+        most = min(self.connections, MOST_CONNECTIONS)
+        return Target(HOST, port, self.cell.request, pid, keeps, closes, most, self.others)
+
+
+def subjects_of(cells: Iterable[Cell]) -> tuple[Subject, ...]:
+    """Return what to examine of each variant, in a cell with persistent connections if possible, and many threads."""
+    by_variant: dict[str, list[Cell]] = {}
     for cell in cells:
-        now = best.get(cell.program.name)
-        if not cell.twin and (now is None or _rank(cell) > _rank(now)):
-            best[cell.program.name] = cell
-    return tuple(best.values())
+        if not cell.twin:
+            by_variant.setdefault(cell.program.name, []).append(cell)
+    return tuple(map(_subject, by_variant.values()))
+
+
+def _subject(cells: Sequence[Cell]) -> Subject:
+    best = max(cells, key=_rank)
+    modes = tuple(mode for mode in MODES if any(cell.mode == mode for cell in cells))
+    requests = dict.fromkeys(cell.request for cell in cells)
+    others = tuple(request for request in requests if request != best.request)
+    return Subject(replace(best, connections=0), modes, max(cell.connections for cell in cells), others)
 
 
 def _rank(cell: Cell) -> tuple[bool, int]:
     return cell.mode == "persistent", cell.threads
 
 
-def _died(code: int) -> Gate:
+def _died(code: int, class_: str) -> Gate:
     return Gate(
-        "alive", "It survives all gates.", required=True, outcome="fail", saw=f"it ended: {describe_exit(code)}"
+        "alive",
+        "It survives all gates.",
+        required=class_ != "application",
+        outcome="fail",
+        saw=f"it ended: {describe_exit(code)}",
+        kind="robustness",
     )

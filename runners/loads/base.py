@@ -31,7 +31,8 @@ class LoadJob:
     With `rate_per_s`, a generator that can do so sends that many requests per second in total instead of a closed loop.
     A generator that logs every request writes the file `request_log`, and removes it once it is read. With `start_us`,
     a time of the monotonic clock, a generator that is slow to start waits for that moment. `fleet` is the socket of a
-    master whose clients do all this. With Locust, the users of `locustfile` request what they like.
+    master whose clients do all this. With Locust, the users of `locustfile` request what they like. `headers` are pairs
+    of name and value besides those of the mode, `body` is the file with the request's body.
     """
 
     host: str
@@ -47,6 +48,15 @@ class LoadJob:
     fleet: Path | None = None
     start_us: int | None = None
     locustfile: Locustfile | None = None
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: Path | None = None
+
+    @property
+    def header_options(self) -> tuple[str, ...]:
+        """Return the headers as wrk and h2load take them; `Connection: close` needs its space, or wrk drops it."""
+        close = (("Connection", "close"),) if self.mode == "non-persistent" else ()
+        return tuple(word for name, value in (*self.headers, *close) for word in ("-H", f"{name}: {value}"))
 
 
 @dataclass(frozen=True)

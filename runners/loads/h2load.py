@@ -164,18 +164,24 @@ def paced_command(job: LoadJob) -> tuple[str, ...]:
     each = math.ceil((ramp_s(job) + job.warmup_s + job.duration_s + TAIL_S) * rate) + 1
     pace = ("--rps", f"{rate:.9g}", "-n", str(each * job.connections))
     opening = ("-r", str(job.threads), "--rate-period", f"{stagger_ms(job)}ms")
-    return ("h2load", "--h1", *_shape(job), *pace, *opening, *_log(job), _url(job))
+    return ("h2load", "--h1", *_shape(job), *pace, *opening, *_request(job), *_log(job), _url(job))
 
 
 def closed_command(job: LoadJob, duration_s: float, *, log: bool) -> tuple[str, ...]:
     """Return the command of a closed loop: every connection sends its next request as soon as it has an answer."""
-    close = ("-H", "Connection: close") if job.mode == "non-persistent" else ()
     logging = _log(job) if log else ()
-    return ("h2load", "--h1", *_shape(job), "-D", f"{round(duration_s * 1000)}ms", *close, *logging, _url(job))
+    timing = ("-D", f"{round(duration_s * 1000)}ms")
+    return ("h2load", "--h1", *_shape(job), *timing, *_request(job), *logging, _url(job))
 
 
 def _shape(job: LoadJob) -> tuple[str, ...]:
     return ("-t", str(job.threads), "-c", str(job.connections))
+
+
+def _request(job: LoadJob) -> tuple[str, ...]:
+    """Return the options for method, headers and body; a body alone would make it a POST."""
+    method = ("-H", f":method: {job.method}") if job.method != "GET" else ()
+    return (*job.header_options, *method, *(("-d", str(job.body)) if job.body else ()))
 
 
 def _log(job: LoadJob) -> tuple[str, str]:

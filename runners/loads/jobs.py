@@ -11,19 +11,24 @@ from runners.matrix.cells import Cell
 from runners.server.process import HOST
 from runners.system.machine import Layout
 
+BODY = Path("BODY")  # stands for the file that each trial writes
+
 
 def load_job(cell: Cell, layout: Layout, port: int) -> LoadJob:
     """Return the job of a cell's load generator."""
     return LoadJob(
         host=HOST,
         port=port,
-        path=cell.path,
+        path=cell.request.path,
         mode=cell.mode,
         connections=cell.connections,
         threads=LOADS[cell.load.kind].threads(cell.connections, len(layout.client), cell.load.threads),
         warmup_s=cell.load.warmup_s,
         duration_s=cell.load.duration_s,
         locustfile=cell.load.locustfile,
+        method=cell.request.method,
+        headers=cell.request.headers,
+        body=BODY if cell.request.body else None,
     )
 
 

@@ -44,7 +44,8 @@ class Locust:
             *("--host", f"http://{job.host}:{job.port}", "--users", str(job.connections)),
             *("--spawn-rate", str(job.connections), "--run-time", f"{math.ceil(run_s + wait_s) + 1}s"),
             *("--stop-timeout", "0"),
-            *("--path", job.path, "--mode", job.mode),
+            *("--path", job.path, "--mode", job.mode, "--method", job.method, "--headers", json.dumps(job.headers)),
+            *(("--body", str(job.body)) if job.body else ()),
             *("--warmup-s", f"{job.warmup_s:g}", "--duration-s", f"{job.duration_s:g}"),
             *(("--start-us", str(job.start_us)) if job.start_us is not None else ()),
         )

@@ -1,7 +1,9 @@
-"""The users that Locust runs unless the matrix names a locustfile: GET requests in a closed loop."""
+"""The users that Locust runs unless the matrix names a locustfile: the same request in a closed loop."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from locust import FastHttpUser, constant, task
@@ -15,14 +17,16 @@ class Client(FastHttpUser):
     def on_start(self) -> None:
         """Read what to request from the options."""
         options: Any = self.environment.parsed_options
-        self.path = options.path
+        self.method, self.path = options.method, options.path
+        self.body = Path(options.body).read_bytes() if options.body else None
+        self.headers = dict(json.loads(options.headers))
         self.closes = options.mode == "non-persistent"
+        if self.closes:
+            self.headers["Connection"] = "close"
 
     @task
     def ask(self) -> None:
         """Send one request, in non-persistent mode on its own connection."""
-        if not self.closes:
-            self.client.get(self.path)
-            return
-        self.client.get(self.path, headers={"Connection": "close"})
-        self.client.client.clientpool.close()
+        self.client.request(self.method, self.path, headers=self.headers, data=self.body)
+        if self.closes:
+            self.client.client.clientpool.close()

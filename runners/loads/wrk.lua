@@ -1,5 +1,14 @@
--- Prints exactly what wrk counted, as lines that begin with "speedup:". Only `done` is defined, so that none of this
--- runs while wrk measures.
+-- Prints exactly what wrk counted, as lines that begin with "speedup:", and sets the request's method and body. Only
+-- `init` and `done` are defined, so that none of this runs while wrk measures: the request is made once.
+
+function init(words)
+  if words[1] then wrk.method = words[1] end
+  if words[2] and words[2] ~= "" then
+    local file = assert(io.open(words[2], "rb"))
+    wrk.body = file:read("*a")
+    file:close()
+  end
+end
 
 -- Reads wrk's statistics as laid out in its src/stats.h (4.1, 4.2); checked against wrk's own figures before use.
 local function counts_by_ffi(latency)

@@ -75,9 +75,10 @@ def _result(summary: str, histogram: str, connections: int) -> LoadResult:
 
 
 def command(job: LoadJob, duration_s: float, *, script: bool) -> tuple[str, ...]:
-    """Return wrk's command line; `Connection: close` must have its space, or wrk drops the header."""
-    close = ("-H", "Connection: close") if job.mode == "non-persistent" else ()
-    reporting = ("-s", SCRIPT.name) if script else ()
+    """Return wrk's command line; the script reports what was counted, and sets what wrk itself has no option for."""
+    asking = ("--", job.method, str(job.body or "")) if job.method != "GET" or job.body else ()
+    reporting = ("-s", SCRIPT.name) if script or asking else ()
     timeout_s = math.ceil(duration_s) + 2
     load = ("-t", str(job.threads), "-c", str(job.connections), "-d", f"{math.ceil(duration_s)}s")
-    return ("wrk", *load, "--timeout", f"{timeout_s}s", *close, *reporting, f"http://{job.host}:{job.port}{job.path}")
+    url = f"http://{job.host}:{job.port}{job.path}"
+    return ("wrk", *load, "--timeout", f"{timeout_s}s", *job.header_options, *reporting, url, *asking)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import product
 from typing import Literal
 
 from runners.matrix.model import Machine, Matrix, Mode, Preset, Rule, Server, Variant
+from runners.matrix.request import Request
 
 _ROW = re.compile(
     r"(?P<server>[a-z0-9][a-z0-9_-]*)(?:\.(?P<variant>[a-z0-9][a-z0-9_-]*))?(?:@(?P<threads>[1-9][0-9]*))?"
@@ -46,6 +48,17 @@ def variant_name(server: str, variant: str | None) -> str:
 
 
 @dataclass(frozen=True)
+class Ready:
+    """When a server counts as started: once it answers `path` (None: what it is asked under load) as it must.
+
+    `timeout_s` is how long that may take.
+    """
+
+    path: str | None = None
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True)
 class Program:
     """A server or variant: how it is built and started; its commands still contain placeholders of the trial."""
 
@@ -64,6 +77,7 @@ class Program:
     env: Mapping[str, str] = field(hash=False)
     unavailable: str | None
     at_least: Mapping[str, str] = field(default_factory=dict, hash=False)
+    ready: Ready = Ready()
 
     @property
     def name(self) -> str:
@@ -108,8 +122,7 @@ class Cell:
     machine: str
     load: LoadSettings
     cpus: tuple[str, str] | None
-    body: str
-    path: str
+    request: Request = field(default_factory=Request)
     source_hash: str = ""
     twin: bool = False
 
@@ -120,13 +133,18 @@ class Cell:
 
     @property
     def slug(self) -> str:
-        """Return the readable name that globs match: "epoll/t2/c64/persistent"."""
-        return f"{self.name}/t{self.threads}/c{self.connections}/{self.mode}"
+        """Return the readable name that globs match: "epoll/t2/c64/persistent", with the name of its request."""
+        return f"{self.name}/{self._point}"
+
+    @property
+    def _point(self) -> str:
+        asked = f"/{self.request.name}" if self.request.name else ""
+        return f"t{self.threads}/c{self.connections}/{self.mode}{asked}"
 
     @property
     def family(self) -> str:
         """Return the comparison family: cells that differ only in the variant."""
-        return f"{self.machine}/t{self.threads}/c{self.connections}/{self.mode}/{self.load.kind}"
+        return f"{self.machine}/{self._point}/{self.load.kind}"
 
     @property
     def in_duet(self) -> Cell:
@@ -142,7 +160,7 @@ class Cell:
         facts = asdict(self)
         for words in ("title", "language", "class_", "group", "unavailable", "at_least"):
             facts["program"].pop(words)  # these describe it and do not change its number
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=bytes.hex).encode()).hexdigest()[:8]
 
     @property
     def id(self) -> str:
@@ -191,6 +209,7 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
         env=dict(zip(env, filled(env.values()), strict=True)),
         unavailable=server.unavailable or variant.unavailable,
         at_least=server.at_least,
+        ready=Ready(server.ready.path, server.ready.timeout),
     )
 
 
@@ -241,20 +260,23 @@ def expand(
     source_hashes: Mapping[str, str] | None = None,
     clients: int = 0,
     locustfile: Locustfile | None = None,
+    requests: Sequence[Request] | None = None,
 ) -> tuple[Planned, ...]:
     """Return every cell of the matrix on one machine in the order of the file, excluded ones with a reason.
 
     `source_hashes` maps a program's folder to the hash of its sources, so that edited sources make another cell.
-    `clients` and `locustfile` are those of the cells' `LoadSettings`.
+    `clients` and `locustfile` are those of the cells' `LoadSettings`; `requests` are those of the suite, by default
+    without bodies that stand in files.
     """
     machine = matrix.machine[machine_name]
     duet = (preset.duet.warmup, preset.duet.duration) if preset.duet else None
     duration_s = machine.load.duration or preset.duration
     load = LoadSettings(load_kind, preset.warmup, duration_s, machine.load.threads, duet, clients, locustfile)
+    asked = matrix.requests() if requests is None else requests
     cells: dict[str, Planned] = {}
     for program, limits in programs(matrix):
-        for point in _points(matrix, machine, program, limits):
-            cell = _cell(matrix, machine_name, machine, program, point, load, source_hashes or {})
+        for point, request in product(_points(matrix, machine, program, limits), asked):
+            cell = _cell(machine_name, machine, program, point, request, load, source_hashes or {})
             cells.setdefault(cell.slug, _planned(matrix, cell, added=point[3]))
     return tuple(cells.values())
 
@@ -278,11 +300,11 @@ def _points(matrix: Matrix, machine: Machine, program: Program, limits: tuple[in
 
 
 def _cell(
-    matrix: Matrix,
     machine_name: str,
     machine: Machine,
     program: Program,
     point: Point,
+    request: Request,
     load: LoadSettings,
     source_hashes: Mapping[str, str],
 ) -> Cell:
@@ -294,8 +316,7 @@ def _cell(
         machine=machine_name,
         load=load,
         cpus=(machine.cpus.server, machine.cpus.client) if machine.cpus else None,
-        body=matrix.suite.body,
-        path=matrix.suite.path,
+        request=request,
         source_hash=source_hashes.get(program.dir, ""),
     )
 

@@ -7,12 +7,11 @@ Schema that editors use is generated from these models.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -37,22 +36,19 @@ from runners.matrix.quantities import (
     WholeSeconds,
     Words,
 )
+from runners.matrix.request import Expect, Request
+from runners.matrix.request_section import RequestSection
+from runners.matrix.section import Section
 
 Mode = Literal["persistent", "non-persistent"]
 MODES: tuple[Mode, ...] = ("persistent", "non-persistent")
 TableMode = Literal["persistent", "non-persistent", "latency"]
 Design = Literal["solo", "duet"]
-ServerClass = Literal["realistic", "stripped", "historic"]
+ServerClass = Literal["application", "realistic", "stripped", "historic"]
 Purpose = Literal["server", "load", "tests"]
 
 FRACTIONS = (0.5, 0.7, 0.9)
 NOT_STARTABLE = 'set "run" (the start command) or "unavailable" (why there is none)'
-
-
-class Section(BaseModel):
-    """A table of matrix.toml; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Suite(Section):
@@ -65,8 +61,11 @@ class Suite(Section):
     groups: tuple[Name, ...] = Field(
         (), description="Groups of servers to measure without --only, --group and --duet; default: all."
     )
-    body: str = Field("Hello World", description="The exact body that every server must answer.")
-    path: str = Field("/", pattern="^/", description="The path to request.")
+    body: str = Field("Hello World", description="The exact body that every server must answer, without [request].")
+    path: str = Field("/", pattern="^/", description="The path to request, without [request].")
+    requests: tuple[Name, ...] = Field(
+        (), description="The requests to measure, each in cells of its own; default: all of [request.NAME]."
+    )
     locustfile: str | None = Field(
         None,
         pattern=r"^[^,]+\.py$",
@@ -169,6 +168,15 @@ class Machine(Section):
         return self
 
 
+class ReadySection(Section):
+    """When a server counts as started: once it gives its first right answer."""
+
+    path: str | None = Field(
+        None, pattern="^/", description="Path that answers 200 once the server is ready; default: the first request."
+    )
+    timeout: Duration = Field(60.0, description="How long that may take.")
+
+
 class Variant(Section):
     """Another way to build or start a server. What it does not set is the server's."""
 
@@ -199,7 +207,11 @@ class Server(Section):
         " unavailable.",
     )
     language: str | None = Field(None, description="Programming language.")
-    class_: ServerClass = Field("realistic", alias="class", description="What the server claims to be.")
+    class_: ServerClass = Field(
+        "realistic",
+        alias="class",
+        description='What the server claims to be. "application": held to nothing but right answers.',
+    )
     group: Name = Field("document", description="Servers of a group are selected together, with --group.")
     needs: Words = Field((), description="Tools that it needs (see [tool]); without them its rows are unavailable.")
     at_least: dict[str, Version] = Field(
@@ -215,6 +227,7 @@ class Server(Section):
     )
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables for build and run.")
     threads: Counts | None = Field(None, description="Thread counts that it supports; default: all of the machine's.")
+    ready: ReadySection = Field(default_factory=ReadySection, description="When it counts as started.")
     variant: dict[Name, Variant] = Field(default_factory=dict, description="Other ways to build or start it, by name.")
     unavailable: str | None = Field(None, description="Why it cannot be measured; shown in its rows.")
 
@@ -393,9 +406,13 @@ class Validity(Section):
     foreign_segments_fail: Share = Field(
         0.02, description="V3: with a fleet, segments of other traffic on the server's host, relative to the requests."
     )
-    reopened: Share = Field(0.01, description="V4: connections opened beyond what the mode needs, per request.")
+    reopened: Share = Field(
+        0.01, description="V4: connections opened beyond what the mode needs, per request; persistent ones only warn."
+    )
+    reopened_fail: Share = Field(0.5, description="V4: persistent connections opened per request; more fail.")
     queue_drops_fail: Number = Field(0, description="V5: connections dropped from a full accept queue.")
     lost_segments: Share = Field(0.0001, description="V6: segments that were lost, of all segments sent; fails.")
+    lost_segments_least: Number = Field(5, description="V6: so few lost segments only warn, whatever their share.")
     lost_segments_warn: Share = Field(0.0, description="V6: the same, for a warning.")
     ports_fail: Share = Field(0.80, description="V7: client ports that wait for reuse, of all client ports.")
     ports_warn: Share = Field(0.50, description="V7: the same, for a warning.")
@@ -440,7 +457,7 @@ class Validity(Section):
         0.001, description="V19: how far the wall clock moved against the monotonic clock, beyond ..."
     )
     clock_slew_fail: Share = Field(0.0005, description="V19: ... this share of the time, by which a clock is slewed.")
-    memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory that fails, beyond ...")
+    memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory that warns, beyond ...")
     memory_growth_share: Share = Field(0.20, description="V20: ... this share of it; both must be exceeded.")
     twin: Share = Field(
         0.10,
@@ -467,6 +484,9 @@ class Matrix(Section):
     """A whole matrix.toml."""
 
     suite: Suite
+    request: dict[Name, RequestSection] = Field(
+        default_factory=dict, description="Requests by name, in place of the suite's path and body."
+    )
     validity: Validity = Field(default_factory=Validity)
     preset: dict[Name, Preset] = Field(min_length=1)
     machine: dict[Name, Machine] = Field(min_length=1)
@@ -476,3 +496,11 @@ class Matrix(Section):
     exclude: tuple[Rule, ...] = ()
     include: tuple[Addition, ...] = ()
     table: tuple[Table, ...] = ()
+
+    def requests(self, files: Mapping[str, bytes] | None = None) -> tuple[Request, ...]:
+        """Return the requests to measure, without names if there is one; `files` are the bodies that stand in files."""
+        names = self.suite.requests or tuple(self.request)
+        if not names:
+            return (Request(self.suite.path, expect=Expect(body=self.suite.body)),)
+        chosen = tuple(self.request[name].value(name, files or {}) for name in names)
+        return chosen if len(chosen) > 1 else (replace(chosen[0], name=""),)

@@ -14,6 +14,8 @@ from runners.matrix.model import Heading, Matrix, TableRow
 from runners.matrix.problems import Path_, Problem, closest, report, show
 from runners.matrix.quantities import NAME
 from runners.matrix.references import cross_check
+from runners.matrix.request import Request
+from runners.matrix.request_section import body_files
 
 SENTENCES = {
     "missing": "'{key}' is missing",
@@ -41,6 +43,18 @@ def read_matrix(file: Path, defaults: Path | None = None) -> tuple[Matrix, str]:
     except UnicodeDecodeError as error:
         raise BadInput(f"{file}: not UTF-8 text (byte {error.start})") from error
     return parse_matrix(text, str(file), defaults), text
+
+
+def read_requests(matrix: Matrix, root: Path) -> tuple[Request, ...]:
+    """Return the requests to measure, with bodies from files relative to `root`; BadInput if one cannot be read."""
+    return matrix.requests({name: _read_body(root / name) for name in body_files(matrix.request)})
+
+
+def _read_body(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}; it should contain the body of a request") from error
 
 
 def parse_matrix(text: str, name: str = "matrix.toml", defaults: Path | None = None) -> Matrix:

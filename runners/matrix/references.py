@@ -17,9 +17,10 @@ def cross_check(matrix: Matrix) -> Iterator[Problem]:
     if matrix.suite.preset not in matrix.preset:
         yield unknown(("suite", "preset"), "preset", matrix.suite.preset, matrix.preset)
     groups = dict.fromkeys(program.group for program, _ in programs(matrix))
-    for index, group in enumerate(matrix.suite.groups):
-        if group not in groups:
-            yield unknown(("suite", "groups", index), "group", group, groups)
+    for key, known in (("request", matrix.request), ("group", groups)):
+        for index, name in enumerate(getattr(matrix.suite, f"{key}s")):
+            if name not in known:
+                yield unknown(("suite", f"{key}s", index), key, name, known)
     yield from _wrong_ancestors("server", matrix.server)
     yield from _wrong_ancestors("variant", variants_of(matrix.server))
     for name, server in matrix.server.items():

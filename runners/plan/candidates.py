@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.matrix.cells import Cell, Selection, expand
-from runners.matrix.reading import read_matrix
+from runners.matrix.reading import read_matrix, read_requests
 from runners.plan.planning import PREFERRED_LOADS, default_matrix, layouts_of, needed_by, select, with_tools
 from runners.system.machine import Layout, choose_profile, machine_facts
 from runners.tools.find import TOOL_DATA, Host, ToolStatus, find_tools, this_host
@@ -30,7 +30,8 @@ def find_candidates(file: Path | None, selection: Selection) -> Candidates:
     path, host = file or default_matrix(), this_host()
     matrix, _ = read_matrix(path, TOOL_DATA)
     machine = choose_profile(matrix.machine, None, machine_facts())
-    every = expand(matrix, machine, matrix.preset[matrix.suite.preset], PREFERRED_LOADS[0])
+    preset, requests = matrix.preset[matrix.suite.preset], read_requests(matrix, path.resolve().parent)
+    every = expand(matrix, machine, preset, PREFERRED_LOADS[0], requests=requests)
     chosen = select(every, selection.within(matrix.suite.groups), matrix.table)
     tools = find_tools(matrix.tool, needed_by(chosen), host)
     fit = [with_tools(planned, tools) for planned in chosen]

@@ -16,7 +16,8 @@ from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, m
 from runners.matrix.locustfile import read_locustfile
 from runners.matrix.model import Matrix, Preset, Table, Tool
 from runners.matrix.problems import closest
-from runners.matrix.reading import read_matrix
+from runners.matrix.reading import read_matrix, read_requests
+from runners.matrix.request import Request
 from runners.plan.order import Duet, estimated_s
 from runners.plan.pairing import pair_up, rows_of
 from runners.server.sources import source_hash
@@ -164,7 +165,9 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options, *, vers
     preset = matrix.preset[preset_name]
     selection = options.selection if options.duet else options.selection.within(matrix.suite.groups)
     locustfile = read_locustfile(matrix.suite.locustfile, root) if matrix.suite.locustfile and load == LOCUST else None
-    expanded = expand(matrix, machine, preset, load, hashes, options.clients, locustfile)
+    requests = read_requests(matrix, root)
+    _check_sendable(requests, options.clients)
+    expanded = expand(matrix, machine, preset, load, hashes, options.clients, locustfile, requests)
     cells = select(expanded, selection, matrix.table)
     tools |= find_tools(matrix.tool, needed_by(cells), host, None if versions else _too_old_perhaps(cells))
     cells = tuple(with_tools(planned, tools, TOOLS[load]) for planned in cells)
@@ -321,6 +324,13 @@ def _load(options: Options, tools: Mapping[str, ToolStatus]) -> str:
     if options.load == FLEET:
         raise BadInput("give the number of client hosts and this host's address for them: --expect-workers N --bind A")
     return _known("load", options.load, TOOLS) if options.load else _available_load(tools)
+
+
+def _check_sendable(requests: Iterable[Request], clients: int) -> None:
+    """Raise BadInput if the load generator cannot send a request."""
+    others = [request.name or request.path for request in requests if not request.is_plain]
+    if clients and others:
+        raise BadInput(f"a fleet sends only GET without headers of its own, not request {', '.join(others)}")
 
 
 def _solo(matrix: Matrix) -> Matrix:

@@ -15,7 +15,8 @@ RUN_SCHEMA = "speedup.run/1"
 class CellInfo:
     """A cell of the plan as recorded in `run.json`; `reason` says why a cell is not measured.
 
-    For an A/A twin, `twin_of` is the id of the cell that it measures again under another name.
+    `request` is the name of the request, empty if there is
+    only one. For an A/A twin, `twin_of` is the id of the cell that it measures again under another name.
     """
 
     id: str
@@ -38,6 +39,7 @@ class CellInfo:
     shared: bool = False
     load_command: tuple[str, ...] = ()
     twin_of: str | None = None
+    request: str = ""
 
 
 Item = tuple[str, ...]  # the cells of one trial: one, or the two of a duet in the order they start
@@ -74,9 +76,16 @@ class BuildInfo:
     output_tail: str = ""
 
 
+GateKind = Literal["honesty", "robustness"]
+
+
 @dataclass(frozen=True)
 class Gate:
-    """One honesty gate: its demand, whether servers of this class must meet it, and what the server did instead."""
+    """One gate: its demand, whether servers of this class must meet it, and what the server did instead.
+
+    What fails a gate of honesty has no true number, and is not timed; what fails one of robustness has a badge beside
+    it, and is not ranked if its class promises that.
+    """
 
     id: str
     demand: str
@@ -85,6 +94,7 @@ class Gate:
     saw: str = ""
     sent: str = ""
     received: str = ""
+    kind: GateKind = "honesty"
 
 
 @dataclass(frozen=True)
@@ -98,8 +108,22 @@ class Honesty:
 
     @property
     def failed(self) -> tuple[Gate, ...]:
-        """Return the required gates that it failed."""
-        return tuple(gate for gate in self.gates if gate.required and gate.outcome == "fail")
+        """Return the gates of honesty that it failed: it is not timed."""
+        return tuple(gate for gate in self._failing if gate.required and gate.kind == "honesty")
+
+    @property
+    def broken(self) -> tuple[Gate, ...]:
+        """Return the gates that its class promises and it failed: it is timed, but not ranked."""
+        return tuple(gate for gate in self._failing if gate.required and gate.kind == "robustness")
+
+    @property
+    def badges(self) -> tuple[Gate, ...]:
+        """Return the gates of robustness that it failed, promised or not."""
+        return tuple(gate for gate in self._failing if gate.kind == "robustness")
+
+    @property
+    def _failing(self) -> tuple[Gate, ...]:
+        return tuple(gate for gate in self.gates if gate.outcome == "fail")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ TRIAL_SCHEMA = "speedup.trial/1"
 
 Verdict = Literal["ok", "invalid", "failed", "unavailable", "not run"]
 Bound = Literal["server", "client", "shared", "neither"]
+Closing = Literal["announced", "unannounced", "as its end"]
 Outcome = Literal["pass", "warn", "fail", "unknown"]
 Design = Literal["solo", "duet", "paced", "search", "confirm"]
 PACED_DESIGNS = frozenset({"paced", "search", "confirm"})  # trials at an offered rate
@@ -110,6 +111,8 @@ class Evidence:
     `late_requests` of a paced load were sent more than a tick after their time, the latest by `late_max_us`. `bunching`
     is 0 for even sending, 1 for independent arrivals, and the number of connections if all send at once. `locustfile`
     names the file whose users generated the load, if it was not ours: they request what they like, and may wait.
+    `probed_bytes` are the sizes of the shortest and the longest answer outside the load; `closing` says how the server
+    ends a connection that it does not keep; `lasting_share` of the connections were open from early on until late.
     """
 
     mode: str
@@ -129,7 +132,10 @@ class Evidence:
     least_count: int | None = None
     mean_latency_us: float | None = None
     bytes_per_request: float | None = None
-    probed_bytes: int | None = None
+    probed_bytes: tuple[int, int] | None = None
+    closing: Closing | None = None
+    expected_status: int = 200
+    lasting_share: float | None = None
     tcp: dict[str, int] = field(default_factory=dict)
     established_mid: int | None = None
     time_wait_max: int | None = None
@@ -189,6 +195,8 @@ class Trial:
     cell's `capacity_per_s`. The last two designs ask whether that rate meets the `objective`; `objective_met` is the
     answer: whether the offered rate was reached without errors and the percentile stayed within its limit. `block`
     numbers the steps of a search.
+
+    `start_us` is the time from the server's start to its first right answer, `idle_rss_bytes` its memory then.
     """
 
     cell: str
@@ -218,6 +226,8 @@ class Trial:
     server_cpu_share: float | None = None
     client_cpu_share: float | None = None
     rss_bytes: int | None = None
+    idle_rss_bytes: int | None = None
+    start_us: int | None = None
     latency: str | None = None
     latency_us: dict[str, float] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from runners.matrix.cells import Planned
 from runners.plan import order
 from runners.plan.planning import Plan, layouts
 from runners.records import folder
-from runners.records.run import BuildInfo, CellInfo, Honesty, Run
+from runners.records.run import BuildInfo, CellInfo, Gate, Honesty, Run
 from runners.server import builds
 from runners.server.builds import BuildContext
 from runners.server.process import Programs
@@ -89,13 +89,20 @@ def _examined(plan: Plan, context: BuildContext, programs: Programs, broken: Map
 def _log_examined(honesty: Honesty) -> None:
     if honesty.failed:
         log.info(f"  {honesty.variant}: {honesty_reason(honesty)}")
+    elif honesty.broken:
+        log.info(f"  {honesty.variant}: is measured, but not ranked: it fails {ids(honesty.broken)}")
 
 
 def honesty_reason(honesty: Honesty) -> str:
     """Return the gates that a server fails, in a line."""
     first, *others = honesty.failed
-    more = f"; also {', '.join(gate.id for gate in others)}" if others else ""
-    return f"fails the honesty gate '{first.id}': {first.saw}{more}"
+    more = f"; also {ids(others)}" if others else ""
+    return f"fails the honesty gate '{first.id}': {first.saw}{more}; `speedup check {honesty.variant}` shows all"
+
+
+def ids(gates: Iterable[Gate]) -> str:
+    """Return the names of some gates."""
+    return ", ".join(gate.id for gate in gates)
 
 
 def _log_built(info: BuildInfo) -> None:
@@ -132,6 +139,7 @@ def _cell_info(planned: Planned, layout: Mapping[int, Layout], failed: Mapping[s
         threads=cell.threads,
         connections=cell.connections,
         mode=cell.mode,
+        request=cell.request.name,
         load=cell.load.kind,
         family=cell.family,
         status="failed" if broken else status,

@@ -11,6 +11,7 @@ from typing import Any
 
 from runners.matrix.cells import Cell, LoadSettings, Program
 from runners.matrix.model import Validity
+from runners.matrix.request import Expect, Request
 from runners.plan.order import Slot
 from runners.records.trial import Trial
 from runners.selftest.case import Case, CaseResult, Need
@@ -72,7 +73,7 @@ class CaseRunner:
             unavailable=None,
         )
         facts = {"threads": 1, "connections": 8, "mode": "persistent", "machine": "selftest", "cpus": None, **more}
-        return Cell(program=program, load=load, body="Hello World", path="/", **facts)
+        return Cell(program=program, load=load, request=Request(expect=Expect(body="Hello World")), **facts)
 
 
 def run_case(case: Case, bench: CaseRunner, position: int, *, patient: bool = True) -> CaseResult:

@@ -24,7 +24,8 @@ class Broken(Exception):
 class Answer:
     """One answer as received, `size_bytes` long in all.
 
-    Header names are in lower case; repeated headers are joined with commas.
+    Header names are in lower case; repeated headers are joined with commas. `ended` says that only the connection's end
+    told where its body ends.
     """
 
     version: str
@@ -32,6 +33,7 @@ class Answer:
     headers: dict[str, str]
     body: bytes
     size_bytes: int = 0
+    ended: bool = False
 
     @property
     def closes(self) -> bool:
@@ -40,8 +42,11 @@ class Answer:
         return "close" in said or (self.version == "1.0" and "keep-alive" not in said)
 
 
-def parse_answer(received: bytes, *, bodiless: bool = False) -> tuple[Answer, bytes] | None:
-    """Return the first answer and the bytes after it, None until it is complete; raise Broken if it is not HTTP."""
+def parse_answer(received: bytes, *, bodiless: bool = False, ended: bool | None = None) -> tuple[Answer, bytes] | None:
+    """Return the first answer and the bytes after it, None until it is complete; raise Broken if it is not HTTP.
+
+    `ended` says whether the server has closed the connection, which may be how an answer ends; with None it may not.
+    """
     head, blank, rest = received.partition(b"\r\n\r\n")
     if not blank:
         _check_beginning(received)
@@ -50,6 +55,9 @@ def parse_answer(received: bytes, *, bodiless: bool = False) -> tuple[Answer, by
     version, status = _status(status_line)
     headers = _headers(lines)
     empty = bodiless or status in {204, 304} or status < 200
+    until_end = ended is not None and not empty and not headers.keys() & {"content-length", "transfer-encoding"}
+    if until_end:
+        return (Answer(version, status, headers, rest, len(received), ended=True), b"") if ended else None
     framed = (b"", rest) if empty else _body(headers, rest)
     if framed is None:
         return None

@@ -1,4 +1,4 @@
-"""Sends a server a request over a plain socket before it is timed, and checks the answer byte by byte."""
+"""Asks a server over a plain socket before it is timed: is it ready, and does it answer as it is asked?"""
 
 from __future__ import annotations
 
@@ -7,16 +7,29 @@ import errno
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from runners.matrix.model import Mode
+from runners.matrix.request import Request
 from runners.server.answers import MAX_HEAD_BYTES, Answer, Broken, parse_answer
 
-ANSWER_TIMEOUT_S = 2.0
+LEAST_PATIENCE_S = 2.0
+SLOWEST = 20  # times the time that the first right answer took, is what later ones may take
 RETRY_S = 0.002
+FIRST_TRY_S = 1.0  # then twice as long each time: what accepts connections early may answer late
+SETTLING_S = 5.0  # wrong answers for this long are no longer a start
 
 
 class Unanswered(Exception):
     """The server did not answer as it must; the message says what it did instead."""
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a server answered to the requests of a probe, and the sizes of all these answers in bytes."""
+
+    answer: Answer
+    sizes: tuple[int, ...]
 
 
 def port_is_free(host: str, port: int) -> bool:
@@ -41,89 +54,122 @@ def wait_until_listening(host: str, port: int, alive: Callable[[], bool], timeou
     return False
 
 
-def probe(host: str, port: int, path: str, mode: Mode, body: bytes) -> Answer:
-    """Send requests as the mode will; raise Unanswered if status, framing, body or connection handling is wrong."""
+def wait_until_right(
+    host: str, port: int, request: Request, alive: Callable[[], bool], timeout_s: float
+) -> tuple[Answer, float]:
+    """Return the first right answer and how long it took, in seconds; raise Unanswered if none comes.
+
+    A server that is still starting may refuse connections, accept them and be silent, or answer something else.
+    """
+    deadline, patience_s, wrong_since = time.monotonic() + timeout_s, FIRST_TRY_S, None
+    last = Unanswered(f"accepts no connection within {timeout_s:g} s")
+    while alive() and (now := time.monotonic()) < deadline:
+        try:
+            with _connected(host, port, min(patience_s, deadline - now)) as connection:
+                answer = ask(connection, host, port, request, close=True)
+            return answer, time.monotonic() - now
+        except ConnectionRefusedError:
+            wrong_since = None
+        except TimeoutError:
+            last, patience_s = Unanswered(f"sends no complete answer within {timeout_s:g} s"), 2 * patience_s
+        except OSError as error:
+            last = Unanswered(_words(error))
+        except Unanswered as error:
+            last, wrong_since = error, wrong_since or now
+            if now - wrong_since > SETTLING_S:
+                break
+        time.sleep(RETRY_S)
+    raise last
+
+
+def probe(host: str, port: int, request: Request, mode: Mode, took_s: float = 0.0) -> Probed:
+    """Send requests as the mode will; raise Unanswered if status, framing, body or connection handling is wrong.
+
+    `took_s` is the time that an answer took; no later one is waited for very much longer.
+    """
+    patience_s = max(LEAST_PATIENCE_S, SLOWEST * took_s)
     try:
-        with socket.create_connection((host, port), timeout=ANSWER_TIMEOUT_S) as connection:
-            connection.settimeout(ANSWER_TIMEOUT_S)
+        with _connected(host, port, patience_s) as connection:
             if mode == "persistent":
-                return _probe_persistent(connection, host, path, body)
-            return _probe_closing(connection, host, path, body)
+                return _probe_persistent(connection, host, port, request)
+            return _probe_closing(connection, host, port, request)
     except TimeoutError as error:
-        raise Unanswered(f"sends no complete answer within {ANSWER_TIMEOUT_S:g} s") from error
-    except ConnectionResetError as error:
-        raise Unanswered("resets the connection") from error
+        raise Unanswered(f"sends no complete answer within {patience_s:g} s") from error
     except OSError as error:
-        raise Unanswered(f"cannot talk to the server: {errno.errorcode.get(error.errno or 0, error)}") from error
+        raise Unanswered(_words(error)) from error
 
 
-def request(host: str, path: str, *, close: bool) -> bytes:
-    """Return a GET request."""
-    ending = "Connection: close\r\n" if close else ""
-    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{ending}\r\n".encode()
+def _words(error: OSError) -> str:
+    if isinstance(error, ConnectionResetError):
+        return "resets the connection"
+    return f"cannot talk to the server: {errno.errorcode.get(error.errno or 0, error)}"
 
 
-def _probe_persistent(connection: socket.socket, host: str, path: str, body: bytes) -> Answer:
-    _ask_persistent(connection, host, path, body)
+def _connected(host: str, port: int, patience_s: float) -> socket.socket:
+    connection = socket.create_connection((host, port), timeout=patience_s)
+    connection.settimeout(patience_s)
+    return connection
+
+
+def authority(host: str, port: int) -> str:
+    """Return the value of a Host header."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def ask(connection: socket.socket, host: str, port: int, request: Request, *, close: bool) -> Answer:
+    """Send a request and return its answer; raise Unanswered if it is not the expected one."""
+    connection.sendall(request.bytes_for(authority(host, port), *(["Connection: close"] if close else [])))
+    answer = read_answer(connection)
+    if fault := request.expect.fault(answer.status, answer.body):
+        raise Unanswered(fault)
+    return answer
+
+
+def _probe_persistent(connection: socket.socket, host: str, port: int, request: Request) -> Probed:
+    first = ask(connection, host, port, request, close=False)
+    if first.closes:
+        raise Unanswered("closes the connection after each answer, so it cannot be measured with persistent ones")
     try:
-        return _ask_persistent(connection, host, path, body)
-    except Unanswered as error:
+        second = ask(connection, host, port, request, close=False)
+    except (Unanswered, ConnectionResetError, BrokenPipeError) as error:
         raise Unanswered(f"{error} (to the second request on a persistent connection)") from error
+    return Probed(second, (first.size_bytes, second.size_bytes))
 
 
-def _ask_persistent(connection: socket.socket, host: str, path: str, body: bytes) -> Answer:
-    connection.sendall(request(host, path, close=False))
-    answer = read_answer(connection)
-    judge(answer, body)
-    if answer.closes:
-        raise Unanswered("answers Connection: close on a persistent connection")
-    return answer
-
-
-def _probe_closing(connection: socket.socket, host: str, path: str, body: bytes) -> Answer:
-    connection.sendall(request(host, path, close=True))
-    answer = read_answer(connection)
-    judge(answer, body)
-    if not answer.closes:
-        raise Unanswered("does not answer `Connection: close` with that header; wrk would keep its connections open")
+def _probe_closing(connection: socket.socket, host: str, port: int, request: Request) -> Probed:
+    answer = ask(connection, host, port, request, close=True)
     try:
-        rest = connection.recv(1)
+        rest = b"" if answer.ended else connection.recv(1)
+    except ConnectionResetError:
+        rest = b""
     except TimeoutError as error:
-        raise Unanswered(f"announces close, yet sends no FIN within {ANSWER_TIMEOUT_S:g} s") from error
+        announced = "announces close, yet" if answer.closes else "ignores `Connection: close`: it"
+        raise Unanswered(f"{announced} leaves the connection open") from error
     if rest:
-        raise Unanswered("sends bytes after the announced end of its answer")
-    return answer
-
-
-def judge(answer: Answer, body: bytes) -> None:
-    """Raise Unanswered unless the answer has status 200 and the expected body."""
-    if answer.status != 200:
-        raise Unanswered(f"answers status {answer.status}, not 200")
-    if answer.body != body:
-        raise Unanswered(f"answers the body {answer.body[:60]!r}, not {body!r}")
+        raise Unanswered("sends bytes after the end of its answer")
+    return Probed(answer, (answer.size_bytes,))
 
 
 def read_answer(connection: socket.socket) -> Answer:
     """Read exactly one answer; raise Unanswered if it is malformed or bytes follow it."""
-    received = b""
-    while (parsed := _parsed(received)) is None:
-        received += _receive(connection, received)
+    received, ended = b"", False
+    while (parsed := _parsed(received, ended=ended)) is None:
+        chunk = connection.recv(MAX_HEAD_BYTES)
+        if not chunk and ended:
+            raise Unanswered(f"closes the connection before its answer is complete{_after(received)}")
+        received, ended = received + chunk, not chunk
     answer, rest = parsed
     if rest:
         raise Unanswered(f"sends bytes after the end of its answer ({len(rest)})")
     return answer
 
 
-def _parsed(received: bytes) -> tuple[Answer, bytes] | None:
+def _parsed(received: bytes, *, ended: bool) -> tuple[Answer, bytes] | None:
     try:
-        return parse_answer(received)
+        return parse_answer(received, ended=ended)
     except Broken as error:
         raise Unanswered(str(error)) from error
 
 
-def _receive(connection: socket.socket, so_far: bytes) -> bytes:
-    chunk = connection.recv(MAX_HEAD_BYTES)
-    if not chunk:
-        seen = f" after {so_far[:60]!r}" if so_far else ""
-        raise Unanswered(f"closes the connection before its answer is complete{seen}")
-    return chunk
+def _after(so_far: bytes) -> str:
+    return f" after {so_far[:60]!r}" if so_far else ""

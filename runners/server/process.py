@@ -11,17 +11,18 @@ from pathlib import Path
 
 from runners.errors import UnfitMachine
 from runners.matrix.cells import Cell
+from runners.matrix.request import Request
 from runners.records.trial import Check, Command, Verdict
-from runners.server.answers import Answer
 from runners.server.commands import Words, fill, fill_text
-from runners.server.probe import Unanswered, port_is_free, probe, wait_until_listening
+from runners.server.probe import Probed, Unanswered, port_is_free, probe, wait_until_right
 from runners.system import kernel
 from runners.system.machine import Layout, format_cpus
 from runners.system.processes import Stopped, describe_exit, start, stop
 
 HOST = "127.0.0.1"
 PORTS = range(18080, 18999)
-READY_TIMEOUT_S = 10.0
+BACKGROUND = 'keep it in the foreground (nginx: "daemon off;")'
+PLACEHOLDERS = "its command or environment must take {host} and {port}"
 OWN_PORT_TIMEOUT_S = 2.0
 LOOK_AGAIN_S = 0.05
 TAIL_BYTES = 2000
@@ -47,6 +48,14 @@ class TrialInvalid(TrialFailed):
         self.check = check or Check(
             "V0", "answers as asked", "fail", reason, "status 200, the body, the connection mode"
         )
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a server that is ready answered, and the time from its start to its first right answer."""
+
+    probed: Probed
+    start_us: int
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,7 @@ class ServerProcess:
     """A running server, and everything that a trial needs of it."""
 
     def __init__(self, cell: Cell, layout: Layout, programs: Programs, logs: Logs, port: int, host: str = HOST) -> None:
+        self.began, self.took_s = time.monotonic(), 0.0
         self.cell, self.layout, self.logs, self.port, self.host = cell, layout, logs, port, host
         self.words = _words(cell, programs, logs, port, host)
         self.argv = fill(cell.program.run, self.words)
@@ -102,21 +112,51 @@ class ServerProcess:
             self.words.config.write_text(fill_text(template, self.words), encoding="utf-8")
         with self.logs.file("server").open("wb") as output:
             try:
-                return start(self.argv, output=output, cpus=self.layout.server, env=env, cwd=self.words.dir)
+                return start(self.argv, output=output, cpus=self.layout.server, env=env, cwd=self.words.dir, stdin=True)
             except OSError as error:
                 raise TrialFailed(f"cannot start {self.argv[0]}: {error.strerror}", self.cell) from error
 
-    def wait_until_ready(self) -> Answer:
-        """Wait until it listens, probe it and return its answer; raise TrialFailed or TrialInvalid if it does not."""
-        if not wait_until_listening(self.host, self.port, lambda: self.process.poll() is None, READY_TIMEOUT_S):
-            raise TrialFailed(self.why_silent(), self.cell)
+    def wait_until_ready(self) -> Started:
+        """Wait for its first right answer, then probe it; raise TrialFailed or TrialInvalid if it does not answer."""
+        started_s = self._first_answer()
         self._check_own_port()
         try:
-            return self._ask()
+            probed = self._ask()
         except Unanswered as error:
             if self.process.poll() is not None:
                 raise TrialFailed(self.why_silent(), self.cell) from error
             raise TrialInvalid(str(error), self.cell) from error
+        return Started(probed, round(started_s * 1e6))
+
+    def why_unready(self) -> str | None:
+        """Wait for its first right answer; return why it never answers, None if it does, be it wrongly."""
+        try:
+            self._first_answer()
+        except TrialInvalid:
+            return None
+        except TrialFailed as failure:
+            return str(failure)
+        return None
+
+    def _first_answer(self) -> float:
+        """Wait until it answers as it must, or fails to; return the seconds since its start."""
+        ready, request = self.cell.program.ready, self.cell.request
+        if ready.path is not None:
+            request = Request(ready.path)
+        try:
+            _, self.took_s = wait_until_right(self.host, self.port, request, self._is_alive, ready.timeout_s)
+        except Unanswered as error:
+            if self.process.poll() is not None or not self._listens():
+                raise TrialFailed(self.why_silent(), self.cell) from error
+            self._check_own_port()
+            raise TrialInvalid(str(error), self.cell) from error
+        return time.monotonic() - self.began
+
+    def _is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def _listens(self) -> bool:
+        return not port_is_free(self.host, self.port)
 
     def _check_own_port(self) -> None:
         """Raise TrialFailed if another process listens; one look at /proc may miss a socket, so take several."""
@@ -130,23 +170,30 @@ class ServerProcess:
                 )
             time.sleep(LOOK_AGAIN_S)
 
-    def _ask(self) -> Answer:
-        return probe(self.host, self.port, self.cell.path, self.cell.mode, self.cell.body.encode())
+    def _ask(self) -> Probed:
+        return probe(self.host, self.port, self.cell.request, self.cell.mode, self.took_s)
 
-    def fault_afterwards(self) -> str | None:
-        """Probe it once more after the load; return what is wrong with the answer, or None."""
+    def ask_again(self) -> Probed | str:
+        """Probe it once more after the load; return its answers, or what is wrong with them."""
         try:
-            self._ask()
+            return self._ask()
         except Unanswered as error:
             return str(error)
-        return None
 
     def why_silent(self) -> str:
         """Return why it does not answer, with the end of its output."""
         code = self.process.poll()
         if code is None:
-            return f"does not listen on port {self.port} within {READY_TIMEOUT_S:g} s; {self._last_words()}"
+            waited = f"does not listen on {self.host}:{self.port} within {self.cell.program.ready.timeout_s:g} s"
+            return f"{waited}{self._elsewhere()}; {self._last_words()}"
+        if code == 0 and self._listens():
+            return f"went into the background, where it cannot be watched; {BACKGROUND}; {self._last_words()}"
         return f"ended with {describe_exit(code)} before it answered; {self._last_words()}"
+
+    def _elsewhere(self) -> str:
+        """Return where it listens instead, in words; empty if nowhere."""
+        places = kernel.listening_at(self.pid)
+        return f", but on {', '.join(places)}: {PLACEHOLDERS}" if places else ""
 
     def check_alive(self, since: str) -> None:
         """Raise TrialFailed if it has ended."""

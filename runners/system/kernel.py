@@ -7,7 +7,9 @@ namespace.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CPUACCT = Path("/sys/fs/cgroup")
 PROCESS_CLOCK = 2  # CPUCLOCK_SCHED: the run time counted by the scheduler, not in ticks
+ESTABLISHED, LISTENS = "01", "0A"  # states of connections in /proc/net/tcp
 RUNNABLE = "R"  # the state of a thread that runs or waits for a CPU
 ENDED = ("Z", "X", "x")  # states of processes that have ended and were not waited for yet
 
@@ -268,13 +271,36 @@ def listening(pid: int, port: int) -> Listening:
     return Listening(frozenset(_listening_inodes(pid, port)), held)
 
 
-def _listening_inodes(pid: int, port: int) -> set[str]:
-    inodes = set()
+def listening_at(pid: int) -> tuple[str, ...]:
+    """Return the addresses on which a process tree listens, such as "127.0.0.1:8080" or "[::1]:3000"."""
+    held = {inode for member in tree(pid) for inode in _socket_inodes(member)}
+    rows = [row for row in _tcp_rows(pid) if row[3] == LISTENS and row[9] in held]
+    return tuple(dict.fromkeys(_address(row[1]) for row in rows))
+
+
+def _address(field: str) -> str:
+    """Return an address as people write it; the kernel writes its 32-bit words in the machine's own byte order."""
+    words, _, port = field.rpartition(":")
+    data = b"".join(int(words[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(words), 8))
+    host = ipaddress.ip_address(data)
+    return f"[{host}]:{int(port, 16)}" if host.version == 6 else f"{host}:{int(port, 16)}"
+
+
+def client_ports(pid: int, port: int) -> frozenset[str]:
+    """Return the addresses of those that have a connection to a port in a process's network."""
+    return frozenset(
+        row[2] for row in _tcp_rows(pid) if row[3] == ESTABLISHED and int(row[1].rpartition(":")[2], 16) == port
+    )
+
+
+def _tcp_rows(pid: int) -> Iterator[list[str]]:
     for table in ("tcp", "tcp6"):
-        for fields in (row.split() for row in (_text(f"/proc/{pid}/net/{table}") or "").splitlines()[1:]):
-            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
-                inodes.add(fields[9])
-    return inodes
+        yield from (row.split() for row in (_text(f"/proc/{pid}/net/{table}") or "").splitlines()[1:])
+
+
+def _listening_inodes(pid: int, port: int) -> set[str]:
+    rows = _tcp_rows(pid)
+    return {row[9] for row in rows if row[3] == LISTENS and int(row[1].rpartition(":")[2], 16) == port}
 
 
 def _socket_inodes(pid: int) -> Iterator[str]:

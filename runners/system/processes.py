@@ -38,8 +38,9 @@ class Stopped:
 
     @property
     def clean(self) -> bool:
-        """Return whether it ended when asked to: with status 0, or by a SIGINT or SIGTERM that we sent."""
-        return self.exit in {"exit status 0", *self.sent} and "SIGKILL" not in self.sent
+        """Return whether it ended when asked to: with status 0, or by a signal of ours, also as 128 + its number."""
+        asked = {f"exit status {128 + signal.Signals[name]}" for name in self.sent}
+        return self.exit in {"exit status 0", *self.sent, *asked} and "SIGKILL" not in self.sent
 
 
 def start(
@@ -50,17 +51,19 @@ def start(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     lasting: bool = False,
+    stdin: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a program in its own process group, bound to `cpus`, with stdout and stderr in one file.
 
     A `lasting` program is not a trial's leftover, but dies with the harness like all others. Raise OSError if it cannot
-    be started, or may not use the CPUs.
+    be started, or may not use the CPUs. With `stdin`, its standard input stays open as long as its process is watched:
+    some servers end when it does.
     """
     environment = os.environ if env is None else env
     try:
         return subprocess.Popen(
             list(argv),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=cwd,
@@ -110,6 +113,8 @@ def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals,
         _signal_group(process.pid, number)
         wait(process, patience_s)
     _signal_group(process.pid, signal.SIGKILL)  # whatever of the group outlives its leader
+    if process.stdin is not None:
+        process.stdin.close()
     code = process.poll()
     return Stopped("still running after SIGKILL" if code is None else describe_exit(code), tuple(sent))
 

@@ -49,12 +49,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """A complete watch: the counters `before` and `after`, and the samples in between."""
+    """A complete watch: the counters `before` and `after`, and the samples in between.
+
+    `lasting_share` is the share of the clients' connections seen first that were still there when last looked.
+    """
 
     before: Snapshot
     after: Snapshot
     points: tuple[Sample, ...]
     cost_us: float
+    lasting_share: float | None = None
 
     @property
     def wall_us(self) -> int:
@@ -129,25 +133,33 @@ def snapshot(pids: tuple[int, ...]) -> Snapshot:
 
 @dataclass
 class Watch:
-    """A watch in progress on one server's processes; `client` is the generator's process while it runs."""
+    """A watch in progress on one server's processes; `client` is the generator's process while it runs.
+
+    `port` is where the server listens: connections to it are looked at, but not those that it has beside them.
+    """
 
     server: int
+    port: int | None = None
     client: int | None = None
     pids: tuple[int, ...] = ()
     samples: list[Sample] = field(default_factory=list)
     cost_us: float = 0.0
     before: Snapshot | None = None
+    first_clients: frozenset[str] = frozenset()
+    last_clients: frozenset[str] = frozenset()
 
     def begin(self) -> None:
         """Take the first snapshot and discard earlier samples."""
         self.pids = kernel.tree(self.server)
         self.samples.clear()
+        self.first_clients = self.last_clients = frozenset()
         self.cost_us = 0.0
         self.before = snapshot(self.pids)
 
     def sample(self) -> None:
         """Take one sample."""
         began = time.thread_time_ns()
+        self._look_at_clients()
         tcp = kernel.tcp_counters(self.server)
         self.samples.append(
             Sample(
@@ -162,9 +174,21 @@ class Watch:
         )
         self.cost_us += (time.thread_time_ns() - began) / 1000
 
+    def _look_at_clients(self) -> None:
+        """Look who has a connection, ever more rarely, since the kernel's list of connections may be long."""
+        number = len(self.samples)
+        if self.port is not None and not number & (number - 1):
+            self.last_clients = kernel.client_ports(self.server, self.port)
+            self.first_clients = self.first_clients or self.last_clients
+
+    @property
+    def _lasting_share(self) -> float | None:
+        first = self.first_clients
+        return len(first & self.last_clients) / len(first) if first and len(self.samples) > 1 else None
+
     def end(self) -> Samples:
         """Take the last snapshot, including processes that the server started meanwhile, and return the watch."""
         if self.before is None:
             raise RuntimeError("a watch ended that never began")
         pids = tuple(dict.fromkeys((*self.pids, *kernel.tree(self.server))))
-        return Samples(self.before, snapshot(pids), tuple(self.samples), self.cost_us)
+        return Samples(self.before, snapshot(pids), tuple(self.samples), self.cost_us, self._lasting_share)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runners.records.trial import Evidence, Series
+from runners.records.trial import Closing, Evidence, Series
+from runners.server.probe import Probed
 from runners.stats.histogram import mean_us
 from runners.system.machine import Layout
 from runners.system.sampling import Sample, Samples
@@ -36,7 +37,10 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
         least_count=None if counts is None else min(counts.values(), default=0),
         mean_latency_us=None if latency is None else mean_us(latency),
         bytes_per_request=measured.bytes_per_request,
-        probed_bytes=side.answer.size_bytes if side.answer else None,
+        probed_bytes=_probed_bytes(side),
+        closing=_closing(side),
+        expected_status=cell.request.expect.status,
+        lasting_share=samples.lasting_share,
         tcp={name: grown for name in samples.after.tcp if (grown := samples.tcp(name)) is not None},
         established_mid=_middle([sample.established for sample in samples_within(samples, window_us)]),
         time_wait_max=max((s.time_wait for s in samples.points if s.time_wait is not None), default=None),
@@ -62,7 +66,7 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
         strayed_cpus=strayed_cpus(samples, side.layout),
         rss_growth_bytes=growth[0] if growth else None,
         rss_growth_share=growth[1] if growth else None,
-        answers_afterwards=side.fault_afterwards,
+        answers_afterwards=side.afterwards if isinstance(side.afterwards, str) else None,
         server_exit=side.stopped.exit if side.stopped else "",
         server_exit_clean=side.stopped.clean if side.stopped else True,
         clients=result.clients,
@@ -75,6 +79,21 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
         locustfile=cell.load.locustfile.path if cell.load.locustfile else None,
         series=_series(samples),
     )
+
+
+def _probed_bytes(side: Side) -> tuple[int, int] | None:
+    """Return the sizes of the shortest and the longest answer before and after the load; None without any."""
+    sizes = [*(side.started.probed.sizes if side.started else ())]
+    sizes += side.afterwards.sizes if isinstance(side.afterwards, Probed) else ()
+    return (min(sizes), max(sizes)) if side.started else None
+
+
+def _closing(side: Side) -> Closing | None:
+    """Return how the server ends a connection that it does not keep; None if it keeps them."""
+    if side.started is None or side.cell.mode == "persistent":
+        return None
+    answer = side.started.probed.answer
+    return "as its end" if answer.ended else "announced" if answer.closes else "unannounced"
 
 
 def _window_us(measured: Measured) -> tuple[int, int] | None:

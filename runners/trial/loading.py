@@ -12,8 +12,9 @@ from runners.loads.base import Load, LoadFailed, LoadInvalid, LoadJob, LoadResul
 from runners.loads.by_name import LOADS
 from runners.matrix.cells import Cell
 from runners.records.trial import Check, Command
-from runners.server.answers import Answer
-from runners.server.process import Logs, Programs, ServerProcess, TrialFailed, TrialInvalid, tail_of
+from runners.server.probe import Probed
+from runners.server.process import Logs, Programs, ServerProcess, Started, TrialFailed, TrialInvalid, tail_of
+from runners.system import kernel
 from runners.system.machine import Layout
 from runners.system.network import Network
 from runners.system.processes import Stopped, describe_exit, start, stop, wait
@@ -84,10 +85,11 @@ class Side:
     programs: Programs
     commands: list[Command] = field(default_factory=list)
     client: subprocess.Popen[bytes] | None = None
-    answer: Answer | None = None
+    started: Started | None = None
+    afterwards: Probed | str | None = None
+    idle_rss_bytes: int | None = None
     refusal: TrialInvalid | None = None
     measured: Measured | None = None
-    fault_afterwards: str | None = None
     stopped: Stopped | None = None
     process: ServerProcess | None = None
 
@@ -111,9 +113,11 @@ class Side:
         self.network.enter()
         self.process = ServerProcess(self.cell, self.layout, self.programs, self.logs, self.job.port, self.job.host)
         self.commands.append(self.process.command)
-        self.watch = Watch(self.process.pid)
+        port = self.job.port if self.cell.mode == "persistent" else None  # else far too many have ended
+        self.watch = Watch(self.process.pid, port)
         try:
-            self.answer = self.process.wait_until_ready()
+            self.started = self.process.wait_until_ready()
+            self.idle_rss_bytes = kernel.tree_rss_bytes(kernel.tree(self.process.pid))
         except TrialInvalid as refusal:
             if self.cell.program.class_ != "historic":
                 raise
@@ -122,7 +126,7 @@ class Side:
     def ask_again(self) -> None:
         """Probe the server once more after the load."""
         self.network.enter()
-        self.fault_afterwards = self.server.fault_afterwards()
+        self.afterwards = self.server.ask_again()
 
     def stop(self) -> None:
         """Stop the server, if it was started, and record how it ended."""

@@ -128,12 +128,22 @@ def _side(cell: Cell, slot: Slot, where: network.Network, rig: Rig) -> Side:
     job = replace(
         load_job(loaded, layout, port),
         host=rig.host,
+        body=_body_file(loaded, logs),
         rate_per_s=slot.offer.rate_per_s if slot.offer else None,
         request_log=logs.file("requests"),
         fleet=rig.fleet,
         locustfile=own and replace(own, path=str(rig.programs.root.resolve() / own.path)),
     )
     return Side(loaded, layout, where, logs, job, rig.programs)
+
+
+def _body_file(cell: Cell, logs: Logs) -> Path | None:
+    """Write the request's body where the generator reads it; None without one."""
+    if not cell.request.body:
+        return None
+    file = logs.file("body").resolve()
+    file.write_bytes(cell.request.body)
+    return file
 
 
 def _as_loaded(cell: Cell, slot: Slot) -> Cell:
@@ -216,6 +226,8 @@ def _record(cell: Cell, slot: Slot, finding: Finding, partner: Finding | None, f
         evidence=finding.evidence,
         **(_figures(side.measured, finding.evidence, slot) if side.measured and finding.evidence else {}),
         objective_met=_objective_met(finding, slot),
+        start_us=side.started.start_us if side.started else None,
+        idle_rss_bytes=side.idle_rss_bytes,
     )
 
 

@@ -33,15 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--class",
         dest="class_",
-        choices=("realistic", "stripped"),
+        choices=("application", "realistic", "stripped"),
         default="realistic",
-        help="what the server at a URL claims to be (default: realistic)",
+        help="what the server at a URL claims to be (default: realistic); an application only has to answer rightly",
     )
     parser.add_argument(
         "--body",
-        default="Hello World",
         metavar="TEXT",
-        help="exact body that the server at a URL answers (default: Hello World)",
+        help="exact body that the server at a URL answers (default: Hello World; of an application: any)",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("persistent", "non-persistent"),
+        help="check the server at a URL only for this connection mode (default: both)",
     )
     parser.add_argument("--allow-remote", action="store_true", help="also check a URL on another machine")
     add_json(parser)
@@ -51,10 +55,13 @@ def act(arguments: argparse.Namespace) -> int:
     """Check the servers; 0 only if every server passes all that its class must."""
     from runners.errors import NothingSelected
     from runners.honesty.address import examine_url
+    from runners.matrix.model import MODES
 
     urls = [word for word in arguments.servers if is_url(word)]
     globs = tuple(cell_glob(word) for word in arguments.servers if not is_url(word))
-    found = [examine_url(url, arguments.class_, arguments.body, remote=arguments.allow_remote) for url in urls]
+    body = arguments.body if arguments.body is not None or arguments.class_ == "application" else "Hello World"
+    modes = (arguments.mode,) if arguments.mode else MODES
+    found = [examine_url(url, arguments.class_, body, modes, remote=arguments.allow_remote) for url in urls]
     if globs or arguments.group or not urls:
         found += examine_servers(arguments.matrix, globs, tuple(arguments.group))
     if not found:
@@ -65,7 +72,7 @@ def act(arguments: argparse.Namespace) -> int:
         print(json.dumps(honesty_json(found), indent=1))
     else:
         print_tables(found)
-    return 1 if any(honesty.failed for honesty in found) else 0
+    return 1 if any(honesty.failed or honesty.broken for honesty in found) else 0
 
 
 def is_url(word: str) -> bool:
@@ -143,17 +150,26 @@ def line_of(honesty: Honesty) -> str:
     """Return in a line what became of a server."""
     name = f"{honesty.variant}, {plural(honesty.threads, 'thread')}, {honesty.class_}"
     if honesty.failed:
-        return f"{name}: fails {', '.join(gate.id for gate in honesty.failed)}"
+        causes = {gate.saw for gate in honesty.failed}
+        same = f": {causes.pop()}" if len(honesty.failed) > 1 and len(causes) == 1 else ""
+        return f"{name}: not honest, fails {_ids(honesty.failed)}{same}"
+    if honesty.broken:
+        return f"{name}: is timed, but not ranked: its class promises {_ids(honesty.broken)}"
     done = sum(gate.outcome == "pass" for gate in honesty.gates)
-    others = "; the others do not apply, or could not be determined" if done < len(honesty.gates) else ""
-    return f"{name}: passes ({done} of {len(honesty.gates)} gates{others})"
+    badges = f"; is timed without {_ids(honesty.badges)}" if honesty.badges else ""
+    others = "; the others do not apply, or could not be determined" if done < len(honesty.gates) and not badges else ""
+    return f"{name}: passes ({done} of {len(honesty.gates)} gates{others}{badges})"
+
+
+def _ids(gates: Iterable[Gate]) -> str:
+    return ", ".join(gate.id for gate in gates)
 
 
 def honesty_json(found: Iterable[Honesty]) -> list[dict[str, Any]]:
     """Return what the gates found as plain data."""
     from dataclasses import asdict
 
-    return [{**asdict(honesty), "passed": not honesty.failed} for honesty in found]
+    return [{**asdict(honesty), "passed": not (honesty.failed or honesty.broken)} for honesty in found]
 
 
 def print_tables(found: Sequence[Honesty]) -> None:

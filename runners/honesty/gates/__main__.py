@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 from runners.honesty.gates import Target, examine, many_files
+from runners.matrix.request import Expect, Request
 
 
 def words(target: Target, class_: str) -> str:
     """Return this program's argument: a target and a class, as JSON."""
-    return json.dumps({"target": {**asdict(target), "body": target.body.decode("latin-1")}, "class": class_})
+    return json.dumps({"target": asdict(target), "class": class_}, default=lambda data: data.decode("latin-1"))
+
+
+def _request(facts: dict[str, Any]) -> Request:
+    expect = {**facts["expect"], "length": facts["expect"]["length"] and tuple(facts["expect"]["length"])}
+    headers = tuple((name, value) for name, value in facts["headers"])
+    return Request(**{**facts, "headers": headers, "body": facts["body"].encode("latin-1"), "expect": Expect(**expect)})
 
 
 def main(told: str) -> None:
     """Examine a target and print the results in one line."""
     facts = json.loads(told)
-    target = Target(**{**facts["target"], "body": facts["target"]["body"].encode("latin-1")})
+    target = Target(**{**facts["target"], "asked": _request(facts["target"]["asked"])})
+    target = replace(target, others=tuple(map(_request, facts["target"]["others"])))
     with many_files():
         found = examine(target, facts["class"])
     print(json.dumps([asdict(gate) for gate in found]))  # noqa: T201 - for the process that started this one

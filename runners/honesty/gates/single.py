@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
-from runners.honesty.gates.talk import Talk, Visit
+from runners.honesty.gates.talk import Reset, Talk, Visit
+from runners.matrix.request import Request
 from runners.server.answers import Answer, Broken, shown
 
 REQUESTS = 100
+COUNTING_S, SPLITTING_S = 3.0, 5.0
 PIPELINED = 16
 PIECE_BYTES = 37  # no request's length is a multiple of it
 QUIET_S = 0.2
@@ -21,20 +24,57 @@ OTHER_PATH = "/no-such-page"
 
 
 def counts(visit: Visit) -> None:
-    """Each request gets exactly one answer, and nothing is sent before the first or after the last."""
+    """Each request gets exactly one right answer, and nothing is sent before the first or after the last."""
     target = visit.target
-    with visit.talk() as talk:
-        talk.silent(QUIET_S)
-        for _ in range(REQUESTS if target.keeps else 1):
-            target.wanted(talk.ask(target.request()))
-        talk.silent(QUIET_S) if target.keeps else talk.end()
+    requests = [target.asked, *target.others]
+    if not target.keeps:
+        for asked in requests:
+            with visit.talk() as talk:
+                talk.silent(QUIET_S)
+                target.wanted(talk.ask(target.request(asked=asked)), asked)
+                talk.end()
+        return
+    left = max(target.count(REQUESTS, COUNTING_S), len(requests))
+    while left:
+        with visit.talk() as talk:
+            talk.silent(QUIET_S if left == REQUESTS else BRIEFLY_S)
+            left -= _counted(talk, (requests * left)[:left])
+
+
+def _counted(talk: Talk, requests: Sequence[Request]) -> int:
+    """Send requests over one connection; return how many were answered before the server closed it, if it did."""
+    for number, asked in enumerate(requests, 1):
+        answer = talk.target.wanted(talk.ask(talk.target.request(asked=asked)), asked)
+        if answer.closes or (number < len(requests) and talk.is_over):
+            talk.end()
+            return number
+    talk.silent(QUIET_S)
+    return len(requests)
 
 
 def frames(visit: Visit) -> None:
-    """The answer is HTTP/1.1 200 with CRLF line endings, an exact length or chunks, and the exact body."""
-    answer = _get(visit)
-    if answer.version != "1.1":
-        raise Broken(f"it answers an HTTP/1.1 request with HTTP/{answer.version}")
+    """Where an answer ends is certain: lines end with CRLF, and it has an exact length or chunks."""
+    _get(visit)
+
+
+def speaks_1_1(visit: Visit) -> None:
+    """A request in HTTP/1.1 is answered in HTTP/1.1."""
+    if (version := _get(visit).version) != "1.1":
+        raise Broken(f"it answers an HTTP/1.1 request with HTTP/{version}")
+
+
+def waits(visit: Visit) -> None:
+    """A request that is not complete gets no answer."""
+    request = visit.target.request()
+    for cut in (1, request.index(b"\r\n") + 2, len(request) - 2, len(request) - 1):
+        with visit.talk() as talk:
+            talk.say(request[:cut])
+            try:
+                talk.silent(QUIET_S)
+            except Reset:  # it rejects the request; what it must not do is to answer it
+                continue
+            except Broken as broken:
+                raise Broken(f"{broken} (after {cut} of the request's {len(request)} bytes)") from broken
 
 
 def _get(visit: Visit) -> Answer:
@@ -83,7 +123,8 @@ def _date(visit: Visit) -> datetime:
 
 def waits_for_the_end(visit: Visit) -> None:
     """A request split at any byte is answered once, and only when it is complete."""
-    cuts = range(1, len(visit.target.request()))
+    size = len(visit.target.request())
+    cuts = range(1, size, math.ceil(size / visit.target.count(size, SPLITTING_S, 8)))
     for some in [cuts] if visit.target.keeps else [[cut] for cut in cuts]:
         with visit.talk() as talk:
             for cut in some:
@@ -105,7 +146,7 @@ def pipelines(visit: Visit) -> None:
     """Sixteen requests at once, for two paths in turn, are answered in order, even if split at odd places."""
     target = visit.target
     with visit.talk() as talk:  # A stripped server does not tell the paths apart.
-        wanted = [(answer.status, answer.body) for answer in (talk.ask(target.request(path=path)) for path in _PATHS)]
+        wanted = [talk.ask(target.request(path=path)) for path in _PATHS]
     pair = b"".join(target.request(path=path) for path in _PATHS)
     last = target.request("Connection: close", path=OTHER_PATH)
     data = pair * (PIPELINED // 2 - 1) + target.request() + last
@@ -121,15 +162,17 @@ def pipelines(visit: Visit) -> None:
 _PATHS = (None, OTHER_PATH)
 
 
-def _hear_in_order(talk: Talk, wanted: Sequence[tuple[int, bytes]]) -> None:
-    for number, (status, body) in enumerate(wanted, 1):
+def _hear_in_order(talk: Talk, wanted: Sequence[Answer]) -> None:
+    exact = talk.target.asked.expect.body is not None  # otherwise two right answers may differ
+    for number, before in enumerate(wanted, 1):
         try:
             answer = talk.hear()
         except Broken as broken:
             raise Broken(f"answer {number} of {len(wanted)}: {broken}") from broken
-        if answer.status != status:
-            raise Broken(f"answer {number} of {len(wanted)} is a {answer.status} in place of a {status}")
-        if answer.body != body:
+        if answer.status != before.status:
+            raise Broken(f"answer {number} of {len(wanted)} is a {answer.status} in place of a {before.status}")
+        fault = talk.target.asked.expect.fault(answer.status, answer.body) if number % 2 else None
+        if fault or (exact and answer.body != before.body):
             raise Broken(f"answer {number} of {len(wanted)} has the body {shown(answer.body)}")
 
 
@@ -145,11 +188,11 @@ def heads(visit: Visit) -> None:
     """HEAD gets the headers of GET and no body."""
     with visit.talk() as talk:
         answer = talk.ask(visit.target.request("Connection: close", method="HEAD"), bodiless=True)
-        if answer.status != 200:
+        if answer.status != visit.target.asked.expect.status:
             raise Broken(f"it answers HEAD with {answer.status}")
-        length, wanted = answer.headers.get("content-length"), str(len(visit.target.body))
-        if length not in {None, wanted}:
-            raise Broken(f"its Content-Length is {length} for HEAD and {wanted} for GET")
+        length, body = answer.headers.get("content-length"), visit.target.asked.expect.body
+        if body is not None and length not in {None, str(len(body.encode()))}:
+            raise Broken(f"its Content-Length is {length} for HEAD and {len(body.encode())} for GET")
         talk.end()
 
 
@@ -173,12 +216,18 @@ def _post(visit: Visit, header: str, body: bytes) -> None:
 
 
 def closes(visit: Visit) -> None:
-    """`Connection: close` is answered with that header and a FIN, not a reset."""
+    """`Connection: close` is answered with a FIN, not a reset."""
+    with visit.talk() as talk:
+        visit.target.wanted(talk.ask(visit.target.request("Connection: close")))
+        talk.end()
+
+
+def announces(visit: Visit) -> None:
+    """`Connection: close` is answered with that header."""
     with visit.talk() as talk:
         answer = visit.target.wanted(talk.ask(visit.target.request("Connection: close")))
         if "close" not in answer.headers.get("connection", "").lower():
             raise Broken("it does not send Connection: close, so a client does not know that it must reconnect")
-        talk.end()
 
 
 def closes_for_http_1_0(visit: Visit) -> None:

@@ -6,7 +6,7 @@ import select
 import time
 from collections.abc import Callable
 
-from runners.honesty.gates.talk import PATIENCE_S, Closed, Reset, Silent, Talk, Visit, patience
+from runners.honesty.gates.talk import PATIENCE_S, Closed, Reset, Silent, Talk, Target, Visit, patience
 from runners.honesty.gates.usage import memory_bytes, works
 from runners.server.answers import Answer, Broken, parse_answer
 
@@ -15,6 +15,8 @@ MORE_UNREAD = 200_000  # for a server that seems to buffer all of them
 WARMING_ROUNDS, ROUND = 60, 1000
 PIECE_BYTES = 65536
 BRIEFLY_S = 0.05
+LONGEST_FLOOD_S = 2.0
+BRIEF_SHARE = 0.05  # of a full visit, for a server that promises little; its answers take less than one by one
 FULL_S = 0.3  # a server that accepts nothing for this long accepts nothing more
 STEADY_S = 0.4
 LOOK_S = 0.05
@@ -24,11 +26,11 @@ WINDOW_BYTES = 4096
 
 
 def loses_nothing(visit: Visit) -> None:
-    """100,000 requests from a client that reads late are all answered, completely and in order, in bounded memory."""
+    """Up to 100,000 requests of a client that reads late are all answered, in order and in bounded memory."""
     target = visit.target
     _warm(visit)
     with visit.talk() as talk:
-        flood = Flood(talk, UNREAD, visit.deadline)
+        flood = Flood(talk, _scaled(target, UNREAD), visit.deadline)
         if target.pid is None:
             flood.write_unread()
         else:
@@ -46,7 +48,7 @@ def _check_memory(flood: Flood, pid: int) -> None:
     grown = _most_memory_bytes(pid) - before
     if grown <= MOST_GROWTH_BYTES:
         return
-    flood.add(MORE_UNREAD)
+    flood.add(_scaled(flood.talk.target, MORE_UNREAD))
     flood.write_unread()
     if (now := _most_memory_bytes(pid) - before) > grown * MOST_RATIO:
         sizes = f"{grown / 2**20:.0f} MiB and then by {now / 2**20:.0f} MiB"
@@ -55,9 +57,15 @@ def _check_memory(flood: Flood, pid: int) -> None:
 
 def _warm(visit: Visit) -> None:
     """Send so many requests that a heap which grows with any work has grown, but few at a time, so none is buffered."""
-    for _ in range(WARMING_ROUNDS):
+    for _ in range(_scaled(visit.target, WARMING_ROUNDS)):
         with visit.talk() as talk:
             Flood(talk, ROUND, visit.deadline).read(Tally(visit.target.wanted))
+
+
+def _scaled(target: Target, count: int) -> int:
+    """Return how many of `count` rounds or requests such a server is asked: fewer if it is slow, or promises little."""
+    time_s = UNREAD * target.took_s * (1 if target.brief else BRIEF_SHARE)
+    return max(1, round(count * min(1.0, LONGEST_FLOOD_S / time_s))) if time_s else count
 
 
 def _most_memory_bytes(pid: int) -> int:

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Self
 
 from runners.honesty.gates.usage import works
+from runners.matrix.request import Expect, Request
 from runners.server.answers import SHOWN_BYTES, Answer, Broken, parse_answer, shown
+from runners.server.probe import SLOWEST, authority
 
 PATIENCE_S = 3.0
+USUAL_S, LONGEST_S = 0.02, 120.0  # a gate's time is for answers that take this long, and never longer than that
 EXTENSION = 10  # wait up to this many times as long, but no longer than this, while the server is at work
 MOST_PATIENCE_S = 8.0
 MAX_UNREAD_BYTES = 4 * 1024**2
+CLOSING_S = 0.002
 OUR_LACKS = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -37,33 +41,57 @@ class Unknown(Exception):
     """A gate cannot be judged; the message says why."""
 
 
+HELLO = Request(expect=Expect(body="Hello World"))
+
+
 @dataclass(frozen=True)
 class Target:
-    """The server to test: its address, the path to request, the body expected, and its process if that is known.
+    """The server to test: its address, what to ask it with the answer expected, and its process if that is known.
 
-    `keeps` says whether to use persistent connections; otherwise each request asks to close the connection.
+    `keeps` says whether persistent connections are measured; otherwise each request asks to close the connection.
+    `closes` says whether that is measured. `connections` is the number of clients under load, `others` are requests
+    beside `asked`. `took_s` is how long it takes for an answer, by which all waiting is scaled. A `brief` visit is for
+    servers that promise little: it sends less.
     """
 
     host: str
     port: int
-    path: str = "/"
-    body: bytes = b"Hello World"
+    asked: Request = HELLO
     pid: int | None = None
     keeps: bool = True
+    closes: bool = True
+    connections: int = 1100
+    others: tuple[Request, ...] = ()
+    took_s: float = 0.0
+    brief: bool = False
 
-    def request(self, *headers: str, method: str = "GET", path: str | None = None, version: str = "1.1") -> bytes:
-        """Return a request with a Host header and the given headers."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        lines = [f"{method} {path or self.path} HTTP/{version}", f"Host: {host}:{self.port}", *headers]
+    def request(
+        self, *headers: str, method: str | None = None, path: str | None = None, version: str = "1.1",
+        asked: Request | None = None,
+    ) -> bytes:  # fmt: skip
+        """Return a request with a Host header and the given headers: another one with a method or path of its own."""
+        chosen = asked or self.asked
+        if method or path:
+            chosen = Request(path or self.asked.path, method=method or "GET", headers=self.asked.headers)
         if not self.keeps and version == "1.1" and "Connection: close" not in headers:
-            lines.append("Connection: close")
-        return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
+            headers = (*headers, "Connection: close")
+        text = chosen.bytes_for(authority(self.host, self.port), *headers)
+        return text if version == "1.1" else text.replace(b" HTTP/1.1\r\n", f" HTTP/{version}\r\n".encode(), 1)
 
-    def wanted(self, answer: Answer) -> Answer:
-        """Return the answer; raise Broken unless it is exactly the one expected."""
-        if answer.status != 200 or answer.body != self.body:
-            raise Broken(f"the answer is {answer.status} with {answer.body[:100]!r}, not 200 with {self.body!r}")
+    def wanted(self, answer: Answer, asked: Request | None = None) -> Answer:
+        """Return the answer; raise Broken unless it is the one expected."""
+        if fault := (asked or self.asked).expect.fault(answer.status, answer.body):
+            raise Broken(f"it {fault}")
         return answer
+
+    def count(self, most: int, within_s: float, least: int = 3) -> int:
+        """Return how many of `most` requests, one after another, such a server is asked: as many as fit in a time."""
+        return most if self.took_s <= within_s / most else max(least, int(within_s / self.took_s))
+
+    @property
+    def patience_s(self) -> float:
+        """Return how long to wait for an answer."""
+        return max(PATIENCE_S, SLOWEST * self.took_s)
 
 
 def patience(seconds: float, pid: int | None) -> Iterator[float]:
@@ -98,7 +126,7 @@ class Talk:
 
     def __init__(self, target: Target, deadline: float) -> None:
         self.target, self._deadline = target, deadline
-        self.sent, self.received, self._unread = Excerpt(), Excerpt(), b""
+        self.sent, self.received, self._unread, self._ended = Excerpt(), Excerpt(), b"", False
         try:
             self.socket = socket.create_connection((target.host, target.port), timeout=self._left_s(self._until()))
         except OSError as error:
@@ -129,13 +157,22 @@ class Talk:
     def hear(self, *, bodiless: bool = False) -> Answer:
         """Return the next answer, skipping interim ones (100 Continue)."""
         while True:
-            parsed = parse_answer(self._unread, bodiless=bodiless)
+            parsed = parse_answer(self._unread, bodiless=bodiless, ended=None if self.target.keeps else self._ended)
             if parsed is None:
-                self._await(PATIENCE_S, "no complete answer came")
+                self._await_more()
                 continue
             answer, self._unread = parsed
             if answer.status >= 200:
                 return answer
+
+    def _await_more(self) -> None:
+        """Receive more of an answer, or, if the connection may end with it, learn that it has ended."""
+        try:
+            self._await(self.target.patience_s, "no complete answer came")
+        except Closed:
+            if self.target.keeps or self._ended or not self._unread:
+                raise
+            self._ended = True
 
     def ask(self, request: bytes, *, bodiless: bool = False) -> Answer:
         """Send a request and return its answer."""
@@ -160,11 +197,22 @@ class Talk:
             return
         raise Broken(f"it sent bytes that were not requested: {shown(self._unread)}")
 
+    @property
+    def is_over(self) -> bool:
+        """Return whether the server has closed the connection, with nothing unread before that."""
+        try:
+            self._await(CLOSING_S)
+        except (Closed, Reset):
+            return True
+        except Silent:
+            pass
+        return False
+
     def end(self) -> None:
         """Wait for the server's FIN; raise Broken if bytes, a reset or nothing arrives instead."""
         try:
-            if not self._unread:
-                self._await(PATIENCE_S, "the connection was not closed")
+            if not self._unread and not self._ended:
+                self._await(self.target.patience_s, "the connection was not closed")
         except Closed:
             return
         raise Broken(f"it sent bytes that were not requested: {shown(self._unread)}")
@@ -174,9 +222,9 @@ class Talk:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
-    def _until(self, patience_s: float = PATIENCE_S) -> float:
+    def _until(self, patience_s: float | None = None) -> float:
         """Return when a wait that begins now has to end."""
-        return min(time.monotonic() + patience_s, self._deadline)
+        return min(time.monotonic() + (patience_s or self.target.patience_s), self._deadline)
 
     def _left_s(self, until: float, otherwise: str = "the gate did not finish") -> float:
         left_s = until - time.monotonic()
@@ -213,7 +261,8 @@ class Visit:
     """One gate's visit to a target: its connections, one deadline for all of them, and the one that is shown."""
 
     def __init__(self, target: Target, limit_s: float) -> None:
-        self.target, self.deadline = target, time.monotonic() + limit_s
+        limit_s *= max(1.0, target.took_s / USUAL_S)
+        self.target, self.deadline = target, time.monotonic() + min(limit_s, LONGEST_S)
         self.shown: Talk | None = None
 
     def talk(self) -> Talk:
