@@ -158,7 +158,7 @@ class Cell:
     def digest(self) -> str:
         """Return a hash of everything that can change the cell's number."""
         facts = asdict(self)
-        for words in ("title", "language", "class_", "group", "unavailable", "at_least"):
+        for words in ("title", "language", "class_", "group", "unavailable", "at_least", "ready"):
             facts["program"].pop(words)  # these describe it and do not change its number
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=bytes.hex).encode()).hexdigest()[:8]
 

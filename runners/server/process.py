@@ -207,7 +207,10 @@ class ServerProcess:
 
     def stop(self) -> Stopped:
         """Stop it and its whole process group; return how it ended."""
-        return stop(self.process)
+        stopped = stop(self.process)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        return stopped
 
 
 def _words(cell: Cell, programs: Programs, logs: Logs, port: int, host: str) -> Words:

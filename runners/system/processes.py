@@ -113,8 +113,6 @@ def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals,
         _signal_group(process.pid, number)
         wait(process, patience_s)
     _signal_group(process.pid, signal.SIGKILL)  # whatever of the group outlives its leader
-    if process.stdin is not None:
-        process.stdin.close()
     code = process.poll()
     return Stopped("still running after SIGKILL" if code is None else describe_exit(code), tuple(sent))
 

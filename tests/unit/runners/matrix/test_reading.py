@@ -111,7 +111,7 @@ def test_a_suggestion_is_given_in_every_table(written: str, meant: str) -> None:
         ("run = ['x']\nthreads = [true]", "'threads, item 1' must be a whole number"),
         ("run = ['x']\nenv = 'A=1'", "'env' must be a table"),
         ("run = ['x']\ntitle = 3", "'title' must be text in quotes"),
-        ("run = ['x']\nclass = 'fast'", "'fast' is not one of 'realistic', 'stripped' or 'historic'"),
+        ("run = ['x']\nclass = 'fast'", "'fast' is not one of 'application', 'realistic', 'stripped' or 'historic'"),
         ("run = ['x']\nneeds = ['go']\nat_least = { go = 1.26 }", "'go' must be text in quotes"),
         ("title = 'no command'", 'set "run" (the start command) or "unavailable"'),
     ],

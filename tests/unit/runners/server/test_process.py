@@ -28,7 +28,7 @@ def started(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ServerPr
         server="s", variant=None, title="s", language=None, class_="realistic", group="document", needs=(), dir=".",
         build=(), run=(sys.executable, "-c", request.param), config=None, flags=(), env={}, unavailable=None,
     )  # fmt: skip
-    cell = Cell(program, 1, 1, "persistent", "local", LoadSettings("wrk", 0.1, 1.0, None), None, "", "/")
+    cell = Cell(program, 1, 1, "persistent", "local", LoadSettings("wrk", 0.1, 1.0, None), None)
     logs = Logs(tmp_path, tmp_path, "block0")
     cpus = tuple(sorted(os.sched_getaffinity(0)))
     server = ServerProcess(cell, Layout(cpus, cpus), Programs(tmp_path, {}, dict(os.environ)), logs, 18080)
