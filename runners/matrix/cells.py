@@ -15,12 +15,11 @@ from functools import cached_property
 from typing import Literal
 
 from runners.matrix.model import Machine, Matrix, Mode, Preset, Rule, Server, Variant
+from runners.matrix.placeholders import FLAGS, SERVER, SOURCE
 
 _ROW = re.compile(
     r"(?P<server>[a-z0-9][a-z0-9_-]*)(?:\.(?P<variant>[a-z0-9][a-z0-9_-]*))?(?:@(?P<threads>[1-9][0-9]*))?"
 )
-
-FLAGS, SERVER, SOURCE = PLACEHOLDERS = ("{flags}", "{server}", "{source}")  # others are filled in for each trial
 
 
 @dataclass(frozen=True)

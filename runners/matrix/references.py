@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from runners.matrix.cells import FLAGS, SOURCE, parse_row, programs
+from runners.matrix.cells import parse_row, programs
 from runners.matrix.inheritance import Heir, cycles, lineage
 from runners.matrix.model import NOT_STARTABLE, Heading, Matrix, Server, TableRow, variants_of
+from runners.matrix.placeholders import FLAGS, KNOWN, SOURCE, unknown_in
 from runners.matrix.problems import Path_, Problem, closest, unknown
 
 NO_FLAGS = f"these flags are unused: the build command has no {FLAGS}"
@@ -72,10 +73,12 @@ def _server_problems(name: str, server: Server, matrix: Matrix) -> Iterator[Prob
         yield Problem(path, f"{NOT_STARTABLE}; '{server.like}' has no start command to inherit")
     if not _inherits(server, servers, "build", "run", "flags"):
         yield from _empty_places(path, server)
+    yield from _misspelt_places(path, server, servers, ("build", "run", "flags", "env"))
     variants = variants_of(servers)
     for key, variant in server.variant.items():
         if not _inherits(variant, variants, "needs"):
             yield from _missing_tools((*path, "variant", key, "needs"), variant.needs, matrix)
+        yield from _misspelt_places((*path, "variant", key), variant, variants, ("flags", "env"))
         if variant.flags and FLAGS not in server.build:
             yield Problem((*path, "variant", key, "flags"), NO_FLAGS)
 
@@ -86,6 +89,16 @@ def _empty_places(path: Path_, server: Server) -> Iterator[Problem]:
         yield Problem(path, f"its commands contain {SOURCE}, but 'source' is not set")
     if server.flags and FLAGS not in server.build:
         yield Problem((*path, "flags"), NO_FLAGS)
+
+
+def _misspelt_places(path: Path_, heir: Heir, heirs: Mapping[str, Heir], keys: Sequence[str]) -> Iterator[Problem]:
+    """Yield what looks like a placeholder but is none, in the lists and tables that the server or variant wrote."""
+    for key in keys:
+        written = () if _inherits(heir, heirs, key) else getattr(heir, key)
+        items = written.items() if isinstance(written, Mapping) else enumerate(written)
+        for place, text in items:
+            for word in unknown_in(text):
+                yield unknown((*path, key, place), "placeholder", word, KNOWN)
 
 
 def _missing_tools(path: Path_, needs: Sequence[str], matrix: Matrix) -> Iterator[Problem]:
