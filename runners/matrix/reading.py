@@ -13,6 +13,7 @@ from runners.errors import BadInput
 from runners.matrix.model import Heading, Matrix, TableRow
 from runners.matrix.problems import Path_, Problem, closest, report, show
 from runners.matrix.quantities import NAME
+from runners.matrix.reach import unreachable
 from runners.matrix.references import cross_check
 
 SENTENCES = {
@@ -43,8 +44,13 @@ def read_matrix(file: Path, defaults: Path | None = None) -> tuple[Matrix, str]:
     return parse_matrix(text, str(file), defaults), text
 
 
-def parse_matrix(text: str, name: str = "matrix.toml", defaults: Path | None = None) -> Matrix:
-    """Return the matrix in `text`; `name` stands for the file in errors, `defaults` is a file with tools."""
+def parse_matrix(
+    text: str, name: str = "matrix.toml", defaults: Path | None = None, *, recorded: bool = False
+) -> Matrix:
+    """Return the matrix in `text`; `name` stands for the file in errors, `defaults` is a file with tools.
+
+    What was `recorded` with a run has been measured, so it is no error if a part of it could not be.
+    """
     document = _parse(text, name)
     if defaults is not None:
         tools = tomli.loads(defaults.read_text(encoding="utf-8"))["tool"]
@@ -54,7 +60,7 @@ def parse_matrix(text: str, name: str = "matrix.toml", defaults: Path | None = N
         matrix = Matrix.model_validate(document)
     except ValidationError as error:
         raise BadInput(report(_problems(error.errors()), text, name)) from error
-    if problems := list(cross_check(matrix)):
+    if problems := [*cross_check(matrix), *(() if recorded else unreachable(matrix))]:
         raise BadInput(report(problems, text, name))
     return matrix
 

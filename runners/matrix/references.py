@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from runners.matrix.cells import parse_row, programs
-from runners.matrix.inheritance import Heir, cycles, lineage
+from runners.matrix.inheritance import Heir, cycles, inherits, lineage
 from runners.matrix.model import NOT_STARTABLE, Heading, Matrix, Server, TableRow, variants_of
 from runners.matrix.placeholders import FLAGS, KNOWN, SOURCE, unknown_in
 from runners.matrix.problems import Path_, Problem, closest, unknown
@@ -57,26 +57,20 @@ def _ancestor_meant(name: str, like: str, heirs: Mapping[str, Heir]) -> str:
     return closest(like, heirs) or f"known: {', '.join(heirs)}"
 
 
-def _inherits(heir: Heir, heirs: Mapping[str, Heir], *keys: str) -> bool:
-    """Return whether all these keys are inherited, so that errors in them are reported elsewhere."""
-    ancestor = heirs.get(heir.like or "")
-    return ancestor is not None and all(getattr(heir, key) is getattr(ancestor, key) for key in keys)
-
-
 def _server_problems(name: str, server: Server, matrix: Matrix) -> Iterator[Problem]:
     path, servers = ("server", name), matrix.server
-    if not _inherits(server, servers, "needs"):
+    if not inherits(server, servers, "needs"):
         yield from _missing_tools((*path, "needs"), server.needs, matrix)
-    if not _inherits(server, servers, "needs", "at_least"):
+    if not inherits(server, servers, "needs", "at_least"):
         yield from _needless_versions(name, server)
     if not server.run and server.unavailable is None and servers[lineage(name, servers)[-1]].like is None:
         yield Problem(path, f"{NOT_STARTABLE}; '{server.like}' has no start command to inherit")
-    if not _inherits(server, servers, "build", "run", "flags"):
+    if not inherits(server, servers, "build", "run", "flags"):
         yield from _empty_places(path, server)
     yield from _misspelt_places(path, server, servers, ("build", "run", "flags", "env"))
     variants = variants_of(servers)
     for key, variant in server.variant.items():
-        if not _inherits(variant, variants, "needs"):
+        if not inherits(variant, variants, "needs"):
             yield from _missing_tools((*path, "variant", key, "needs"), variant.needs, matrix)
         yield from _misspelt_places((*path, "variant", key), variant, variants, ("flags", "env"))
         if variant.flags and FLAGS not in server.build:
@@ -94,7 +88,7 @@ def _empty_places(path: Path_, server: Server) -> Iterator[Problem]:
 def _misspelt_places(path: Path_, heir: Heir, heirs: Mapping[str, Heir], keys: Sequence[str]) -> Iterator[Problem]:
     """Yield what looks like a placeholder but is none, in the lists and tables that the server or variant wrote."""
     for key in keys:
-        written = () if _inherits(heir, heirs, key) else getattr(heir, key)
+        written = () if inherits(heir, heirs, key) else getattr(heir, key)
         items = written.items() if isinstance(written, Mapping) else enumerate(written)
         for place, text in items:
             for word in unknown_in(text):

@@ -18,6 +18,7 @@ from docs import make_reference
 from runners.matrix.cells import expand
 from runners.matrix.model import Matrix, Preset, Validity
 from runners.matrix.placeholders import KNOWN
+from runners.matrix.reach import unreachable
 from runners.matrix.reading import parse_matrix
 from runners.matrix.references import cross_check
 from runners.tools.find import TOOL_DATA
@@ -147,7 +148,8 @@ def test_every_toml_block_is_a_matrix_or_a_piece_of_one(block: Block) -> None:
     if {"suite", "preset", "machine", "server"} <= tomli.loads(block.text).keys():
         parse_matrix(block.text, str(block), TOOL_DATA)
     else:
-        assert list(cross_check(with_fragment(block.text))) == []
+        matrix = with_fragment(block.text)
+        assert [*cross_check(matrix), *unreachable(matrix)] == []
 
 
 def test_the_readme_s_variant_adds_cells() -> None:
