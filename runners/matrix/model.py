@@ -29,6 +29,7 @@ from runners.matrix.quantities import (
     Fraction,
     Name,
     Number,
+    RequestPath,
     Share,
     Size,
     Slo,
@@ -66,7 +67,7 @@ class Suite(Section):
         (), description="Groups of servers to measure without --only, --group and --duet; default: all."
     )
     body: str = Field("Hello World", description="The exact body that every server must answer.")
-    path: str = Field("/", pattern="^/", description="The path to request.")
+    path: RequestPath = Field("/", description="The path to request.")
     locustfile: str | None = Field(
         None,
         pattern=r"^[^,]+\.py$",
@@ -160,6 +161,11 @@ class Machine(Section):
     def _divisible(self) -> Self:
         threads = self.load.threads
         for connections in self.connections if threads else ():
+            if threads and connections < threads:
+                raise ValueError(
+                    f"{connections} connections are too few for {threads} threads of the load generator:"
+                    " each thread needs at least one"
+                )
             if threads and connections % threads:
                 really = connections // threads * threads
                 raise ValueError(
