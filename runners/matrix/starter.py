@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runners import resources
 from runners.errors import BadInput
-from runners.matrix.quantities import NAME
+from runners.matrix.quantities import NAME, sendable
 
 TEMPLATE = Path(__file__).with_name("starter.toml")
 MATRIX = "matrix.toml"
@@ -48,6 +48,10 @@ def starter_matrix(starter: Starter, ruler: str) -> str:
     """Return the text of a matrix.toml for one server and a ruler; BadInput if the command cannot be used."""
     if re.fullmatch(NAME, starter.name) is None:
         raise BadInput(f"'{starter.name}' is not a valid name; use a-z, 0-9, - and _, as in --name my-server")
+    try:
+        sendable(starter.path)
+    except ValueError as error:
+        raise BadInput(f"--path: {error}") from error
     filled = {
         "command": TO_FILL_IN if starter.run is None else f"run = {_words(starter.run)}",
         "title": _text(starter.name),

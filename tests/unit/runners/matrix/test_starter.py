@@ -47,6 +47,7 @@ def test_any_body_is_kept(body: str, title: str) -> None:
         (Starter("My Server", COMMAND, "x", "/"), "'My Server' is not a valid name"),
         (Starter("mine", "./hello", "x", "/"), "has no {port}"),
         (Starter("mine", "./hello 'oops", "x", "/"), "No closing quotation"),
+        (Starter("mine", COMMAND, "x", "/a b"), "--path: ' ' cannot stand in a request line"),
     ],
 )
 def test_what_cannot_be_used_is_reported(options: Starter, complaint: str) -> None:
