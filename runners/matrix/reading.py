@@ -10,6 +10,7 @@ import tomli
 from pydantic import BaseModel, ValidationError
 
 from runners.errors import BadInput
+from runners.matrix.folders import missing_folders
 from runners.matrix.model import Heading, Matrix, TableRow
 from runners.matrix.problems import Path_, Problem, closest, report, show
 from runners.matrix.quantities import NAME
@@ -41,15 +42,21 @@ def read_matrix(file: Path, defaults: Path | None = None) -> tuple[Matrix, str]:
         raise BadInput(f"{file}: {error.strerror}; name a matrix with --matrix FILE") from error
     except UnicodeDecodeError as error:
         raise BadInput(f"{file}: not UTF-8 text (byte {error.start})") from error
-    return parse_matrix(text, str(file), defaults), text
+    return parse_matrix(text, str(file), defaults, root=file.resolve().parent), text
 
 
 def parse_matrix(
-    text: str, name: str = "matrix.toml", defaults: Path | None = None, *, recorded: bool = False
+    text: str,
+    name: str = "matrix.toml",
+    defaults: Path | None = None,
+    *,
+    root: Path | None = None,
+    recorded: bool = False,
 ) -> Matrix:
     """Return the matrix in `text`; `name` stands for the file in errors, `defaults` is a file with tools.
 
-    What was `recorded` with a run has been measured, so it is no error if a part of it could not be.
+    With `root`, the folder that its paths are relative to, the servers' folders must be there. What was `recorded` with
+    a run has been measured, so it is no error if a part of it could not be.
     """
     document = _parse(text, name)
     if defaults is not None:
@@ -60,7 +67,9 @@ def parse_matrix(
         matrix = Matrix.model_validate(document)
     except ValidationError as error:
         raise BadInput(report(_problems(error.errors()), text, name)) from error
-    if problems := [*cross_check(matrix), *(() if recorded else unreachable(matrix))]:
+    problems = [*cross_check(matrix), *(() if recorded else unreachable(matrix))]
+    problems += missing_folders(matrix, root) if root else ()
+    if problems:
         raise BadInput(report(problems, text, name))
     return matrix
 

@@ -41,6 +41,7 @@ def matrix_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tool.parent))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tool.parent)
+    (tmp_path / "servers/a").mkdir(parents=True)
     file = tmp_path / "m.toml"
     file.write_text(MATRIX, encoding="utf-8")
     return file

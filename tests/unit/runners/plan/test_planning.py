@@ -76,6 +76,8 @@ def matrix_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         add_tool(tmp_path, name, version)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("a", "b"):
+        (tmp_path / "servers" / name).mkdir(parents=True)
     file = tmp_path / "matrix.toml"
     file.write_text(MATRIX, encoding="utf-8")
     return file
@@ -231,7 +233,6 @@ def test_a_plan_starts_no_tool_whose_version_decides_nothing(matrix: Path) -> No
 def test_edited_sources_change_the_ids_of_their_cells_only(matrix: Path) -> None:
     """A run with the old sources cannot be completed with the new ones."""
     before = {cell.slug: cell.id for cell in make_plan(Options(matrix)).measurable}
-    (matrix.parent / "servers/a").mkdir(parents=True)
     (matrix.parent / "servers/a/a.nim").write_text("echo 1", encoding="utf-8")
     after = {cell.slug: cell.id for cell in make_plan(Options(matrix)).measurable}
     assert {slug.partition("/")[0] for slug in before if before[slug] != after[slug]} == {"a"}
