@@ -38,9 +38,12 @@ def write_starter(folder: Path, starter: Starter) -> tuple[Path, ...]:
         if path.exists():
             raise BadInput(f"{path} exists already; nothing was written")
     text = starter_matrix(starter, ruler_table())
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(resources.root() / "servers" / RULER, made[1])
-    made[0].write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(resources.root() / "servers" / RULER, made[1])
+        made[0].write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot write into {folder}: {error.strerror}; name another folder") from error
     return made
 
 

@@ -164,9 +164,13 @@ def _notes(plan: Plan) -> tuple[str, ...]:
 
 def _new_folder(results: Path, name: str) -> Path:
     """Create a folder that does not exist yet; raise BadInput if that is impossible."""
-    for number in range(1, 100):
-        path = results / (name if number == 1 else f"{name}-{number}")
-        with suppress(FileExistsError):
-            path.mkdir(parents=True)
-            return path
-    raise BadInput(f"cannot create a run folder in {results}")
+    cannot = f"cannot create a run folder in {results}"
+    try:
+        for number in range(1, 100):
+            path = results / (name if number == 1 else f"{name}-{number}")
+            with suppress(FileExistsError):
+                path.mkdir(parents=True)
+                return path
+    except OSError as error:
+        raise BadInput(f"{cannot}: {error.strerror}; name another folder with --results DIR") from error
+    raise BadInput(f"{cannot}: {name} to {name}-99 are there already")

@@ -7,6 +7,7 @@ outdated installation is never mistaken for a complete one.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -24,6 +25,7 @@ from typing import Literal
 import tomli
 
 from runners import resources
+from runners.errors import UnfitMachine
 from runners.matrix.model import Tool
 
 VERSION_DEADLINE_S = 30.0  # on a busy machine Java, Locust and uvicorn take a while, and must not be taken for missing
@@ -95,6 +97,20 @@ class ToolStatus:
 def cache_folder() -> Path:
     """Return the user's folder for whatever can be created again: tools, built servers, the lock of a run."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "http-speedup"
+
+
+def writable_cache() -> Path:
+    """Return that folder, created if it is missing; raise UnfitMachine if nothing can be written there."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UnfitMachine(
+            f"cannot write to the cache {folder}: {error.strerror}; set XDG_CACHE_HOME to a folder of yours"
+        ) from error
+    return folder
 
 
 def this_host() -> Host:

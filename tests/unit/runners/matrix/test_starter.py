@@ -80,6 +80,13 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["matrix.toml"]
 
 
+def test_a_folder_that_cannot_be_made_is_bad_input(tmp_path: Path) -> None:
+    """A file is there already."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"cannot write into .*file: File exists; name another folder"):
+        starter.write_starter(tmp_path / "file", Starter("mine", COMMAND, "x", "/"))
+
+
 @pytest.mark.parametrize("name", ["results", "node_modules", ".git", "__pycache__"])
 def test_a_file_that_is_not_a_source_does_not_change_a_cell(tmp_path: Path, name: str) -> None:
     """Otherwise, if a server's folder is a whole project, each run would change the cells of the next one."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.errors import UnfitMachine
+from runners.errors import BadInput, UnfitMachine
 from runners.plan.planning import Options, Plan, make_plan
 from runners.run.job import new_job
 
@@ -41,3 +41,21 @@ def test_a_run_with_more_connections_than_files_does_not_begin(
     with pytest.raises(UnfitMachine, match="2000 connections need 2064 open files"):
         new_job(plan, tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(("place", "why"), [("file", "Not a directory"), ("/proc/x", "No such file or directory")])
+def test_results_that_cannot_be_written_are_bad_input(plan: Plan, tmp_path: Path, place: str, why: str) -> None:
+    """One sentence that names the option."""
+    (tmp_path / "file").touch()
+    results = tmp_path / place
+    with pytest.raises(BadInput) as caught:
+        new_job(plan, results)
+    assert str(caught.value) == (
+        f"cannot create a run folder in {results}: {why}; name another folder with --results DIR"
+    )
+
+
+def test_each_run_has_a_folder_of_its_own(plan: Plan, tmp_path: Path) -> None:
+    """Even if they begin in the same second."""
+    first, second = (new_job(plan, tmp_path / "results").folder for _ in range(2))
+    assert first != second
