@@ -224,6 +224,28 @@ def test_every_error_has_its_exit_code(
     assert capsys.readouterr().err == said
 
 
+def test_a_python_without_our_dependencies_is_told_what_to_install() -> None:
+    """As after a clone, with the system's Python: -S hides what is installed here."""
+    argv = [sys.executable, "-S", str(ROOT / "speedup"), "plan"]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (4, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("speedup: the Python package '")
+    assert line.endswith("pip install -e .), or let nox do so: pipx run nox -s bench")
+
+
+@pytest.mark.parametrize("name", ["runners.gone", "fcntl"])
+def test_a_module_that_nobody_can_install_is_a_fault_of_ours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its traceback is what we need."""
+
+    def fail(_arguments: argparse.Namespace) -> int:
+        raise ModuleNotFoundError(name=name)
+
+    monkeypatch.setattr(schema, "act", fail)
+    with pytest.raises(ModuleNotFoundError):
+        entry.main(["schema"])
+
+
 @pytest.mark.parametrize("command", [["schema"], ["plan", "--only", "a"]], ids=["long output", "short output"])
 def test_a_reader_that_has_gone_is_no_error(command: list[str], matrix: Path) -> None:
     """As with `| head`: no traceback, no complaint."""
