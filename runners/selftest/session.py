@@ -84,7 +84,7 @@ def make_bench(folder: Path) -> CaseRunner:
     layout = share_cpus(available_cores(), 1)
     lacks: dict[Need, str] = {}
     if not tools["wrk"].found:
-        lacks["wrk"] = f"wrk is missing. {tools['wrk'].remedy}"
+        lacks["wrk"] = tools["wrk"].fault
     if kind == "host":
         lacks["namespace"] = "network namespaces are not allowed here"
     if layout.shared:
