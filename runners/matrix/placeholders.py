@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 OF_A_TRIAL = ("dir", "out", "work", "config", "host", "port", "threads", "as_root")  # filled in for each trial
+CONFIG = "{config}"
 FLAGS, SERVER, SOURCE = OF_THE_MATRIX = ("{flags}", "{server}", "{source}")  # filled in once
 KNOWN = dict.fromkeys((*(f"{{{name}}}" for name in OF_A_TRIAL), *OF_THE_MATRIX))
 

@@ -32,14 +32,14 @@ def unreachable(matrix: Matrix) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class Reach:
-    """What a matrix can measure: its cells on all machines, and the thread counts that each variant supports."""
+    """What a matrix can measure: its cells on all machines, and the thread counts that each variant supports.
+
+    `points` has the thread counts and modes with which each server or variant is measured somewhere.
+    """
 
     cells: tuple[Cell, ...]
     limits: Mapping[str, tuple[int, ...] | None]
-
-    def threads(self, name: str, *modes: Mode) -> list[int]:
-        """Return the thread counts with which a server or variant is measured in any of the modes."""
-        return sorted({cell.threads for cell in self.cells if cell.name == name and cell.mode in modes})
+    points: Mapping[str, set[tuple[int, Mode]]]
 
 
 def _reach_of(matrix: Matrix) -> Reach:
@@ -47,8 +47,11 @@ def _reach_of(matrix: Matrix) -> Reach:
     suite = matrix.suite.model_copy(update={"modes": MODES})
     whole = matrix.model_copy(update={"suite": suite, "exclude": ()})
     preset = next(iter(matrix.preset.values()))
-    cells = (planned.cell for machine in matrix.machine for planned in expand(whole, machine, preset, "wrk"))
-    return Reach(tuple(cells), {program.name: limits for program, limits in programs(matrix)})
+    cells = tuple(planned.cell for machine in matrix.machine for planned in expand(whole, machine, preset, "wrk"))
+    points: dict[str, set[tuple[int, Mode]]] = {}
+    for cell in cells:
+        points.setdefault(cell.name, set()).add((cell.threads, cell.mode))
+    return Reach(cells, {program.name: limits for program, limits in programs(matrix)}, points)
 
 
 def _idle_exclusions(matrix: Matrix, reach: Reach) -> Iterator[Problem]:
@@ -97,7 +100,7 @@ def _unmeasured(matrix: Matrix, reach: Reach) -> Iterator[Problem]:
 
 
 def _never(path: Path_, name: str, limited: Server | Variant, reach: Reach) -> Iterator[Problem]:
-    if limited.threads is not None and not reach.threads(name, *MODES):
+    if limited.threads is not None and name not in reach.points:
         yield Problem((*path, "threads"), f"no machine profile has any of the 'threads' of '{name}'", OTHERS)
 
 
@@ -112,7 +115,8 @@ def _keys(table: Table) -> Iterator[tuple[int, RowKey]]:
 def _unmeasured_row(path: Path_, key: RowKey, table: Table, reach: Reach) -> Iterator[Problem]:
     """Yield a row whose thread count no machine measures; published numbers may have it, if the server does."""
     name = variant_name(key.server, key.variant)
-    limits, counts = reach.limits.get(name), reach.threads(name, table.connection_mode)
+    limits = reach.limits.get(name)
+    counts = sorted(count for count, mode in reach.points.get(name, ()) if mode == table.connection_mode)
     only_published = table.published is not None and (limits is None or key.threads in limits)
     if counts and key.threads not in counts and not only_published:
         measured = f"it is measured with {', '.join(map(str, counts))}; {OTHERS}"

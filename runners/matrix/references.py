@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from runners.matrix.cells import parse_row, programs
 from runners.matrix.inheritance import Heir, cycles, inherits, lineage
 from runners.matrix.model import NOT_STARTABLE, Heading, Matrix, Server, TableRow, variants_of
-from runners.matrix.placeholders import FLAGS, KNOWN, SOURCE, unknown_in
+from runners.matrix.placeholders import CONFIG, FLAGS, KNOWN, SOURCE, unknown_in
 from runners.matrix.problems import Path_, Problem, closest, unknown
 
 NO_FLAGS = f"these flags are unused: the build command has no {FLAGS}"
@@ -65,7 +65,7 @@ def _server_problems(name: str, server: Server, matrix: Matrix) -> Iterator[Prob
         yield from _needless_versions(name, server)
     if not server.run and server.unavailable is None and servers[lineage(name, servers)[-1]].like is None:
         yield Problem(path, f"{NOT_STARTABLE}; '{server.like}' has no start command to inherit")
-    if not inherits(server, servers, "build", "run", "flags"):
+    if not inherits(server, servers, "build", "run", "flags", "config"):
         yield from _empty_places(path, server)
     yield from _misspelt_places(path, server, servers, ("build", "run", "flags", "env"))
     variants = variants_of(servers)
@@ -79,6 +79,8 @@ def _server_problems(name: str, server: Server, matrix: Matrix) -> Iterator[Prob
 
 def _empty_places(path: Path_, server: Server) -> Iterator[Problem]:
     """Yield placeholders without a value, and values without a placeholder."""
+    if server.config is None and any(CONFIG in word for word in server.run):
+        yield Problem((*path, "run"), f"the start command contains {CONFIG}, but 'config' is not set")
     if server.source is None and any(SOURCE in word for word in (*server.build, *server.run)):
         yield Problem(path, f"its commands contain {SOURCE}, but 'source' is not set")
     if server.flags and FLAGS not in server.build:
@@ -93,6 +95,8 @@ def _misspelt_places(path: Path_, heir: Heir, heirs: Mapping[str, Heir], keys: S
         for place, text in items:
             for word in unknown_in(text):
                 yield unknown((*path, key, place), "placeholder", word, KNOWN)
+            if FLAGS in text and not (text == FLAGS and key in {"build", "run"}):
+                yield Problem((*path, key, place), f"{FLAGS} must be an argument of its own in a command")
 
 
 def _missing_tools(path: Path_, needs: Sequence[str], matrix: Matrix) -> Iterator[Problem]:

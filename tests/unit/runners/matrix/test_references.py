@@ -74,6 +74,29 @@ def test_a_misspelt_placeholder_is_reported_only_where_it_was_written() -> None:
     assert errors(text) == ["m.toml:10:8: unknown placeholder '{uot}' - did you mean '{out}'?"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "place"),
+    [
+        ('run = ["x"]\nbuild = ["cc", "-O{flags}"]', "11:16"),
+        ('run = ["x"]\nenv = { CFLAGS = "{flags}" }', "11:9"),
+        ('run = ["x"]\nbuild = ["cc", "{flags}"]\nflags = ["{flags}"]', "12:10"),
+    ],
+    ids=["part of an argument", "env", "flags"],
+)
+def test_flags_are_arguments_of_their_own(lines: str, place: str) -> None:
+    """Elsewhere nothing replaces them."""
+    assert errors(f"[server.a]\n{lines}\n") == [
+        f"m.toml:{place}: {{flags}} must be an argument of its own in a command"
+    ]
+
+
+def test_a_command_that_names_a_config_file_needs_its_template() -> None:
+    """The server would look for a file that nobody writes."""
+    text = '[server.a]\nrun = ["x", "-c", "{config}"]\n'
+    assert errors(text) == ["m.toml:10:1: the start command contains {config}, but 'config' is not set"]
+    assert errors(text + 'config = "x.conf"\n') == []
+
+
 def test_each_placeholder_of_a_word_is_reported() -> None:
     """One of them may be right."""
     said = errors('[server.a]\nrun = ["{hots}:{prot}:{port}"]\n')
