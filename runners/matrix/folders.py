@@ -1,4 +1,4 @@
-"""Checks that the folder of each server exists, with the template of its config file. Only reads the file system."""
+"""Checks that the folders that a matrix names exist, with the templates of config files. Only reads the file system."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from runners.matrix.problems import Path_, Problem, closest
 
 
 def missing_folders(matrix: Matrix, root: Path) -> Iterator[Problem]:
-    """Yield the folders and templates that servers need and do not have; `root` is the folder of the matrix."""
+    """Yield the folders and templates that are named but missing; `root` is the folder of the matrix."""
+    for index, written in enumerate(matrix.suite.published):
+        if not (root / written).is_dir():
+            hint = _near(root / written, written, folders=True)
+            yield Problem(("suite", "published", index), f"the published run {written} does not exist", hint)
     for name, server in matrix.server.items():
         if server.unavailable is None and not _reported_elsewhere(server, matrix):
             yield from _problems(name, server, root)

@@ -94,6 +94,19 @@ def test_an_inherited_folder_is_reported_once(project: Path, first: str, lines: 
     assert [line.partition(": ")[0] for line in said] == lines
 
 
+def test_a_published_run_that_is_not_there_is_reported(project: Path) -> None:
+    """Before servers are built for a run that cannot show it."""
+    (project / "published/2015-xeon").mkdir(parents=True)
+    file = project / "m.toml"
+    text = TEXT.replace("[suite]\n", "[suite]\npublished = ['published/2015-xenon']\n")
+    file.write_text(text + '[server.epoll]\nrun = ["x"]\n', encoding="utf-8")
+    with pytest.raises(BadInput) as caught:
+        read_matrix(file)
+    assert str(caught.value).startswith(
+        f"{file}:2:14: the published run published/2015-xenon does not exist - did you mean 'published/2015-xeon'?"
+    )
+
+
 def test_errors_in_the_file_and_beside_it_are_reported_together(project: Path) -> None:
     """You need not run the same command twice."""
     said = errors(project, '[server.a]\nrun = ["{prot}"]\n')
