@@ -140,7 +140,7 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
 def matrix_of(run: Run) -> Matrix | None:
     """Return the matrix that a run keeps verbatim; None if this version cannot read it."""
     try:
-        return parse_matrix(run.matrix, defaults=TOOL_DATA)
+        return parse_matrix(run.matrix, defaults=TOOL_DATA, recorded=True)
     except BadInput:
         return None
 

@@ -16,13 +16,12 @@ from itertools import product
 from typing import Literal
 
 from runners.matrix.model import Machine, Matrix, Mode, Preset, Rule, Server, Variant
+from runners.matrix.placeholders import FLAGS, SERVER, SOURCE
 from runners.matrix.request import Request
 
 _ROW = re.compile(
     r"(?P<server>[a-z0-9][a-z0-9_-]*)(?:\.(?P<variant>[a-z0-9][a-z0-9_-]*))?(?:@(?P<threads>[1-9][0-9]*))?"
 )
-
-FLAGS, SERVER, SOURCE = PLACEHOLDERS = ("{flags}", "{server}", "{source}")  # others are filled in for each trial
 
 
 @dataclass(frozen=True)

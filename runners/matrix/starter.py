@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runners import resources
 from runners.errors import BadInput
-from runners.matrix.quantities import NAME
+from runners.matrix.quantities import NAME, sendable
 
 TEMPLATE = Path(__file__).with_name("starter.toml")
 MATRIX = "matrix.toml"
@@ -38,9 +38,12 @@ def write_starter(folder: Path, starter: Starter) -> tuple[Path, ...]:
         if path.exists():
             raise BadInput(f"{path} exists already; nothing was written")
     text = starter_matrix(starter, ruler_table())
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(resources.root() / "servers" / RULER, made[1])
-    made[0].write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(resources.root() / "servers" / RULER, made[1])
+        made[0].write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot write into {folder}: {error.strerror}; name another folder") from error
     return made
 
 
@@ -48,6 +51,10 @@ def starter_matrix(starter: Starter, ruler: str) -> str:
     """Return the text of a matrix.toml for one server and a ruler; BadInput if the command cannot be used."""
     if re.fullmatch(NAME, starter.name) is None:
         raise BadInput(f"'{starter.name}' is not a valid name; use a-z, 0-9, - and _, as in --name my-server")
+    try:
+        sendable(starter.path)
+    except ValueError as error:
+        raise BadInput(f"--path: {error}") from error
     filled = {
         "command": TO_FILL_IN if starter.run is None else f"run = {_words(starter.run)}",
         "title": _text(starter.name),

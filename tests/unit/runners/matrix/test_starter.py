@@ -47,6 +47,7 @@ def test_any_body_is_kept(body: str, title: str) -> None:
         (Starter("My Server", COMMAND, "x", "/"), "'My Server' is not a valid name"),
         (Starter("mine", "./hello", "x", "/"), "has no {port}"),
         (Starter("mine", "./hello 'oops", "x", "/"), "No closing quotation"),
+        (Starter("mine", COMMAND, "x", "/a b"), "--path: ' ' cannot stand in a request line"),
     ],
 )
 def test_what_cannot_be_used_is_reported(options: Starter, complaint: str) -> None:
@@ -77,6 +78,13 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="exists already"):
         starter.write_starter(tmp_path, Starter("mine", COMMAND, "x", "/"))
     assert [file.name for file in tmp_path.iterdir()] == ["matrix.toml"]
+
+
+def test_a_folder_that_cannot_be_made_is_bad_input(tmp_path: Path) -> None:
+    """A file is there already."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"cannot write into .*file: File exists; name another folder"):
+        starter.write_starter(tmp_path / "file", Starter("mine", COMMAND, "x", "/"))
 
 
 @pytest.mark.parametrize("name", ["results", "node_modules", ".git", "__pycache__"])
