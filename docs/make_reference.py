@@ -241,10 +241,10 @@ def _evidence() -> Evidence:
 def gate_table(_name: str, _kept: Words) -> Rows:
     """Return the gates: gate, kind, what it demands, who promises it."""
     promises = {"all but applications": "`realistic`, `stripped`", "realistic": "`realistic`", "nobody": "nobody"}
-    only = {"kept": " (persistent connections)", "closed": " (non-persistent connections)", None: ""}
     rows = [
         (f"`{gate.id}`", gate.kind, " ".join(gate.text.split()),
-         ("all" if gate.kind == "honesty" else promises[gate.promised]) + only[gate.only])
+         ("all" if gate.kind == "honesty" else promises[gate.promised])
+         + (f" ({gate.mode} connections)" if gate.mode else ""))
         for gate in gates.ALL
     ]  # fmt: skip
     return [("gate", "kind", "what it demands", "demanded of, or promised by"), *rows]

@@ -43,8 +43,8 @@ class Reach:
 
 
 def _reach_of(matrix: Matrix) -> Reach:
-    """Return what a matrix can measure, in both modes even if `modes` names only one at present."""
-    suite = matrix.suite.model_copy(update={"modes": MODES})
+    """Return what a matrix can measure, in both modes and for all requests, even if not all are chosen."""
+    suite = matrix.suite.model_copy(update={"modes": MODES, "requests": ()})
     whole = matrix.model_copy(update={"suite": suite, "exclude": ()})
     preset = next(iter(matrix.preset.values()))
     cells = tuple(planned.cell for machine in matrix.machine for planned in expand(whole, machine, preset, "wrk"))
