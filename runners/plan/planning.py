@@ -208,20 +208,10 @@ def resuming(run: Run) -> Options:
         load=loads.pop(),
         selection=Selection(only=cells),
         seed=run.seed,
-        duet=_recorded_duet(run),
+        duet=run.duet,
         budget_s=run.budget_s,
         clients=run.fleet.clients if run.fleet else 0,
     )
-
-
-def _recorded_duet(run: Run) -> tuple[str, str] | None:
-    """Return the two slugs of a run that consists only of duets of one pair; None for other runs."""
-    if not run.families or any(family.design == "solo" for family in run.families):
-        return None
-    names = {cell.id: cell.slug for cell in run.cells}
-    baseline = run.families[0].baseline
-    others = [cell.slug for cell in run.cells if cell.id != baseline and not cell.twin_of]
-    return (others[0], names[baseline]) if others else None
 
 
 def install_missing(options: Options) -> None:

@@ -162,7 +162,10 @@ class FleetInfo:
 
 @dataclass(frozen=True)
 class Run:
-    """The head of a run folder: what was planned, on which machine, with which tools."""
+    """The head of a run folder: what was planned, on which machine, with which tools.
+
+    `duet` holds the two globs of a run of duets alone, the row's and the baseline's.
+    """
 
     kind: Literal["measured", "published"]
     machine: str
@@ -192,6 +195,7 @@ class Run:
     source: Source | None = None
     published: tuple[Published, ...] = ()
     fleet: FleetInfo | None = None
+    duet: tuple[str, str] | None = None
     schema: str = RUN_SCHEMA
 
     def family(self, name: str | None) -> FamilyInfo | None:

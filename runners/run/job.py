@@ -76,6 +76,7 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: F
         published=_published(plan),
         notes=_notes(plan),
         fleet=FleetInfo(options.clients, options.bind, options.port) if options else None,
+        duet=plan.duet,
     )
     return Job(plan, path, run, network, fleet=options)
 

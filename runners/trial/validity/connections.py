@@ -73,7 +73,7 @@ def v5_accept_queue(evidence: Evidence, limits: Validity) -> Check:
 def v6_segments_lost(evidence: Evidence, limits: Validity) -> Check:
     """V6: segments that were sent again or timed out, of all segments sent.
 
-    Those that had only been late do not count: whoever receives one twice says so (a DSACK). That is the machine's noise.
+    Those that had only been late do not count: whoever receives one twice says so (a DSACK).
     """
     known = _known(evidence, LOSS_COUNTERS)
     if not known:

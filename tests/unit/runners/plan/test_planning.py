@@ -405,6 +405,16 @@ def test_resuming_asks_for_the_run_s_own_cells(matrix: Path) -> None:
     assert (plan.preset_name, plan.machine, plan.load, plan.seed) == ("quick", "local", "wrk", 5)
 
 
+def test_duets_over_both_modes_can_be_resumed(matrix: Path) -> None:
+    """The globs that were asked for are recorded: one pair of cells would not name them all."""
+    plan = make_plan(Options(matrix, duet=("b", "a"), seed=5))
+    assert len(plan.duets) > 1
+    cells = tuple(info(cell.slug, "planned") for cell in plan.measurable if not cell.twin)
+    run = Run(kind="measured", machine="local", preset="quick", seed=5, cells=cells, duet=plan.duet)
+    again = make_plan(replace(resuming(run), matrix=matrix))
+    assert (again.duets, again.measurable) == (plan.duets, plan.measurable)
+
+
 def test_a_run_without_cells_cannot_be_resumed() -> None:
     """It was stopped before its builds were done."""
     with pytest.raises(BadInput, match="nothing to resume; start a new run"):
