@@ -103,6 +103,8 @@ def _measured(row: Row) -> dict[str, Field]:
         "client_cpu_us_per_request": _value(row.costs.client),
         "machine_cpu_us_per_request": _value(row.costs.machine),
         "rss_bytes": _number(row.costs.rss_bytes),
+        "idle_rss_bytes": _number(row.costs.idle_rss_bytes),
+        "start_us": _number(row.costs.start_us),
     }
 
 

@@ -69,6 +69,25 @@ def ms(value_us: float | None) -> str:
     return ABSENT if value_us is None else f"{value_us / 1000:.2f}"
 
 
+def _scaled(interval: Interval, unit: float) -> str:
+    return f"{interval.low / unit:.1f}\u2013{interval.high / unit:.1f}"
+
+
+def between_ms(interval: Interval) -> str:
+    """Return an interval of microseconds in milliseconds."""
+    return _scaled(interval, 1000)
+
+
+def between_kib(interval: Interval) -> str:
+    """Return an interval of bytes in KiB."""
+    return _scaled(interval, 2**10)
+
+
+def between_mib(interval: Interval) -> str:
+    """Return an interval of bytes in MiB."""
+    return _scaled(interval, 2**20)
+
+
 def between(pair: tuple[float, float] | Interval | None, places: int = 0) -> Markup | str:
     """Return "low-high" with an en dash; whole numbers are grouped."""
     if pair is None:
@@ -80,8 +99,8 @@ def between(pair: tuple[float, float] | Interval | None, places: int = 0) -> Mar
 
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    grouped, breakable, fixed, sortable, share, mib, ms, between, plural, digits, needs,
-    cell_name, load_name, timed_from, bars_note, blocks_note, blocks_line, noise_line,
+    grouped, breakable, fixed, sortable, share, mib, ms, between, between_ms, between_kib, between_mib, plural, digits,
+    needs, cell_name, load_name, timed_from, bars_note, blocks_note, blocks_line, noise_line,
 )  # fmt: skip
 FILTERS: dict[str, Callable[..., Any]] = {
     **{function.__name__: function for function in FUNCTIONS},

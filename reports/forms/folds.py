@@ -15,6 +15,7 @@ from markupsafe import Markup
 from reports.forms.logs import read_log
 from reports.plots.sparks import SampledCounter, counters, highest, spark, throughput
 from reports.trust.checks import SEVERITY, WORDS, CheckLine, CheckRow, Saw, check_line, check_rows
+from reports.view.footprint import Footprint, footprint_of
 from reports.view.latency import Latency, latency_of
 from reports.view.limits import MOST_OUTPUTS, MOST_WATCHED, Limits
 from reports.view.reasons import count_reasons
@@ -83,6 +84,7 @@ class Fold:
     cell: CellInfo
     row: Row
     latency: Latency | None
+    footprint: Footprint | None
     trials: tuple[TrialView, ...]
     summary: str
     checks: tuple[CheckRow, ...]
@@ -120,6 +122,7 @@ def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: Abst
         cell=cell,
         row=row,
         latency=latency_of(view.trials.get(cell.id, ())),
+        footprint=footprint_of(cell, view),
         trials=tuple(
             _trial(
                 trial,

@@ -41,12 +41,14 @@ class HeadingRow:
 
 @dataclass(frozen=True)
 class Costs:
-    """What a request costs over the valid trials, in microseconds of CPU time, and the memory; None: not known."""
+    """What a request costs over the valid trials, in microseconds; its memory; its start. None: not known."""
 
     server: Estimate | None = None
     client: Estimate | None = None
     machine: Estimate | None = None
     rss_bytes: float | None = None
+    idle_rss_bytes: float | None = None
+    start_us: float | None = None
     server_share: float | None = None
     client_share: float | None = None
     bound: str = ""
@@ -245,6 +247,8 @@ def _costs(valid: Sequence[Trial]) -> Costs:
         client=_estimate(trial.client_cpu_us_per_request for trial in valid),
         machine=_estimate(trial.machine_cpu_us_per_request for trial in valid),
         rss_bytes=median_of(trial.rss_bytes for trial in valid),
+        idle_rss_bytes=median_of(trial.idle_rss_bytes for trial in valid),
+        start_us=median_of(trial.start_us for trial in valid),
         server_share=median_of(trial.server_cpu_share for trial in valid),
         client_share=median_of(trial.client_cpu_share for trial in valid),
         bound=_bound(valid),
