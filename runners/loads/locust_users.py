@@ -19,7 +19,7 @@ class Client(FastHttpUser):
         options: Any = self.environment.parsed_options
         self.method, self.path = options.method, options.path
         self.body = Path(options.body).read_bytes() if options.body else None
-        self.headers = dict(json.loads(options.headers))
+        self.headers = json.loads(options.headers)
         self.closes = options.mode == "non-persistent"
         if self.closes:
             self.headers["Connection"] = "close"

@@ -72,6 +72,9 @@ window: Window | None = None
 @events.init_command_line_parser.add_listener
 def _arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--path", default="/")
+    parser.add_argument("--method", default="GET")
+    parser.add_argument("--headers", default="{}")
+    parser.add_argument("--body")
     parser.add_argument("--mode", default="persistent")
     parser.add_argument("--warmup-s", type=float, default=0.3)
     parser.add_argument("--duration-s", type=float, default=1.0)
