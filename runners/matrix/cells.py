@@ -78,6 +78,7 @@ class Program:
     unavailable: str | None
     at_least: Mapping[str, str] = field(default_factory=dict, hash=False)
     ready: Ready = Ready()
+    port: int | None = None
 
     @property
     def name(self) -> str:
@@ -210,6 +211,7 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
         unavailable=server.unavailable or variant.unavailable,
         at_least=server.at_least,
         ready=Ready(server.ready.path, server.ready.timeout),
+        port=server.port,
     )
 
 
