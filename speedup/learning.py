@@ -58,4 +58,4 @@ def expected(learned: Learned) -> str:
     from runners.matrix.expecting import in_words
 
     modes = " and ".join(learned.modes)
-    return f"expects {in_words(learned.expect)}; connections: {modes}, {learned.connections} at once"
+    return f"each answer must be {in_words(learned.expect)}; connections: {modes}, {learned.connections} at once"

@@ -29,17 +29,17 @@ def expectation(status: int, bodies: Sequence[bytes]) -> Expect:
 
 
 def in_words(expect: Expect) -> str:
-    """Return what is expected, in words that follow "expects"."""
+    """Return what is expected, in words that follow "each answer must be"."""
     if expect.body is not None:
         return "exactly this body"
     if expect.sha256 is not None:
-        return "exactly this body, by its SHA-256"
+        return "exactly this body (its SHA-256 is compared)"
     if expect.json is not None:
         keys = list(json.loads(expect.json))
         return f"a JSON object with the same {', '.join(keys)}" if keys else "a JSON object"
     if expect.length is not None:
         return f"a body of {expect.length[0]} to {expect.length[1]} bytes"
-    return f"only status {expect.status}"
+    return f"of status {expect.status}, whatever its body"
 
 
 def _short_text(body: bytes) -> str | None:

@@ -10,6 +10,7 @@ from collections import Counter
 from speedup.arguments import count, duration, path
 from speedup.measure.options import add_options, options_of
 from speedup.measure.plan import what, where
+from speedup.measure.servers import check_resumable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def act(arguments: argparse.Namespace) -> int:
 def _job(arguments: argparse.Namespace) -> Job:
     from dataclasses import replace
 
+    check_resumable(arguments)
     job = _resumed(arguments) if arguments.resume else _new(arguments)
     return replace(job, tune=arguments.tune, skip_gates=arguments.skip_gates)
 

@@ -46,19 +46,27 @@ class Question:
         return 200 <= status < 300 if self.status is None else status == self.status
 
 
+@dataclass(frozen=True)
+class First:
+    """The first right answer, and how long it took."""
+
+    answer: Answer
+    took_s: float
+
+
 class NoAnswer(BadInput):
     """The server gives no answer that can be measured; the message says what it does instead."""
 
 
-def ask_first(question: Question, alive: Callable[[], bool], timeout_s: float) -> Answer:
-    """Wait for the first answer with the right status and return it; raise NoAnswer if none comes."""
+def ask_first(question: Question, alive: Callable[[], bool], timeout_s: float) -> First:
+    """Wait for the first answer with the right status; raise NoAnswer if none comes."""
     deadline, patience_s, wrong_since = time.monotonic() + timeout_s, FIRST_PATIENCE_S, None
     last = f"sends no answer within {timeout_s:g} s"
     while alive() and (now := time.monotonic()) < deadline:
         try:
             answer = _ask(question, min(patience_s, deadline - now))
             if question.is_right(answer.status):
-                return answer
+                return First(answer, time.monotonic() - now)
             last, wrong_since = _wrong(question, answer), wrong_since or now
             if now - wrong_since > WRONG_S:
                 break
@@ -83,28 +91,31 @@ def _wrong(question: Question, answer: Answer) -> str:
     """Return what is wrong with an answer's status, and what to do."""
     where = answer.headers.get("location")
     to = f" (to {where})" if where else ""
+    if question.status is not None:
+        return f"GET {question.path} answers status {answer.status}{to}, not {question.status}: {shown(answer.body)}"
     return (
         f"GET {question.path} answers status {answer.status}{to}: {shown(answer.body)};"
         f" ask for another path with --path /x, or expect this one with --status {answer.status}"
     )
 
 
-def learn(question: Question, first: Answer, ready_s: float = 0.0) -> Learned:
+def learn(question: Question, first: First, ready_s: float = 0.0) -> Learned:
     """Ask a server that answers until enough is known; raise NoAnswer if it answers in no mode."""
-    asked = _Asked(question, Request(question.path, expect=Expect(first.status)))
+    answer = first.answer
+    asked = _Asked(question, Request(question.path, expect=Expect(answer.status)), first.took_s)
     modes = tuple(mode for mode in MODES if asked.rounds(mode, ROUNDS))
     if not modes:
         raise NoAnswer("; ".join(f"{mode} connections: it {fault}" for mode, fault in asked.faults.items()))
     time.sleep(A_SECOND_S)
     asked.rounds(modes[0], 1)
-    bodies = (first.body, *asked.bodies)
+    bodies = (answer.body, *asked.bodies)
     _check(question, bodies)
     took_s = statistics.median(asked.took_s)
     return Learned(
         path=question.path,
-        status=first.status,
-        content_type=first.headers.get("content-type", ""),
-        bodies=bodies if question.own_port else (*bodies, _elsewhere(first.body, question.port)),
+        status=answer.status,
+        content_type=answer.headers.get("content-type", ""),
+        bodies=bodies if question.own_port else (*bodies, _elsewhere(answer.body, question.port)),
         modes=modes,
         connections=_power_of_two(answered_at_once(question, max(CROWD_PATIENCE_S, SLOWEST * took_s))),
         took_s=took_s,
@@ -116,8 +127,8 @@ def learn(question: Question, first: Answer, ready_s: float = 0.0) -> Learned:
 class _Asked:
     """What the probes of the trials get: bodies, times, and why a mode is not possible."""
 
-    def __init__(self, question: Question, request: Request) -> None:
-        self.question, self.request = question, request
+    def __init__(self, question: Question, request: Request, usual_s: float) -> None:
+        self.question, self.request, self.usual_s = question, request, usual_s
         self.bodies: list[bytes] = []
         self.took_s: list[float] = []
         self.faults: dict[Mode, str] = {}
@@ -127,7 +138,7 @@ class _Asked:
         for _ in range(count):
             began = time.monotonic()
             try:
-                probed = probe(self.question.host, self.question.port, self.request, mode, 1.0)
+                probed = probe(self.question.host, self.question.port, self.request, mode, self.usual_s)
             except Unanswered as error:
                 self.faults[mode] = str(error)
                 return False

@@ -14,7 +14,7 @@ _ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _OPERATOR = re.compile(r"[|&;<>]+|[0-9]?>.*|.*;")
 STARTERS = re.compile(
     r"python[0-9.]*|pypy[0-9.]*|node|nodejs|bun|deno|ruby|php|perl|java|sh|bash|env|npx|npm|yarn|pnpm|go|cargo|uv"
-    r"|poetry|dotnet|taskset|nice|exec|run"
+    r"|poetry|dotnet|taskset|nice|exec|run|[0-9,]+"
 )
 
 
@@ -67,7 +67,7 @@ def names_of(launches: Iterable[Launch]) -> tuple[str, ...]:
 
 def _name(run: Sequence[str]) -> str:
     """Return the name of the program in a command: "node dist/main.js" is "main"."""
-    words = [word for word in run if not word.startswith("-") and "{" not in word]
+    words = [word for word in " ".join(run).split() if not word.startswith("-") and "{" not in word]
     telling = next((word for word in words if not STARTERS.fullmatch(PurePath(word).name)), words[0] if words else "")
     plain = re.sub(r"[^a-z0-9_-]+", "-", PurePath(telling).stem.lower()).strip("-_")
     return plain or "server"

@@ -42,9 +42,12 @@ def _learn_from(server: Running, wanted: Wanted) -> Learned:
     question = Question(HOST, server.port, wanted.path, wanted.status, wanted.body, own_port=own_port)
     try:
         first = ask_first(question, lambda: server.is_alive, wanted.timeout_s)
-        return learn(question, first, time.monotonic() - server.began)
+        learned = learn(question, first, time.monotonic() - server.began)
     except NoAnswer as error:
         raise BadInput(f"{error}; {server.last_words}" if server.is_alive else server.why_ended()) from error
+    if not server.is_alive:  # what answers was left behind by it
+        raise BadInput(server.why_ended())
+    return learned
 
 
 def learn_address(address: Address, wanted: Wanted) -> Learned:
