@@ -45,6 +45,8 @@ def act(arguments: argparse.Namespace) -> int:
 
     if arguments.run is not None and arguments.url is not None:
         raise BadInput("give --run, which starts the server, or --url, where it runs already, not both")
+    if arguments.url is not None and arguments.path is not None:
+        raise BadInput(f"write the path into --url: {arguments.url} is what is asked")
     starter.check_new(arguments.folder)
     name = arguments.name or starter.default_name(arguments.folder)
     starter.check_name(name)

@@ -54,7 +54,7 @@ class Plain:
                     unread += data
                 head, _, unread = unread.partition(b"\r\n\r\n")
                 count += 1
-                last = b"connection: close" in head.lower() or self.is_last(count)
+                last = self.is_last(head, count)
                 try:
                     self.answer(connection, head.split(b" ", 2)[1], last=last)
                 except OSError:
@@ -62,9 +62,9 @@ class Plain:
                 if last:
                     return
 
-    def is_last(self, _count: int) -> bool:
-        """Return whether it closes after so many answers of its own accord."""
-        return False
+    def is_last(self, head: bytes, _count: int) -> bool:
+        """Return whether it closes after this request, with so many answers."""
+        return b"connection: close" in head.lower()
 
     def body(self) -> bytes:
         """Return what it answers."""
@@ -136,7 +136,7 @@ class Http10(Plain):
 
     version = b"HTTP/1.0"
 
-    def is_last(self, _count: int) -> bool:
+    def is_last(self, _head: bytes, _count: int) -> bool:
         """Always."""
         return True
 
@@ -174,9 +174,9 @@ class Pool(Plain):
 class Recycling(Plain):
     """Closes each connection after 25 requests."""
 
-    def is_last(self, count: int) -> bool:
-        """Then."""
-        return count >= 25
+    def is_last(self, head: bytes, count: int) -> bool:
+        """Then, or when it is asked to."""
+        return count >= 25 or super().is_last(head, count)
 
 
 class Prefork(Plain):
@@ -234,10 +234,9 @@ class Links(Plain):
 class IgnoresClose(Plain):
     """Keeps connections open although it is asked to close them."""
 
-    def serve(self, connection: socket.socket) -> None:
-        """Answer without end."""
-        while _received(connection):
-            self.answer(connection, b"/", last=False)
+    def is_last(self, _head: bytes, _count: int) -> bool:
+        """Never."""
+        return False
 
 
 class SixOnly(Plain):
@@ -298,7 +297,7 @@ SHAPES = {
 
 
 def command(shape: str, *port: str) -> str:
-    """Return the command that starts a shape, as it would be typed; without `port` it reads PORT, or listens on 3000."""
+    """Return the command that starts a shape, as it would be typed; without `port` it reads PORT."""
     options = "".join(f" --port={text}" for text in port)
     return f"'{sys.executable}' -S -E '{Path(__file__)}' --shape {shape}{options}"
 
