@@ -11,7 +11,7 @@ from runners.errors import BadInput
 from runners.matrix.learned import Launch
 
 _ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
-_OPERATOR = re.compile(r"[|&;<>]+|[0-9]?>.*|.*;")
+_OPERATOR = re.compile(r"[|&;<>]+|[0-9]?>.*|\S+;")
 STARTERS = re.compile(
     r"python[0-9.]*|pypy[0-9.]*|node|nodejs|bun|deno|ruby|php|perl|java|sh|bash|env|npx|npm|yarn|pnpm|go|cargo|uv"
     r"|poetry|dotnet|taskset|nice|exec|run|[0-9,]+"

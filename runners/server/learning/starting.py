@@ -108,7 +108,8 @@ def _placed(server: Running, told: bool, timeout_s: float) -> Running:  # noqa: 
         raise BadInput(
             f"it listens on no port within {timeout_s:g} s; {server.last_words}; if it needs longer: --timeout 5m"
         )
-    return _on_its_own(server, places, told=told)
+    waited_s = time.monotonic() - (elsewhere_since or time.monotonic())
+    return _on_its_own(replace(server, began=server.began + waited_s), places, told=told)
 
 
 def _on_its_own(server: Running, places: tuple[str, ...], *, told: bool) -> Running:

@@ -46,6 +46,11 @@ def test_a_shell_that_is_asked_for_gets_its_words() -> None:
     assert read_command("sh -c 'cd x && ./hello'", "--run").run == ("sh", "-c", "cd x && ./hello")
 
 
+def test_a_semicolon_inside_an_argument_is_no_shell_s() -> None:
+    """Such as nginx's."""
+    assert read_command("nginx -g 'daemon off;'", "--run").run == ("nginx", "-g", "daemon off;")
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
