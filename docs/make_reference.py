@@ -37,7 +37,7 @@ DOCS = Path(__file__).resolve().parent
 PLACE = re.compile(r"(<!-- table: (?P<kind>\w+)(?: (?P<name>\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 SECTIONS = {  # model -> its heading on the page, if another table links to it
     "Blocks": "blocks", "Match": "match", "GeneratorSettings": "load", "CpuLayout": "cpus", "Variant": "variant",
-    "DuetPreset": "duet",
+    "DuetPreset": "duet", "RequestSection": "request", "ExpectSection": "expect", "ReadySection": "ready",
     "TableRow": "rows", "Heading": "rows", "Wheel": "wheel",
 }  # fmt: skip
 
@@ -45,7 +45,11 @@ RECORDS = vars(trial) | vars(run)
 
 Words = Mapping[str, str]
 Rows = list[tuple[str, ...]]
-SCHEMA: dict[str, Any] = json.loads(json.dumps(Matrix.model_json_schema(by_alias=True)))["$defs"]
+SCHEMA: dict[str, Any] = {
+    name: model
+    for name, model in json.loads(json.dumps(Matrix.model_json_schema(by_alias=True)))["$defs"].items()
+    if "properties" in model  # any JSON value has none
+}
 
 
 def matrix_table(name: str, kept: Words) -> Rows:
@@ -79,7 +83,7 @@ def _value(field: Mapping[str, Any]) -> str:
 def _plain_value(field: Mapping[str, Any]) -> str:
     kind = field.get("type", "")
     if kind == "array":
-        return f"list of {_value(field['items'])}"
+        return f"list of {_value(field['items'])}" if "items" in field else "two whole numbers"
     if kind == "object":
         inner = field.get("additionalProperties")
         return f"table of {_value(inner)} by name" if isinstance(inner, dict) else "table"
@@ -96,7 +100,7 @@ def _text_like(examples: Sequence[str]) -> str:
 
 
 def _table(name: str) -> str:
-    return f"[table](#{SECTIONS.get(name, name.lower())})"
+    return f"[table](#{SECTIONS.get(name, name.lower())})" if name in SCHEMA else "any value"
 
 
 def _default(field: Mapping[str, Any]) -> str:
@@ -235,13 +239,15 @@ def _evidence() -> Evidence:
 
 
 def gate_table(_name: str, _kept: Words) -> Rows:
-    """Return the honesty gates: gate, what it demands, of which servers."""
-    needs = {
-        "always": "all", "realistic": "`realistic`", "kept": "all that keep connections",
-        "never": "none: only reported",
-    }  # fmt: skip
-    rows = [(f"`{gate.id}`", " ".join(gate.text.split()), needs[gate.needed]) for gate in gates.ALL]
-    return [("gate", "what it demands", "required of"), *rows]
+    """Return the gates: gate, kind, what it demands, who promises it."""
+    promises = {"all but applications": "`realistic`, `stripped`", "realistic": "`realistic`", "nobody": "nobody"}
+    rows = [
+        (f"`{gate.id}`", gate.kind, " ".join(gate.text.split()),
+         ("all" if gate.kind == "honesty" else promises[gate.promised])
+         + (f" ({gate.mode} connections)" if gate.mode else ""))
+        for gate in gates.ALL
+    ]  # fmt: skip
+    return [("gate", "kind", "what it demands", "demanded of, or promised by"), *rows]
 
 
 def consistency_table(_name: str, _kept: Words) -> Rows:

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _act(arguments: argparse.Namespace) -> int:
     """Do what the command does; an error of ours is its message and its exit code."""
-    from runners.errors import SpeedupError
+    from runners.errors import SpeedupError, UnfitMachine
     from speedup import messages
 
     messages.configure(debug=arguments.debug)
@@ -49,12 +49,28 @@ def _act(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()  # here, where a reader that has gone is no error
     except SpeedupError as error:
         return _show(error, error.exit_code, debug=arguments.debug)
+    except ModuleNotFoundError as error:
+        return _show(_lacking(error), UnfitMachine.exit_code, debug=arguments.debug)
     except KeyboardInterrupt as error:
         return _show(error, INTERRUPTED, debug=arguments.debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def _lacking(error: ModuleNotFoundError) -> Exception:
+    """Return what to install, if a package of somebody else is missing; anything else is a fault of ours."""
+    from runners.errors import UnfitMachine
+    from speedup.messages import PACKAGES
+
+    package = (error.name or "").partition(".")[0]
+    if package in {"", *PACKAGES, *sys.stdlib_module_names}:
+        raise error
+    return UnfitMachine(
+        f"the Python package '{package}' is missing; install http-speedup with what it needs (in a checkout:"
+        " pip install -e .), or let nox do so: pipx run nox -s bench"
+    )
 
 
 def _show(error: BaseException, code: int, *, debug: bool = False) -> int:

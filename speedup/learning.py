@@ -25,9 +25,11 @@ def add_question(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> N
 
 def wanted_of(arguments: argparse.Namespace, body: str | None = None) -> Wanted:
     """Return what the options ask for."""
+    from runners.matrix.starter import check_path
     from runners.server.learning.learner import Wanted
 
     path = arguments.path or "/"
+    check_path(path)
     return Wanted(path, arguments.status, body, arguments.timeout or Wanted.timeout_s)
 
 

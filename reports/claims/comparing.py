@@ -94,6 +94,9 @@ def _unlike(row: Row, baseline: Row) -> str:
     """Return why two rows are never compared, whatever their numbers; empty if they can be."""
     if "historic" in row.tags or "historic" in baseline.tags:
         return "historic: shown, never ranked"
+    for each in (row, baseline):
+        if each.broken:
+            return f"not ranked: its class promises {', '.join(each.broken)}, which {each.name} fails"
     if row.shared != baseline.shared:
         return "only one of the two shared CPUs with the load generator"
     return ""

@@ -25,7 +25,7 @@ from runners.matrix.model import Heading, Table
 from runners.records.run import CellInfo
 from runners.stats.statistics import LEVEL, MIN_VALUES, Estimate, blocks_for_level, family_level, joint_level
 
-OperatingPoint = tuple[int, str] | None
+OperatingPoint = tuple[int, str, str] | None
 
 
 @dataclass(frozen=True)

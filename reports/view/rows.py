@@ -18,11 +18,12 @@ from reports.view.view import PublishedNumbers, RunView, ok_trials, row_key
 from reports.view.words import clipped, needs, one_line
 from runners.matrix.cells import RowKey
 from runners.matrix.model import TableRow
-from runners.records.run import CellInfo
+from runners.records.run import CellInfo, Gate
 from runners.records.trial import Trial
 from runners.stats.statistics import Estimate, Judgement, median
 from runners.units import plural
 
+MOST_NAMED = 3  # gates in a badge
 FIGURES = (
     "requests_per_s",
     "server_cpu_us_per_request",
@@ -89,8 +90,9 @@ class Row:
     """One row: a label, a status with its reason, and the numbers if it was measured.
 
     `label` and `note` are what its table shows, `name` is what a sentence calls it. `tags` are words that limit what
-    the number means: "shared", "client-bound", "stripped", "historic". `linked` says whether the page has the cell's
-    trials, `trials_note` which of them do not count and why; `published_ratio` is to the published baseline.
+    the number means: "shared", "client-bound", "stripped", "historic"; `broken` names the gates that its class promises
+    and it fails. `linked` says whether the page has the cell's trials, `trials_note` which of them do not count, and
+    why; `published_ratio` is to the published baseline.
     """
 
     label: str
@@ -102,6 +104,7 @@ class Row:
     cell: CellInfo | None = None
     anchor: str | None = None
     tags: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
     trials_note: str = ""
     rps: Estimate | None = None
@@ -146,9 +149,9 @@ class Row:
         return "client-bound" in self.tags
 
     @property
-    def operating_point(self) -> tuple[int, str] | None:
-        """Return what rows must have in common to be compared: connections and load generator."""
-        return (self.cell.connections, self.cell.load) if self.cell else None
+    def operating_point(self) -> tuple[int, str, str] | None:
+        """Return what rows must have in common to be compared: connections, load generator and request."""
+        return (self.cell.connections, self.cell.load, self.cell.request) if self.cell else None
 
 
 def _noted(label: str, note: str) -> str:
@@ -210,7 +213,8 @@ def cell_row(
         key=key or RowKey(cell.server, cell.variant, cell.threads),
         cell=cell,
         anchor=view.anchors.get(cell.id),
-        tags=tuple(_tags(cell, valid)),
+        tags=tuple(_tags(cell, valid, view.badges(cell))),
+        broken=tuple(gate.id for gate in view.badges(cell) if gate.required and cell.class_ != "historic"),
         trials=trials,
         trials_note=trials_note(trials, valid) if valid else "",
         rps=median(rates) if rates else None,
@@ -222,7 +226,7 @@ def cell_row(
     )
 
 
-def _tags(cell: CellInfo, valid: Sequence[Trial]) -> Iterator[str]:
+def _tags(cell: CellInfo, valid: Sequence[Trial], badges: Sequence[Gate]) -> Iterator[str]:
     if cell.shared:
         yield "shared"
     bounds = Counter(trial.bound for trial in valid)
@@ -230,6 +234,9 @@ def _tags(cell: CellInfo, valid: Sequence[Trial]) -> Iterator[str]:
         yield "client-bound"
     if cell.class_ != "realistic":
         yield cell.class_
+    if badges:
+        names = [gate.id for gate in badges]
+        yield f"fails {', '.join(names) if len(names) <= MOST_NAMED else f'{len(names)} gates of robustness'}"
 
 
 def _costs(valid: Sequence[Trial]) -> Costs:

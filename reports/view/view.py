@@ -20,10 +20,12 @@ from runners.errors import BadInput
 from runners.matrix.cells import Program, RowKey, parse_row, programs, variant_name
 from runners.matrix.model import Heading, Matrix, Table, TableRow, Validity
 from runners.matrix.reading import parse_matrix
-from runners.records.run import CellInfo, Published, Run, RunFolder
+from runners.records.run import CellInfo, Gate, Published, Run, RunFolder
 from runners.records.trial import Trial
 from runners.stats.comparison import counting
 from runners.tools.find import TOOL_DATA
+
+UNPROMISED = "strict"  # the gate that no class promises
 
 CellKey = tuple[str, str | None, int, str]  # server, variant, threads, mode
 Programs = Mapping[tuple[str, str | None], tuple[Program, tuple[int, ...] | None]]  # with the thread counts; None: any
@@ -82,6 +84,12 @@ class RunView:
         """Return whether only duets were planned."""
         return not any(family.design == "solo" for family in self.families.values()) and bool(self.families)
 
+    def badges(self, cell: CellInfo) -> tuple[Gate, ...]:
+        """Return the gates of robustness that a cell's server fails, without those that no class promises."""
+        name = variant_name(cell.server, cell.variant)
+        found = next((each.badges for each in self.run.honesty if each.variant == name), ())
+        return tuple(gate for gate in found if gate.id != UNPROMISED)
+
     @property
     def machine_name(self) -> str:
         """Return the machine's title; a profile without one gets the processor behind its name."""
@@ -132,7 +140,7 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
 def matrix_of(run: Run) -> Matrix | None:
     """Return the matrix that a run keeps verbatim; None if this version cannot read it."""
     try:
-        return parse_matrix(run.matrix, defaults=TOOL_DATA)
+        return parse_matrix(run.matrix, defaults=TOOL_DATA, recorded=True)
     except BadInput:
         return None
 

@@ -16,13 +16,12 @@ from itertools import product
 from typing import Literal
 
 from runners.matrix.model import Machine, Matrix, Mode, Preset, Rule, Server, Variant
+from runners.matrix.placeholders import FLAGS, SERVER, SOURCE
 from runners.matrix.request import Request
 
 _ROW = re.compile(
     r"(?P<server>[a-z0-9][a-z0-9_-]*)(?:\.(?P<variant>[a-z0-9][a-z0-9_-]*))?(?:@(?P<threads>[1-9][0-9]*))?"
 )
-
-FLAGS, SERVER, SOURCE = PLACEHOLDERS = ("{flags}", "{server}", "{source}")  # others are filled in for each trial
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ class Cell:
     def digest(self) -> str:
         """Return a hash of everything that can change the cell's number."""
         facts = asdict(self)
-        for words in ("title", "language", "class_", "group", "unavailable", "at_least"):
+        for words in ("title", "language", "class_", "group", "unavailable", "at_least", "ready", "port"):
             facts["program"].pop(words)  # these describe it and do not change its number
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=bytes.hex).encode()).hexdigest()[:8]
 

@@ -52,6 +52,12 @@ def lineage(name: str, heirs: Mapping[str, Heir]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def inherits(heir: Heir, heirs: Mapping[str, Heir], *keys: str) -> bool:
+    """Return whether all these keys of a resolved heir are inherited, so that errors in them are reported elsewhere."""
+    ancestor = heirs.get(heir.like or "")
+    return ancestor is not None and all(getattr(heir, key) is getattr(ancestor, key) for key in keys)
+
+
 def cycles(heirs: Mapping[str, Heir]) -> Iterator[tuple[str, ...]]:
     """Yield the names of each cycle, starting with the one that is written first."""
     order = list(heirs)

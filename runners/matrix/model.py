@@ -28,6 +28,7 @@ from runners.matrix.quantities import (
     Fraction,
     Name,
     Number,
+    RequestPath,
     Share,
     Size,
     Slo,
@@ -62,7 +63,7 @@ class Suite(Section):
         (), description="Groups of servers to measure without --only, --group and --duet; default: all."
     )
     body: str = Field("Hello World", description="The exact body that every server must answer, without [request].")
-    path: str = Field("/", pattern="^/", description="The path to request, without [request].")
+    path: RequestPath = Field("/", description="The path to request, without [request].")
     requests: tuple[Name, ...] = Field(
         (), description="The requests to measure, each in cells of its own; default: all of [request.NAME]."
     )
@@ -159,6 +160,11 @@ class Machine(Section):
     def _divisible(self) -> Self:
         threads = self.load.threads
         for connections in self.connections if threads else ():
+            if threads and connections < threads:
+                raise ValueError(
+                    f"{connections} connections are too few for {threads} threads of the load generator:"
+                    " each thread needs at least one"
+                )
             if threads and connections % threads:
                 really = connections // threads * threads
                 raise ValueError(
@@ -171,8 +177,8 @@ class Machine(Section):
 class ReadySection(Section):
     """When a server counts as started: once it gives its first right answer."""
 
-    path: str | None = Field(
-        None, pattern="^/", description="Path that answers 200 once the server is ready; default: the first request."
+    path: RequestPath | None = Field(
+        None, description="Path that answers 200 once the server is ready; default: the first request."
     )
     timeout: Duration = Field(60.0, description="How long that may take.")
 

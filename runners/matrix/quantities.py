@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -72,6 +74,22 @@ Number = Annotated[int, Field(ge=0, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 Words = tuple[str, ...]
+
+
+_NOT_IN_A_REQUEST_LINE = re.compile(r"[^!-~]|#")  # white space, other alphabets, and what clients keep to themselves
+
+
+def sendable(path: str) -> str:
+    """Return a path that can stand in a request line as it is; ValueError says how to write another one."""
+    if not path.startswith("/"):
+        raise ValueError(f"a path begins with / - did you mean '/{path}'?")
+    if wrong := _NOT_IN_A_REQUEST_LINE.search(path):
+        encoded = _NOT_IN_A_REQUEST_LINE.sub(lambda each: quote(each[0], safe=""), path)
+        raise ValueError(f"{wrong[0]!r} cannot stand in a request line - did you mean '{encoded}'?")
+    return path
+
+
+RequestPath = Annotated[str, AfterValidator(sendable), WithJsonSchema({"type": "string", "pattern": '^/[!"$-~]*$'})]
 
 
 def _ascending(cpus: str) -> str:

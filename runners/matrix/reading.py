@@ -10,9 +10,11 @@ import tomli
 from pydantic import BaseModel, ValidationError
 
 from runners.errors import BadInput
+from runners.matrix.folders import missing_folders
 from runners.matrix.model import Heading, Matrix, TableRow
 from runners.matrix.problems import Path_, Problem, closest, report, show
 from runners.matrix.quantities import NAME
+from runners.matrix.reach import unreachable
 from runners.matrix.references import cross_check
 from runners.matrix.request import Request
 from runners.matrix.request_section import body_files
@@ -42,7 +44,7 @@ def read_matrix(file: Path, defaults: Path | None = None) -> tuple[Matrix, str]:
         raise BadInput(f"{file}: {error.strerror}; name a matrix with --matrix FILE") from error
     except UnicodeDecodeError as error:
         raise BadInput(f"{file}: not UTF-8 text (byte {error.start})") from error
-    return parse_matrix(text, str(file), defaults), text
+    return parse_matrix(text, str(file), defaults, root=file.resolve().parent), text
 
 
 def read_requests(matrix: Matrix, root: Path) -> tuple[Request, ...]:
@@ -57,8 +59,19 @@ def _read_body(file: Path) -> bytes:
         raise BadInput(f"{file}: {error.strerror}; it should contain the body of a request") from error
 
 
-def parse_matrix(text: str, name: str = "matrix.toml", defaults: Path | None = None) -> Matrix:
-    """Return the matrix in `text`; `name` stands for the file in errors, `defaults` is a file with tools."""
+def parse_matrix(
+    text: str,
+    name: str = "matrix.toml",
+    defaults: Path | None = None,
+    *,
+    root: Path | None = None,
+    recorded: bool = False,
+) -> Matrix:
+    """Return the matrix in `text`; `name` stands for the file in errors, `defaults` is a file with tools.
+
+    With `root`, the folder that its paths are relative to, the servers' folders must be there. What was `recorded` with
+    a run has been measured, so it is no error if a part of it could not be.
+    """
     document = _parse(text, name)
     if defaults is not None:
         tools = tomli.loads(defaults.read_text(encoding="utf-8"))["tool"]
@@ -68,7 +81,9 @@ def parse_matrix(text: str, name: str = "matrix.toml", defaults: Path | None = N
         matrix = Matrix.model_validate(document)
     except ValidationError as error:
         raise BadInput(report(_problems(error.errors()), text, name)) from error
-    if problems := list(cross_check(matrix)):
+    problems = [*cross_check(matrix), *(() if recorded else unreachable(matrix))]
+    problems += missing_folders(matrix, root) if root else ()
+    if problems:
         raise BadInput(report(problems, text, name))
     return matrix
 

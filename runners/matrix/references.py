@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from runners.matrix.cells import FLAGS, SOURCE, parse_row, programs
-from runners.matrix.inheritance import Heir, cycles, lineage
+from runners.matrix.cells import parse_row, programs
+from runners.matrix.inheritance import Heir, cycles, inherits, lineage
 from runners.matrix.model import NOT_STARTABLE, Heading, Matrix, Server, TableRow, variants_of
+from runners.matrix.placeholders import CONFIG, FLAGS, KNOWN, SOURCE, unknown_in
 from runners.matrix.problems import Path_, Problem, closest, unknown
 
 NO_FLAGS = f"these flags are unused: the build command has no {FLAGS}"
@@ -57,36 +58,46 @@ def _ancestor_meant(name: str, like: str, heirs: Mapping[str, Heir]) -> str:
     return closest(like, heirs) or f"known: {', '.join(heirs)}"
 
 
-def _inherits(heir: Heir, heirs: Mapping[str, Heir], *keys: str) -> bool:
-    """Return whether all these keys are inherited, so that errors in them are reported elsewhere."""
-    ancestor = heirs.get(heir.like or "")
-    return ancestor is not None and all(getattr(heir, key) is getattr(ancestor, key) for key in keys)
-
-
 def _server_problems(name: str, server: Server, matrix: Matrix) -> Iterator[Problem]:
     path, servers = ("server", name), matrix.server
-    if not _inherits(server, servers, "needs"):
+    if not inherits(server, servers, "needs"):
         yield from _missing_tools((*path, "needs"), server.needs, matrix)
-    if not _inherits(server, servers, "needs", "at_least"):
+    if not inherits(server, servers, "needs", "at_least"):
         yield from _needless_versions(name, server)
     if not server.run and server.unavailable is None and servers[lineage(name, servers)[-1]].like is None:
         yield Problem(path, f"{NOT_STARTABLE}; '{server.like}' has no start command to inherit")
-    if not _inherits(server, servers, "build", "run", "flags"):
+    if not inherits(server, servers, "build", "run", "flags", "config"):
         yield from _empty_places(path, server)
+    yield from _misspelt_places(path, server, servers, ("build", "run", "flags", "env"))
     variants = variants_of(servers)
     for key, variant in server.variant.items():
-        if not _inherits(variant, variants, "needs"):
+        if not inherits(variant, variants, "needs"):
             yield from _missing_tools((*path, "variant", key, "needs"), variant.needs, matrix)
+        yield from _misspelt_places((*path, "variant", key), variant, variants, ("flags", "env"))
         if variant.flags and FLAGS not in server.build:
             yield Problem((*path, "variant", key, "flags"), NO_FLAGS)
 
 
 def _empty_places(path: Path_, server: Server) -> Iterator[Problem]:
     """Yield placeholders without a value, and values without a placeholder."""
+    if server.config is None and any(CONFIG in word for word in server.run):
+        yield Problem((*path, "run"), f"the start command contains {CONFIG}, but 'config' is not set")
     if server.source is None and any(SOURCE in word for word in (*server.build, *server.run)):
         yield Problem(path, f"its commands contain {SOURCE}, but 'source' is not set")
     if server.flags and FLAGS not in server.build:
         yield Problem((*path, "flags"), NO_FLAGS)
+
+
+def _misspelt_places(path: Path_, heir: Heir, heirs: Mapping[str, Heir], keys: Sequence[str]) -> Iterator[Problem]:
+    """Yield what looks like a placeholder but is none, in the lists and tables that the server or variant wrote."""
+    for key in keys:
+        written = () if inherits(heir, heirs, key) else getattr(heir, key)
+        items = written.items() if isinstance(written, Mapping) else enumerate(written)
+        for place, text in items:
+            for word in unknown_in(text):
+                yield unknown((*path, key, place), "placeholder", word, KNOWN)
+            if FLAGS in text and not (text == FLAGS and key in {"build", "run"}):
+                yield Problem((*path, key, place), f"{FLAGS} must be an argument of its own in a command")
 
 
 def _missing_tools(path: Path_, needs: Sequence[str], matrix: Matrix) -> Iterator[Problem]:

@@ -123,8 +123,7 @@ class Request:
     def lines(self) -> tuple[str, ...]:
         """Return its own header lines, with the length of its body."""
         own = tuple(f"{name}: {value}" for name, value in self.headers)
-        needs_length = self.body or self.method in {"POST", "PUT", "PATCH"}
-        return (*own, f"Content-Length: {len(self.body)}") if needs_length else own
+        return (*own, f"Content-Length: {len(self.body)}") if self.body else own
 
     def bytes_for(self, host: str, *more: str) -> bytes:
         """Return what to send to `host` (with its port, if it has one), with further header lines."""

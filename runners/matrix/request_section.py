@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
-from runners.matrix.quantities import Number
+from runners.matrix.quantities import Number, RequestPath
 from runners.matrix.request import Expect, Request
 from runners.matrix.section import Section
 
@@ -60,7 +60,7 @@ class RequestSection(Section):
     """A request, and the answer that is expected."""
 
     method: Method = Field("GET", description="Its method.")
-    path: str = Field("/", pattern="^/", description="Its path, with its query if it has one.")
+    path: RequestPath = Field("/", description="Its path, with its query if it has one.")
     headers: dict[Header, HeaderValue] = Field(default_factory=dict, description="Its headers, besides Host.")
     body: str | None = Field(None, description="Its body.")
     body_file: str | None = Field(None, description="File with its body, relative to this file.")

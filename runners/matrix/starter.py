@@ -17,7 +17,7 @@ from runners import resources
 from runners.errors import BadInput
 from runners.matrix.learned import Launch, Learned
 from runners.matrix.model import MODES, Mode
-from runners.matrix.quantities import NAME
+from runners.matrix.quantities import NAME, sendable
 from runners.matrix.request import Expect
 from runners.matrix.toml import toml_text, toml_value
 
@@ -87,6 +87,14 @@ def check_new(folder: Path) -> None:
             raise BadInput(f"{path} exists already; nothing was written")
 
 
+def check_path(path: str) -> None:
+    """Raise BadInput unless a request may ask for it."""
+    try:
+        sendable(path)
+    except ValueError as error:
+        raise BadInput(f"--path: {error}") from error
+
+
 def check_name(name: str) -> None:
     """Raise BadInput unless a server may be called so."""
     if re.fullmatch(NAME, name) is None:
@@ -102,11 +110,14 @@ def write_starter(folder: Path, starter: Starter) -> tuple[Path, ...]:
     check_new(folder)
     text = starter_matrix(starter)
     matrix, ruler = _made(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if starter.has_ruler:
-        shutil.copytree(resources.root() / "servers" / RULER, ruler)
-        (ruler / RULER_ANSWER).write_bytes(starter.learned.bodies[0])
-    matrix.write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if starter.has_ruler:
+            shutil.copytree(resources.root() / "servers" / RULER, ruler)
+            (ruler / RULER_ANSWER).write_bytes(starter.learned.bodies[0])
+        matrix.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot write into {folder}: {error.strerror}; name another folder") from error
     return (matrix, ruler) if starter.has_ruler else (matrix,)
 
 
@@ -114,6 +125,7 @@ def starter_matrix(starter: Starter) -> str:
     """Return the text of a matrix.toml; BadInput if a name cannot be used."""
     for row in starter.rows:
         check_name(row.name)
+    check_path(starter.learned.path)
     learned, rows = starter.learned, [row.name for row in starter.rows]
     window_s = ANSWERS_IN_A_WINDOW * learned.took_s
     filled = {

@@ -365,7 +365,7 @@ def with_tools(planned: Planned, tools: Mapping[str, ToolStatus], *loads: str) -
 def _why_unfit(tool: ToolStatus, oldest: str | None) -> str | None:
     """Return why a tool cannot be used: it is missing, or older than `oldest`; None if it can be."""
     if not tool.found:
-        return f"{tool.title} is missing. {tool.remedy}"
+        return tool.fault
     if oldest is None or not is_older(tool.version, oldest):
         return None
     said = f"{tool.title} {short_version(tool.version)} is too old; at least {oldest} is needed"

@@ -84,7 +84,7 @@ class Gate:
     """One gate: its demand, whether servers of this class must meet it, and what the server did instead.
 
     What fails a gate of honesty has no true number, and is not timed; what fails one of robustness has a badge beside
-    it, and is not ranked if its class promises that.
+    it, and is not ranked if its class promises that. `mode` is the connection mode that it is about, None: all.
     """
 
     id: str
@@ -95,6 +95,7 @@ class Gate:
     sent: str = ""
     received: str = ""
     kind: GateKind = "honesty"
+    mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,12 @@ class Honesty:
 
     @property
     def failed(self) -> tuple[Gate, ...]:
-        """Return the gates of honesty that it failed: it is not timed."""
+        """Return the gates of honesty that it failed: it is not timed, at least not in their mode."""
         return tuple(gate for gate in self._failing if gate.required and gate.kind == "honesty")
+
+    def failed_in(self, mode: str) -> tuple[Gate, ...]:
+        """Return the gates of honesty that it failed and that are about a connection mode: it is not timed in that."""
+        return tuple(gate for gate in self.failed if gate.mode in {None, mode})
 
     @property
     def broken(self) -> tuple[Gate, ...]:

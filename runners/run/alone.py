@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from runners.errors import UnfitMachine
-from runners.tools.find import cache_folder
+from runners.tools.find import writable_cache
 
 
 @contextmanager
 def alone_on_machine() -> Iterator[None]:
-    """Hold this user's lock; raise UnfitMachine if another run holds it."""
-    lock = cache_folder() / "run.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    """Hold this user's lock; raise UnfitMachine if another run holds it, or if there is no place for it."""
+    lock = writable_cache() / "run.lock"
     with lock.open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,6 +23,7 @@ from runners.records.run import FleetInfo, Published, Run, ToolInfo
 from runners.records.trial import Trial, slug_of
 from runners.revision import commit_of
 from runners.stats.comparison import counting
+from runners.system.processes import allow_connections
 from runners.version import VERSION
 
 NetworkWish = Literal["auto", "namespace", "host"]
@@ -43,7 +44,8 @@ class Job:
 
 
 def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
-    """Create the run folder and return the job; nothing is measured yet."""
+    """Create the run folder and return the job; nothing is measured yet. UnfitMachine if that is impossible here."""
+    _allow_connections(plan)
     began = dt.datetime.now(dt.UTC)
     path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
     machine = plan.matrix.machine[plan.machine]
@@ -76,6 +78,10 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: F
     return Job(plan, path, run, network, fleet=options)
 
 
+def _allow_connections(plan: Plan) -> None:
+    allow_connections(max((cell.connections for cell in plan.measurable), default=0))
+
+
 def _facts(plan: Plan) -> dict[str, str]:
     """Return the machine's facts, and the commit of the matrix and of the servers beside it, if that is known."""
     commit = commit_of(plan.path.resolve().parent)
@@ -84,6 +90,7 @@ def _facts(plan: Plan) -> dict[str, str]:
 
 def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
     """Return the job that completes a run folder; raise BadInput if its cells can't be measured as before any more."""
+    _allow_connections(plan)
     run = folder.read_run(path)
     now = {cell.id for cell in plan.measurable}
     ids = {cell for family in run.families for block in family.blocks for item in block for cell in item}
@@ -157,9 +164,13 @@ def _notes(plan: Plan) -> tuple[str, ...]:
 
 def _new_folder(results: Path, name: str) -> Path:
     """Create a folder that does not exist yet; raise BadInput if that is impossible."""
-    for number in range(1, 100):
-        path = results / (name if number == 1 else f"{name}-{number}")
-        with suppress(FileExistsError):
-            path.mkdir(parents=True)
-            return path
-    raise BadInput(f"cannot create a run folder in {results}")
+    cannot = f"cannot create a run folder in {results}"
+    try:
+        for number in range(1, 100):
+            path = results / (name if number == 1 else f"{name}-{number}")
+            with suppress(FileExistsError):
+                path.mkdir(parents=True)
+                return path
+    except OSError as error:
+        raise BadInput(f"{cannot}: {error.strerror}; name another folder with --results DIR") from error
+    raise BadInput(f"{cannot}: {name} to {name}-99 are there already")

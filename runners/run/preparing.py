@@ -10,7 +10,8 @@ from pathlib import Path
 
 from runners.honesty.examiner import Examiner
 from runners.loads.jobs import load_command
-from runners.matrix.cells import Planned
+from runners.matrix.cells import Cell, Planned
+from runners.matrix.model import MODES
 from runners.plan import order
 from runners.plan.planning import Plan, layouts
 from runners.records import folder
@@ -60,13 +61,13 @@ def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tu
     """
     context = build_context(plan, path)
     infos = build(plan, context)
-    reasons = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
+    broken = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
     programs = programs_of(plan, context)
-    honesty = run.honesty or (() if skip_gates else _examined(plan, context, programs, reasons))
-    reasons |= {each.variant: honesty_reason(each) for each in honesty if each.failed and each.class_ != "historic"}
+    honesty = run.honesty or (() if skip_gates else _examined(plan, context, programs, broken))
+    reasons = _refusals(broken, honesty)
     cells = _cell_infos(plan, reasons)
-    solos = [cell for cell in plan.solos if cell.program.name not in reasons]
-    duets = [duet for duet in plan.duets if not {duet.row.program.name, duet.baseline.program.name} & reasons.keys()]
+    solos = [cell for cell in plan.solos if _key(cell) not in reasons]
+    duets = [duet for duet in plan.duets if not {_key(duet.row), _key(duet.baseline)} & reasons.keys()]
     preset = plan.preset
     families = run.families or order.plan_families(
         solos, duets, preset.blocks.max, plan.seed, duet_blocks=preset.duet_blocks.max, baselines=plan.baselines
@@ -76,6 +77,22 @@ def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tu
         run = replace(run, notes=(*run.notes, SKIPPED))
     folder.write_run(path, run)
     return run, programs
+
+
+Refusals = Mapping[tuple[str, str], str]  # variant and connection mode: why it is not measured
+
+
+def _refusals(broken: Mapping[str, str], honesty: Iterable[Honesty]) -> Refusals:
+    refusals: dict[tuple[str, str], str] = {}
+    for mode in MODES:
+        refusals |= {(name, mode): reason for name, reason in broken.items()}
+        failed = [each for each in honesty if each.failed_in(mode) and each.class_ != "historic"]
+        refusals |= {(each.variant, mode): honesty_reason(each, mode) for each in failed}
+    return refusals
+
+
+def _key(cell: Cell) -> tuple[str, str]:
+    return cell.program.name, cell.mode
 
 
 def _examined(plan: Plan, context: BuildContext, programs: Programs, broken: Mapping[str, str]) -> tuple[Honesty, ...]:
@@ -88,14 +105,16 @@ def _examined(plan: Plan, context: BuildContext, programs: Programs, broken: Map
 
 def _log_examined(honesty: Honesty) -> None:
     if honesty.failed:
-        log.info(f"  {honesty.variant}: {honesty_reason(honesty)}")
+        modes = [mode for mode in MODES if honesty.failed_in(mode)]
+        where = "" if len(modes) == len(MODES) else f"{modes[0]} connections are not measured: it "
+        log.info(f"  {honesty.variant}: {where}{honesty_reason(honesty, modes[0])}")
     elif honesty.broken:
         log.info(f"  {honesty.variant}: is measured, but not ranked: it fails {ids(honesty.broken)}")
 
 
-def honesty_reason(honesty: Honesty) -> str:
-    """Return the gates that a server fails, in a line."""
-    first, *others = honesty.failed
+def honesty_reason(honesty: Honesty, mode: str) -> str:
+    """Return the gates that keep a server from being timed in a connection mode, in a line."""
+    first, *others = honesty.failed_in(mode)
     more = f"; also {ids(others)}" if others else ""
     return f"fails the honesty gate '{first.id}': {first.saw}{more}; `speedup check {honesty.variant}` shows all"
 
@@ -118,15 +137,15 @@ def build_reason(info: BuildInfo) -> str:
     return f"the build failed: {lines[-1] if lines else 'no output'} (see {info.log})"
 
 
-def _cell_infos(plan: Plan, failed: Mapping[str, str]) -> tuple[CellInfo, ...]:
+def _cell_infos(plan: Plan, failed: Refusals) -> tuple[CellInfo, ...]:
     layout = layouts(plan)
     return tuple(_cell_info(planned, layout, failed) for planned in plan.cells)
 
 
-def _cell_info(planned: Planned, layout: Mapping[int, Layout], failed: Mapping[str, str]) -> CellInfo:
+def _cell_info(planned: Planned, layout: Mapping[int, Layout], failed: Refusals) -> CellInfo:
     cell, status, reason = planned.cell, planned.status, planned.reason
     cpus = layout.get(cell.threads)
-    broken = failed.get(cell.program.name) if status == "planned" else None
+    broken = failed.get(_key(cell)) if status == "planned" else None
     return CellInfo(
         id=cell.id,
         slug=cell.slug,

@@ -70,7 +70,7 @@ def reading(name: str, value: Callable[[int], Any]) -> Injection:
     def inject(_layout: Layout) -> Iterator[Tick]:
         readings = itertools.count()
 
-        def read() -> Any:
+        def read(*_: object) -> Any:
             return value(next(readings))
 
         with mock.patch.object(kernel, name, read):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from runners.errors import NothingSelected
+from runners.errors import BadInput, NothingSelected
 from runners.selftest.case import CaseResult, Need
 from runners.selftest.cases import CASES
 from runners.selftest.comparing import NAMES, run_comparisons
@@ -63,7 +63,10 @@ def _chosen(name: str, only: Sequence[str]) -> bool:
 def _folder(keep: Path | None) -> Iterator[Path]:
     """Create the folder for logs, and delete it afterwards unless it is to be kept."""
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
+        try:
+            keep.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"cannot write into {keep}: {error.strerror}; name another folder with --keep") from error
         yield keep.resolve()
         return
     folder = Path(tempfile.mkdtemp(prefix="speedup-selftest-"))
@@ -81,7 +84,7 @@ def make_bench(folder: Path) -> CaseRunner:
     layout = share_cpus(available_cores(), 1)
     lacks: dict[Need, str] = {}
     if not tools["wrk"].found:
-        lacks["wrk"] = f"wrk is missing. {tools['wrk'].remedy}"
+        lacks["wrk"] = tools["wrk"].fault
     if kind == "host":
         lacks["namespace"] = "network namespaces are not allowed here"
     if layout.shared:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_PLACEHOLDER = re.compile(r"\{(dir|out|work|config|host|port|threads|as_root)\}")
+from runners.matrix.placeholders import OF_A_TRIAL
+
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(OF_A_TRIAL)})\}}")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def fill(words: Sequence[str], values: Words) -> tuple[str, ...]:
     filled: list[str] = []
     for word in words:
         if word == "{flags}":
-            filled += values.flags
+            filled += (fill_text(flag, values) for flag in values.flags)
         else:
             filled.append(fill_text(word, values))
     return tuple(filled)

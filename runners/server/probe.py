@@ -127,12 +127,13 @@ def ask(connection: socket.socket, host: str, port: int, request: Request, *, cl
 
 def _probe_persistent(connection: socket.socket, host: str, port: int, request: Request) -> Probed:
     first = ask(connection, host, port, request, close=False)
-    if first.closes:
+    if first.closes or first.ended:
         raise Unanswered("closes the connection after each answer, so it cannot be measured with persistent ones")
     try:
         second = ask(connection, host, port, request, close=False)
-    except (Unanswered, ConnectionResetError, BrokenPipeError) as error:
-        raise Unanswered(f"{error} (to the second request on a persistent connection)") from error
+    except (Unanswered, ConnectionError) as error:
+        said = _words(error) if isinstance(error, OSError) else error
+        raise Unanswered(f"{said} (to the second request on a persistent connection)") from error
     return Probed(second, (first.size_bytes, second.size_bytes))
 
 
@@ -140,8 +141,6 @@ def _probe_closing(connection: socket.socket, host: str, port: int, request: Req
     answer = ask(connection, host, port, request, close=True)
     try:
         rest = b"" if answer.ended else connection.recv(1)
-    except ConnectionResetError:
-        rest = b""
     except TimeoutError as error:
         announced = "announces close, yet" if answer.closes else "ignores `Connection: close`: it"
         raise Unanswered(f"{announced} leaves the connection open") from error

@@ -207,7 +207,10 @@ class ServerProcess:
 
     def stop(self) -> Stopped:
         """Stop it and its whole process group; return how it ended."""
-        return stop(self.process)
+        stopped = stop(self.process)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        return stopped
 
 
 def _words(cell: Cell, programs: Programs, logs: Logs, port: int, host: str) -> Words:
@@ -245,3 +248,13 @@ def tail_of(file: Path) -> str:
     except OSError:
         return ""
     return " | ".join(line.strip() for line in lines[-5:] if line.strip())
+
+
+def complaint_of(file: Path) -> str:
+    """Return the first line of a file if a program explains its usage below it, else the last lines."""
+    try:
+        complaint, usage, _ = file.read_text(encoding="utf-8", errors="replace").partition("Usage:")
+    except OSError:
+        return ""
+    lines = complaint.strip().splitlines()
+    return lines[0].strip() if lines and usage else tail_of(file)

@@ -19,7 +19,7 @@ import psutil
 
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-CPUACCT = Path("/sys/fs/cgroup")
+CGROUPS = Path("/sys/fs/cgroup")
 PROCESS_CLOCK = 2  # CPUCLOCK_SCHED: the run time counted by the scheduler, not in ticks
 ESTABLISHED, LISTENS = "01", "0A"  # states of connections in /proc/net/tcp
 RUNNABLE = "R"  # the state of a thread that runs or waits for a CPU
@@ -211,14 +211,36 @@ def disk_busy_us() -> dict[str, int]:
     return busy
 
 
-def throttled_us() -> int | None:
-    """Return how long a CPU quota held back this process's cgroup, in microseconds; None without a version 2 cgroup."""
-    for line in (_text("/proc/self/cgroup") or "").splitlines():
-        if line.startswith("0::"):
-            text = _text(str(CPUACCT / line[3:].lstrip("/") / "cpu.stat")) or ""
-            fields = dict(item.split() for item in text.splitlines())
-            return int(fields["throttled_usec"]) if "throttled_usec" in fields else None
-    return None
+def throttled_us(pid: int | None) -> int | None:
+    """Return how long CPU quotas held back this process's cgroups and another one's, in microseconds; None if unknown.
+
+    A quota of any cgroup above them holds them back, too, but is counted only there.
+    """
+    members = ["self"] if pid is None else ["self", str(pid)]
+    folders = {folder for each in members for folder in cgroups(_text(f"/proc/{each}/cgroup") or "")}
+    held = [us for folder in folders if (us := _held_us(folder)) is not None]
+    return sum(held) if held else None
+
+
+def cgroups(text: str) -> Iterator[Path]:
+    """Yield the cgroups for the CPU that a process's `cgroup` file names, with all above them up to the root.
+
+    Version 1 has a hierarchy of its own for the CPU; beside that, version 2 is below "unified". A container often finds
+    its own cgroup at the root.
+    """
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        roots = ("", "unified") if not controllers else ("cpu",) if "cpu" in controllers.split(",") else ()
+        below = Path(path.lstrip("/"))
+        yield from (CGROUPS / root / each for root in roots for each in (below, *below.parents))
+
+
+def _held_us(folder: Path) -> int | None:
+    """Return how long a cgroup's own quota held it back; version 1 counts nanoseconds."""
+    fields = dict(item.split() for item in (_text(str(folder / "cpu.stat")) or "").splitlines())
+    if "throttled_usec" in fields:
+        return int(fields["throttled_usec"])
+    return int(fields["throttled_time"]) // 1000 if "throttled_time" in fields else None
 
 
 def swapped_pages() -> int | None:

@@ -21,8 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from runners.errors import UnfitMachine
+
 MARK = "HTTP_SPEEDUP_HARNESS"
 PR_SET_PDEATHSIG = 1
+OTHER_FILES = 64  # what a process has open besides its connections: libraries, logs, a listening socket for each thread
 MANY_FILES = 65536  # no more, since some programs look at every descriptor that they might have
 STOP_STEPS = ((signal.SIGINT, 1.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 5.0))
 
@@ -103,6 +106,19 @@ def many_files(soft: int, hard: int) -> tuple[int, int]:
     return (soft if soft == unlimited else max(soft, allowed), hard)
 
 
+def allow_connections(count: int) -> None:
+    """Let a server and a generator that are started later have so many connections; UnfitMachine if they can't."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed, unlimited = count + OTHER_FILES, resource.RLIM_INFINITY
+    if hard != unlimited and hard < needed:
+        raise UnfitMachine(
+            f"{count} connections need {needed} open files in one process, but only {hard} are allowed here;"
+            f" use fewer connections, or raise the limit first, as root: ulimit -n {needed}"
+        )
+    if soft != unlimited and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
 def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]] = STOP_STEPS) -> Stopped:
     """Stop a process and its group with SIGINT, SIGTERM, SIGKILL, each with a deadline in seconds; return its end."""
     sent: list[str] = []
@@ -113,8 +129,6 @@ def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals,
         _signal_group(process.pid, number)
         wait(process, patience_s)
     _signal_group(process.pid, signal.SIGKILL)  # whatever of the group outlives its leader
-    if process.stdin is not None:
-        process.stdin.close()
     code = process.poll()
     return Stopped("still running after SIGKILL" if code is None else describe_exit(code), tuple(sent))
 

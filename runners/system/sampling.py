@@ -124,7 +124,7 @@ def snapshot(pids: tuple[int, ...]) -> Snapshot:
         time_wait=kernel.time_wait_count(pids[0]) if pids else None,
         pressure_us=kernel.pressure_us(),
         disk_busy_us=kernel.disk_busy_us(),
-        throttled_us=kernel.throttled_us(),
+        throttled_us=kernel.throttled_us(pids[0] if pids else None),
         swapped_pages=kernel.swapped_pages(),
         thermal_throttles=kernel.thermal_throttles(),
         frequencies_khz=kernel.frequencies_khz(),

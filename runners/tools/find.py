@@ -7,6 +7,7 @@ outdated installation is never mistaken for a complete one.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -24,6 +25,7 @@ from typing import Literal
 import tomli
 
 from runners import resources
+from runners.errors import UnfitMachine
 from runners.matrix.model import Tool
 
 VERSION_DEADLINE_S = 30.0  # on a busy machine Java, Locust and uvicorn take a while, and must not be taken for missing
@@ -63,7 +65,7 @@ class ToolStatus:
     """What is known about a tool on this machine.
 
     `version` is the line that the tool printed, `brings` the command that installs it, and `reason` why it is missing
-    or could not be installed.
+    or could not be installed. A tool that is missing has a `path` if another program there has its name.
     """
 
     name: str
@@ -91,10 +93,29 @@ class ToolStatus:
             else self.hint or self.reason or "No known way to install it"
         )
 
+    @property
+    def fault(self) -> str:
+        """Return why a tool that was not found cannot be used, and how to get it, in one line."""
+        return f"{self.reason if self.path else f'{self.title} is missing'}. {self.remedy}"
+
 
 def cache_folder() -> Path:
     """Return the user's folder for whatever can be created again: tools, built servers, the lock of a run."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "http-speedup"
+
+
+def writable_cache() -> Path:
+    """Return that folder, created if it is missing; raise UnfitMachine if nothing can be written there."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UnfitMachine(
+            f"cannot write to the cache {folder}: {error.strerror}; set XDG_CACHE_HOME to a folder of yours"
+        ) from error
+    return folder
 
 
 def this_host() -> Host:
@@ -268,9 +289,37 @@ def _on_system(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus | Non
         return _first_file(name, tool, _nimble_folder().glob(f"pkgs*/{tool.nimble}-*"))
     for command in tool.commands:
         if file := shutil.which(command, path=host.path):
-            version = version_line([file, *tool.version], host.path) if ask else None
-            return _found(name, tool, "system", file, version)
+            distrust = IMPOSTORS.get(name)
+            text = _printed([file, *tool.version], host.path) if ask or distrust else None
+            said = distrust(text) if distrust and text is not None else None
+            return _impostor(name, tool, file, said) if said else _found(name, tool, "system", file, version_in(text))
     return None
+
+
+def not_wrk(text: str) -> str | None:
+    """Return what shows that a program named wrk is another one; wrk2 calls itself wrk, but demands a rate."""
+    lines = text.strip().splitlines()
+    first = f"prints '{lines[0][:100]}'" if lines else "prints nothing"
+    if "--rate" in text:
+        return f"{first} and demands --rate, as wrk2 does"
+    return None if re.search(r"^wrk\b.*\d", text, re.MULTILINE) else first
+
+
+IMPOSTORS = {"wrk": not_wrk}  # what other programs are known to have a tool's name
+
+
+def _impostor(name: str, tool: Tool, file: str, said: str) -> ToolStatus:
+    """Return the status of a tool whose name another program has; installing it would not help."""
+    title = tool.title or name
+    return ToolStatus(
+        name=name,
+        title=title,
+        status="missing",
+        purpose=tool.purpose,
+        path=file,
+        hint=f"Rename that program, or put the folder of {title} before it on the PATH",
+        reason=f"not {title}: {file} {said}",
+    )
 
 
 def _lies_there(library: str) -> str | None:
@@ -346,14 +395,19 @@ def _why_absent(tool: Tool) -> str:
 
 
 def version_line(argv: list[str], path: str) -> str | None:
-    """Return the line with a version that a command prints within 30 s, whatever its exit status.
+    """Return the line with a version that a command prints within 30 s, whatever its exit status."""
+    return version_in(_printed(argv, path))
 
-    That is the first line with a number such as 1.6, or else the first line with any digit.
-    """
+
+def _printed(argv: list[str], path: str) -> str | None:
+    """Return all that a command prints; None if it cannot be started, or does not end."""
     status, text = _output(argv, path)
-    if status in CANNOT_RUN:
-        return None
-    lines = [line.strip()[:200] for line in text.splitlines()]
+    return None if status in CANNOT_RUN else text
+
+
+def version_in(text: str | None) -> str | None:
+    """Return the first line with a number such as 1.6, or else the first line with any digit."""
+    lines = [line.strip()[:200] for line in (text or "").splitlines()]
     patterns = (r"\d\.\d", r"\d")
     return next((line for pattern in patterns for line in lines if re.search(pattern, line)), None)
 

@@ -141,7 +141,7 @@ def install_tools(
     steps = Steps(path=host.path, log=log_file or host.cache / "tools.log")
     failures: dict[str, str] = {}
     for way, bring in BRINGERS.items():
-        lacking = [name for name, status in statuses.items() if not status.found]
+        lacking = [name for name, status in statuses.items() if not (status.found or status.path)]
         wanted = {name: tools[name] for name in lacking if way in ways(tools[name], host)}
         if wanted:
             log.info(WORDS[way].format(names=", ".join(wanted), cache=host.cache))

@@ -13,7 +13,7 @@ from runners.loads.by_name import LOADS
 from runners.matrix.cells import Cell
 from runners.records.trial import Check, Command
 from runners.server.probe import Probed
-from runners.server.process import Logs, Programs, ServerProcess, Started, TrialFailed, TrialInvalid, tail_of
+from runners.server.process import Logs, Programs, ServerProcess, Started, TrialFailed, TrialInvalid, complaint_of
 from runners.system import kernel
 from runners.system.machine import Layout
 from runners.system.network import Network
@@ -169,7 +169,7 @@ class Side:
         """Raise TrialFailed if the generator failed; one that was stopped early may end in any way."""
         code = self.client.poll() if self.client else None
         if code and phase.stop_after_s is None:
-            words = tail_of(self.logs.file(phase.purpose))
+            words = complaint_of(self.logs.file(phase.purpose))
             raise TrialFailed(f"{phase.argv[0]} ended with {describe_exit(code)}: {words}", self.cell)
 
     def result(self, phase: Phase) -> LoadResult:

@@ -126,12 +126,12 @@ def _build_context(candidates: Candidates, folder: Path) -> BuildContext:
 
     from runners.records.folder import LOGS
     from runners.server.builds import BuildContext
-    from runners.tools.find import tool_environment
+    from runners.tools.find import tool_environment, writable_cache
 
     (folder / LOGS).mkdir()
     return BuildContext(
         root=candidates.root,
-        cache=candidates.host.cache / "builds",
+        cache=writable_cache() / "builds",
         folder=folder,
         env={**os.environ, **tool_environment(candidates.tools, candidates.host)},
         tool_versions={name: status.version or "" for name, status in candidates.tools.items()},

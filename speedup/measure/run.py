@@ -125,7 +125,7 @@ def _resumed(arguments: argparse.Namespace) -> Job:
     run = read_run(folder)
     if run.kind != "measured":
         raise BadInput(f"{folder} holds published numbers, which cannot be resumed")
-    matrix = parse_matrix(run.matrix, str(folder / RUN_FILE), TOOL_DATA)
+    matrix = parse_matrix(run.matrix, str(folder / RUN_FILE), TOOL_DATA, recorded=True)
     plan = planning.plan_matrix(matrix, run.matrix, folder / run.matrix_path, planning.resuming(run))
     return resumed_job(plan, folder, arguments.network, fleet_options(arguments, plan, run))
 

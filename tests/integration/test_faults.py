@@ -29,6 +29,7 @@ commands = ["no-such-program-anywhere"]
 hint = "ask the wizard"
 
 [server.lame]
+dir = "."
 needs = ["magic"]
 run = ["no-such-program-anywhere"]
 

@@ -194,7 +194,7 @@ class Example:
             server_threads=cell.threads, asked_us=1_000_000, duration_us=1_001_234, watched_us=1_001_300,
             requests=requests, served=requests, errors=Errors(timeout=3 if broken else 0), shared_cpus=cell.shared,
             histogram_sum=requests - 3 * broken, least_count=1, mean_latency_us=1e6 * cell.connections / requests,
-            bytes_per_request=152.0, probed_bytes=152,
+            bytes_per_request=152.0, probed_bytes=(152, 152),
             tcp={"PassiveOpens": fresh, "TCPOrigDataSent": 2 * requests, "OutSegs": 4 * requests, "ListenDrops": 0,
                  "RetransSegs": 0},
             established_mid=128, time_wait_max=0, ports=28_000, port_reuse_s=1.0, server_share=0.98, client_share=0.72,

@@ -11,6 +11,7 @@ from typing import Literal
 
 from runners.honesty.gates import crowd, garbage, single, slow
 from runners.honesty.gates.talk import LONGEST_S, OUR_LACKS, Target, Unknown, Visit
+from runners.matrix.model import Mode
 from runners.records.run import Gate, GateKind
 from runners.records.trial import Outcome
 from runners.server.answers import Broken
@@ -18,22 +19,21 @@ from runners.server.answers import Broken
 TIMED = 3
 # Which classes promise a gate of robustness. One of honesty is demanded of all: what fails it has no true number.
 Promise = Literal["all but applications", "realistic", "nobody"]
-Only = Literal["kept", "closed"]
 
 
 @dataclass(frozen=True)
 class Demand:
     """A gate: its id, its test, and whom it concerns.
 
-    `kind` says what a failure means: a false number, or a badge beside it. `only` limits it to a connection mode that
-    is measured. It may need the server `alone`, and has a limit of time.
+    `kind` says what a failure means: a false number, or a badge beside it. `mode` limits it to a connection mode, if
+    that is measured. It may need the server `alone`, and has a limit of time.
     """
 
     id: str
     test: Callable[[Visit], None]
     kind: GateKind = "robustness"
     promised: Promise = "all but applications"
-    only: Only | None = None
+    mode: Mode | None = None
     alone: bool = False
     limit_s: float = 10.0
 
@@ -54,9 +54,9 @@ class Demand:
 
     def why_not(self, target: Target) -> str | None:
         """Return why the gate does not concern a server; None if it does."""
-        if self.only == "kept" and not target.keeps:
+        if self.mode == "persistent" and not target.keeps:
             return "it is measured only with one request per connection"
-        if self.only == "closed" and not target.closes:
+        if self.mode == "non-persistent" and not target.closes:
             return "it is measured only with persistent connections"
         return None
 
@@ -65,20 +65,20 @@ ALL = (
     Demand("count", single.counts, "honesty"),
     Demand("framing", single.frames, "honesty"),
     Demand("wait", single.waits, "honesty"),
-    Demand("close", single.closes, "honesty", only="closed"),
-    Demand("keep", single.keeps, "honesty", only="kept"),
+    Demand("close", single.closes, "honesty", mode="non-persistent"),
+    Demand("keep", single.keeps, "honesty", mode="persistent"),
     Demand("version", single.speaks_1_1),
     Demand("headers", single.names_itself, promised="realistic"),
     Demand("date", single.dates, promised="realistic"),
     Demand("split", single.waits_for_the_end),
-    Demand("pipeline", single.pipelines, only="kept"),
+    Demand("pipeline", single.pipelines, mode="persistent"),
     Demand("path", single.knows_paths, promised="realistic"),
     Demand("head", single.heads, promised="realistic"),
     Demand("body", single.consumes_bodies, promised="realistic"),
-    Demand("announce", single.announces, only="closed"),
+    Demand("announce", single.announces, mode="non-persistent"),
     Demand("http-1.0", single.closes_for_http_1_0),
     # The slow reader comes before the crowd, which leaves free memory behind that a server could fill unnoticed.
-    Demand("slow-reader", slow.loses_nothing, only="kept", alone=True, limit_s=30.0),
+    Demand("slow-reader", slow.loses_nothing, mode="persistent", alone=True, limit_s=30.0),
     Demand("leave", crowd.frees_descriptors, alone=True),
     Demand("crowd", crowd.serves_a_crowd, alone=True),
     Demand("garbage", garbage.refuses_garbage, alone=True),
@@ -115,7 +115,7 @@ def _judge(demand: Demand, target: Target, class_: str) -> Gate:
     outcome, saw = _outcome(demand, visit)
     sent, received = visit.words
     required = demand.required(class_, target)
-    return Gate(demand.id, demand.text, required, outcome, saw, sent, received, demand.kind)
+    return Gate(demand.id, demand.text, required, outcome, saw, sent, received, demand.kind, demand.mode)
 
 
 def _outcome(demand: Demand, visit: Visit) -> tuple[Outcome, str]:

@@ -15,8 +15,8 @@ MORE_UNREAD = 200_000  # for a server that seems to buffer all of them
 WARMING_ROUNDS, ROUND = 60, 1000
 PIECE_BYTES = 65536
 BRIEFLY_S = 0.05
-LONGEST_FLOOD_S = 2.0
-BRIEF_SHARE = 0.05  # of a full visit, for a server that promises little; its answers take less than one by one
+LONGEST_FLOOD_S, BRIEFLY_FLOODED_S = 30.0, 0.2
+PIPELINED_SHARE = 0.05  # of the time that an answer takes alone, roughly, when thousands are asked for at once
 FULL_S = 0.3  # a server that accepts nothing for this long accepts nothing more
 STEADY_S = 0.4
 LOOK_S = 0.05
@@ -64,8 +64,9 @@ def _warm(visit: Visit) -> None:
 
 def _scaled(target: Target, count: int) -> int:
     """Return how many of `count` rounds or requests such a server is asked: fewer if it is slow, or promises little."""
-    time_s = UNREAD * target.took_s * (1 if target.brief else BRIEF_SHARE)
-    return max(1, round(count * min(1.0, LONGEST_FLOOD_S / time_s))) if time_s else count
+    time_s = UNREAD * target.took_s * PIPELINED_SHARE
+    longest_s = BRIEFLY_FLOODED_S if target.brief else LONGEST_FLOOD_S
+    return max(1, round(count * min(1.0, longest_s / time_s))) if time_s else count
 
 
 def _most_memory_bytes(pid: int) -> int:

@@ -68,6 +68,8 @@ def running(launch: Launch, folder: Path, timeout_s: float) -> Iterator[Running]
             yield _placed(server, takes_port(launch), timeout_s)
         finally:
             stop(server.process)
+            if server.process.stdin is not None:
+                server.process.stdin.close()
             end_leftovers()
 
 

@@ -41,6 +41,7 @@ def matrix_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tool.parent))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tool.parent)
+    (tmp_path / "servers/a").mkdir(parents=True)
     file = tmp_path / "m.toml"
     file.write_text(MATRIX, encoding="utf-8")
     return file
@@ -221,6 +222,28 @@ def test_every_error_has_its_exit_code(
     monkeypatch.setattr(schema, "act", fail)
     assert entry.main(["schema"]) == code
     assert capsys.readouterr().err == said
+
+
+def test_a_python_without_our_dependencies_is_told_what_to_install() -> None:
+    """As after a clone, with the system's Python: -S hides what is installed here."""
+    argv = [sys.executable, "-S", str(ROOT / "speedup"), "plan"]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (4, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("speedup: the Python package '")
+    assert line.endswith("pip install -e .), or let nox do so: pipx run nox -s bench")
+
+
+@pytest.mark.parametrize("name", ["runners.gone", "fcntl"])
+def test_a_module_that_nobody_can_install_is_a_fault_of_ours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its traceback is what we need."""
+
+    def fail(_arguments: argparse.Namespace) -> int:
+        raise ModuleNotFoundError(name=name)
+
+    monkeypatch.setattr(schema, "act", fail)
+    with pytest.raises(ModuleNotFoundError):
+        entry.main(["schema"])
 
 
 @pytest.mark.parametrize("command", [["schema"], ["plan", "--only", "a"]], ids=["long output", "short output"])

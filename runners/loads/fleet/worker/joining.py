@@ -55,7 +55,7 @@ def work(options: WorkerOptions) -> None:
     tools = install_tools(known, TOOLS, host) if options.install else find_tools(known, TOOLS, host)
     for tool in tools.values():
         if not tool.found:
-            raise UnfitMachine(f"{tool.title} is missing here. {tool.remedy}")
+            raise UnfitMachine(f"on this machine, {tool.fault}")
     env = {**os.environ, **tool_environment(tools, host)}
     name = options.name or name_of(socket.gethostname())
     targets = frozenset({options.host, *_addresses(options.host), *options.targets})

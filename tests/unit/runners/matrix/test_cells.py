@@ -15,6 +15,7 @@ from runners.matrix.cells import (
     Locustfile,
     Planned,
     Program,
+    Ready,
     RowKey,
     Selection,
     expand,
@@ -23,6 +24,7 @@ from runners.matrix.cells import (
     programs,
 )
 from runners.matrix.model import Addition, Matrix, Rule, Server, Variant
+from runners.matrix.request import Request
 from tests.support import ROOT
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,5}", fullmatch=True)
@@ -43,7 +45,7 @@ def cell() -> Cell:
     """Return a cell."""
     return Cell(
         program=program(), threads=2, connections=64, mode="persistent", machine="local",
-        load=LoadSettings("wrk", 0.3, 1.0, None), cpus=None, body="Hello World", path="/", source_hash="0123",
+        load=LoadSettings("wrk", 0.3, 1.0, None), cpus=None, request=Request(), source_hash="0123",
     )  # fmt: skip
 
 
@@ -133,8 +135,8 @@ def test_the_same_matrix_gives_the_same_cells(matrix: Matrix) -> None:
 
 
 MATTERS = {
-    "threads": 3, "connections": 65, "mode": "non-persistent", "machine": "xeon", "cpus": ("0", "1"), "body": "x",
-    "path": "/x", "source_hash": "4567", "twin": True,
+    "threads": 3, "connections": 65, "mode": "non-persistent", "machine": "xeon", "cpus": ("0", "1"),
+    "request": Request("/x"), "source_hash": "4567", "twin": True,
 }  # fmt: skip
 PROGRAM_MATTERS = {
     "server": "other", "variant": "v", "needs": ("go",), "dir": "other", "build": ("go", "build"), "run": ("go",),
@@ -145,7 +147,7 @@ LOAD_MATTERS = {
     "locustfile": Locustfile("users.py", "0" * 64),
 }  # fmt: skip
 SAID = {"title": "x", "language": "C", "class_": "stripped", "group": "other", "unavailable": "x",
-        "at_least": {"go": "1.26"}}  # fmt: skip
+        "at_least": {"go": "1.26"}, "ready": Ready("/x"), "port": 3000}  # fmt: skip
 
 
 def test_the_id_changes_with_everything_that_can_change_the_number() -> None:
@@ -268,7 +270,7 @@ def test_a_glob_selects_by_the_slug_or_its_leading_parts(glob: str, selected: bo
 def test_a_cell_can_be_selected_by_its_id() -> None:
     """That is how a run is resumed."""
     assert matches(cell(), [cell().id])
-    assert not matches(replace(cell(), body="x"), [cell().id])
+    assert not matches(replace(cell(), request=Request("/x")), [cell().id])
 
 
 def test_a_selection_includes_only_and_excludes_skip() -> None:

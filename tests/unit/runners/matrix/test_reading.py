@@ -111,7 +111,7 @@ def test_a_suggestion_is_given_in_every_table(written: str, meant: str) -> None:
         ("run = ['x']\nthreads = [true]", "'threads, item 1' must be a whole number"),
         ("run = ['x']\nenv = 'A=1'", "'env' must be a table"),
         ("run = ['x']\ntitle = 3", "'title' must be text in quotes"),
-        ("run = ['x']\nclass = 'fast'", "'fast' is not one of 'realistic', 'stripped' or 'historic'"),
+        ("run = ['x']\nclass = 'fast'", "'fast' is not one of 'application', 'realistic', 'stripped' or 'historic'"),
         ("run = ['x']\nneeds = ['go']\nat_least = { go = 1.26 }", "'go' must be text in quotes"),
         ("title = 'no command'", 'set "run" (the start command) or "unavailable"'),
     ],
@@ -148,7 +148,15 @@ def test_a_wrong_type_is_reported_in_plain_words(written: str, said: str) -> Non
         ),
         ('"T"', '"T"\npreset = "quik"', "m.toml:3:1: unknown preset 'quik' - did you mean 'quick'?"),
         ('"T"', '"T"\ngroups = ["documnt"]', "m.toml:3:11: unknown group 'documnt' - did you mean 'document'?"),
-        ('"T"', '"T"\npath = "x"', "m.toml:3:1: 'path' must match ^/"),
+        ('"T"', '"T"\npath = "x"', "m.toml:3:1: a path begins with / - did you mean '/x'?"),
+        ('"T"', '"T"\npath = "/a b"', "m.toml:3:1: ' ' cannot stand in a request line - did you mean '/a%20b'?"),
+        ('"T"', '"T"\npath = "/\\t"', "m.toml:3:1: '\\t' cannot stand in a request line - did you mean '/%09'?"),
+        (
+            '"T"',
+            '"T"\npath = "/ä?x=1 2"',
+            "m.toml:3:1: 'ä' cannot stand in a request line - did you mean '/%C3%A4?x=1%202'?",
+        ),
+        ('"T"', '"T"\npath = "/#top"', "m.toml:3:1: '#' cannot stand in a request line - did you mean '/%23top'?"),
         ("[server.epoll]", "[server.Epoll]", "m.toml:12:9: 'Epoll' is not a valid name; use a-z, 0-9, - and _"),
     ],
 )
@@ -178,6 +186,20 @@ def test_generator_threads_that_do_not_divide_the_connections_are_refused() -> N
         "m.toml:16:10: 800 connections cannot be divided evenly among 24 threads of the load generator:"
         " wrk would open only 792"
     )
+
+
+def test_fewer_connections_than_threads_of_the_generator_are_refused() -> None:
+    """Wrk would not start."""
+    said = one(TEXT + "[machine.xeon]\nthreads = [1]\nconnections = [8]\nload = { threads = 24 }\n")[0]
+    assert said == (
+        "m.toml:16:10: 8 connections are too few for 24 threads of the load generator: each thread needs at least one"
+    )
+
+
+@pytest.mark.parametrize("path", ["/", "/a%20b", "/a?b=c&d=[1]", "//", "/~user/{id}"])
+def test_a_path_may_be_anything_that_can_be_sent(path: str) -> None:
+    """Including queries and what is encoded already."""
+    assert parse_matrix(TEXT.replace('"T"', f'"T"\npath = "{path}"')).suite.path == path
 
 
 def test_a_minimum_of_blocks_above_the_maximum_is_refused() -> None:

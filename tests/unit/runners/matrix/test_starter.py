@@ -135,6 +135,19 @@ def test_a_name_that_cannot_be_used_is_reported() -> None:
         starter_matrix(Starter((Row("My Server", "x", LAUNCH),), HELLO))
 
 
+def test_a_path_that_no_request_can_ask_for_is_reported() -> None:
+    """Such as one with a blank."""
+    with pytest.raises(BadInput, match="--path: ' ' cannot stand in a request line"):
+        written(replace(HELLO, path="/a b"))
+
+
+def test_a_folder_that_cannot_be_made_is_bad_input(tmp_path: Path) -> None:
+    """A file is there already."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"cannot write into .*file: .*; name another folder"):
+        starter.write_starter(tmp_path / "file", Starter((Row("mine", "mine", LAUNCH),), HELLO))
+
+
 def test_without_a_command_init_writes_a_matrix_to_fill_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

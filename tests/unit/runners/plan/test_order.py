@@ -32,7 +32,7 @@ def cell(server: str, threads: int = 1) -> Cell:
         dir="d", build=(), run=("x",), config=None, flags=(), env={}, unavailable=None,
     )  # fmt: skip
     load = LoadSettings("wrk", 0.3, 1.0, None)
-    return Cell(program, threads, 64, "persistent", "local", load, None, "Hello World", "/")
+    return Cell(program, threads, 64, "persistent", "local", load, None)
 
 
 CELLS = st.lists(

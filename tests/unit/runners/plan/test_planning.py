@@ -76,6 +76,8 @@ def matrix_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         add_tool(tmp_path, name, version)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("a", "b"):
+        (tmp_path / "servers" / name).mkdir(parents=True)
     file = tmp_path / "matrix.toml"
     file.write_text(MATRIX, encoding="utf-8")
     return file
@@ -209,8 +211,18 @@ def test_a_tool_is_found_once_it_is_there(matrix: Path) -> None:
     assert any(cell.program.variant == "fast" for cell in make_plan(Options(matrix)).measurable)
 
 
+def test_a_program_that_only_has_the_name_of_wrk_is_the_reason_of_every_cell(matrix: Path) -> None:
+    """Otherwise every trial fails, with the end of its usage as the reason."""
+    add_tool(matrix.parent, "wrk", "work 0.1, makes work")
+    plan = make_plan(Options(matrix), versions=False)
+    (reason,) = {planned.reason for planned in plan.cells if planned.lacks == ("wrk",)}
+    assert str(reason).startswith(
+        f"not wrk: {matrix.parent}/bin/wrk prints 'work 0.1, makes work'. Rename that program"
+    )
+
+
 def test_a_plan_starts_no_tool_whose_version_decides_nothing(matrix: Path) -> None:
-    """A run records them all; a plan asks only those that may be too old, and none of other servers."""
+    """A run records them all; a plan asks only those that may be too old or another program with the name."""
     for name in ("wrk", "comp", "rare-compiler"):
         tool = matrix.parent / "bin" / name
         tool.write_text(f'#!/bin/sh\necho {name} >> "{matrix.parent}/asked"\necho "{name} 1.0"\n', encoding="utf-8")
@@ -219,11 +231,11 @@ def test_a_plan_starts_no_tool_whose_version_decides_nothing(matrix: Path) -> No
     options = Options(matrix, selection=Selection(only=("a",)))
     plan = make_plan(options, versions=False)
     assert (plan.tools["comp"].found, plan.tools["comp"].version) == (True, None)
-    assert not asked.exists()
+    assert asked.read_text(encoding="utf-8").split() == ["wrk"]
     at_least = 'run = ["{out}"]\nat_least = { comp = "2" }'
     matrix.write_text(MATRIX.replace('run = ["{out}"]', at_least, 1), encoding="utf-8")
     assert make_plan(options, versions=False).cells[0].status == "unavailable"
-    assert asked.read_text(encoding="utf-8").split() == ["comp"]
+    assert asked.read_text(encoding="utf-8").split() == ["wrk", "wrk", "comp"]
     assert make_plan(options).tools["wrk"].version == "wrk 1.0"
     assert "rare-compiler" not in asked.read_text(encoding="utf-8")
 
@@ -231,7 +243,6 @@ def test_a_plan_starts_no_tool_whose_version_decides_nothing(matrix: Path) -> No
 def test_edited_sources_change_the_ids_of_their_cells_only(matrix: Path) -> None:
     """A run with the old sources cannot be completed with the new ones."""
     before = {cell.slug: cell.id for cell in make_plan(Options(matrix)).measurable}
-    (matrix.parent / "servers/a").mkdir(parents=True)
     (matrix.parent / "servers/a/a.nim").write_text("echo 1", encoding="utf-8")
     after = {cell.slug: cell.id for cell in make_plan(Options(matrix)).measurable}
     assert {slug.partition("/")[0] for slug in before if before[slug] != after[slug]} == {"a"}

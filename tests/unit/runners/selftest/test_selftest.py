@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from runners.errors import NothingSelected
+from runners.errors import BadInput, NothingSelected
 from runners.loads.by_name import LOADS
 from runners.records.trial import Check, Errors, Outcome, Trial
 from runners.selftest import cases, comparing, generator, injecting, measuring, session
@@ -182,6 +183,12 @@ def test_a_selection_of_no_case_is_answered_with_what_there_is() -> None:
     """Nothing is started."""
     with pytest.raises(NothingSelected, match="healthy"):
         session.run_selftest(["nine"], None)
+
+
+def test_logs_that_cannot_be_kept_are_bad_input() -> None:
+    """Before anything is measured."""
+    with pytest.raises(BadInput, match=r"cannot write into /proc/x: .*; name another folder with --keep"):
+        session.run_selftest(["healthy"], Path("/proc/x"))
 
 
 def test_injections_are_undone() -> None:

@@ -33,6 +33,11 @@ def test_flags_become_as_many_words_as_there_are() -> None:
     assert fill(("cc", "{flags}", "x"), words(flags=())) == ("cc", "x")
 
 
+def test_flags_may_contain_placeholders_too() -> None:
+    """A variant that is built with another header names it by the server's folder."""
+    assert fill(("cc", "{flags}"), words(flags=("-I{dir}/fast",))) == ("cc", "-I/src/fast")
+
+
 def test_other_braces_stay_as_they_are() -> None:
     """JSON, shell and Python snippets are not touched."""
     text = '{"a": {}} {unknown} {0} {{port}} ${port}'

@@ -7,16 +7,20 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners.matrix.model import MODES, Mode
+from runners.matrix.request import Expect, Request
 from runners.server import probe as probing
-from runners.server.probe import Unanswered, port_is_free, probe, wait_until_listening
+from runners.server.probe import Unanswered, port_is_free, probe, wait_until_listening, wait_until_right
 
 BODY = b"Hello World"
+ASKED = Request(expect=Expect(body="Hello World"))
+AFTER_EACH = "closes the connection after each answer, so it cannot be measured with persistent ones"
 Handler = Callable[[socket.socket], None]
 
 
@@ -72,29 +76,29 @@ def serving(handle: Handler) -> Iterator[int]:
 def refusal(handle: Handler, mode: Mode = "persistent") -> str:
     """Return what the probe has against a server."""
     with serving(handle) as port, pytest.raises(Unanswered) as caught:
-        probe("127.0.0.1", port, "/", mode, BODY)
+        probe("127.0.0.1", port, ASKED, mode)
     return str(caught.value)
 
 
 @pytest.fixture(name="_impatient")
 def short_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait less for answers that never come."""
-    monkeypatch.setattr(probing, "ANSWER_TIMEOUT_S", 0.15)
+    monkeypatch.setattr(probing, "LEAST_PATIENCE_S", 0.15)
 
 
 def test_a_right_answer_on_a_persistent_connection_is_accepted() -> None:
     """Twice on the same connection; the answer's whole size is told."""
     with serving(answering(response(), response())) as port:
-        answer = probe("127.0.0.1", port, "/", "persistent", BODY)
-    assert (answer.status, answer.body, answer.size_bytes) == (200, BODY, len(response()))
+        found = probe("127.0.0.1", port, ASKED, "persistent")
+    assert (found.answer.status, found.answer.body, found.sizes) == (200, BODY, (len(response()), len(response())))
 
 
 def test_a_right_answer_on_a_closing_connection_is_accepted() -> None:
     """With the header and a FIN."""
     with serving(answering(CLOSING)) as port:
-        answer = probe("127.0.0.1", port, "/", "non-persistent", BODY)
-    assert answer.closes
-    assert answer.size_bytes == len(CLOSING)
+        found = probe("127.0.0.1", port, ASKED, "non-persistent")
+    assert found.answer.closes
+    assert found.sizes == (len(CLOSING),)
 
 
 def test_the_request_is_what_the_load_generator_will_send() -> None:
@@ -106,9 +110,14 @@ def test_the_request_is_what_the_load_generator_will_send() -> None:
         connection.sendall(CLOSING)
 
     with serving(handle) as port:
-        probe("127.0.0.1", port, "/a?b=c", "non-persistent", BODY)
-    assert seen == [b"GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"]
-    assert b"close" not in probing.request("127.0.0.1", "/", close=False)
+        probe("127.0.0.1", port, replace(ASKED, path="/a?b=c"), "non-persistent")
+    assert seen == [f"GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()]
+
+
+def test_method_headers_and_body_are_sent_as_the_matrix_says() -> None:
+    """With the length of the body."""
+    asked = replace(ASKED, method="PUT", headers=(("Accept", "a/b"),), body=b"x=1")
+    assert asked.bytes_for("h:1") == b"PUT / HTTP/1.1\r\nHost: h:1\r\nAccept: a/b\r\nContent-Length: 3\r\n\r\nx=1"
 
 
 @settings(max_examples=15)
@@ -125,7 +134,7 @@ def test_an_answer_may_come_in_any_pieces(cuts: list[int]) -> None:
                 connection.sendall(answer[start:end])
 
     with serving(handle) as port:
-        assert probe("127.0.0.1", port, "/", "persistent", BODY).body == BODY
+        assert probe("127.0.0.1", port, ASKED, "persistent").answer.body == BODY
 
 
 def test_an_answer_may_come_in_chunks() -> None:
@@ -133,8 +142,8 @@ def test_an_answer_may_come_in_chunks() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = head + b"6\r\nHello \r\n5\r\nWorld\r\n0\r\n\r\n"
     with serving(answering(answer, answer)) as port:
-        found = probe("127.0.0.1", port, "/", "persistent", BODY)
-    assert (found.body, found.size_bytes) == (BODY, len(answer))
+        found = probe("127.0.0.1", port, ASKED, "persistent")
+    assert (found.answer.body, found.sizes) == (BODY, (len(answer), len(answer)))
 
 
 @pytest.mark.parametrize("headers", ["content-length: 11", "CONTENT-LENGTH:11", "Content-Length:   11  "])
@@ -142,19 +151,19 @@ def test_headers_may_be_written_in_any_case_and_spacing(headers: str) -> None:
     """As HTTP allows."""
     answer = f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + BODY
     with serving(answering(answer, answer)) as port:
-        assert probe("127.0.0.1", port, "/", "persistent", BODY).status == 200
+        assert probe("127.0.0.1", port, ASKED, "persistent").answer.status == 200
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (response(b"Hello Wor1d"), r"answers the body b'Hello Wor1d', not b'Hello World'"),
-        (response(b""), r"answers the body b'', not b'Hello World'"),
+        (response(b"Hello Wor1d"), r"answers the body 'Hello Wor1d', not 'Hello World'"),
+        (response(b""), r"answers the body '', not 'Hello World'"),
         (response(length=12), "closes the connection before its answer is complete"),
         (response(length=10), "sends bytes after the end of its answer (1)"),
         (response(status="404 Not Found"), "answers status 404, not 200"),
         (response(status="503"), "answers status 503, not 200"),
-        (b"HTTP/1.1 200 OK\r\n\r\n" + BODY, "an answer has neither a Content-Length nor chunks"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + BODY, AFTER_EACH),
         (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "its Content-Length is not a valid number: 'x'"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "its Content-Length is not a valid number: '-1'"),
         (response() * 2, f"sends bytes after the end of its answer ({len(response())})"),
@@ -165,7 +174,7 @@ def test_headers_may_be_written_in_any_case_and_spacing(headers: str) -> None:
         (b"HTTP/1.1 2", "closes the connection before its answer is complete after b'HTTP/1.1 2'"),
         (b"", "closes the connection before its answer is complete"),
         (b"HTTP/1.1 200 OK\r\nx: " + b"x" * 70_000, "the head of its answer does not end within 65536 bytes"),
-        (CLOSING, "answers Connection: close on a persistent connection"),
+        (CLOSING, AFTER_EACH),
     ],
     ids=str,
 )  # fmt: skip
@@ -198,7 +207,7 @@ def test_a_server_that_closes_after_the_first_request_is_not_persistent() -> Non
 def test_a_server_that_answers_otherwise_the_second_time_is_refused() -> None:
     """Constant on the first, broken on the second."""
     said = refusal(answering(response(), response(b"Hello again")))
-    assert said.startswith("answers the body b'Hello again'")
+    assert said.startswith("answers the body 'Hello again'")
     assert said.endswith("(to the second request on a persistent connection)")
 
 
@@ -213,10 +222,78 @@ def test_a_reset_is_refused() -> None:
         assert refusal(handle, mode) == "resets the connection"
 
 
-def test_a_closing_server_must_say_so() -> None:
-    """Else wrk would count every further request as a read error."""
-    said = refusal(answering(response()), "non-persistent")
-    assert said.startswith("does not answer `Connection: close` with that header")
+@pytest.mark.usefixtures("_impatient")
+def test_a_server_that_ignores_close_is_refused_where_connections_must_close() -> None:
+    """Else its connections would be kept under load."""
+
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(response())
+        connection.recv(1)
+
+    assert refusal(handle, "non-persistent") == "ignores `Connection: close`: it leaves the connection open"
+
+
+@pytest.mark.parametrize("answer", [response(), b"HTTP/1.0 200 OK\r\n\r\nHello World"])
+def test_a_server_may_close_without_having_said_so(answer: bytes) -> None:
+    """Or end its answer with the connection, as HTTP/1.0 does."""
+    with serving(answering(answer)) as port:
+        found = probe("127.0.0.1", port, ASKED, "non-persistent")
+    assert (found.answer.body, found.sizes) == (BODY, (len(answer),))
+
+
+def starting(*answers: bytes | None) -> Handler:
+    """Return what a server does on its first connections: None closes without an answer."""
+    left = list(answers)
+
+    def handle(connection: socket.socket) -> None:
+        answer = left.pop(0) if left else CLOSING
+        if answer is not None and read_request(connection):
+            connection.sendall(answer)
+
+    return handle
+
+
+@contextlib.contextmanager
+def serving_many(handle: Handler) -> Iterator[int]:
+    """Run a server that handles one connection after another, and give its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection, contextlib.suppress(OSError):
+                    handle(connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_is_ready_with_its_first_right_answer() -> None:
+    """Whatever it does before: it may close, answer 503, or say that it is starting."""
+    before = (None, response(status="503"), response(b"starting", headers=("Connection: close",)))
+    with serving_many(starting(*before)) as port:
+        answer, _ = wait_until_right("127.0.0.1", port, ASKED, lambda: True, 5)
+    assert answer.body == BODY
+
+
+def test_wrong_answers_for_long_are_no_start_and_the_last_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for a slow start is not waited through."""
+    monkeypatch.setattr(probing, "SETTLING_S", 0.05)
+    with serving_many(starting(*[response(status="404")] * 1000)) as port, pytest.raises(Unanswered) as caught:
+        wait_until_right("127.0.0.1", port, ASKED, lambda: True, 60)
+    assert str(caught.value) == "answers status 404, not 200"
+
+
+def test_a_server_that_accepts_but_is_silent_is_told_to_be_so() -> None:
+    """Once the time is over."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(Unanswered) as caught:
+        wait_until_right("127.0.0.1", listener.getsockname()[1], ASKED, lambda: True, 0.2)
+    assert str(caught.value) == "sends no complete answer within 0.2 s"
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -228,7 +305,7 @@ def test_a_closing_server_must_close() -> None:
         connection.sendall(CLOSING)
         connection.recv(1)
 
-    assert refusal(handle, "non-persistent") == "announces close, yet sends no FIN within 0.15 s"
+    assert refusal(handle, "non-persistent") == "announces close, yet leaves the connection open"
 
 
 def test_a_closing_server_must_not_send_more() -> None:
@@ -241,7 +318,7 @@ def test_a_closing_server_must_not_send_more() -> None:
         more.wait(0.05)
         connection.sendall(b"x")
 
-    assert refusal(handle, "non-persistent") == "sends bytes after the announced end of its answer"
+    assert refusal(handle, "non-persistent") == "sends bytes after the end of its answer"
 
 
 def test_a_closing_server_must_not_reset() -> None:
@@ -262,7 +339,7 @@ def test_nobody_listening_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(Unanswered, match="cannot talk to the server: ECONNREFUSED"):
-        probe("127.0.0.1", port, "/", "persistent", BODY)
+        probe("127.0.0.1", port, ASKED, "persistent")
 
 
 def test_a_port_is_free_until_somebody_listens() -> None:

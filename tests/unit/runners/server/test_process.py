@@ -11,7 +11,7 @@ import pytest
 
 from runners.matrix.cells import Cell, LoadSettings, Program
 from runners.server import process
-from runners.server.process import Logs, Programs, ServerProcess, TrialFailed
+from runners.server.process import Logs, Programs, ServerProcess, TrialFailed, complaint_of, tail_of
 from runners.system import kernel
 from runners.system.kernel import Listening
 from runners.system.machine import Layout
@@ -28,7 +28,7 @@ def started(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ServerPr
         server="s", variant=None, title="s", language=None, class_="realistic", group="document", needs=(), dir=".",
         build=(), run=(sys.executable, "-c", request.param), config=None, flags=(), env={}, unavailable=None,
     )  # fmt: skip
-    cell = Cell(program, 1, 1, "persistent", "local", LoadSettings("wrk", 0.1, 1.0, None), None, "", "/")
+    cell = Cell(program, 1, 1, "persistent", "local", LoadSettings("wrk", 0.1, 1.0, None), None)
     logs = Logs(tmp_path, tmp_path, "block0")
     cpus = tuple(sorted(os.sched_getaffinity(0)))
     server = ServerProcess(cell, Layout(cpus, cpus), Programs(tmp_path, {}, dict(os.environ)), logs, 18080)
@@ -77,3 +77,26 @@ def test_what_one_look_saw_is_told_apart() -> None:
     assert "none of the server's processes was seen" in str(Listening(frozenset({"1"}), {}))
     assert OWN.by_tree
     assert not FOREIGN.by_tree
+
+
+@pytest.mark.parametrize(
+    ("output", "complaint"),
+    [
+        ("wrk: invalid option -- 'Z'\nUsage: wrk <options> <url>\n  -c\n  -d\n  -t\n", "wrk: invalid option -- 'Z'"),
+        ("usage: locust [x]\nlocust: error: no such option\n", "usage: locust [x] | locust: error: no such option"),
+        ("Usage: wrk <options> <url>\n", "Usage: wrk <options> <url>"),
+        ("starting\nout of memory\n", "starting | out of memory"),
+        ("", ""),
+    ],
+    ids=["before its usage", "below its usage", "usage alone", "no usage", "nothing"],
+)
+def test_what_a_program_complains_about_is_shown_without_its_usage(output: str, complaint: str, tmp_path: Path) -> None:
+    """The last lines of a usage say nothing about the fault."""
+    file = tmp_path / "output.txt"
+    file.write_text(output, encoding="utf-8")
+    assert complaint_of(file) == complaint
+
+
+def test_a_program_without_output_complains_about_nothing(tmp_path: Path) -> None:
+    """It may not have been started at all."""
+    assert (complaint_of(tmp_path / "none"), tail_of(tmp_path / "none")) == ("", "")

@@ -8,6 +8,10 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
 
 from runners.system import kernel
 
@@ -110,9 +114,81 @@ def test_segments_with_data_are_counted() -> None:
 
 def test_what_the_machine_tells_grows_or_is_unknown() -> None:
     """Pressure, swapping, heat, frequency: not every machine has them, none is negative."""
-    found = [kernel.throttled_us(), kernel.swapped_pages(), kernel.thermal_throttles(), kernel.time_wait_count()]
+    found = [
+        kernel.throttled_us(os.getpid()),
+        kernel.swapped_pages(),
+        kernel.thermal_throttles(),
+        kernel.time_wait_count(),
+    ]
     found += [*kernel.disk_busy_us().values(), *kernel.pressure_us().values(), *kernel.frequencies_khz().values()]
     assert all(value is None or value >= 0 for value in found)
+
+
+@dataclass
+class FakeCgroups:
+    """A tree of cgroups, and the processes that are in them."""
+
+    root: Path
+    members: dict[str, str] = field(default_factory=dict)
+
+    def add(self, folder: str, stat: str) -> None:
+        """Add a cgroup with a line in its `cpu.stat`."""
+        (self.root / folder).mkdir(parents=True, exist_ok=True)
+        (self.root / folder / "cpu.stat").write_text(f"nr_periods 5\n{stat}\n", encoding="ascii")
+
+    def read(self, file: str) -> str | None:
+        """Return the text of a file as the kernel's reader would."""
+        member = self.members.get(file.removeprefix("/proc/").removesuffix("/cgroup"))
+        return member or (Path(file).read_text(encoding="ascii") if Path(file).exists() else None)
+
+
+@pytest.fixture(name="cgroups")
+def fake_cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCgroups:
+    """Return a tree of cgroups without any."""
+    fake = FakeCgroups(tmp_path)
+    monkeypatch.setattr(kernel, "CGROUPS", tmp_path)
+    monkeypatch.setattr(kernel, "_text", fake.read)
+    return fake
+
+
+@pytest.mark.parametrize("held", ["", "pod", "pod/job"])
+def test_a_quota_of_any_cgroup_above_is_seen(held: str, cgroups: FakeCgroups) -> None:
+    """A container's quota is set on a cgroup above that of the process."""
+    cgroups.members = {"self": "0::/pod/job\n"}
+    for folder in ("", "pod", "pod/job"):
+        cgroups.add(folder, f"throttled_usec {700 if folder == held else 0}")
+    assert kernel.throttled_us(None) == 700
+
+
+def test_a_quota_of_the_server_alone_is_seen(cgroups: FakeCgroups) -> None:
+    """It may be started in a cgroup of its own; what both share counts once."""
+    cgroups.members = {"self": "0::/pod/harness\n", "7": "0::/pod/server\n"}
+    for folder, held_us in (("pod", 5), ("pod/harness", 0), ("pod/server", 40)):
+        cgroups.add(folder, f"throttled_usec {held_us}")
+    assert kernel.throttled_us(7) == 45
+
+
+@pytest.mark.parametrize("controllers", ["cpu", "cpu,cpuacct", "cpuacct,cpu"])
+def test_a_quota_is_seen_in_version_1_of_cgroups(controllers: str, cgroups: FakeCgroups) -> None:
+    """In nanoseconds, in the CPU's own hierarchy; other hierarchies have no quota."""
+    cgroups.members = {"self": f"5:memory:/other\n4:{controllers}:/pod/job\n0::/\n"}
+    cgroups.add("cpu/pod", "throttled_time 3000000")
+    cgroups.add("cpu/pod/job", "throttled_time 0")
+    cgroups.add("cpu/other", "throttled_time 9000000")
+    assert kernel.throttled_us(None) == 3000
+
+
+def test_a_container_finds_its_quota_at_the_root(cgroups: FakeCgroups) -> None:
+    """Its path is that of the host, which it does not see."""
+    cgroups.members = {"self": "4:cpu,cpuacct:/docker/0123\n0::/../../docker\n"}
+    cgroups.add("cpu", "throttled_time 8000")
+    assert kernel.throttled_us(None) == 8
+
+
+def test_without_cgroups_for_the_cpu_quotas_are_unknown(cgroups: FakeCgroups) -> None:
+    """Unknown is not 0."""
+    cgroups.members = {"self": "5:memory:/pod\n"}
+    assert kernel.throttled_us(None) is None
 
 
 def test_a_listening_process_is_told_from_others() -> None:

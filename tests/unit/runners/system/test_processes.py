@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from runners.errors import UnfitMachine
 from runners.system import processes
 from runners.system.processes import describe_exit, end_leftovers, leftovers, start, stop, sweep
 
@@ -89,6 +90,51 @@ def test_a_program_may_open_as_many_files_as_the_hard_limit_allows(log: Path) ->
 def test_a_limit_on_open_files_is_never_lowered(limits: tuple[int, int], raised: tuple[int, int]) -> None:
     """-1 is how Python writes that there is none."""
     assert processes.many_files(*limits) == raised
+
+
+class FakeLimits:
+    """The limits on open files of a process that tests must not really change."""
+
+    def __init__(self, soft: int, hard: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.limits = (soft, hard)
+        monkeypatch.setattr(resource, "getrlimit", lambda _: self.limits)
+        monkeypatch.setattr(resource, "setrlimit", self.change)
+
+    def change(self, _resource: int, limits: tuple[int, int]) -> None:
+        """Remember the new limits."""
+        self.limits = limits
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised"),
+    [
+        ((1024, 500_000), (70_064, 500_000)),
+        ((100_000, 500_000), (100_000, 500_000)),
+        ((1024, -1), (70_064, -1)),
+        ((-1, -1), (-1, -1)),
+    ],
+    ids=["raised", "enough", "no hard limit", "no limit"],
+)
+def test_many_connections_are_allowed_for_as_far_as_the_hard_limit_goes(
+    limits: tuple[int, int], raised: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers and generators that are started later inherit that; 64 files are for everything else."""
+    fake = FakeLimits(*limits, monkeypatch)
+    processes.allow_connections(70_000)
+    assert fake.limits == raised
+    assert processes.many_files(*fake.limits) == raised
+
+
+def test_too_few_files_for_the_connections_are_the_machine_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it is said of the server that it answered no request."""
+    FakeLimits(1024, 1024, monkeypatch)
+    processes.allow_connections(960)
+    with pytest.raises(UnfitMachine) as caught:
+        processes.allow_connections(2000)
+    assert str(caught.value) == (
+        "2000 connections need 2064 open files in one process, but only 1024 are allowed here;"
+        " use fewer connections, or raise the limit first, as root: ulimit -n 2064"
+    )
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,54 @@ def test_a_program_on_the_path_is_found_with_the_line_that_tells_its_version(mac
     assert status.version == "zoom release 3.14-2 [epoll]"
 
 
+WRK = Tool(title="wrk", commands=("wrk",), version=("-v",), debian=("wrk",), hint="Build it.")
+WRK_SAYS = "wrk 4.0.0 [epoll] Copyright (C) 2012 Will Glozer"
+
+
+def wrk_on(machine: FakeMachine, *, ask: bool = True) -> ToolStatus:
+    """Return the status of wrk, whether or not its version is asked for."""
+    return find_tools({"wrk": WRK}, ["wrk"], machine.host(), None if ask else ())["wrk"]
+
+
+@pytest.mark.parametrize("ask", [True, False])
+def test_wrk_is_recognised_by_what_it_prints(machine: FakeMachine, ask: bool) -> None:  # noqa: FBT001
+    """Also where its version does not matter, and although its exit status is 1."""
+    machine.program("wrk", f"echo '{WRK_SAYS}'; echo 'Usage: wrk <options> <url>'; exit 1")
+    assert (wrk_on(machine, ask=ask).found, wrk_on(machine).version) == (True, WRK_SAYS)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (
+            f"echo '{WRK_SAYS}'; echo 'Usage: wrk <options> <url>'; echo '  -R, --rate  <T>  work rate'; exit 1",
+            f"prints '{WRK_SAYS}' and demands --rate, as wrk2 does",
+        ),
+        ("echo 'work 1.0'; echo 'works for wrk 4'", "prints 'work 1.0'"),
+        ("echo 'usage: wrk FILE'", "prints 'usage: wrk FILE'"),
+        ("exit 0", "prints nothing"),
+    ],
+    ids=["wrk2", "another program", "no version", "silent"],
+)
+def test_a_program_that_only_has_the_name_of_wrk_is_not_wrk(machine: FakeMachine, script: str, said: str) -> None:
+    """Its path and the first line that it prints are named; to install wrk beside it would not help."""
+    file = machine.program("wrk", script)
+    status = wrk_on(machine, ask=False)
+    assert (status.status, status.path, status.brings) == ("missing", str(file), None)
+    assert status.reason == f"not wrk: {file} {said}"
+    assert status.remedy == "Rename that program, or put the folder of wrk before it on the PATH"
+    assert status.fault == f"{status.reason}. {status.remedy}"
+
+
+def test_nothing_is_installed_beside_an_impostor(machine: FakeMachine) -> None:
+    """The one on the PATH would still be started, and it would be said that the new one does not run."""
+    machine.program("wrk", "echo 'work 1.0'")
+    machine.program("apt-get", f'echo "$@" >> {machine.calls}')
+    status = install_tools({"wrk": WRK}, ["wrk"], machine.host("root"))["wrk"]
+    assert (status.reason or "").startswith("not wrk: ")
+    assert machine.calls_made() == []
+
+
 @pytest.mark.parametrize(
     ("line", "short"),
     [

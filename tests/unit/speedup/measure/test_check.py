@@ -31,7 +31,7 @@ def test_a_line_tells_what_became_of_a_server() -> None:
     passes = Honesty("go", 2, "stripped", (COUNT, DATE))
     assert line_of(passes).startswith("go, 2 threads, stripped: passes (1 of 2 gates; the others do not apply")
     assert line_of(Honesty("go", 1, "realistic", (COUNT,))) == "go, 1 thread, realistic: passes (1 of 1 gates)"
-    assert line_of(Honesty("go", 1, "realistic", (COUNT, SPLIT))) == "go, 1 thread, realistic: fails split"
+    assert line_of(Honesty("go", 1, "realistic", (COUNT, SPLIT))) == "go, 1 thread, realistic: not honest, fails split"
 
 
 def test_what_was_not_passed_is_explained() -> None:

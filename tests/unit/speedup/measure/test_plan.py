@@ -44,6 +44,8 @@ def small_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tool.parent))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("a", "b"):
+        (tmp_path / "servers" / name).mkdir(parents=True)
     file = tmp_path / "matrix.toml"
     file.write_text(MATRIX, encoding="utf-8")
     return make_plan(Options(file, machine="local", seed=1))

@@ -19,7 +19,7 @@ MATRIX = """\
 suite = { title = "T" }
 preset.quick = { warmup = "0s", duration = "1s" }
 machine.local = { threads = [1], connections = [64] }
-server.a = { run = ["a"] }
+server.a = { run = ["a"], dir = "." }
 
 [tool.zoom]
 commands = ["no-such-zoom"]

@@ -1,0 +1,61 @@
+"""A run that is about to begin: refused before anything is written or measured if the machine is not fit for it."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from runners.errors import BadInput, UnfitMachine
+from runners.plan.planning import Options, Plan, make_plan
+from runners.run.job import new_job
+
+MATRIX = """\
+suite = { title = "T" }
+preset.quick = { warmup = "0s", duration = "1s" }
+machine.local = { threads = [1], connections = [16, 2000] }
+server.a = { run = ["a"], dir = "." }
+"""
+
+
+@pytest.fixture(name="plan")
+def small_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Return a plan with 2,000 connections on a machine that has wrk."""
+    tool = tmp_path / "bin/wrk"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho 'wrk 4.1.0'\n", encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    file = tmp_path / "matrix.toml"
+    file.write_text(MATRIX, encoding="utf-8")
+    return make_plan(Options(file, machine="local"))
+
+
+def test_a_run_with_more_connections_than_files_does_not_begin(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine is named, and there is no run folder without a trial."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
+    with pytest.raises(UnfitMachine, match="2000 connections need 2064 open files"):
+        new_job(plan, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(("place", "why"), [("file", "Not a directory"), ("/proc/x", "No such file or directory")])
+def test_results_that_cannot_be_written_are_bad_input(plan: Plan, tmp_path: Path, place: str, why: str) -> None:
+    """One sentence that names the option."""
+    (tmp_path / "file").touch()
+    results = tmp_path / place
+    with pytest.raises(BadInput) as caught:
+        new_job(plan, results)
+    assert str(caught.value) == (
+        f"cannot create a run folder in {results}: {why}; name another folder with --results DIR"
+    )
+
+
+def test_each_run_has_a_folder_of_its_own(plan: Plan, tmp_path: Path) -> None:
+    """Even if they begin in the same second."""
+    first, second = (new_job(plan, tmp_path / "results").folder for _ in range(2))
+    assert first != second
