@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from pathlib import Path
 
 import pytest
 
+from runners.errors import UnfitMachine
 from tests.support import shapes
 from tests.support.bench import VALIDITY, Bench
+from tests.support.shelf import free_port
 
 pytestmark = [pytest.mark.measures, pytest.mark.timeout(600)]
 
@@ -62,11 +63,22 @@ def test_a_server_that_is_told_its_port_is_measured(bench: Bench) -> None:
 
 def test_a_server_on_a_fixed_port_is_measured(bench: Bench) -> None:
     """The matrix says which one."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    port = free_port()
     initialize(bench, shapes.command("plain", str(port)))
     assert f"port = {port}" in bench.matrix.read_text(encoding="utf-8")
     assert_measured(bench)
+
+
+def test_two_servers_on_the_same_fixed_port_are_compared(bench: Bench) -> None:
+    """They are examined one after the other, and each trial has a network of its own, even in a duet."""
+    port = free_port()
+    words = [word for _ in range(2) for word in ("--server", shapes.command("plain", str(port)))]
+    ended = bench.run("run", *words, "--preset", "smoke", "--network", "namespace", timeout_s=590)
+    if ended.code == UnfitMachine.exit_code:
+        pytest.skip("network namespaces are not permitted here, so only one server can have the port")
+    assert ended.out.strip().endswith("report.html"), ended.err
+    assert {honesty.variant for honesty in bench.read().run.honesty if not honesty.failed} == {"shapes", "shapes-2"}
+    assert not [trial.reason for trial in bench.read().trials if trial.verdict == "failed"]
 
 
 def test_the_ruler_that_init_adds_stands_beside_an_application(bench: Bench) -> None:
