@@ -65,7 +65,7 @@ def running(launch: Launch, folder: Path, timeout_s: float) -> Iterator[Running]
     with tempfile.TemporaryDirectory(prefix="speedup-init-") as scratch, adopting() as orphans:
         server = _start(launch, folder, Path(scratch), orphans)
         try:
-            yield _placed(server, takes_port(launch), timeout_s)
+            yield _placed(server, timeout_s, told=takes_port(launch))
         finally:
             stop(server.process)
             if server.process.stdin is not None:
@@ -92,8 +92,11 @@ def _start(launch: Launch, folder: Path, scratch: Path, orphans: Callable[[], fr
     return Running(process, wanted, port, output, began, orphans)
 
 
-def _placed(server: Running, told: bool, timeout_s: float) -> Running:  # noqa: FBT001 - one of two ways to start it
-    """Return the server with the port on which it listens, and with the launch that leads there."""
+def _placed(server: Running, timeout_s: float, *, told: bool) -> Running:
+    """Return the server with the port on which it listens, and with the launch that leads there.
+
+    `told` says whether its command takes a port, so that listening elsewhere is a mistake.
+    """
     patience_s = MISPLACED_S if told else SETTLING_S
     deadline, elsewhere_since = time.monotonic() + timeout_s, None
     while (now := time.monotonic()) < deadline:
@@ -128,9 +131,15 @@ def _on_its_own(server: Running, places: tuple[str, ...], *, told: bool) -> Runn
             f"it listens on {where}, where trials do not reach it: they ask {HOST};"
             f" let it listen on {HOST} or on all addresses (0.0.0.0)"
         )
+    ports.sort(key=lambda port: not _is_first_process_s(server, port))  # rather than a backend's
     port = ports[0] if len(ports) == 1 else next(filter(speaks_http, ports), ports[0])
     env = {name: text for name, text in server.launch.env.items() if (name, text) not in FROM_ENVIRONMENT.items()}
     return replace(server, port=port, launch=replace(server.launch, env=env, port=port))
+
+
+def _is_first_process_s(server: Running, port: int) -> bool:
+    seen = kernel.listening(server.process.pid, port)
+    return bool(seen.inodes & seen.held.get(server.process.pid, frozenset()))
 
 
 def accepts(port: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from runners.server.learning.learner import Wanted, learn_address, learn_command
 from runners.system.processes import leftovers
 from tests.support import shapes
 from tests.support.fake_http import FakeServer
+from tests.support.shelf import free_port
 
 FROM_ENVIRONMENT = {"PORT": "{port}", "HOST": "{host}"}
 
@@ -45,11 +45,17 @@ def test_a_command_that_takes_its_port_is_told_one(tmp_path: Path) -> None:
 
 def test_a_fixed_port_is_found_by_looking(tmp_path: Path) -> None:
     """The server ignores PORT; links to itself on that port never change."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    port = free_port()
     launch, found = learned(tmp_path, "links", str(port))
     assert (launch.env, launch.port) == ({}, port)
     assert str(port) in str(found.expect.body)
+
+
+def test_of_several_fixed_ports_that_of_the_first_process_is_asked(tmp_path: Path) -> None:
+    """Not that of the backend behind it, which answers as well."""
+    port = free_port()
+    launch, _ = learned(tmp_path, "proxy", str(port))
+    assert launch.port == port
 
 
 def test_a_body_with_the_server_s_own_address_is_another_one_on_each_port(tmp_path: Path) -> None:
