@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import tempfile
 import time
@@ -62,7 +63,8 @@ class Running:
 @contextmanager
 def running(launch: Launch, folder: Path, timeout_s: float) -> Iterator[Running]:
     """Start a server and find its port; end it and all that it started afterwards. Raise BadInput if that fails."""
-    with tempfile.TemporaryDirectory(prefix="speedup-init-") as scratch, adopting() as orphans:
+    scratches = tempfile.TemporaryDirectory(prefix="speedup-init-")
+    with scratches as scratch, _ended_by_term(), adopting() as orphans:
         server = _start(launch, folder, Path(scratch), orphans)
         try:
             yield _placed(server, timeout_s, told=takes_port(launch))
@@ -71,6 +73,16 @@ def running(launch: Launch, folder: Path, timeout_s: float) -> Iterator[Running]
             if server.process.stdin is not None:
                 server.process.stdin.close()
             end_leftovers()
+
+
+@contextmanager
+def _ended_by_term() -> Iterator[None]:
+    """Let SIGTERM end this as Ctrl-C does, with the server and its children; it would else leave the children."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _start(launch: Launch, folder: Path, scratch: Path, orphans: Callable[[], frozenset[int]]) -> Running:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from runners.matrix.reading import read_matrix
 from runners.tools.find import TOOL_DATA
 from speedup import entry
-from tests.support import shapes
+from tests.support import ROOT, shapes
+from tests.support.bench import wait_for
 from tests.support.fake_http import FakeServer
 
 
@@ -53,6 +57,20 @@ def test_nothing_is_started_where_a_matrix_would_be_overwritten(
     assert entry.main(["init", str(tmp_path), "--run", command]) == 2
     assert "exists already; nothing was written" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["matrix.toml"]
+
+
+def test_term_ends_the_server_with_its_children(tmp_path: Path) -> None:
+    """As Ctrl-C does: nothing is written, and nothing is left."""
+    words = [sys.executable, str(ROOT / "speedup"), "init", str(tmp_path), "--run", shapes.command("prefork")]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        started = psutil.Process(process.pid)
+        wait_for(lambda: len(started.children(recursive=True)) == 4)
+        servers = started.children(recursive=True)
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "speedup: interrupted\n")
+    wait_for(lambda: not any(server.is_running() for server in servers))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
