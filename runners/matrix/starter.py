@@ -33,7 +33,7 @@ TO_FILL_IN = """\
 unavailable = "its start command is missing: see [server.@name@] in matrix.toml" # remove this line
 run = ["./server", "--host={host}", "--port={port}"] # and put its start command here
 # if it reads the port from the environment: env = { PORT = "{port}" }; if it always listens on 3000: port = 3000"""
-ABOUT_RULER = "# A ruler: the least that an answer can cost here. It sends the same body without looking at requests."
+ABOUT_RULER = "# A ruler: the least that an answer can cost here. It sends servers/floor/answer to whatever is asked."
 DUET = 'design = "duet" # also measured at the same moment as the first row: the sharpest comparison of CPU cost'
 VARIANT = """
 # Another way to build or start it gets its own row.
