@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 import os
 import platform
 import sys
@@ -22,6 +23,7 @@ from runners.records import folder
 from runners.records.run import FleetInfo, Published, Run, ToolInfo
 from runners.records.trial import Trial, slug_of
 from runners.revision import commit_of
+from runners.server.sources import source_files
 from runners.stats.comparison import counting
 from runners.system.processes import allow_connections
 from runners.version import VERSION
@@ -98,11 +100,21 @@ def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", options: 
     if changed:
         raise BadInput(
             f"{path}: sources, tools or settings changed since this run began, so it cannot be completed"
-            f" ({', '.join(changed[:4])}{', ...' if len(changed) > 4 else ''}); start a new run"
+            f" ({', '.join(changed[:4])}{', ...' if len(changed) > 4 else ''}){_newer(plan, run)}; start a new run"
         )
     if _versions(run.tools) != _versions(_tool_infos(plan)):
         raise BadInput(f"{path}: a tool's version changed since this run began; start a new run")
     return Job(plan, path, run, network, folder.read_trials(path), fleet=options)
+
+
+def _newer(plan: Plan, run: Run) -> str:
+    """Return which files of the servers were written since a run began, in words: a build or a server may do that."""
+    began_s = dt.datetime.fromisoformat(run.started_at).timestamp() if run.started_at else math.inf
+    folders = dict.fromkeys(plan.root / cell.program.dir for cell in plan.measurable)
+    files = [file for folder in folders for file in source_files(folder) if file.stat().st_mtime > began_s]
+    names = [os.path.relpath(file, plan.root) for file in files]
+    hint = "; what is no source belongs into {work}, or into a hidden folder"
+    return f". Written since: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}{hint}" if names else ""
 
 
 def exit_code(job: Job, trials: Sequence[Trial]) -> int:

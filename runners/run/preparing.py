@@ -60,9 +60,9 @@ def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tu
     Return the run's new head, and where its servers are: determined once, so that edits during the run do no harm.
     """
     context = build_context(plan, path)
+    programs = programs_of(plan, context)  # before a build leaves files among the sources
     infos = build(plan, context)
     broken = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
-    programs = programs_of(plan, context)
     honesty = run.honesty or (() if skip_gates else _examined(plan, context, programs, broken))
     reasons = _refusals(broken, honesty)
     cells = _cell_infos(plan, reasons)

@@ -56,8 +56,10 @@ def build_all(programs: Iterable[Program], context: BuildContext, done: Done) ->
     """Build programs, one per CPU at a time, and pass each result to `done`; a failed build is a result, no error."""
     infos: dict[str, BuildInfo] = {}
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    every = tuple(programs)
+    paths = [program_path(program, context) for program in every]  # before a build leaves files among the sources
     try:
-        for info in pool.map(lambda program: _build(program, context), programs):
+        for info in pool.map(lambda program, out: _build(program, out, context), every, paths):
             done(info)
             infos[info.variant] = info
     except BaseException:
@@ -69,10 +71,9 @@ def build_all(programs: Iterable[Program], context: BuildContext, done: Done) ->
     return infos
 
 
-def _build(program: Program, context: BuildContext) -> BuildInfo:
+def _build(program: Program, out: Path, context: BuildContext) -> BuildInfo:
     if not program.build:
         return BuildInfo(program.name, "none")
-    out = program_path(program, context)
     argv = _argv(program, context, out.parent)
     log = context.folder / "logs" / f"build-{program.name}.txt"
     if out.exists():

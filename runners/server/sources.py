@@ -16,13 +16,14 @@ def source_hash(folder: Path) -> str:
     The folder may be a whole project: hidden files, caches, packages and the results of runs are not sources.
     """
     digest = hashlib.sha256()
-    for file in sorted(_sources(folder)):
+    for file in sorted(source_files(folder)):
         digest.update(f"{file.relative_to(folder)}\0".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
-def _sources(folder: Path) -> Iterator[Path]:
+def source_files(folder: Path) -> Iterator[Path]:
+    """Yield the files in a server's folder that count as its sources."""
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in NOT_SOURCES and not name.startswith(".")]
         yield from (file for name in files if not name.startswith(".") and (file := Path(parent, name)).is_file())

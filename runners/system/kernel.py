@@ -37,6 +37,7 @@ NETSTAT = (
     "TCPTimeouts",
     "TCPBacklogDrop",
     "TCPTimeWaitOverflow",
+    "TCPDSACKRecv",
     "TW",
 )
 

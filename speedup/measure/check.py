@@ -111,9 +111,9 @@ def _examined(candidates: Candidates, folder: Path) -> tuple[Honesty, ...]:
 
     context = _build_context(candidates, folder)
     programs = {cell.program.name: cell.program for cell in candidates.cells}
+    outputs = {name: builds.program_path(program, context) for name, program in programs.items() if program.build}
     infos = builds.build_all(programs.values(), context, lambda _: None)
     broken = {name: info for name, info in infos.items() if info.status == "failed"}
-    outputs = {name: builds.program_path(program, context) for name, program in programs.items() if program.build}
     places = Programs(candidates.root, outputs, context.env)
     examiner = Examiner(places, candidates.layouts, folder, context.tool_versions, cache=None)
     cells = [cell for cell in candidates.cells if cell.program.name not in broken]

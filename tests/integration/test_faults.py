@@ -16,9 +16,9 @@ from tests.support.bench import FAULTY, ONCE, Bench, Ended, interrupt
 pytestmark = pytest.mark.measures
 
 FAULTS = {
-    "never-listens": ("failed", "does not listen on port"),
+    "never-listens": ("failed", "does not listen on 127.0.0.1:"),
     "exits": ("failed", "ended with exit status 1 before it answered; its last output: faulty: no configuration"),
-    "wrong-body": ("invalid", "answers the body b'Hello Mars!'"),
+    "wrong-body": ("invalid", "answers the body 'Hello Mars!'"),
     "dies-later": ("failed", "the server died (SIGSEGV)"),
     "longer-later": ("invalid", "V24 response length"),
     "errors": ("invalid", "status errors"),

@@ -42,7 +42,7 @@ def test_a_dishonest_server_fails_and_is_told_why(bench: Bench) -> None:
     bench.write("ignores-close")
     ended = bench.run("check")
     assert ended.code == 1
-    assert "ignores-close, 1 thread, realistic: fails headers, date, " in ended.err
+    assert "ignores-close, 1 thread, realistic: not honest, fails wait" in ended.err
     assert "path: it answers 200 to /no-such-page, not 404" in ended.out
     assert "received 'HTTP/1.1 200 OK" in ended.out
     assert bench.processes() == []

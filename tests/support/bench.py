@@ -61,6 +61,7 @@ SERVER = """
 dir = {dir}
 run = [{python}, "{{dir}}/server.py", "--port={{port}}"{options}]
 env = {{ PYTHONPATH = {root} }}
+ready = {{ timeout = "5s" }}
 """
 
 

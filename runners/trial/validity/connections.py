@@ -71,18 +71,22 @@ def v5_accept_queue(evidence: Evidence, limits: Validity) -> Check:
 
 
 def v6_segments_lost(evidence: Evidence, limits: Validity) -> Check:
-    """V6: segments that were sent again or timed out, of all segments sent."""
+    """V6: segments that were sent again or timed out, of all segments sent.
+
+    Those that had only been late do not count: whoever receives one twice says so (a DSACK). That is the machine's noise.
+    """
     known = _known(evidence, LOSS_COUNTERS)
     if not known:
         return unknown("V6", "segments lost", _why_unknown(evidence))
-    lost = sum(known.values())
+    late = min(evidence.tcp.get("TCPDSACKRecv", 0), known.get("RetransSegs", 0))
+    lost = sum(known.values()) - late
     return at_most(
         "V6",
         "segments lost",
         lost / max(1, evidence.tcp.get("OutSegs", 2 * evidence.served)),
         fail=limits.lost_segments if lost > limits.lost_segments_least else None,
         warn=limits.lost_segments_warn,
-        saw=_counts(known),
+        saw=_counts(known) + (f", of which {late} had only been late" if late else ""),
         advice="on loopback, a receive queue was full; elsewhere, see the link",
     )
 

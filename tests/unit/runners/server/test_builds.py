@@ -216,3 +216,12 @@ def test_what_the_build_leaves_beside_the_program_is_not_kept(context: BuildCont
     build(context, program())
     (kept,) = context.cache.iterdir()
     assert [file.name for file in kept.iterdir()] == ["program"]
+
+
+def test_a_build_may_leave_files_among_its_sources(context: BuildContext) -> None:
+    """What is built is looked for under the hash that the sources had before."""
+    script(context.root, '#!/bin/sh\necho > made.o; cat "$1" > "$2"\n')
+    before = program_path(program(), context)
+    assert build(context, program()).status == "built"
+    assert before.exists()
+    assert program_path(program(), context) != before

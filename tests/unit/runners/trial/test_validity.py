@@ -178,6 +178,13 @@ def test_v6_warns_of_a_single_retransmission_and_fails_above_a_share() -> None:
     assert outcome("V6", tcp=tcp(RetransSegs=41)) == "fail"
 
 
+def test_v6_does_not_count_segments_that_were_only_late() -> None:
+    """They are the machine's noise: nothing was lost."""
+    late = check("V6", tcp=tcp(RetransSegs=900, TCPDSACKRecv=900))
+    assert (late.outcome, late.saw) == ("pass", "RetransSegs 900, of which 900 had only been late")
+    assert outcome("V6", tcp=tcp(RetransSegs=900, TCPDSACKRecv=800)) == "fail"
+
+
 def test_v6_only_warns_of_a_handful_however_short_the_trial() -> None:
     """One segment of a few thousand is not a link that loses."""
     assert outcome("V6", tcp=tcp(RetransSegs=5, OutSegs=1000)) == "warn"
