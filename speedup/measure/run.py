@@ -78,6 +78,7 @@ def act(arguments: argparse.Namespace) -> int:
     from speedup.messages import log
     from speedup.progress import reporter
 
+    check_resumable(arguments)
     with alone_on_machine():
         job = _job(arguments)
         log.info(summary(job))
@@ -96,7 +97,6 @@ def act(arguments: argparse.Namespace) -> int:
 def _job(arguments: argparse.Namespace) -> Job:
     from dataclasses import replace
 
-    check_resumable(arguments)
     job = _resumed(arguments) if arguments.resume else _new(arguments)
     return replace(job, tune=arguments.tune, skip_gates=arguments.skip_gates)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import randbelow
 from subprocess import Popen
 
 from runners.errors import BadInput
@@ -18,12 +19,11 @@ from runners.matrix.learned import Launch
 from runners.matrix.request import Request
 from runners.server.commands import Words, fill, fill_text
 from runners.server.learning.command import takes_port
-from runners.server.process import BACKGROUND, HOST, free_port, tail_of
+from runners.server.process import BACKGROUND, HOST, PORTS, free_port, tail_of
 from runners.system import kernel
 from runners.system.orphans import adopting
 from runners.system.processes import describe_exit, end_leftovers, start, stop
 
-POSITION = 800  # of the port, beyond those of trials and gates
 FROM_ENVIRONMENT = {"PORT": "{port}", "HOST": "{host}"}  # what most frameworks and platforms read
 SETTLING_S = 1.0  # so much longer a server may take to open the port that it was told
 MISPLACED_S = 5.0  # a server that can be told its port, but only listens elsewhere
@@ -86,7 +86,7 @@ def _ended_by_term() -> Iterator[None]:
 
 
 def _start(launch: Launch, folder: Path, scratch: Path, orphans: Callable[[], frozenset[int]]) -> Running:
-    port = free_port(POSITION)
+    port = free_port(randbelow(len(PORTS)))  # another one than a second init beside this one
     wanted = launch if takes_port(launch) else replace(launch, env={**FROM_ENVIRONMENT, **launch.env})
     words = Words(folder.resolve(), folder.resolve(), scratch, scratch / "config", HOST, port, 1, ())
     argv = fill(wanted.run, words)
@@ -112,7 +112,7 @@ def _placed(server: Running, timeout_s: float, *, told: bool) -> Running:
     patience_s = MISPLACED_S if told else SETTLING_S
     deadline, elsewhere_since = time.monotonic() + timeout_s, None
     while (now := time.monotonic()) < deadline:
-        if accepts(server.port):
+        if accepts(server.port) and kernel.listening(server.process.pid, server.port).by_tree:
             return server
         if not server.is_alive:
             raise BadInput(server.why_ended())
