@@ -42,6 +42,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def status(text: str) -> int:
+    """Return an HTTP status, for argparse."""
+    if not text.isdigit() or not 200 <= int(text) <= 599:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a status from 200 to 599")
+    return int(text)
+
+
 def duration(text: str) -> float:
     """Return a duration in seconds, for argparse."""
     try:

@@ -21,7 +21,7 @@ COMMANDS = {  # in the order of --help: the folder of each command's module, and
     "selftest": ("measure", "inject known faults into trials, and see whether each is named"),
     "worker": ("measure", "load a server from this machine, for a `run` on another one"),
     "doctor": ("tools", "show which tools are installed, where, and how to get the others"),
-    "init": ("tools", "write a matrix.toml for your own server"),
+    "init": ("tools", "start your own server once, and write a matrix.toml that fits"),
     "schema": ("tools", "print the JSON Schema of matrix.toml"),
     "completion": ("tools", "print a script that completes commands and options in your shell"),
 }
@@ -33,7 +33,8 @@ examples:
   speedup run --resume results/20260101T120000Z-local
   speedup report results/20260101T120000Z-local  write the report again
   speedup report results/* --format md --output pr.md
-  speedup init . --run './server --port={port}'  write a matrix.toml for your own server
+  speedup run --server 'node server.js'          measure your own server without any file
+  speedup init --run './server --port={port}'    write a matrix.toml for it
 
 exit codes: 0 every cell has a valid number; 1 a cell has none; 2 bad input; 3 nothing selected;
             4 the machine is not fit; 130 interrupted

@@ -60,8 +60,9 @@ class Examiner:
         for honesty in found.values():
             said(honesty)
         unknown = [(number, subject) for number, subject in enumerate(subjects) if subject not in found]
-        for first in range(0, len(unknown), AT_ONCE):
-            for subject, honesty in self._asked(unknown[first : first + AT_ONCE]):
+        at_once = 1 if any(subject.cell.program.port for _, subject in unknown) else AT_ONCE  # it may be the same port
+        for first in range(0, len(unknown), at_once):
+            for subject, honesty in self._asked(unknown[first : first + at_once]):
                 self._remember(subject, honesty)
                 found[subject] = honesty
                 said(honesty)
@@ -72,7 +73,7 @@ class Examiner:
         with ExitStack() as begun:
             examinations = []
             for number, subject in subjects:
-                port = free_port(FIRST_PORT + PORTS_APART * number)
+                port = subject.cell.program.port or free_port(FIRST_PORT + PORTS_APART * number)
                 examinations.append(Examination(subject, port, self._logs(subject.cell)))
                 begun.callback(examinations[-1].stop)
                 examinations[-1].start(self.layouts[subject.cell.threads], self.programs)

@@ -77,6 +77,7 @@ class Program:
     unavailable: str | None
     at_least: Mapping[str, str] = field(default_factory=dict, hash=False)
     ready: Ready = Ready()
+    port: int | None = None
 
     @property
     def name(self) -> str:
@@ -157,7 +158,7 @@ class Cell:
     def digest(self) -> str:
         """Return a hash of everything that can change the cell's number."""
         facts = asdict(self)
-        for words in ("title", "language", "class_", "group", "unavailable", "at_least", "ready"):
+        for words in ("title", "language", "class_", "group", "unavailable", "at_least", "ready", "port"):
             facts["program"].pop(words)  # these describe it and do not change its number
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=bytes.hex).encode()).hexdigest()[:8]
 
@@ -209,6 +210,7 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
         unavailable=server.unavailable or variant.unavailable,
         at_least=server.at_least,
         ready=Ready(server.ready.path, server.ready.timeout),
+        port=server.port,
     )
 
 

@@ -234,6 +234,9 @@ class Server(Section):
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables for build and run.")
     threads: Counts | None = Field(None, description="Thread counts that it supports; default: all of the machine's.")
     ready: ReadySection = Field(default_factory=ReadySection, description="When it counts as started.")
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = Field(
+        None, description="The port that it listens on, if it can't be told which one; default: a free one each time."
+    )
     variant: dict[Name, Variant] = Field(default_factory=dict, description="Other ways to build or start it, by name.")
     unavailable: str | None = Field(None, description="Why it cannot be measured; shown in its rows.")
 

@@ -1,108 +1,236 @@
-"""Writes a first matrix.toml for your own server: `speedup init`."""
+"""Writes a first matrix.toml for your own servers: `speedup init`, and `speedup run --server`."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
-import shlex
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import tomli
 
 from runners import resources
 from runners.errors import BadInput
+from runners.matrix.learned import Launch, Learned
+from runners.matrix.model import MODES, Mode
 from runners.matrix.quantities import NAME, sendable
+from runners.matrix.request import Expect
+from runners.matrix.toml import toml_text, toml_value
 
 TEMPLATE = Path(__file__).with_name("starter.toml")
 MATRIX = "matrix.toml"
-RULER = "floor"
+RULER, RULER_ANSWER = "floor", "answer"
+LONGEST_RULER_BODY = 16384  # LONGEST_BODY of its source
+LONGEST_RULER_TYPE = 128
+USUAL_CONNECTIONS = 64
+ANSWERS_IN_A_WINDOW = 10  # at least, one after another
+SLOW_START_S, PATIENCE, USUAL_PATIENCE_S = 10.0, 3, 60
 TO_FILL_IN = """\
 unavailable = "its start command is missing: see [server.@name@] in matrix.toml" # remove this line
-run = ["./server", "--host={host}", "--port={port}"] # and put its start command here"""
+run = ["./server", "--host={host}", "--port={port}"] # and put its start command here
+# if it reads the port from the environment: env = { PORT = "{port}" }; if it always listens on 3000: port = 3000"""
+ABOUT_RULER = "# A ruler: the least that an answer can cost here. It sends servers/floor/answer to whatever is asked."
+DUET = 'design = "duet" # also measured at the same moment as the first row: the sharpest comparison of CPU cost'
+VARIANT = """
+# Another way to build or start it gets its own row.
+# [server.@name@.variant.tuned]
+# env = { SOME_SETTING = "1" }
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A server of the matrix: its name, the name that a reader knows, and how it starts, None if that is unknown."""
+
+    name: str
+    title: str
+    launch: Launch | None
 
 
 @dataclass(frozen=True)
 class Starter:
-    """What is known of the server; `run` is the start command as it would be typed, None if not given."""
+    """What to write: the servers, and what is known of their answers; with a ruler beside them or not."""
 
-    name: str
-    run: str | None
-    body: str
-    path: str
+    rows: tuple[Row, ...]
+    learned: Learned
+    ruler: bool = True
+
+    @property
+    def why_no_ruler(self) -> str | None:
+        """Return why the ruler cannot answer what the servers do; None if it can."""
+        if self.learned.status != 200:
+            return f"it answers only status 200, not {self.learned.status}"
+        if len(self.learned.bodies[0]) > LONGEST_RULER_BODY:
+            return f"it answers at most {LONGEST_RULER_BODY} bytes, not {len(self.learned.bodies[0])}"
+        return None
+
+    @property
+    def has_ruler(self) -> bool:
+        """Return whether the ruler stands beside the servers."""
+        return self.ruler and self.why_no_ruler is None
+
+
+def unlearned(path: str, body: str) -> Learned:
+    """Return what is assumed of a server that nobody has asked."""
+    sample = body.encode("utf-8", "surrogateescape")
+    return Learned(path, 200, "text/plain", (sample,), MODES, USUAL_CONNECTIONS, 0.0, body=body)
+
+
+def check_new(folder: Path) -> None:
+    """Raise BadInput if there is something already that would be overwritten."""
+    for path in _made(folder):
+        if path.exists():
+            raise BadInput(f"{path} exists already; nothing was written")
+
+
+def check_path(path: str) -> None:
+    """Raise BadInput unless a request may ask for it."""
+    try:
+        sendable(path)
+    except ValueError as error:
+        raise BadInput(f"--path: {error}") from error
+
+
+def check_name(name: str) -> None:
+    """Raise BadInput unless a server may be called so."""
+    if re.fullmatch(NAME, name) is None:
+        raise BadInput(f"'{name}' is not a valid name; use a-z, 0-9, - and _, as in --name my-server")
+
+
+def _made(folder: Path) -> tuple[Path, Path]:
+    return folder / MATRIX, folder / "servers" / RULER
 
 
 def write_starter(folder: Path, starter: Starter) -> tuple[Path, ...]:
-    """Write matrix.toml and the ruler's sources into a folder; BadInput if one of them exists already."""
-    made = (folder / MATRIX, folder / "servers" / RULER)
-    for path in made:
-        if path.exists():
-            raise BadInput(f"{path} exists already; nothing was written")
-    text = starter_matrix(starter, ruler_table())
+    """Write matrix.toml, and the ruler's sources and answer, into a folder; BadInput if one of them exists already."""
+    check_new(folder)
+    text = starter_matrix(starter)
+    matrix, ruler = _made(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(resources.root() / "servers" / RULER, made[1])
-        made[0].write_text(text, encoding="utf-8")
+        if starter.has_ruler:
+            shutil.copytree(resources.root() / "servers" / RULER, ruler)
+            (ruler / RULER_ANSWER).write_bytes(starter.learned.bodies[0])
+        matrix.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadInput(f"cannot write into {folder}: {error.strerror}; name another folder") from error
-    return made
+    return (matrix, ruler) if starter.has_ruler else (matrix,)
 
 
-def starter_matrix(starter: Starter, ruler: str) -> str:
-    """Return the text of a matrix.toml for one server and a ruler; BadInput if the command cannot be used."""
-    if re.fullmatch(NAME, starter.name) is None:
-        raise BadInput(f"'{starter.name}' is not a valid name; use a-z, 0-9, - and _, as in --name my-server")
-    try:
-        sendable(starter.path)
-    except ValueError as error:
-        raise BadInput(f"--path: {error}") from error
+def starter_matrix(starter: Starter) -> str:
+    """Return the text of a matrix.toml; BadInput if a name cannot be used."""
+    for row in starter.rows:
+        check_name(row.name)
+    check_path(starter.learned.path)
+    learned, rows = starter.learned, [row.name for row in starter.rows]
+    window_s = ANSWERS_IN_A_WINDOW * learned.took_s
     filled = {
-        "command": TO_FILL_IN if starter.run is None else f"run = {_words(starter.run)}",
-        "title": _text(starter.name),
-        "body": _text(starter.body),
-        "path": _text(starter.path),
-        "rows": _list([starter.name, RULER]),
-        "ruler": ruler,
-        "name": starter.name,
+        "title": toml_text(", ".join(row.title for row in starter.rows)),
+        "modes": toml_value(learned.modes),
+        "modes_note": "" if len(learned.modes) > 1 else f" # {_only(learned.modes[0])}",
+        "asked": _asked(learned),
+        "duration": f"{max(1, math.ceil(window_s))}s",
+        "duet": f"{max(200, math.ceil(1000 * window_s))}ms",
+        "long": f"{max(5, math.ceil(window_s))}s",
+        "threads": "[1, 2]" if _takes_threads(starter) else "[1]",
+        "connections": str(learned.connections),
+        "connections_note": "" if learned.connections == USUAL_CONNECTIONS else " # more were not answered at once",
+        "servers": "\n".join(_server(row, learned) for row in starter.rows),
+        "ruler": _ruler(starter),
+        "tables": "\n".join(_tables(learned.modes, [*rows, *([RULER] if starter.has_ruler else [])])),
     }
-    text = TEMPLATE.read_text(encoding="utf-8")
-    for word, value in filled.items():
-        text = text.replace(f"@{word}@", value)
-    return text
+    template = TEMPLATE.read_text(encoding="utf-8").rstrip()
+    return re.sub("@([a-z_]+)@", lambda match: filled[match[1]], template)
 
 
-def ruler_table() -> str:
+def _only(mode: Mode) -> str:
+    """Return why the other mode is not measured."""
+    if mode == "persistent":
+        return 'it does not close on "Connection: close"'
+    return "it closes the connection after each answer"
+
+
+def _takes_threads(starter: Starter) -> bool:
+    words = [word for row in starter.rows if row.launch for word in (*row.launch.run, *row.launch.env.values())]
+    return any("{threads}" in word for word in words)
+
+
+def _asked(learned: Learned) -> str:
+    """Return what is asked and expected: the suite's path and body, or a request of its own if that does not do."""
+    expect = learned.expect
+    if expect.body is not None and expect.status == 200:
+        body = f"body = {toml_text(expect.body)} # the exact body that every server here must answer"
+        return f"path = {toml_text(learned.path)}\n{body}"
+    name = re.sub(r"[^a-z0-9]+", "-", learned.path.lower()).strip("-") or "root"
+    return f"""
+[request.{name}]
+path = {toml_text(learned.path)}
+expect = {_expected(expect)} # what every answer had in common when this file was written"""
+
+
+def _expected(expect: Expect) -> str:
+    keys = {"status": expect.status, "body": expect.body, "length": expect.length, "sha256": expect.sha256}
+    pairs = [f"{key} = {toml_value(value)}" for key, value in keys.items() if value is not None]
+    if expect.json is not None:
+        pairs.append(f"json = {toml_value(json.loads(expect.json))}")
+    return f"{{ {', '.join(pairs)} }}"
+
+
+def _server(row: Row, learned: Learned) -> str:
+    """Return a server's table, with an example of a variant."""
+    lines = [f"[server.{row.name}]"]
+    if row.title != row.name:
+        lines.append(f"title = {toml_text(row.title)}")
+    lines += ['class = "application" # held to nothing but right answers', 'dir = "."']
+    lines += [TO_FILL_IN] if row.launch is None else _launch(row.launch)
+    if learned.ready_s > SLOW_START_S:
+        patience_s = max(USUAL_PATIENCE_S, math.ceil(PATIENCE * learned.ready_s))
+        lines.append(f'ready = {{ timeout = "{patience_s}s" }} # it took {learned.ready_s:.0f} s to answer')
+    return "\n".join((*lines, VARIANT)).replace("@name@", row.name)
+
+
+def _launch(launch: Launch) -> list[str]:
+    lines = [f"run = {toml_value(launch.run)}"]
+    if launch.env:
+        lines.append(f"env = {toml_value(launch.env)}")
+    if launch.port is not None:
+        lines.append(f"port = {launch.port} # it listens there whatever it is told: only one can run at a time,")
+        lines.append("# unless each trial has a network of its own (speedup run --network namespace)")
+    return lines
+
+
+def _ruler(starter: Starter) -> str:
+    """Return the ruler's table, which answers the same as the servers, or why there is none."""
+    if not starter.ruler:
+        return ""
+    if starter.why_no_ruler is not None:
+        return f"# The ruler '{RULER}' is left out: {starter.why_no_ruler}.\n"
+    table = ruler_table()
+    content = starter.learned.content_type
+    extra = [f"{{dir}}/{RULER_ANSWER}", *([content] if content and len(content) <= LONGEST_RULER_TYPE else [])]
+    table["run"] = [*table["run"], *extra]
+    lines = (f"{key} = {toml_value(value)}" for key, value in table.items())
+    return "\n".join((ABOUT_RULER, f"[server.{RULER}]", *lines, ""))
+
+
+def ruler_table() -> dict[str, Any]:
     """Return the ruler's table from the project's own matrix."""
     text = (resources.root() / MATRIX).read_text(encoding="utf-8")
-    table = re.search(rf"^\[server\.{RULER}\].*?(?=^\[|^# ---)", text, re.MULTILINE | re.DOTALL)
-    if table is None:
-        raise BadInput(f"the project's own matrix.toml has no server '{RULER}'")
-    return table[0].rstrip() + "\n"
+    return dict(tomli.loads(text)["server"][RULER])
+
+
+def _tables(modes: tuple[Mode, ...], rows: list[str]) -> Iterator[str]:
+    for mode in modes:
+        lines = ["[[table]]", f'title = "{mode.capitalize()} connections"', f'mode = "{mode}"']
+        if mode == "persistent" and len(rows) > 1:
+            lines.append(DUET)
+        yield "\n".join((*lines, f"rows = {toml_value(rows)}", ""))
 
 
 def default_name(folder: Path) -> str:
     """Return a name for the server, derived from a folder's; "server" if nothing of it can be used."""
     return re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_") or "server"
-
-
-def _words(command: str) -> str:
-    """Return the command as a TOML list."""
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise BadInput(f"--run {command!r}: {error}") from error
-    if not any("{port}" in word for word in words):
-        raise BadInput(
-            f"--run {command!r} has no {{port}}, but each trial uses its own port."
-            " Write, for example, --run './server --port={port}'."
-            " If the server reads the port from the environment, omit --run, and set env and run in matrix.toml"
-        )
-    return _list(words)
-
-
-def _text(text: str) -> str:
-    """Return a TOML string: as in JSON, but DEL must be escaped too, and surrogates stay as they are."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _list(words: list[str]) -> str:
-    return f"[{', '.join(map(_text, words))}]"

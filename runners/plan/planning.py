@@ -16,7 +16,7 @@ from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, m
 from runners.matrix.locustfile import read_locustfile
 from runners.matrix.model import Matrix, Preset, Table, Tool
 from runners.matrix.problems import closest
-from runners.matrix.reading import read_matrix, read_requests
+from runners.matrix.reading import parse_matrix, read_matrix, read_requests
 from runners.matrix.request import Request
 from runners.plan.order import Duet, estimated_s
 from runners.plan.pairing import pair_up, rows_of
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNWRITTEN = "matrix of --server"
 FLEET, LOCUST = "fleet", "locust"
 PREFERRED_LOADS = ("wrk", LOCUST)
 LOAD_TOOLS = tuple(dict.fromkeys(TOOLS.values()))
@@ -38,9 +39,10 @@ FLEET_LOADS = (FLEET, LOCUST)
 
 @dataclass(frozen=True)
 class Options:
-    """The options from the command line."""
+    """The options from the command line; `text` is a matrix that is in no file, with paths relative to this folder."""
 
     matrix: Path | None = None
+    text: str | None = None
     preset: str | None = None
     machine: str | None = None
     load: str | None = None
@@ -143,9 +145,15 @@ class Plan:
 
 def make_plan(options: Options, *, versions: bool = True) -> Plan:
     """Read the matrix, examine the machine and its tools, and plan; raise BadInput or NothingSelected."""
+    return plan_matrix(*_source(options), options, versions=versions)
+
+
+def _source(options: Options) -> tuple[Matrix, str, Path]:
+    """Return the matrix, its text, and the file that it is in, or would be in."""
+    if options.text is not None:
+        return parse_matrix(options.text, UNWRITTEN, TOOL_DATA), options.text, Path("matrix.toml")
     path = options.matrix or default_matrix()
-    matrix, text = read_matrix(path, TOOL_DATA)
-    return plan_matrix(matrix, text, path, options, versions=versions)
+    return *read_matrix(path, TOOL_DATA), path
 
 
 def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options, *, versions: bool = True) -> Plan:
@@ -218,8 +226,7 @@ def install_missing(options: Options) -> None:
     """Install the tools that the selected cells lack, if permitted; a warning names those that stay missing."""
     from runners.tools.install import install_tools  # noqa: PLC0415 - a plan alone need not wait for the installer
 
-    path = options.matrix or default_matrix()
-    matrix, text = read_matrix(path, TOOL_DATA)
+    matrix, text, path = _source(options)
     plan = plan_matrix(matrix, text, path, options)
     wanted = [name for planned in plan.cells if planned.lacks for name in planned.lacks]
     wanted += [TOOLS[PACED_LOAD]] if plan.unpaced else []

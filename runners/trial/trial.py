@@ -121,7 +121,7 @@ def _carry_out(sides: Sequence[Side], tick: Callable[[], None]) -> TrialFailed |
 def _side(cell: Cell, slot: Slot, where: network.Network, rig: Rig) -> Side:
     layout, logs = rig.layouts[cell.threads], _logs(cell, slot, rig)
     where.enter()  # the port must be free in there
-    port = free_port(2 * slot.position + (cell.id != slot.cells[0]), rig.host)
+    port = cell.program.port or free_port(2 * slot.position + (cell.id != slot.cells[0]), rig.host)
     loaded = _as_loaded(cell, slot)
     logs.file("requests").unlink(missing_ok=True)  # what an interrupted trial left behind
     own = loaded.load.locustfile

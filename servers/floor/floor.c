@@ -6,8 +6,9 @@
  *
  * System calls for a request, as strace counted them with 64 connections, 1 thread and wrk on 2 cores: 1.0 recv, 1.0
  * send and 0.11 epoll_wait (0.14 on a calmer day) on open connections; 1.0 each of accept4, recv, send and close and
- * 0.37 epoll_wait with a connection for each. Usage: floor HOST PORT THREADS. Each thread has an epoll and a listening
- * socket of its own (SO_REUSEPORT). */
+ * 0.37 epoll_wait with a connection for each. Each thread has an epoll and a listening socket of its own
+ * (SO_REUSEPORT). Usage: floor HOST PORT THREADS [BODY_FILE [CONTENT_TYPE]]; a file's bytes are answered in place of
+ * "Hello World". */
 #define _GNU_SOURCE
 #define NAME "floor"
 #include "ruler.h"

@@ -9,8 +9,8 @@
  * System calls for a request, as strace counted them with 64 connections, 1 thread and wrk on 2 cores: 0.13
  * io_uring_enter on open connections, 0.44 with a connection for each, and no other.
  *
- * Usage: floor_uring HOST PORT THREADS. It needs Linux 6.0, and is at its best from 6.1 on, with
- * IORING_SETUP_DEFER_TASKRUN. When it has ended, the kernel takes some 10 ms more to free the port. */
+ * Usage: floor_uring HOST PORT THREADS [BODY_FILE [CONTENT_TYPE]]. It needs Linux 6.0, and is at its best from 6.1 on,
+ * with IORING_SETUP_DEFER_TASKRUN. When it has ended, the kernel takes some 10 ms more to free the port. */
 #define _GNU_SOURCE
 #define NAME "floor_uring"
 #include "ruler.h"

@@ -16,13 +16,29 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { INPUT_BYTES = 8192, LONGEST_ANSWER = 256, LINGER_BYTES = 1 << 20, MOST_THREADS = 1024 };
+enum {
+    INPUT_BYTES = 8192,
+    LONGEST_TYPE = 128,
+    LONGEST_HEAD = 256 + LONGEST_TYPE,
+    LONGEST_BODY = 16384, /* as `init` knows, too */
+    LONGEST_ANSWER = LONGEST_HEAD + LONGEST_BODY,
+    LINGER_BYTES = 1 << 20,
+    MOST_THREADS = 1024
+};
+
+/* What is answered, unless the command line names something else. */
+static struct {
+    const char *type;
+    size_t bytes;
+    char body[LONGEST_BODY + 1]; /* one more, to see that a file is too long */
+} content = {"text/plain", 11, "Hello World"};
 
 /* What a request wants of its connection. HTTP/1.0 closes unless asked not to, and wants to be told that it is kept. */
 typedef enum { KEEP, KEEP_AND_SAY_SO, CLOSE, ANSWERS, REFUSE = ANSWERS } Wish;
 
 typedef struct {
     time_t second;
+    size_t longest; /* the bytes that any of them takes at most */
     struct {
         size_t bytes;
         char text[LONGEST_ANSWER];
@@ -47,11 +63,17 @@ static void compose(Answers *answers) {
     struct tm parts;
     char date[64];
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now.tv_sec, &parts));
-    for (int wish = 0; wish < ANSWERS; wish++)
-        answers->of[wish].bytes = snprintf(answers->of[wish].text, LONGEST_ANSWER,
-                                           "HTTP/1.1 200 OK\r\nServer: " NAME "\r\nDate: %s\r\n"
-                                           "Content-Type: text/plain\r\nContent-Length: 11\r\n%s\r\nHello World",
-                                           date, wishes[wish]);
+    answers->longest = 0;
+    for (int wish = 0; wish < ANSWERS; wish++) {
+        char *text = answers->of[wish].text;
+        int head = snprintf(text, LONGEST_HEAD,
+                            "HTTP/1.1 200 OK\r\nServer: " NAME "\r\nDate: %s\r\n"
+                            "Content-Type: %s\r\nContent-Length: %zu\r\n%s\r\n",
+                            date, content.type, content.bytes, wishes[wish]);
+        memcpy(text + head, content.body, content.bytes);
+        answers->of[wish].bytes = head + content.bytes;
+        if (answers->of[wish].bytes > answers->longest) answers->longest = answers->of[wish].bytes;
+    }
 }
 
 /* Method, target and version, and nothing else before the line's end. */
@@ -92,7 +114,7 @@ static Reply reply(const Answers *answers, const char *input, size_t filled, cha
     Reply done = {0};
     const char *blank;
     while (!done.last && (blank = memmem(input + done.taken, filled - done.taken, "\r\n\r\n", 4))) {
-        done.full = done.written + LONGEST_ANSWER > room;
+        done.full = done.written + answers->longest > room;
         if (done.full) break;
         Wish wish = wish_of(input + done.taken, blank + 4);
         done.refused = wish == REFUSE;
@@ -137,11 +159,27 @@ static void raise_file_limit(void) {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Answers what is in a file from now on. */
+static int read_content(const char *name, const char *type) {
+    FILE *file = fopen(name, "rb");
+    if (!file) return fprintf(stderr, NAME ": cannot read %s: %s\n", name, strerror(errno)), 1;
+    content.bytes = fread(content.body, 1, sizeof content.body, file);
+    fclose(file);
+    if (content.bytes > LONGEST_BODY)
+        return fprintf(stderr, NAME ": %s has more than %d bytes\n", name, LONGEST_BODY), 1;
+    if (strlen(type) > LONGEST_TYPE)
+        return fprintf(stderr, NAME ": the content type has more than %d bytes\n", LONGEST_TYPE), 1;
+    content.type = type;
+    return 0;
+}
+
 /* Serves with a listener of these flags in each of THREADS threads; `serve` gets a pointer to it and never returns. */
 static int run(int count, char **words, int flags, void *(*serve)(void *)) {
-    int threads = count == 4 ? atoi(words[3]) : 0;
+    int threads = count >= 4 && count <= 6 ? atoi(words[3]) : 0;
     if (threads < 1 || threads > MOST_THREADS)
-        return fprintf(stderr, "usage: " NAME " HOST PORT THREADS, with 1 to %d threads\n", MOST_THREADS), 2;
+        return fprintf(stderr, "usage: " NAME " HOST PORT THREADS [BODY_FILE [CONTENT_TYPE]], with 1 to %d threads\n",
+                       MOST_THREADS), 2;
+    if (count > 4 && read_content(words[4], count > 5 ? words[5] : content.type)) return 1;
     raise_file_limit();
     /* With SO_REUSEPORT a forgotten server would quietly take a share of the load, so ask without it first. */
     close(bound(words[1], words[2], flags, false));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from speedup.arguments import add_globs, add_matrix, duration
+from speedup.measure.servers import add_servers, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options to a command."""
     add_matrix(parser)
+    add_servers(parser)
     parser.add_argument(
         "--preset", metavar="NAME", help="how long to measure: quick, thorough or another of the matrix"
     )
@@ -39,6 +41,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
 
     return Options(
         matrix=arguments.matrix,
+        text=text_of(arguments),
         preset=arguments.preset,
         machine=arguments.machine,
         load=arguments.load,

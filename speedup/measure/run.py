@@ -10,6 +10,7 @@ from collections import Counter
 from speedup.arguments import count, duration, path
 from speedup.measure.options import add_options, options_of
 from speedup.measure.plan import what, where
+from speedup.measure.servers import check_resumable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def act(arguments: argparse.Namespace) -> int:
     from speedup.messages import log
     from speedup.progress import reporter
 
+    check_resumable(arguments)
     with alone_on_machine():
         job = _job(arguments)
         log.info(summary(job))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,8 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import ROOT
+from tests.support.bench import wait_for
 from tests.support.conformance import Conformance
-from tests.support.shelf import ServerUnderTest, Shelf, Started, with_two_threads
+from tests.support.shelf import ServerUnderTest, Shelf, Started, free_port, with_two_threads
 from tests.support.wire import (
     HELLO,
     HELLO_AND_CLOSE,
@@ -55,6 +58,36 @@ def test_the_rulers_compile_without_a_warning(source: str) -> None:
         pytest.skip("liburing is not installed: speedup doctor --install --for tests")
     checked = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-fsyntax-only", str(file)]
     subprocess.run(checked, check=True)
+
+
+@pytest.mark.parametrize("source", ["floor.c", "floor_uring.c"])
+def test_the_rulers_answer_what_is_in_a_file(tmp_path: Path, source: str) -> None:
+    """So that they can stand beside any server that answers a constant; no more than fits."""
+    program, body = tmp_path / "ruler", tmp_path / "body"
+    libraries = ["-luring"] if "uring" in source else []
+    built = ["gcc", "-std=gnu11", "-O2", "-pthread", "-o", str(program), str(ROOT / "servers/floor" / source)]
+    if subprocess.run([*built, *libraries], capture_output=True, check=False).returncode:
+        pytest.skip("gcc or liburing is not installed: speedup doctor --install --for tests")
+    port, content = free_port(), b'{"binary": "\0\xff"}' + b"x" * 16000
+    body.write_bytes(content)
+    ruler = [str(program), "127.0.0.1", str(port), "1", str(body), "application/json"]
+    with subprocess.Popen(ruler) as process:
+        wait_for(lambda: is_listening(port))
+        with Wire(port) as wire:
+            answers = [wire.ask() for _ in range(3)]
+        process.kill()
+    assert [(answer.headers["content-type"], answer.body) for answer in answers] == [("application/json", content)] * 3
+
+    body.write_bytes(b"x" * 16385)
+    refused = subprocess.run(ruler, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stderr.splitlines()[0].partition(" has ")[2]) == (1, "more than 16384 bytes")
+
+
+def is_listening(port: int) -> bool:
+    """Return whether connections are accepted."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def test_closes_in_whatever_case_it_is_asked(server: Started) -> None:

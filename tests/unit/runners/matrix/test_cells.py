@@ -147,7 +147,7 @@ LOAD_MATTERS = {
     "locustfile": Locustfile("users.py", "0" * 64),
 }  # fmt: skip
 SAID = {"title": "x", "language": "C", "class_": "stripped", "group": "other", "unavailable": "x",
-        "at_least": {"go": "1.26"}, "ready": Ready("/x")}  # fmt: skip
+        "at_least": {"go": "1.26"}, "ready": Ready("/x"), "port": 3000}  # fmt: skip
 
 
 def test_the_id_changes_with_everything_that_can_change_the_number() -> None:
