@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from runners.matrix.learned import Launch, Learned
+    from runners.matrix.starter.learned import Launch, Learned
     from runners.server.learning.learner import Wanted
 
 
@@ -25,7 +25,7 @@ def add_question(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> N
 
 def wanted_of(arguments: argparse.Namespace, body: str | None = None) -> Wanted:
     """Return what the options ask for."""
-    from runners.matrix.starter import check_path
+    from runners.matrix.starter.writing import check_path
     from runners.server.learning.learner import Wanted
 
     path = arguments.path or "/"
@@ -57,7 +57,7 @@ def answer(learned: Learned) -> str:
 
 def expected(learned: Learned) -> str:
     """Return what is expected of each answer, and how it can be loaded."""
-    from runners.matrix.expecting import in_words
+    from runners.matrix.starter.expecting import in_words
 
     modes = " and ".join(learned.modes)
     return f"each answer must be {in_words(learned.expect)}; connections: {modes}, {learned.connections} at once"

@@ -10,12 +10,12 @@ import tomli
 from pydantic import BaseModel, ValidationError
 
 from runners.errors import BadInput
-from runners.matrix.folders import missing_folders
+from runners.matrix.mistakes.folders import missing_folders
+from runners.matrix.mistakes.problems import Path_, Problem, closest, report, show
+from runners.matrix.mistakes.reach import unreachable
+from runners.matrix.mistakes.references import cross_check
 from runners.matrix.model import Heading, Matrix, TableRow
-from runners.matrix.problems import Path_, Problem, closest, report, show
 from runners.matrix.quantities import NAME
-from runners.matrix.reach import unreachable
-from runners.matrix.references import cross_check
 from runners.matrix.request import Request
 from runners.matrix.request_section import body_files
 

@@ -14,8 +14,8 @@ from runners.errors import BadInput, NothingSelected
 from runners.loads import PACED_LOAD, TOOLS
 from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, matches
 from runners.matrix.locustfile import read_locustfile
+from runners.matrix.mistakes.problems import closest
 from runners.matrix.model import Matrix, Preset, Table, Tool
-from runners.matrix.problems import closest
 from runners.matrix.reading import parse_matrix, read_matrix, read_requests
 from runners.matrix.request import Request
 from runners.plan.order import Duet, estimated_s

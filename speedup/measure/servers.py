@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
-    from runners.matrix.learned import Learned
-    from runners.matrix.starter import Row
+    from runners.matrix.starter.learned import Learned
+    from runners.matrix.starter.writing import Row
 
 LONGEST_TITLE_CHARS = 60
 
@@ -55,8 +55,8 @@ def text_of(arguments: argparse.Namespace) -> str | None:
 def _text(arguments: argparse.Namespace) -> str:
     from pathlib import Path
 
-    from runners.matrix.learned import together
-    from runners.matrix.starter import Row, Starter, starter_matrix
+    from runners.matrix.starter.learned import together
+    from runners.matrix.starter.writing import Row, Starter, starter_matrix
     from runners.server.learning.command import names_of, read_command
     from runners.server.learning.learner import learn_command
     from speedup.messages import log
@@ -77,7 +77,7 @@ def _text(arguments: argparse.Namespace) -> str:
 def _check_comparable(rows: Iterable[Row], found: Sequence[Learned]) -> None:
     """Raise BadInput if the servers cannot be asked alike; warn if they answer different things."""
     from runners.errors import BadInput
-    from runners.matrix.learned import together
+    from runners.matrix.starter.learned import together
     from speedup.messages import log
 
     statuses = {row.name: learned.status for row, learned in zip(rows, found, strict=True)}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from runners.matrix.starter import Starter
+    from runners.matrix.starter.writing import Starter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Learn, write the files, print their paths, and say what to do next."""
     from runners.errors import BadInput
-    from runners.matrix import starter
+    from runners.matrix.starter import writing as starter
     from speedup.messages import log
 
     if arguments.run is not None and arguments.url is not None:
@@ -64,7 +64,7 @@ def act(arguments: argparse.Namespace) -> int:
 
 def _found(arguments: argparse.Namespace, name: str) -> tuple[Starter, Sequence[str]]:
     """Return what to write, and what was learned, in lines."""
-    from runners.matrix.starter import Row, Starter, unlearned
+    from runners.matrix.starter.writing import Row, Starter, unlearned
     from runners.server.learning.address import read_address
     from runners.server.learning.command import read_command
     from runners.server.learning.learner import learn_address, learn_command
@@ -93,7 +93,7 @@ def _existing(folder: Path) -> Path:
 
 def _next(found: Starter, folder: Path) -> str:
     """Return what to do next."""
-    from runners.matrix.starter import MATRIX
+    from runners.matrix.starter.writing import MATRIX
 
     inside = "" if folder.resolve() == folder.cwd() else " in that folder:"
     (row,) = found.rows

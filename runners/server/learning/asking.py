@@ -11,9 +11,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from runners.errors import BadInput
-from runners.matrix.learned import Learned
 from runners.matrix.model import MODES, Mode
 from runners.matrix.request import Expect, Request, shown
+from runners.matrix.starter.learned import Learned
 from runners.server.answers import Answer
 from runners.server.probe import Unanswered, authority, probe, read_answer
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from runners.errors import BadInput
-from runners.matrix.learned import Launch
+from runners.matrix.starter.learned import Launch
 
 _ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _OPERATOR = re.compile(r"[|&;<>]+|[0-9]?>.*|\S+;")

@@ -15,8 +15,8 @@ from secrets import randbelow
 from subprocess import Popen
 
 from runners.errors import BadInput
-from runners.matrix.learned import Launch
 from runners.matrix.request import Request
+from runners.matrix.starter.learned import Launch
 from runners.server.commands import Words, fill, fill_text
 from runners.server.learning.command import takes_port
 from runners.server.process import BACKGROUND, HOST, PORTS, free_port, tail_of

@@ -16,11 +16,11 @@ import tomli
 
 from docs import make_reference
 from runners.matrix.cells import expand
+from runners.matrix.mistakes.reach import unreachable
+from runners.matrix.mistakes.references import cross_check
 from runners.matrix.model import Matrix, Preset, Validity
 from runners.matrix.placeholders import KNOWN
-from runners.matrix.reach import unreachable
 from runners.matrix.reading import parse_matrix
-from runners.matrix.references import cross_check
 from runners.tools.find import TOOL_DATA
 from runners.trial import validity
 from speedup.parser import build_parser

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from runners.errors import BadInput
-from runners.matrix.learned import Launch
+from runners.matrix.starter.learned import Launch
 from runners.server.learning.command import names_of, read_command, takes_port
 
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from runners import resources
 from runners.errors import BadInput
-from runners.matrix import starter
 from runners.matrix.cells import expand
-from runners.matrix.learned import Launch, Learned, together
 from runners.matrix.model import MODES, Matrix
 from runners.matrix.reading import parse_matrix
 from runners.matrix.request import Expect
-from runners.matrix.starter import Row, Starter, starter_matrix, unlearned
+from runners.matrix.starter import writing as starter
+from runners.matrix.starter.learned import Launch, Learned, together
+from runners.matrix.starter.writing import Row, Starter, starter_matrix, unlearned
 from runners.server.sources import source_hash
 from runners.tools.find import TOOL_DATA
 from speedup import entry

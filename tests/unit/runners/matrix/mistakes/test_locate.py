@@ -8,7 +8,7 @@ import tomli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runners.matrix.locate import locate
+from runners.matrix.mistakes.locate import locate
 
 TEXT = """\
 # a comment

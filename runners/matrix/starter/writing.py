@@ -15,11 +15,11 @@ import tomli
 
 from runners import resources
 from runners.errors import BadInput
-from runners.matrix.learned import Launch, Learned
 from runners.matrix.model import MODES, Mode
 from runners.matrix.quantities import NAME, sendable
 from runners.matrix.request import Expect
-from runners.matrix.toml import toml_text, toml_value
+from runners.matrix.starter.learned import Launch, Learned
+from runners.matrix.starter.toml import toml_text, toml_value
 
 TEMPLATE = Path(__file__).with_name("starter.toml")
 MATRIX = "matrix.toml"

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runners.matrix.locate import locate
+from runners.matrix.mistakes.locate import locate
 
 Path_ = tuple[str | int, ...]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from runners.matrix.cells import parse_row, programs
 from runners.matrix.inheritance import Heir, cycles, inherits, lineage
+from runners.matrix.mistakes.problems import Path_, Problem, closest, unknown
 from runners.matrix.model import NOT_STARTABLE, Heading, Matrix, Server, TableRow, variants_of
 from runners.matrix.placeholders import CONFIG, FLAGS, KNOWN, SOURCE, unknown_in
-from runners.matrix.problems import Path_, Problem, closest, unknown
 
 NO_FLAGS = f"these flags are unused: the build command has no {FLAGS}"
 

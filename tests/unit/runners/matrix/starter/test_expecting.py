@@ -10,9 +10,9 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.matrix.expecting import expectation, in_words
 from runners.matrix.request import Expect
-from runners.matrix.toml import toml_value
+from runners.matrix.starter.expecting import expectation, in_words
+from runners.matrix.starter.toml import toml_value
 
 JSON = st.recursive(
     st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 
 from runners.matrix.cells import Cell, RowKey, expand, matches, parse_row, programs, variant_name
 from runners.matrix.inheritance import inherits
+from runners.matrix.mistakes.problems import Path_, Problem, closest
 from runners.matrix.model import MODES, Heading, Matrix, Mode, Server, Table, Variant, variants_of
-from runners.matrix.problems import Path_, Problem, closest
 from runners.units import plural
 
 OTHERS = "an [[include]] rule adds other thread counts"

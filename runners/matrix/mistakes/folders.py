@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runners.matrix.inheritance import inherits
+from runners.matrix.mistakes.problems import Path_, Problem, closest
 from runners.matrix.model import Matrix, Server
-from runners.matrix.problems import Path_, Problem, closest
 
 
 def missing_folders(matrix: Matrix, root: Path) -> Iterator[Problem]:

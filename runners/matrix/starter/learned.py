@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runners.matrix.expecting import expectation
 from runners.matrix.model import Mode
 from runners.matrix.request import Expect
+from runners.matrix.starter.expecting import expectation
 
 
 @dataclass(frozen=True)
