@@ -57,13 +57,15 @@ def _check_memory(flood: Flood, pid: int) -> None:
 
 def _warm(visit: Visit) -> None:
     """Send so many requests that a heap which grows with any work has grown, but few at a time, so none is buffered."""
-    for _ in range(_scaled(visit.target, WARMING_ROUNDS)):
+    left = _scaled(visit.target, WARMING_ROUNDS * ROUND)
+    while left > 0:
         with visit.talk() as talk:
-            Flood(talk, ROUND, visit.deadline).read(Tally(visit.target.wanted))
+            Flood(talk, min(left, ROUND), visit.deadline).read(Tally(visit.target.wanted))
+        left -= ROUND
 
 
 def _scaled(target: Target, count: int) -> int:
-    """Return how many of `count` rounds or requests such a server is asked: fewer if it is slow, or promises little."""
+    """Return how many of `count` requests such a server is asked: fewer if it is slow, or promises little."""
     time_s = UNREAD * target.took_s * PIPELINED_SHARE
     longest_s = BRIEFLY_FLOODED_S if target.brief else LONGEST_FLOOD_S
     return max(1, round(count * min(1.0, longest_s / time_s))) if time_s else count
