@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from reports.view.limits import read_for_report
 from runners.errors import BadInput
 from runners.records.folder import REPORT_FILE, replace_file
+from runners.records.run import RunFolder
+
+log = logging.getLogger(__name__)
 
 FILES = {"html": REPORT_FILE, "md": "report.md", "txt": "report.txt"}  # form -> file in the run folder
 
@@ -22,14 +26,29 @@ def write_as(runs: Sequence[Path], form: str, output: Path | None = None) -> Pat
     """Write the report of run folders into the first of them, or where `output` says, and return its path."""
     if output and not output.parent.is_dir():
         raise BadInput(f"cannot write {output}: there is no folder {output.parent}; create it first")
-    file = output or runs[0] / FILES[form]
-    replace_file(file, render_as(runs, form))
+    folders = read_all(runs)
+    file = output or folders[0].path / FILES[form]
+    replace_file(file, render_as(folders, form))
     return file
 
 
-def render_as(runs: Sequence[Path], form: str) -> str:
+def read_all(runs: Sequence[Path]) -> list[RunFolder]:
+    """Return the run folders that can be read, and warn of the others; raise BadInput if there is none."""
+    folders, faults = [], []
+    for path in runs:
+        try:
+            folders.append(read_for_report(path))
+        except BadInput as error:
+            faults.append(error)
+    if not folders:
+        raise faults[0]
+    for fault in faults:
+        log.warning(f"left out of the report: {fault}")
+    return folders
+
+
+def render_as(folders: Sequence[RunFolder], form: str) -> str:
     """Return the report of run folders in one of the forms; the same folders give the same text."""
-    folders = [read_for_report(path) for path in runs]
     if form == "html":
         from reports.forms.html import render_report  # noqa: PLC0415 - matplotlib takes half a second to import
 

@@ -43,12 +43,12 @@ def act(arguments: argparse.Namespace) -> int:
         return 0
     import gc
 
-    from reports.forms.writing import form_of, render_as, write_as
+    from reports.forms.writing import form_of, read_all, render_as, write_as
 
     gc.disable()  # all that is read is needed until the end, so looking for garbage would only take time
     form = form_of(arguments.format, arguments.output)
     if str(arguments.output) == "-":
-        print(render_as(arguments.runs, form), end="")
+        print(render_as(read_all(arguments.runs), form), end="")
     else:
         print(os.path.relpath(write_as(arguments.runs, form, arguments.output)))
     return 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +81,18 @@ def test_a_bad_address_is_bad_input() -> None:
     ended = check("http://127.0.0.1:99999/")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "Traceback" not in ended.stderr
+
+
+def test_servers_with_config_files_run_from_a_folder_with_a_space(tmp_path: Path) -> None:
+    """Their templates quote every path."""
+    bench = tmp_path / "my bench"
+    bench.mkdir()
+    (bench / "servers").symlink_to(ROOT / "servers")
+    shutil.copy(ROOT / "matrix.toml", bench)
+    (bench / "published").symlink_to(ROOT / "published")
+    ended = check("--matrix", str(bench / "matrix.toml"), "nginx", "h2o", "haproxy", "--json")
+    if ended.returncode == 3:
+        pytest.skip("neither nginx nor h2o nor HAProxy is installed")
+    found = json.loads(ended.stdout)
+    assert found
+    assert [each["variant"] for each in found if not each["passed"]] == []

@@ -11,7 +11,7 @@ import pytest
 
 from reports.forms.about import GENERATOR
 from reports.forms.index import index_entries, write_index
-from reports.forms.writing import FILES, render_as, write_as
+from reports.forms.writing import FILES, read_all, render_as, write_as
 from runners.errors import BadInput
 from runners.records.folder import read_run, write_run
 from runners.revision import commit_of
@@ -131,14 +131,14 @@ def test_a_report_outside_of_the_folder_is_not_listed(run: Path, tmp_path: Path)
 
 def test_a_report_says_what_it_is_about(run: Path) -> None:
     """In its head, above everything long."""
-    text = render_as([run], "html")
+    text = render_as(read_all([run]), "html")
 
     assert f'<meta name="generator" content="{GENERATOR}">' in text[: text.index("<style>")]
 
 
 def test_a_report_shows_whether_the_numbers_agree(run: Path) -> None:
     """The run's own, and the published ones beside it."""
-    text = render_as([run], "html")
+    text = render_as(read_all([run]), "html")
     section = text[text.index('id="consistency"') : text.index('id="builds"')]
 
     assert "<li>local (Example CPU @ 2.50GHz): no contradictions.</li>" in section
@@ -221,3 +221,18 @@ def test_the_commit_of_a_folder_is_found(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     assert commit_of(tmp_path) == ""
+
+
+def test_runs_that_cannot_be_read_are_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """`report results/*` reports the good ones; if there is none, the first fault is the error."""
+    good = write_example(tmp_path / "good")
+    for name in ("bad", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "bad" / "run.json").write_text("{", encoding="utf-8")
+    runs = [tmp_path / "bad", good, tmp_path / "empty"]
+    assert write_as(runs, "txt") == good / "report.txt"
+    assert "left out of the report" in caplog.text
+    assert "bad/run.json" in caplog.text
+    assert "empty" in caplog.text
+    with pytest.raises(BadInput, match=r"bad/run\.json"):
+        write_as(runs[:1], "txt")
