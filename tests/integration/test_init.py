@@ -16,21 +16,7 @@ from tests.support.shelf import free_port
 pytestmark = [pytest.mark.measures, pytest.mark.timeout(600)]
 
 MATRIX = ("--matrix", "matrix.toml", "--preset", "smoke")
-SHAPES = [
-    "timestamp",
-    "chunked",
-    "two-writes",
-    "stdin",
-    "http-1.0",
-    "ignores-close",
-    "slow-start",
-    "slow-answer",
-    "pool",
-    "recycling",
-    "prefork",
-    "proxy",
-    "links",
-]
+SHAPES = ["timestamp", "two-writes", "http-1.0"]  # tests/acceptance tries all of them
 
 
 def initialize(bench: Bench, command: str) -> None:
