@@ -25,6 +25,7 @@ from runners.records.run import Gate, Honesty
 from runners.server.process import HOST, Logs, Programs, ServerProcess, TrialFailed, free_port, tail_of
 from runners.server.sources import source_hash
 from runners.system.machine import Layout
+from runners.system.orphans import adopting
 from runners.system.processes import describe_exit, start, stop, wait
 
 AT_ONCE = 4  # most of a gate is waiting
@@ -70,7 +71,7 @@ class Examiner:
 
     def _asked(self, subjects: Iterable[tuple[int, Subject]]) -> list[tuple[Subject, Honesty]]:
         """Start some servers, run the gates against all of them at the same time, and stop them."""
-        with ExitStack() as begun:
+        with adopting(), ExitStack() as begun:
             examinations = []
             for number, subject in subjects:
                 port = subject.cell.program.port or free_port(FIRST_PORT + PORTS_APART * number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from runners.server.process import HOST, Logs, Programs, TrialFailed, TrialInval
 from runners.stats.histogram import encode
 from runners.system import network
 from runners.system.machine import Layout
+from runners.system.orphans import adopting
 from runners.system.processes import end_leftovers
 from runners.trial import validity
 from runners.trial.duets import cost_log_ratio
@@ -89,7 +91,7 @@ def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
     """Measure one cell, or two at the same time; whatever happens is in the records, and nothing is left running."""
     began = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
     try:
-        with network.fresh_networks(rig.network, len(cells)) as networks:
+        with _daemons_ended(rig), network.fresh_networks(rig.network, len(cells)) as networks:
             sides = [_side(cell, slot, where, rig) for cell, where in zip(cells, networks, strict=True)]
             failure = _carry_out(sides, rig.tick)
     finally:
@@ -100,6 +102,11 @@ def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
         _record(cell, slot, finding, _partner(finding, findings), facts)
         for cell, finding in zip(cells, findings, strict=True)
     )
+
+
+def _daemons_ended(rig: Rig) -> AbstractContextManager[object]:
+    """End what goes into the background, except beside a fleet, whose links may be renewed."""
+    return nullcontext() if rig.fleet else adopting()
 
 
 def _carry_out(sides: Sequence[Side], tick: Callable[[], None]) -> TrialFailed | None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from runners.honesty import gates
@@ -96,3 +97,16 @@ def test_servers_with_config_files_run_from_a_folder_with_a_space(tmp_path: Path
     found = json.loads(ended.stdout)
     assert found
     assert [each["variant"] for each in found if not each["passed"]] == []
+
+
+def test_a_server_that_goes_into_the_background_is_told_to_stay_and_is_ended(bench: Bench) -> None:
+    """Also one that clears its environment, as nginx does, so that nothing marks it as ours."""
+    mark = f"background-{bench.folder.name}"
+    server = f"{sys.executable} -m http.server --bind 127.0.0.1 --directory {bench.folder} {{port}}"
+    command = f"env -i setsid sh -c 'exec {server} # {mark}' & sleep 1"
+    bench.write(more=f'[server.daemon]\nclass = "application"\ndir = "."\nrun = ["sh", "-c", {json.dumps(command)}]\n')
+    ended = bench.run("check")
+    assert ended.code == 1
+    assert "went into the background" in " ".join(ended.out.split())
+    running = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    assert [line for line in running if str(bench.folder) in line] == []
