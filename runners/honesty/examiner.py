@@ -24,6 +24,7 @@ from runners.records.folder import LOGS, replace_file, to_json
 from runners.records.run import Gate, Honesty
 from runners.server.process import HOST, Logs, Programs, ServerProcess, TrialFailed, free_port, tail_of
 from runners.server.sources import source_hash
+from runners.server.unisolated import server_process
 from runners.system.machine import Layout
 from runners.system.orphans import adopting
 from runners.system.processes import describe_exit, start, stop, wait
@@ -128,7 +129,7 @@ class Examination:
     def start(self, layout: Layout, programs: Programs) -> None:
         """Start the server; `why_not` says why that failed."""
         try:
-            self.server = ServerProcess(self.cell, layout, programs, self.logs, self.port)
+            self.server = server_process(self.cell, layout, programs, self.logs, self.port)
         except TrialFailed as failure:
             self.why_not = str(failure)
 

@@ -78,6 +78,7 @@ class Program:
     at_least: Mapping[str, str] = field(default_factory=dict, hash=False)
     ready: Ready = Ready()
     port: int | None = None
+    isolate: bool = True
 
     @property
     def name(self) -> str:
@@ -209,6 +210,7 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
         env=dict(zip(env, filled(env.values()), strict=True)),
         unavailable=server.unavailable or variant.unavailable,
         at_least=server.at_least,
+        isolate=server.isolate,
         ready=Ready(server.ready.path, server.ready.timeout),
         port=server.port,
     )

@@ -233,6 +233,11 @@ class Server(Section):
     )
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables for build and run.")
     threads: Counts | None = Field(None, description="Thread counts that it supports; default: all of the machine's.")
+    isolate: bool = Field(
+        default=True,
+        description="false: another program starts its processes, as those of a container or of sudo. It runs in the"
+        " host's network, and what listens on its port is watched.",
+    )
     ready: ReadySection = Field(default_factory=ReadySection, description="When it counts as started.")
     port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = Field(
         None, description="The port that it listens on, if it can't be told which one; default: a free one each time."

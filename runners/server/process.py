@@ -132,6 +132,7 @@ class ServerProcess:
         """Wait for its first right answer; return why it never answers, None if it does, be it wrongly."""
         try:
             self._first_answer()
+            self._check_own_port()
         except TrialInvalid:
             return None
         except TrialFailed as failure:

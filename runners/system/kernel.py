@@ -309,6 +309,13 @@ def _address(field: str) -> str:
     return f"[{host}]:{int(port, 16)}" if host.version == 6 else f"{host}:{int(port, 16)}"
 
 
+def holders(port: int) -> tuple[int, ...]:
+    """Return the processes, whoever started them, that listen on a port in this process's network and can be seen."""
+    inodes = _listening_inodes(os.getpid(), port)
+    pids = [int(name) for name in _entries("/proc") if name.isdigit()] if inodes else []
+    return tuple(pid for pid in pids if not inodes.isdisjoint(_socket_inodes(pid)))
+
+
 def client_ports(pid: int, port: int) -> frozenset[str]:
     """Return the addresses of those that have a connection to a port in a process's network."""
     return frozenset(

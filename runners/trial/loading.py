@@ -14,6 +14,7 @@ from runners.matrix.cells import Cell
 from runners.records.trial import Check, Command
 from runners.server.probe import Probed
 from runners.server.process import Logs, Programs, ServerProcess, Started, TrialFailed, TrialInvalid, complaint_of
+from runners.server.unisolated import server_process
 from runners.system import kernel
 from runners.system.machine import Layout
 from runners.system.network import Network
@@ -111,10 +112,8 @@ class Side:
         A historic server is measured whatever it answers, since that is what it is shown for; its trials never count.
         """
         self.network.enter()
-        self.process = ServerProcess(self.cell, self.layout, self.programs, self.logs, self.job.port, self.job.host)
+        self.process = server_process(self.cell, self.layout, self.programs, self.logs, self.job.port, self.job.host)
         self.commands.append(self.process.command)
-        port = self.job.port if self.cell.mode == "persistent" else None  # else far too many have ended
-        self.watch = Watch(self.process.pid, port)
         try:
             self.started = self.process.wait_until_ready()
             self.idle_rss_bytes = kernel.tree_rss_bytes(kernel.tree(self.process.pid))
@@ -122,6 +121,8 @@ class Side:
             if self.cell.program.class_ != "historic":
                 raise
             self.refusal = refusal
+        port = self.job.port if self.cell.mode == "persistent" else None  # else far too many have ended
+        self.watch = Watch(self.process.pid, port)
 
     def ask_again(self) -> None:
         """Probe the server once more after the load."""

@@ -90,14 +90,15 @@ def _pair(cells: Sequence[str]) -> tuple[str, str] | None:
 def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
     """Measure one cell, or two at the same time; whatever happens is in the records, and nothing is left running."""
     began = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    kind: network.Kind = rig.network if all(cell.program.isolate for cell in cells) else "host"
     try:
-        with _daemons_ended(rig), network.fresh_networks(rig.network, len(cells)) as networks:
+        with _daemons_ended(rig), network.fresh_networks(kind, len(cells)) as networks:
             sides = [_side(cell, slot, where, rig) for cell, where in zip(cells, networks, strict=True)]
             failure = _carry_out(sides, rig.tick)
     finally:
         end_leftovers()
     findings = [_finding(side, failure, rig, duet=len(sides) > 1) for side in sides]
-    facts = {"started_at": began, "network": rig.network}
+    facts = {"started_at": began, "network": kind}
     return tuple(
         _record(cell, slot, finding, _partner(finding, findings), facts)
         for cell, finding in zip(cells, findings, strict=True)

@@ -37,12 +37,12 @@ PARENT = {
     "language": "Nim", "class": "stripped", "group": "g", "needs": ["nim", "cc"], "at_least": {"nim": "2.0"},
     "dir": "servers/nim", "source": "a.nim", "flags": ["-d:server={server}"],
     "build": ["nim", "{flags}", "{dir}/{source}"], "run": ["{out}"], "config": "x.conf", "env": {"A": "{server}"},
-    "threads": [1], "ready": {"path": "/a"}, "port": 3000,
+    "threads": [1], "ready": {"path": "/a"}, "isolate": False, "port": 3000,
 }  # fmt: skip
 CHILD = {
     "language": "C", "class": "historic", "group": "h", "needs": ["nim"], "at_least": {}, "dir": "servers/c",
     "source": "b.nim", "flags": ["-x"], "build": ["cc", "{flags}", "{source}"], "run": ["{out}", "{server}"],
-    "config": "y.conf", "env": {"B": "1"}, "threads": [2], "ready": {"timeout": "5s"}, "port": 4000,
+    "config": "y.conf", "env": {"B": "1"}, "threads": [2], "ready": {"timeout": "5s"}, "isolate": True, "port": 4000,
 }  # fmt: skip
 
 
