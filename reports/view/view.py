@@ -85,10 +85,13 @@ class RunView:
         return not any(family.design == "solo" for family in self.families.values()) and bool(self.families)
 
     def badges(self, cell: CellInfo) -> tuple[Gate, ...]:
-        """Return the gates of robustness that a cell's server fails, without those that no class promises."""
+        """Return the gates of robustness that a cell's server fails, without those that no class promises.
+
+        Of a stripped server only what it promises is told: its class says that it does not do the rest.
+        """
         name = variant_name(cell.server, cell.variant)
         found = next((each.badges for each in self.run.honesty if each.variant == name), ())
-        return tuple(gate for gate in found if gate.id != UNPROMISED)
+        return tuple(gate for gate in found if gate.id != UNPROMISED and (gate.required or cell.class_ != "stripped"))
 
     @property
     def machine_name(self) -> str:
