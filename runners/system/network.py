@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,24 +61,37 @@ class Network:
 def enter_user_namespace() -> bool:
     """Gain the right to create network namespaces, by a user namespace if necessary; return whether it was granted.
 
-    Call it once, before any thread exists. The user keeps the same id inside.
+    Call it once, before any thread exists. The user keeps the same id inside. There is no way back out of a user
+    namespace, and some systems grant one that is only half made, so all of it is tried in a child process first.
     """
-    if os.geteuid() != 0:
-        user, group = os.geteuid(), os.getegid()
-        if _libc.unshare(CLONE_NEWUSER):
-            return False
-        with suppress(OSError):
-            Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-            Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
-            Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
-    return _may_unshare()
+    if os.geteuid() == 0:
+        return _in_child(_unshare_network)
+    return _in_child(lambda: _enter_as_same_user() and _unshare_network()) and _enter_as_same_user()
 
 
-def _may_unshare() -> bool:
-    """Try in a child process, so that this one stays where it is."""
+def _enter_as_same_user() -> bool:
+    user, group = os.geteuid(), os.getegid()
+    if _libc.unshare(CLONE_NEWUSER):
+        return False
+    try:
+        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+    except OSError:
+        return False
+    return os.geteuid() == user
+
+
+def _unshare_network() -> bool:
+    refused: int = _libc.unshare(CLONE_NEWNET)
+    return refused == 0
+
+
+def _in_child(attempt: Callable[[], bool]) -> bool:
+    """Return whether something succeeds in a child process; this one stays where it is."""
     child = os.fork()
     if child == 0:
-        os._exit(1 if _libc.unshare(CLONE_NEWNET) else 0)
+        os._exit(0 if attempt() else 1)
     return os.waitpid(child, 0)[1] == 0
 
 
