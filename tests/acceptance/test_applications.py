@@ -1,4 +1,4 @@
-"""Servers of all usual shapes, and the applications of the guide, get a valid number and no file is edited."""
+"""The applications of the guide get a valid number, and no file is edited."""
 
 from __future__ import annotations
 
@@ -10,25 +10,11 @@ import sys
 import pytest
 
 from runners.tools.find import find_tools, known_tools, this_host, tool_environment
-from tests.integration.test_init import assert_measured, initialize
 from tests.support import shapes
 from tests.support.bench import Bench
 from tests.support.shelf import free_port
 
 pytestmark = [pytest.mark.measures, pytest.mark.timeout(900)]
-
-SHAPES = [  # those that tests/integration does not try
-    "chunked",
-    "stdin",
-    "ignores-close",
-    "slow-start",
-    "slow-answer",
-    "pool",
-    "recycling",
-    "prefork",
-    "proxy",
-    "links",
-]
 
 FASTAPI = """
 from fastapi import FastAPI
@@ -96,13 +82,6 @@ http {{
 """
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_server_of_any_usual_shape_is_measured(bench: Bench, shape: str) -> None:
-    """It reads PORT, as most do; nobody has to say so."""
-    initialize(bench, shapes.command(shape))
-    assert_measured(bench)
-
-
 def prepared(bench: Bench, tool: str, *commands: tuple[str, ...]) -> None:
     """Run what makes an application ready, with the tool that it needs; skip without that tool."""
     host = this_host()
@@ -121,8 +100,8 @@ def test_fastapi_with_uvicorn_is_measured(bench: Bench) -> None:
     (bench.folder / "main.py").write_text(FASTAPI, encoding="utf-8")
     install = (".venv/bin/pip", "install", "--quiet", "fastapi", "uvicorn")
     prepared(bench, "python3", (sys.executable, "-m", "venv", ".venv"), install)
-    initialize(bench, ".venv/bin/uvicorn main:app --port {port} --no-access-log")
-    assert_measured(bench)
+    bench.initialize(".venv/bin/uvicorn main:app --port {port} --no-access-log")
+    bench.assert_measured()
 
 
 @pytest.mark.network
@@ -131,17 +110,17 @@ def test_express_is_measured(bench: Bench) -> None:
     """It reads PORT."""
     (bench.folder / "server.js").write_text(EXPRESS, encoding="utf-8")
     prepared(bench, "node", ("npm", "install", "--no-audit", "--no-fund", "--silent", "express"))
-    initialize(bench, "NODE_ENV=production node server.js")
-    assert_measured(bench)
+    bench.initialize("NODE_ENV=production node server.js")
+    bench.assert_measured()
 
 
 def test_go_with_a_timestamp_in_its_json_is_measured(bench: Bench) -> None:
     """Only what stays the same is expected."""
     (bench.folder / "main.go").write_text(GO, encoding="utf-8")
     prepared(bench, "go", ("go", "mod", "init", "service"), ("go", "build", "-o", "server", "."))
-    initialize(bench, "./server -addr {host}:{port}")
+    bench.initialize("./server -addr {host}:{port}")
     assert 'json = { message = "Hello" }' in bench.matrix.read_text(encoding="utf-8")
-    assert_measured(bench)
+    bench.assert_measured()
 
 
 @pytest.mark.network
@@ -151,8 +130,8 @@ def test_axum_is_measured(bench: Bench) -> None:
     (bench.folder / "src" / "main.rs").write_text(AXUM, encoding="utf-8")
     (bench.folder / "Cargo.toml").write_text(CARGO, encoding="utf-8")
     prepared(bench, "cargo", ("cargo", "build", "--release", "--quiet"))
-    initialize(bench, "PORT={port} ./target/release/service")
-    assert_measured(bench)
+    bench.initialize("PORT={port} ./target/release/service")
+    bench.assert_measured()
 
 
 @pytest.mark.parametrize("path", ["/index.html", "/api"])
@@ -168,4 +147,4 @@ def test_nginx_is_measured_with_a_file_and_before_a_backend(bench: Bench, path: 
     ended = bench.run("init", "--name", "mine", "--path", path, "--run", "sh start.sh")
     assert ended.code == 0, ended.err
     assert f"port = {port}" in bench.matrix.read_text(encoding="utf-8")
-    assert_measured(bench)
+    bench.assert_measured()

@@ -1,58 +1,18 @@
-"""Requests as the matrix describes them, sent by real generators to a server that answers nothing else."""
+"""Requests as the matrix describes them, sent by real wrk; tests/acceptance has the other generators."""
 
 from __future__ import annotations
 
-import json
-import sys
-
 import pytest
 
-from runners.matrix.model import MODES
-from runners.tools.find import find_tools, known_tools, this_host
-from tests.support import ROOT
-from tests.support.bench import LOCUST_STARTS, ONCE, Bench
+from tests.support.bench import Bench
+from tests.support.requests import PICKY, REQUESTS, assert_each_is_sent
 
 pytestmark = pytest.mark.measures
 
-PICKY = f"""
-[server.picky]
-class = "application"
-dir = {json.dumps(str(ROOT / "tests" / "support"))}
-run = [{json.dumps(sys.executable)}, "picky.py", "{{port}}"]
-"""
-REQUESTS = """
-[request.home]
-expect = { body = "home" }
 
-[request.search]
-method = "POST"
-path = "/search?limit=1"
-headers = { X-Kind = "nim" }
-body_file = "query"
-expect = { json = { found = true } }
-
-[request.gone]
-path = "/gone"
-expect = { status = 410, length = 4 }
-"""
-
-
-@pytest.mark.parametrize("load", ["wrk", "h2load", "locust"])
-def test_each_request_has_a_cell_and_is_sent_as_it_is_described(bench: Bench, load: str) -> None:
+def test_each_request_has_a_cell_and_is_sent_as_it_is_described(bench: Bench) -> None:
     """Method, path, headers and body; an expected status from 400 on is no error."""
-    if not find_tools(known_tools(), [load], this_host())[load].found:
-        pytest.skip(f"{load} is not installed: speedup doctor --install --for tests")
-    modes = ("persistent",) if load == "h2load" else MODES  # h2load 1.52 may hang when connections close
-    bench.write(modes=modes, warmup=LOCUST_STARTS if load == "locust" else "100ms",
-                more=PICKY + REQUESTS)  # fmt: skip
-    (bench.folder / "query").write_text("q=1", encoding="utf-8")
-    ended = bench.run("run", "--load", load, *ONCE)
-    trials = {trial.slug: trial for trial in bench.read().trials}
-    names = {f"picky/t1/c8/{mode}/{name}" for mode in modes for name in ("home", "search", "gone")}
-    assert names <= trials.keys(), ended.err
-    assert {slug: trial.reason for slug, trial in trials.items() if not trial.requests} == {}
-    errors = [check for trial in trials.values() for check in trial.checks if check.id == "V1"]
-    assert {(check.outcome, check.saw) for check in errors} == {("pass", "none")}
+    assert_each_is_sent(bench, "wrk")
 
 
 def test_a_wrong_answer_to_any_request_is_refused(bench: Bench) -> None:

@@ -144,6 +144,19 @@ class Bench:
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
+    def initialize(self, command: str) -> None:
+        """Let `init` write a matrix for a start command; how calm this machine is, is not what tests are about."""
+        ended = self.run("init", "--name", "mine", "--run", command)
+        assert ended.code == 0, ended.err
+        with self.matrix.open("a", encoding="utf-8") as file:
+            file.write(f'{VALIDITY}lost_segments = "1%"\n')
+
+    def assert_measured(self) -> None:
+        """Assert that every cell of that matrix gets a valid number, and that nothing is left running."""
+        ended = self.run("run", "--matrix", "matrix.toml", "--preset", "smoke", "--only", "mine", timeout_s=590)
+        assert ended.code == 0, ended.err
+        assert self.processes() == []
+
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command that will be disturbed."""
         process = subprocess.Popen(
