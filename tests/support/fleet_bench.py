@@ -33,6 +33,7 @@ twin = false
 window_fail = "100%"
 requests_per_connection_fail = 1
 lost_segments = "{lost}"
+lost_segments_least = 0
 
 [machine.local]
 threads = [1]
