@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,23 @@ import pytest
 from speedup import entry
 from tests.support import shapes
 
+WRK = """\
+#!/bin/sh
+echo "wrk 4.1.0 [epoll] Copyright (C) 2012 Will Glozer"
+exit 1
+"""
+
 
 @pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no matrix lies."""
+def _in_an_empty_folder(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no matrix lies, on a machine that has wrk."""
     monkeypatch.chdir(tmp_path)
+    wrk = tmp_path_factory.mktemp("bin") / "wrk"
+    wrk.write_text(WRK, encoding="utf-8")
+    wrk.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrk.parent}{os.pathsep}{os.environ['PATH']}")
 
 
 def test_plan_shows_what_would_be_measured_of_two_servers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
