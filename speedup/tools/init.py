@@ -65,7 +65,7 @@ def act(arguments: argparse.Namespace) -> int:
 def _found(arguments: argparse.Namespace, name: str) -> tuple[Starter, Sequence[str]]:
     """Return what to write, and what was learned, in lines."""
     from runners.matrix.starter.writing import Row, Starter, unlearned
-    from runners.server.learning.address import read_address
+    from runners.server.address import read_address
     from runners.server.learning.command import read_command
     from runners.server.learning.learner import learn_address, learn_command
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runners.errors import BadInput
 from runners.matrix.starter.learned import Launch, Learned
-from runners.server.learning.address import Address
+from runners.server.address import Address
 from runners.server.learning.asking import NoAnswer, Question, ask_first, learn
 from runners.server.learning.starting import Running, running
 from runners.server.process import HOST

@@ -11,7 +11,7 @@ import pytest
 from runners.errors import BadInput
 from runners.matrix.model import MODES
 from runners.matrix.starter.learned import Launch, Learned
-from runners.server.learning.address import read_address
+from runners.server.address import read_address
 from runners.server.learning.command import read_command
 from runners.server.learning.learner import Wanted, learn_address, learn_command
 from runners.system.processes import leftovers

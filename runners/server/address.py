@@ -22,8 +22,11 @@ class Address:
     path: str
 
 
-def read_address(url: str, *, remote: bool = False) -> Address:
-    """Return the parts of an HTTP address; BadInput if it is none, or on another machine, unless `remote`."""
+def read_address(url: str, *, remote: bool = False, harm: str = "") -> Address:
+    """Return the parts of an HTTP address; BadInput if it is none, or on another machine, unless `remote`.
+
+    `harm` is a sentence on what asking would do to a machine of somebody else.
+    """
     try:
         parts = urlsplit(url)
         port = 80 if parts.port is None else parts.port
@@ -33,7 +36,7 @@ def read_address(url: str, *, remote: bool = False) -> Address:
     if parts.scheme != "http" or not parts.hostname or not port or not plain:
         raise BadInput(f"{url} is not an address that can be asked; use one such as {EXAMPLE}")
     if not remote and not _is_loopback(url, parts.hostname):
-        raise BadInput(f"{url} is not on this machine; if that server is yours, add --allow-remote")
+        raise BadInput(f"{url} is not on this machine{harm}; if that server is yours, add --allow-remote")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Address(url, parts.hostname, port, path)
 
