@@ -6,7 +6,8 @@ from pathlib import Path
 
 from runners.matrix.cells import Selection
 from runners.plan.planning import Options, Plan, layouts, make_plan
-from runners.run.preparing import build, build_context, programs_of
+from runners.run.preparing import build, programs_of
+from runners.server.builds import build_context
 from runners.system.network import Kind, enter_user_namespace
 from runners.trial.trial import Rig
 
@@ -20,7 +21,7 @@ MOODS = {
 def built_servers(folder: Path, selection: Selection) -> tuple[Plan, Rig]:
     """Build the selected servers, or take them from the cache; logs go into `folder`."""
     plan = make_plan(Options(selection=selection))
-    context = build_context(plan, folder)
+    context = build_context(plan.root, plan.host, plan.tools, folder)
     build(plan, context)
     kind: Kind = "namespace" if enter_user_namespace() else "host"
     limits = plan.matrix.validity.model_copy(update=MOODS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -96,6 +97,11 @@ class Gate:
     received: str = ""
     kind: GateKind = "honesty"
     mode: str | None = None
+
+
+def gate_ids(gates: Iterable[Gate]) -> str:
+    """Return the names of some gates, in a line."""
+    return ", ".join(gate.id for gate in gates)
 
 
 @dataclass(frozen=True)

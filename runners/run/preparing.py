@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,26 +14,13 @@ from runners.matrix.model import MODES
 from runners.plan import order
 from runners.plan.planning import Plan, layouts
 from runners.records import folder
-from runners.records.run import BuildInfo, CellInfo, Gate, Honesty, Run
+from runners.records.run import BuildInfo, CellInfo, Honesty, Run, gate_ids
 from runners.server import builds
 from runners.server.builds import BuildContext
 from runners.server.process import Programs
 from runners.system.machine import Layout, format_cpus
-from runners.tools import find as tools
 
 log = logging.getLogger(__name__)
-
-
-def build_context(plan: Plan, path: Path) -> BuildContext:
-    """Return the context in which a plan's servers are built; logs go into the run folder `path`."""
-    (path / folder.LOGS).mkdir(parents=True, exist_ok=True)
-    return BuildContext(
-        root=plan.root,
-        cache=plan.host.cache / "builds",
-        folder=path,
-        env={**os.environ, **tools.tool_environment(plan.tools, plan.host)},
-        tool_versions={name: status.version or "" for name, status in plan.tools.items()},
-    )
 
 
 def programs_of(plan: Plan, context: BuildContext) -> Programs:
@@ -59,7 +45,7 @@ def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tu
 
     Return the run's new head, and where its servers are: determined once, so that edits during the run do no harm.
     """
-    context = build_context(plan, path)
+    context = builds.build_context(plan.root, plan.host, plan.tools, path)
     programs = programs_of(plan, context)  # before a build leaves files among the sources
     infos = build(plan, context)
     broken = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
@@ -109,19 +95,14 @@ def _log_examined(honesty: Honesty) -> None:
         where = "" if len(modes) == len(MODES) else f"{modes[0]} connections are not measured: it "
         log.info(f"  {honesty.variant}: {where}{honesty_reason(honesty, modes[0])}")
     elif honesty.broken:
-        log.info(f"  {honesty.variant}: is measured, but not ranked: it fails {ids(honesty.broken)}")
+        log.info(f"  {honesty.variant}: is measured, but not ranked: it fails {gate_ids(honesty.broken)}")
 
 
 def honesty_reason(honesty: Honesty, mode: str) -> str:
     """Return the gates that keep a server from being timed in a connection mode, in a line."""
     first, *others = honesty.failed_in(mode)
-    more = f"; also {ids(others)}" if others else ""
+    more = f"; also {gate_ids(others)}" if others else ""
     return f"fails the honesty gate '{first.id}': {first.saw}{more}; `speedup check {honesty.variant}` shows all"
-
-
-def ids(gates: Iterable[Gate]) -> str:
-    """Return the names of some gates."""
-    return ", ".join(gate.id for gate in gates)
 
 
 def _log_built(info: BuildInfo) -> None:

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.matrix.cells import Program
+from runners.records.folder import LOGS
 from runners.records.run import BuildInfo
 from runners.server.commands import Words, fill, fill_text
 from runners.server.sources import source_hash
 from runners.system.processes import describe_exit, end_leftovers, marked, stop
+from runners.tools.find import Host, ToolStatus, tool_environment
 
 BUILD_TIMEOUT_S = 600.0
 KILL = ((signal.SIGKILL, 5.0),)  # a compiler has nothing to clean up
@@ -37,6 +39,18 @@ class BuildContext:
     folder: Path
     env: Mapping[str, str]
     tool_versions: Mapping[str, str]
+
+
+def build_context(root: Path, host: Host, found: Mapping[str, ToolStatus], folder: Path) -> BuildContext:
+    """Return the context for the servers of a matrix in `root`, built with the tools found; logs go into `folder`."""
+    (folder / LOGS).mkdir(parents=True, exist_ok=True)
+    return BuildContext(
+        root=root,
+        cache=host.cache / "builds",
+        folder=folder,
+        env={**os.environ, **tool_environment(found, host)},
+        tool_versions={name: status.version or "" for name, status in found.items()},
+    )
 
 
 def program_path(program: Program, context: BuildContext) -> Path:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from runners.plan.candidates import Candidates
     from runners.records.run import BuildInfo, Gate, Honesty
-    from runners.server.builds import BuildContext
 
 TAIL = 500  # characters of a failed build's output
 
@@ -109,7 +108,7 @@ def _examined(candidates: Candidates, folder: Path) -> tuple[Honesty, ...]:
     from runners.server.process import Programs
     from speedup.messages import log
 
-    context = _build_context(candidates, folder)
+    context = builds.build_context(candidates.root, candidates.host, candidates.tools, folder)
     programs = {cell.program.name: cell.program for cell in candidates.cells}
     outputs = {name: builds.program_path(program, context) for name, program in programs.items() if program.build}
     infos = builds.build_all(programs.values(), context, lambda _: None)
@@ -119,23 +118,6 @@ def _examined(candidates: Candidates, folder: Path) -> tuple[Honesty, ...]:
     cells = [cell for cell in candidates.cells if cell.program.name not in broken]
     asked = examiner.examine(cells, lambda honesty: log.info(line_of(honesty)))
     return (*asked, *(_not_built(info, programs[name].class_) for name, info in broken.items()))
-
-
-def _build_context(candidates: Candidates, folder: Path) -> BuildContext:
-    import os
-
-    from runners.records.folder import LOGS
-    from runners.server.builds import BuildContext
-    from runners.tools.find import tool_environment, writable_cache
-
-    (folder / LOGS).mkdir()
-    return BuildContext(
-        root=candidates.root,
-        cache=writable_cache() / "builds",
-        folder=folder,
-        env={**os.environ, **tool_environment(candidates.tools, candidates.host)},
-        tool_versions={name: status.version or "" for name, status in candidates.tools.items()},
-    )
 
 
 def _not_built(info: BuildInfo, class_: str) -> Honesty:
@@ -148,21 +130,19 @@ def _not_built(info: BuildInfo, class_: str) -> Honesty:
 
 def line_of(honesty: Honesty) -> str:
     """Return in a line what became of a server."""
+    from runners.records.run import gate_ids
+
     name = f"{honesty.variant}, {plural(honesty.threads, 'thread')}, {honesty.class_}"
     if honesty.failed:
         causes = {gate.saw for gate in honesty.failed}
         same = f": {causes.pop()}" if len(honesty.failed) > 1 and len(causes) == 1 else ""
-        return f"{name}: not honest, fails {_ids(honesty.failed)}{same}"
+        return f"{name}: not honest, fails {gate_ids(honesty.failed)}{same}"
     if honesty.broken:
-        return f"{name}: is timed, but not ranked: its class promises {_ids(honesty.broken)}"
+        return f"{name}: is timed, but not ranked: its class promises {gate_ids(honesty.broken)}"
     done = sum(gate.outcome == "pass" for gate in honesty.gates)
-    badges = f"; is timed without {_ids(honesty.badges)}" if honesty.badges else ""
+    badges = f"; is timed without {gate_ids(honesty.badges)}" if honesty.badges else ""
     others = "; the others do not apply, or could not be determined" if done < len(honesty.gates) and not badges else ""
     return f"{name}: passes ({done} of {len(honesty.gates)} gates{others}{badges})"
-
-
-def _ids(gates: Iterable[Gate]) -> str:
-    return ", ".join(gate.id for gate in gates)
 
 
 def honesty_json(found: Iterable[Honesty]) -> list[dict[str, Any]]:

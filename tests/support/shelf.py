@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
@@ -15,9 +14,9 @@ import pytest
 
 from runners.matrix.cells import Program, programs
 from runners.matrix.reading import read_matrix
-from runners.server.builds import BuildContext, build_all, program_path
+from runners.server.builds import BuildContext, build_all, build_context, program_path
 from runners.server.commands import Words, fill, fill_text
-from runners.tools.find import TOOL_DATA, ToolStatus, find_tools, this_host, tool_environment
+from runners.tools.find import TOOL_DATA, ToolStatus, find_tools, this_host
 from tests.support import ROOT
 from tests.support.wire import accepts_connections, within
 
@@ -91,10 +90,7 @@ class Shelf:
         for status in statuses.values():
             if not status.found:
                 pytest.skip(f"{status.title}: {status.reason}: speedup doctor --install --for tests")
-        (self.folder / "logs").mkdir(exist_ok=True)
-        env = {**os.environ, **tool_environment(statuses, self.host)}
-        versions = {name: status.version or "" for name, status in statuses.items()}
-        return BuildContext(ROOT, self.host.cache / "builds", self.folder, env, versions)
+        return build_context(ROOT, self.host, statuses, self.folder)
 
     def start(self, server: ServerUnderTest, port: int) -> subprocess.Popen[bytes]:
         """Start a server on a port as a run does, without waiting for it."""
