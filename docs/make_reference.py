@@ -38,7 +38,7 @@ PLACE = re.compile(r"(<!-- table: (?P<kind>\w+)(?: (?P<name>\w+))? -->\n).*?(<!-
 SECTIONS = {  # model -> its heading on the page, if another table links to it
     "Blocks": "blocks", "Match": "match", "GeneratorSettings": "load", "CpuLayout": "cpus", "Variant": "variant",
     "DuetPreset": "duet", "RequestSection": "request", "ExpectSection": "expect", "ReadySection": "ready",
-    "TableRow": "rows", "Heading": "rows", "Wheel": "wheel",
+    "TableRow": "rows", "MixSection": "mix", "Heading": "rows", "Wheel": "wheel",
 }  # fmt: skip
 
 RECORDS = vars(trial) | vars(run)

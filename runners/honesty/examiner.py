@@ -141,7 +141,9 @@ class Examination:
         if self.why_not:
             return
         target = self.subject.target(self.port, self.server.pid)
-        argv = [sys.executable, "-m", "runners.honesty.gates", words(target, self.cell.program.class_)]
+        file = self.logs.file("target").resolve()
+        file.write_text(words(target, self.cell.program.class_), encoding="utf-8")
+        argv = [sys.executable, "-m", "runners.honesty.gates", str(file)]
         with self.logs.file("gates").open("wb") as output:
             self.asker = start(argv, output=output, cwd=resources.code())
 
@@ -201,8 +203,9 @@ def subjects_of(cells: Iterable[Cell]) -> tuple[Subject, ...]:
 def _subject(cells: Sequence[Cell]) -> Subject:
     best = max(cells, key=_rank)
     modes = tuple(mode for mode in MODES if any(cell.mode == mode for cell in cells))
-    requests = dict.fromkeys(cell.request for cell in cells)
-    others = tuple(request for request in requests if request != best.request)
+    first = replace(best.request, name=best.requests[0].name)
+    requests = dict.fromkeys(request for cell in cells for request in cell.requests)
+    others = tuple(request for request in requests if request != first)
     return Subject(replace(best, connections=0), modes, max(cell.connections for cell in cells), others)
 
 

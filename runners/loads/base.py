@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from runners.loads.pacing import Pacing
 from runners.matrix.cells import Locustfile
+from runners.matrix.mix import Asked, Mix
 from runners.matrix.model import Mode
 from runners.records.trial import ClientHost, Errors
 
@@ -32,7 +34,8 @@ class LoadJob:
     A generator that logs every request writes the file `request_log`, and removes it once it is read. With `start_us`,
     a time of the monotonic clock, a generator that is slow to start waits for that moment. `fleet` is the socket of a
     master whose clients do all this. With Locust, the users of `locustfile` request what they like. `headers` are pairs
-    of name and value besides those of the mode, `body` is the file with the request's body.
+    of name and value besides those of the mode, `body` is the file with the request's body. `mix` is the file with
+    several requests to send in turn, as the generator reads it; `path` and the others are then those of the first.
     """
 
     host: str
@@ -51,6 +54,7 @@ class LoadJob:
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     body: Path | None = None
+    mix: Path | None = None
 
     @property
     def header_options(self) -> tuple[str, ...]:
@@ -81,7 +85,8 @@ class LoadResult:
     separately from it, so that the two can disagree. `uncounted` are requests that the same command sent outside the
     measured time. `pacing` says how well a paced load was paced. `window_us` is the measured time by this machine's
     monotonic clock, None if that is the whole time that the command took. For a fleet, whose hosts are `clients`, it
-    is the middle of the time in which all of them generated load, and `window_per_s` is their rate in it.
+    is the middle of the time in which all of them generated load, and `window_per_s` is their rate in it. `parts` are
+    the latencies of each request of a mix by name, where the generator can tell them apart.
     """
 
     requests: int
@@ -96,6 +101,7 @@ class LoadResult:
     clients: tuple[ClientHost, ...] = ()
     window_us: tuple[int, int] | None = None
     window_per_s: float | None = None
+    parts: Mapping[str, dict[int, int]] = field(default_factory=dict)
 
     @property
     def requests_per_s(self) -> float:
@@ -116,6 +122,12 @@ class Load(Protocol):
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:
         """Return the number of threads or processes with which it loads a server from `cpus` CPUs."""
+
+    def refusal(self, asked: Asked) -> str | None:
+        """Return why it cannot send a request or a mix, in words that follow its name; None if it can."""
+
+    def mix_file(self, mix: Mix, job: LoadJob) -> bytes:
+        """Return the content of the file from which it reads a mix."""
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
         """Return the command lines of a job; the last one is measured."""

@@ -34,6 +34,7 @@ from pathlib import Path
 
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
 from runners.loads.pacing import Request, pacing_of, read_requests, window_of
+from runners.matrix.mix import Asked, Mix
 from runners.records.trial import Errors
 
 LOG_NAME = "requests.txt"
@@ -57,6 +58,18 @@ class H2load:
         """Return the largest number up to `wanted` (or one per CPU) that divides the connections evenly."""
         most = min(wanted or cpus, connections)
         return next(count for count in range(most, 0, -1) if connections % count == 0)
+
+    def refusal(self, asked: Asked) -> str | None:
+        """Return why it cannot send a mix: it gives all requests of a command the same method, headers and body."""
+        if not isinstance(asked, Mix):
+            return None
+        kinds = {(each.method, each.headers, each.body) for each in asked.requests}
+        return None if len(kinds) == 1 else "can mix only requests that differ in nothing but the path"
+
+    def mix_file(self, mix: Mix, job: LoadJob) -> bytes:
+        """Return the URLs in the order to request; every connection begins with the first."""
+        paths = (mix.requests[index].path for index in mix.order)
+        return "".join(f"http://{job.host}:{job.port}{path}\n" for path in paths).encode()
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
         """Return a warm-up and the measured command; for a paced job, one command whose log contains both."""
@@ -164,14 +177,14 @@ def paced_command(job: LoadJob) -> tuple[str, ...]:
     each = math.ceil((ramp_s(job) + job.warmup_s + job.duration_s + TAIL_S) * rate) + 1
     pace = ("--rps", f"{rate:.9g}", "-n", str(each * job.connections))
     opening = ("-r", str(job.threads), "--rate-period", f"{stagger_ms(job)}ms")
-    return ("h2load", "--h1", *_shape(job), *pace, *opening, *_request(job), *_log(job), _url(job))
+    return ("h2load", "--h1", *_shape(job), *pace, *opening, *_request(job), *_log(job), *_url(job))
 
 
 def closed_command(job: LoadJob, duration_s: float, *, log: bool) -> tuple[str, ...]:
     """Return the command of a closed loop: every connection sends its next request as soon as it has an answer."""
     logging = _log(job) if log else ()
     timing = ("-D", f"{round(duration_s * 1000)}ms")
-    return ("h2load", "--h1", *_shape(job), *timing, *_request(job), *logging, _url(job))
+    return ("h2load", "--h1", *_shape(job), *timing, *_request(job), *logging, *_url(job))
 
 
 def _shape(job: LoadJob) -> tuple[str, ...]:
@@ -188,5 +201,5 @@ def _log(job: LoadJob) -> tuple[str, str]:
     return ("--log-file", job.request_log.name if job.request_log else LOG_NAME)
 
 
-def _url(job: LoadJob) -> str:
-    return f"http://{job.host}:{job.port}{job.path}"
+def _url(job: LoadJob) -> tuple[str, ...]:
+    return ("-i", str(job.mix)) if job.mix else (f"http://{job.host}:{job.port}{job.path}",)

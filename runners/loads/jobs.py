@@ -11,7 +11,7 @@ from runners.matrix.cells import Cell
 from runners.server.process import HOST
 from runners.system.machine import Layout
 
-BODY = Path("BODY")  # stands for the file that each trial writes
+BODY, MIX = Path("BODY"), Path("MIX")  # stand for the files that each trial writes
 
 
 def load_job(cell: Cell, layout: Layout, port: int) -> LoadJob:
@@ -29,6 +29,7 @@ def load_job(cell: Cell, layout: Layout, port: int) -> LoadJob:
         method=cell.request.method,
         headers=cell.request.headers,
         body=BODY if cell.request.body else None,
+        mix=MIX if cell.mix else None,
     )
 
 

@@ -6,14 +6,17 @@ the report say so. It is used if wrk is missing.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
 from runners.loads.fleet import load as fleet
+from runners.matrix.mix import Asked, Mix
 from runners.records.trial import Errors
 
 WINDOW, USERS = (Path(__file__).with_name(name) for name in ("locust_window.py", "locust_users.py"))
@@ -31,6 +34,25 @@ class Locust:
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002 - one process
         """Return 1: its users are greenlets in one thread."""
         return 1
+
+    def refusal(self, asked: Asked) -> str | None:  # noqa: ARG002 - its users send anything
+        """Return None: it can send everything."""
+        return None
+
+    def mix_file(self, mix: Mix, job: LoadJob) -> bytes:  # noqa: ARG002 - its users know the mode
+        """Return the requests with their weights as JSON, their bodies in base64."""
+        described = [
+            {
+                "name": request.name,
+                "method": request.method,
+                "url": request.path,
+                "headers": dict(request.headers),
+                "body": base64.b64encode(request.body).decode(),
+                "weight": weight,
+            }
+            for request, weight in zip(mix.requests, mix.weights, strict=True)
+        ]
+        return json.dumps(described).encode()
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
         """Return one command; Locust takes longer to start than any warm-up, so it warms up and measures in one go."""
@@ -55,6 +77,7 @@ class Locust:
                 json.dumps(dict(job.headers)),
             ),
             *(("--body", str(job.body)) if job.body else ()),
+            *(("--mix", str(job.mix)) if job.mix else ()),
             *("--warmup-s", f"{job.warmup_s:g}", "--duration-s", f"{job.duration_s:g}"),
             *(("--start-us", str(job.start_us)) if job.start_us is not None else ()),
         )
@@ -94,11 +117,16 @@ def _result(facts: dict[str, Any]) -> LoadResult:
         duration_us=facts["duration_us"],
         bytes_read=None,
         errors=Errors(**facts["errors"]),
-        latency={int(value): count for value, count in facts["latency"].items()},
+        latency=_histogram(facts["latency"]),
         client_cpu_us=facts["cpu_us"],
         uncounted=facts["uncounted"],
         window_us=window_us,
+        parts={name: _histogram(counts) for name, counts in facts.get("parts", {}).items()},
     )
+
+
+def _histogram(counts: Mapping[str, int]) -> dict[int, int]:
+    return {int(value): count for value, count in counts.items()}
 
 
 def _punctual(facts: dict[str, Any]) -> dict[str, Any]:

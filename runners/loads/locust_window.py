@@ -23,19 +23,21 @@ AFTERWARDS_S = 0.2  # for requests in flight when the window closes
 class Window:
     """Counts the requests that end between the end of the warm-up and the end of the measured time."""
 
-    def __init__(self, warmup_s: float, duration_s: float, start_us: int | None) -> None:
+    def __init__(self, warmup_s: float, duration_s: float, start_us: int | None, *, named: bool = False) -> None:
+        self.named = named  # otherwise there may be a name for every URL
         now = time.monotonic()
         self.starts = now if start_us is None else start_us / 1e6
         self.late_s = max(0.0, now - self.starts)
         self.opens = self.starts + warmup_s
         self.closes = self.opens + duration_s
         self.latency: Counter[int] = Counter()
+        self.parts: dict[str, Counter[int]] = {}  # the same by the request's name
         self.errors: Counter[str] = Counter()
         self.cpu_s: float | None = None
         self.used_s = 0.0
         self.uncounted = 0
 
-    def count(self, response_time_ms: float, status: int | None, error: BaseException | None) -> None:
+    def count(self, name: str, response_time_ms: float, status: int | None, error: BaseException | None) -> None:
         """Count one request that has just ended."""
         now = time.monotonic()
         if not self.opens <= now <= self.closes:
@@ -44,12 +46,15 @@ class Window:
         if self.cpu_s is None:
             self.cpu_s = time.process_time()
         self.used_s = time.process_time() - self.cpu_s
+        latency_us = round(response_time_ms * 1000)
+        if self.named and status is not None:
+            self.parts.setdefault(name, Counter())[latency_us] += 1
         if status is not None and status > 399:
             self.errors["status"] += 1
         elif error is not None:
             self.errors["read"] += 1
         else:
-            self.latency[round(response_time_ms * 1000)] += 1
+            self.latency[latency_us] += 1
 
     def result(self) -> dict[str, Any]:
         """Return what was counted."""
@@ -60,6 +65,7 @@ class Window:
             "duration_us": round((self.closes - self.opens) * 1e6),
             "errors": {name: self.errors[name] for name in names},
             "latency": {str(value): count for value, count in self.latency.items()},
+            "parts": self.parts,
             "cpu_us": self.used_s * 1e6,
             "uncounted": self.uncounted,
             "late_s": self.late_s,
@@ -75,6 +81,7 @@ def _arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--method", default="GET")
     parser.add_argument("--headers", default="{}")
     parser.add_argument("--body")
+    parser.add_argument("--mix")
     parser.add_argument("--mode", default="persistent")
     parser.add_argument("--warmup-s", type=float, default=0.3)
     parser.add_argument("--duration-s", type=float, default=1.0)
@@ -94,17 +101,19 @@ def _start(environment: Environment, **_: object) -> None:
     """Delay until the moment at which all hosts of a fleet begin: the users are spawned after this."""
     global window  # noqa: PLW0603 - Locust's events carry nothing of ours
     options: Any = environment.parsed_options
-    window = Window(options.warmup_s, options.duration_s, options.start_us)
+    window = Window(options.warmup_s, options.duration_s, options.start_us, named=options.mix is not None)
     if environment.runner is not None:
         gevent.spawn_later(window.closes - time.monotonic() + AFTERWARDS_S, environment.runner.quit)
     gevent.sleep(max(0.0, window.starts - time.monotonic()))
 
 
 @events.request.add_listener
-def _request(response_time: float, response: Any = None, exception: BaseException | None = None, **_: object) -> None:
+def _request(
+    name: str, response_time: float, response: Any = None, exception: BaseException | None = None, **_: object
+) -> None:
     status = getattr(response, "status_code", None) or None
     if window is not None:
-        window.count(response_time, status, exception)
+        window.count(name, response_time, status, exception)
 
 
 @events.quitting.add_listener

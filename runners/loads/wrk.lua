@@ -1,7 +1,40 @@
--- Prints exactly what wrk counted, as lines that begin with "speedup:", and sets the request's method and body. Only
--- `init` and `done` are defined, so that none of this runs while wrk measures: the request is made once.
+-- Prints exactly what wrk counted, as lines that begin with "speedup:", and sets the request's method and body. For one
+-- request, only `init` and `done` are defined, so that none of this runs while wrk measures: the request is made once.
+-- For a mix, `request` returns the next one of a cycle that is made beforehand.
+
+local threads = 0
+
+function setup(thread)
+  threads = threads + 1
+  thread:set("number", threads)
+end
+
+-- The file has the number of requests; each one's length and its bytes; and the cycle, as numbers from 1 on.
+local function cycle_in(name)
+  local file = assert(io.open(name, "rb"))
+  local requests, cycle = {}, {}
+  for index = 1, file:read("*n") do
+    local length = file:read("*n", 1)
+    requests[index] = file:read(length)
+  end
+  for index in file:read("*a"):gmatch("%d+") do cycle[#cycle + 1] = requests[tonumber(index)] end
+  file:close()
+  return cycle
+end
+
+local function send_mix(name)
+  local cycle = cycle_in(name)
+  local size = #cycle
+  local at = (number - 1) * 389 % size -- threads begin at different places
+  function request()
+    at = at + 1
+    if at > size then at = 1 end
+    return cycle[at]
+  end
+end
 
 function init(words)
+  if words[1] == "mix" then return send_mix(words[2]) end
   if words[1] then wrk.method = words[1] end
   if words[2] and words[2] ~= "" then
     local file = assert(io.open(words[2], "rb"))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
+from runners.matrix.mix import Asked, Mix
 from runners.records.trial import Errors
 from runners.stats.histogram import uncorrected
 
@@ -35,6 +36,17 @@ class Wrk:
         """Return the largest number up to `wanted` (or one per CPU) that divides the connections evenly."""
         most = min(wanted or cpus, connections)
         return next(count for count in range(most, 0, -1) if connections % count == 0)
+
+    def refusal(self, asked: Asked) -> str | None:  # noqa: ARG002 - the script sends anything
+        """Return None: it can send everything."""
+        return None
+
+    def mix_file(self, mix: Mix, job: LoadJob) -> bytes:
+        """Return the requests as they are sent, each after its length, and the cycle in which to send them."""
+        close = ("Connection: close",) if job.mode == "non-persistent" else ()
+        sent = [request.bytes_for(f"{job.host}:{job.port}", *close) for request in mix.requests]
+        counted = b"".join(b"%d\n%b" % (len(data), data) for data in sent)
+        return b"%d\n%b%b\n" % (len(sent), counted, " ".join(str(index + 1) for index in mix.order).encode())
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
         """Return the warm-up and the measured command; wrk accepts only whole seconds, so SIGINT ends other times."""
@@ -74,9 +86,16 @@ def _result(summary: str, histogram: str, connections: int) -> LoadResult:
     )
 
 
+def _asking(job: LoadJob) -> tuple[str, ...]:
+    """Return the script's own arguments, if wrk has no option for what to send."""
+    if job.mix:
+        return ("--", "mix", str(job.mix))
+    return ("--", job.method, str(job.body or "")) if job.method != "GET" or job.body else ()
+
+
 def command(job: LoadJob, duration_s: float, *, script: bool) -> tuple[str, ...]:
     """Return wrk's command line; the script reports what was counted, and sets what wrk itself has no option for."""
-    asking = ("--", job.method, str(job.body or "")) if job.method != "GET" or job.body else ()
+    asking = _asking(job)
     reporting = ("-s", SCRIPT.name) if script or asking else ()
     timeout_s = math.ceil(duration_s) + 2
     load = ("-t", str(job.threads), "-c", str(job.connections), "-d", f"{math.ceil(duration_s)}s")

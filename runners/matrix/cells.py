@@ -15,6 +15,7 @@ from functools import cached_property
 from itertools import product
 from typing import Literal
 
+from runners.matrix.mix import Asked, Mix
 from runners.matrix.model import Machine, Matrix, Mode, Preset, Rule, Server, Variant
 from runners.matrix.placeholders import FLAGS, SERVER, SOURCE
 from runners.matrix.request import Request
@@ -114,7 +115,10 @@ class LoadSettings:
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of the matrix, on one machine."""
+    """One point of the matrix, on one machine.
+
+    `request` is what its connections send, with a `mix` the first of it, under the mix's name.
+    """
 
     program: Program
     threads: int
@@ -126,6 +130,17 @@ class Cell:
     request: Request = field(default_factory=Request)
     source_hash: str = ""
     twin: bool = False
+    mix: Mix | None = None
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """Return everything that its connections send."""
+        return self.mix.requests if self.mix else (self.request,)
+
+    @property
+    def error_share(self) -> float:
+        """Return the share of right answers whose status load generators count as an error."""
+        return self.mix.error_share if self.mix else float(self.request.expect.is_error_status)
 
     @property
     def name(self) -> str:
@@ -263,7 +278,7 @@ def expand(
     source_hashes: Mapping[str, str] | None = None,
     clients: int = 0,
     locustfile: Locustfile | None = None,
-    requests: Sequence[Request] | None = None,
+    requests: Sequence[Asked] | None = None,
 ) -> tuple[Planned, ...]:
     """Return every cell of the matrix on one machine in the order of the file, excluded ones with a reason.
 
@@ -278,8 +293,8 @@ def expand(
     asked = matrix.requests() if requests is None else requests
     cells: dict[str, Planned] = {}
     for program, limits in programs(matrix):
-        for point, request in product(_points(matrix, machine, program, limits), asked):
-            cell = _cell(machine_name, machine, program, point, request, load, source_hashes or {})
+        for point, each in product(_points(matrix, machine, program, limits), asked):
+            cell = _cell(machine_name, machine, program, point, each, load, source_hashes or {})
             cells.setdefault(cell.slug, _planned(matrix, cell, added=point[3]))
     return tuple(cells.values())
 
@@ -307,7 +322,7 @@ def _cell(
     machine: Machine,
     program: Program,
     point: Point,
-    request: Request,
+    asked: Asked,
     load: LoadSettings,
     source_hashes: Mapping[str, str],
 ) -> Cell:
@@ -319,8 +334,9 @@ def _cell(
         machine=machine_name,
         load=load,
         cpus=(machine.cpus.server, machine.cpus.client) if machine.cpus else None,
-        request=request,
+        request=asked if isinstance(asked, Request) else replace(asked.requests[0], name=asked.name),
         source_hash=source_hashes.get(program.dir, ""),
+        mix=asked if isinstance(asked, Mix) else None,
     )
 
 

@@ -19,6 +19,8 @@ from pydantic import (
 )
 
 from runners.matrix.inheritance import resolved
+from runners.matrix.mix import Asked, Mix
+from runners.matrix.mix_section import MixSection
 from runners.matrix.quantities import (
     Count,
     Counts,
@@ -38,7 +40,7 @@ from runners.matrix.quantities import (
     Words,
 )
 from runners.matrix.request import Expect, Request
-from runners.matrix.request_section import RequestSection
+from runners.matrix.request_section import ReadFile, RequestSection
 from runners.matrix.section import Section
 
 Mode = Literal["persistent", "non-persistent"]
@@ -65,7 +67,9 @@ class Suite(Section):
     body: str = Field("Hello World", description="The exact body that every server must answer, without [request].")
     path: RequestPath = Field("/", description="The path to request, without [request].")
     requests: tuple[Name, ...] = Field(
-        (), description="The requests to measure, each in cells of its own; default: all of [request.NAME]."
+        (),
+        description="The requests and mixes to measure, each in cells of its own; default: all of [mix.NAME] or, if"
+        " there are none, all of [request.NAME].",
     )
     locustfile: str | None = Field(
         None,
@@ -107,6 +111,11 @@ class Preset(Section):
     duration: WholeSeconds = Field(description="Length of the measured window, in whole seconds, as wrk takes it.")
     blocks: Blocks = Field(default_factory=Blocks, description="How often to repeat it.")
     duet: DuetPreset | None = Field(None, description="How long and how often to measure duets, if not the same.")
+    checked: WholeSeconds = Field(
+        2.0,
+        description="For how long answers are read and judged under load, in a trial apart, where their length cannot"
+        " show wrong ones.",
+    )
     twin: bool = Field(
         default=True,
         description="Measure each family's baseline a second time, as its own A/A twin: how much they differ is noise.",
@@ -501,6 +510,9 @@ class Matrix(Section):
     request: dict[Name, RequestSection] = Field(
         default_factory=dict, description="Requests by name, in place of the suite's path and body."
     )
+    mix: dict[Name, MixSection] = Field(
+        default_factory=dict, description="Mixes of requests by name, which the same connections send in turn."
+    )
     validity: Validity = Field(default_factory=Validity)
     preset: dict[Name, Preset] = Field(min_length=1)
     machine: dict[Name, Machine] = Field(min_length=1)
@@ -511,10 +523,19 @@ class Matrix(Section):
     include: tuple[Addition, ...] = ()
     table: tuple[Table, ...] = ()
 
-    def requests(self, files: Mapping[str, bytes] | None = None) -> tuple[Request, ...]:
-        """Return the requests to measure, without names if there is one; `files` are the bodies that stand in files."""
-        names = self.suite.requests or tuple(self.request)
+    def requests(self, read: ReadFile | None = None) -> tuple[Asked, ...]:
+        """Return what to ask, without a name if it is one thing; `read` returns a file's content.
+
+        Without it, what stands in files is missing. Raise BadInput if the file of a mix is malformed.
+        """
+        names = self.suite.requests or tuple(self.mix) or tuple(self.request)
         if not names:
             return (Request(self.suite.path, expect=Expect(body=self.suite.body)),)
-        chosen = tuple(self.request[name].value(name, files or {}) for name in names)
+        chosen = tuple(self._asked(name, read) for name in names)
         return chosen if len(chosen) > 1 else (replace(chosen[0], name=""),)
+
+    def _asked(self, name: str, read: ReadFile | None) -> Asked:
+        mix, reading = self.mix.get(name), read or (lambda _file: b"")
+        if mix is None:
+            return self.request[name].value(name, reading)
+        return Mix(name, (Request(),), (1,)) if read is None and mix.file else mix.value(name, self.request, reading)

@@ -14,10 +14,9 @@ from runners.matrix.mistakes.folders import missing_folders
 from runners.matrix.mistakes.problems import Path_, Problem, closest, report, show
 from runners.matrix.mistakes.reach import unreachable
 from runners.matrix.mistakes.references import cross_check
+from runners.matrix.mix import Asked
 from runners.matrix.model import Heading, Matrix, TableRow
 from runners.matrix.quantities import NAME
-from runners.matrix.request import Request
-from runners.matrix.request_section import body_files
 
 SENTENCES = {
     "missing": "'{key}' is missing",
@@ -47,16 +46,16 @@ def read_matrix(file: Path, defaults: Path | None = None) -> tuple[Matrix, str]:
     return parse_matrix(text, str(file), defaults, root=file.resolve().parent), text
 
 
-def read_requests(matrix: Matrix, root: Path) -> tuple[Request, ...]:
-    """Return the requests to measure, with bodies from files relative to `root`; BadInput if one cannot be read."""
-    return matrix.requests({name: _read_body(root / name) for name in body_files(matrix.request)})
+def read_requests(matrix: Matrix, root: Path) -> tuple[Asked, ...]:
+    """Return what to ask, with files relative to `root`; BadInput if one cannot be read."""
+    return matrix.requests(lambda name: _read_file(root / name))
 
 
-def _read_body(file: Path) -> bytes:
+def _read_file(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise BadInput(f"{file}: {error.strerror}; it should contain the body of a request") from error
+        raise BadInput(f"{file}: {error.strerror}; it should contain requests, or the body of one") from error
 
 
 def parse_matrix(

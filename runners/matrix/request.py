@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SHOWN_CHARS = 60
+HIGHEST_GOOD = 399  # from 400 on, load generators count a status as an error
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Expect:
     pattern: str | None = None
     length: tuple[int, int] | None = None
     sha256: str | None = None
+
+    @property
+    def is_error_status(self) -> bool:
+        """Return whether load generators count its status as an error."""
+        return self.status > HIGHEST_GOOD
 
     @property
     def judges_body(self) -> bool:

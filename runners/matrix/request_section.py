@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
-from runners.matrix.quantities import Number, RequestPath
+from runners.matrix.quantities import Count, Number, RequestPath
 from runners.matrix.request import Expect, Request
 from runners.matrix.section import Section
 
+ReadFile = Callable[[str], bytes]
 OURS = {"host", "connection", "content-length", "transfer-encoding"}  # the load generator sets these
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -64,6 +65,7 @@ class RequestSection(Section):
     headers: dict[Header, HeaderValue] = Field(default_factory=dict, description="Its headers, besides Host.")
     body: str | None = Field(None, description="Its body.")
     body_file: str | None = Field(None, description="File with its body, relative to this file.")
+    weight: Count = Field(1, description="How often it is sent in a mix, relative to the others.")
     expect: ExpectSection = Field(default_factory=ExpectSection, description="The right answer; default: status 200.")
 
     @model_validator(mode="after")
@@ -75,12 +77,7 @@ class RequestSection(Section):
                 raise ValueError(f"'{name}' is set by the load generator; the mode decides about the connection")
         return self
 
-    def value(self, name: str, files: Mapping[str, bytes]) -> Request:
-        """Return it as a value; `files` holds what stands in files."""
-        body = files.get(self.body_file, b"") if self.body_file else (self.body or "").encode()
+    def value(self, name: str, read: ReadFile) -> Request:
+        """Return it as a value; `read` returns the content of a file."""
+        body = read(self.body_file) if self.body_file else (self.body or "").encode()
         return Request(self.path, name, self.method, tuple(self.headers.items()), body, self.expect.value())
-
-
-def body_files(requests: Mapping[str, RequestSection]) -> tuple[str, ...]:
-    """Return the files that hold bodies of requests."""
-    return tuple(dict.fromkeys(each.body_file for each in requests.values() if each.body_file))

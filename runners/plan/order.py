@@ -18,6 +18,7 @@ from runners.matrix.objective import Objective
 
 if TYPE_CHECKING:
     from runners.records.run import Block, FamilyInfo
+    from runners.records.trial import Design
 
 OVERHEAD_S = 0.2  # to start, probe and stop the server and the generator of one trial, measured on two slow cores
 T = TypeVar("T")
@@ -41,6 +42,14 @@ class Offer:
 
 
 @dataclass(frozen=True)
+class Checking:
+    """A trial in which a checker reads `rate_per_s` answers whole beside the load, for `duration_s`."""
+
+    rate_per_s: float
+    duration_s: float
+
+
+@dataclass(frozen=True)
 class Slot:
     """One planned trial of one cell, or of the two cells of a duet in the order they start.
 
@@ -54,6 +63,14 @@ class Slot:
     position: int
     offer: Offer | None = None
     expected_s: float = 0.0
+    checking: Checking | None = None
+
+    @property
+    def design(self) -> Design:
+        """Return how its cells are measured."""
+        if self.offer is not None:
+            return self.offer.design
+        return "checked" if self.checking else "duet" if len(self.cells) > 1 else "solo"
 
 
 @dataclass(frozen=True)

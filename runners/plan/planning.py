@@ -15,6 +15,7 @@ from runners.loads import PACED_LOAD, TOOLS
 from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, matches
 from runners.matrix.locustfile import read_locustfile
 from runners.matrix.mistakes.problems import closest
+from runners.matrix.mix import Asked
 from runners.matrix.model import Matrix, Preset, Table, Tool
 from runners.matrix.reading import parse_matrix, read_matrix, read_requests
 from runners.matrix.request import Request
@@ -120,6 +121,9 @@ class Plan:
             return None
         if self.clients:
             return "Latency at offered rates is not measured, because a fleet cannot offer rates."
+        for asked in dict.fromkeys(cell.mix or cell.request for cell in self.measurable):
+            if refusal := _refusal(asked, PACED_LOAD):
+                return f"Latency at offered rates is not measured: {refusal}."
         if tool.found:
             return None
         return f"Latency at offered rates is not measured, because {tool.title} is missing. {tool.remedy}"
@@ -174,7 +178,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options, *, vers
     selection = options.selection if options.duet else options.selection.within(matrix.suite.groups)
     locustfile = read_locustfile(matrix.suite.locustfile, root) if matrix.suite.locustfile and load == LOCUST else None
     requests = read_requests(matrix, root)
-    _check_sendable(requests, options.clients)
+    _check_sendable(requests, load)
     expanded = expand(matrix, machine, preset, load, hashes, options.clients, locustfile, requests)
     cells = select(expanded, selection, matrix.table)
     tools |= find_tools(matrix.tool, needed_by(cells), host, None if versions else _too_old_perhaps(cells))
@@ -323,11 +327,22 @@ def _load(options: Options, tools: Mapping[str, ToolStatus]) -> str:
     return _known("load", options.load, TOOLS) if options.load else _available_load(tools)
 
 
-def _check_sendable(requests: Iterable[Request], clients: int) -> None:
-    """Raise BadInput if the load generator cannot send a request."""
-    others = [request.name or request.path for request in requests if not request.is_plain]
-    if clients and others:
-        raise BadInput(f"a fleet sends only GET without headers of its own, not request {', '.join(others)}")
+def _check_sendable(requests: Iterable[Asked], load: str) -> None:
+    """Raise BadInput if the load generator cannot send a request or a mix."""
+    for each in requests:
+        if refusal := _refusal(each, load):
+            raise BadInput(f"{refusal}; load with wrk, or measure its requests one by one")
+
+
+def _refusal(asked: Asked, load: str) -> str | None:
+    """Return why a load generator cannot send a request or a mix; None if it can."""
+    if isinstance(asked, Request) and asked.is_plain:
+        return None
+    from runners.loads.by_name import LOADS  # noqa: PLC0415 - slow to import, and most matrices ask for a path
+
+    why = LOADS[load].refusal(asked)
+    kind = "request" if isinstance(asked, Request) else "mix"
+    return None if why is None else f"{load} cannot send the {kind} {asked.name or 'of the suite'}: it {why}"
 
 
 def _solo(matrix: Matrix) -> Matrix:

@@ -15,7 +15,7 @@ Verdict = Literal["ok", "invalid", "failed", "unavailable", "not run"]
 Bound = Literal["server", "client", "shared", "neither"]
 Closing = Literal["announced", "unannounced", "as its end"]
 Outcome = Literal["pass", "warn", "fail", "unknown"]
-Design = Literal["solo", "duet", "paced", "search", "confirm"]
+Design = Literal["solo", "duet", "paced", "search", "confirm", "checked"]
 PACED_DESIGNS = frozenset({"paced", "search", "confirm"})  # trials at an offered rate
 
 
@@ -102,6 +102,24 @@ class ClientHost:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One request of a mix in one trial: how often it was answered, and its latencies, encoded like the trial's."""
+
+    name: str
+    requests: int
+    latency: str | None = None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Answers that were read whole during the load, and how many of them were wrong, the first one `how`."""
+
+    answers: int
+    wrong: int
+    how: str = ""
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All data that the validity checks look at; null if the kernel or the generator does not provide it.
 
@@ -113,6 +131,8 @@ class Evidence:
     names the file whose users generated the load, if it was not ours: they request what they like, and may wait.
     `probed_bytes` are the sizes of the shortest and the longest answer outside the load; `closing` says how the server
     ends a connection that it does not keep; `lasting_share` of the connections were open from early on until late.
+    `expected_error_share` of the right answers have a status of 400 or more; `mixed` says that several requests were
+    sent in turn. `checked` is what a checker on connections of its own found.
     """
 
     mode: str
@@ -134,7 +154,9 @@ class Evidence:
     bytes_per_request: float | None = None
     probed_bytes: tuple[int, int] | None = None
     closing: Closing | None = None
-    expected_status: int = 200
+    expected_error_share: float = 0.0
+    mixed: bool = False
+    checked: Checked | None = None
     lasting_share: float | None = None
     tcp: dict[str, int] = field(default_factory=dict)
     established_mid: int | None = None
@@ -197,6 +219,7 @@ class Trial:
     numbers the steps of a search.
 
     `start_us` is the time from the server's start to its first right answer, `idle_rss_bytes` its memory then.
+    `parts` are the requests of a mix, where the load generator can tell them apart.
     """
 
     cell: str
@@ -230,6 +253,7 @@ class Trial:
     start_us: int | None = None
     latency: str | None = None
     latency_us: dict[str, float] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
     checks: tuple[Check, ...] = ()
     commands: tuple[Command, ...] = ()
     server_exit: str | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 from runners.errors import RunStopped, UnfitMachine
 from runners.loads.fleet.master.session import fleet
 from runners.matrix.cells import Cell
+from runners.plan.checking import CheckedAnswers, checkable
 from runners.plan.goals import OfferedRates
 from runners.plan.order import Slot, trial_s
 from runners.plan.pace import Pace
@@ -94,11 +95,14 @@ def _measure_all(job: Job, rig: Rig, reporter: Reporter, after_block: AfterBlock
     blocks = _blocks(job)
     offered = OfferedRates(job.plan.goals, job.run.blocks_min, job.run.seed or 0)
     trials = list(job.recorded)
-    pace = Pace((blocks, offered), trials)
+    answers = CheckedAnswers(checkable(job.plan.measurable), job.plan.preset.checked)
+    pace = Pace((blocks, answers, offered), trials)
     reporter.begin(pace)
     loop = Loop(job, rig, reporter, after_block, trials, pace)
     loop.measure(blocks)
     folder.write_run(job.folder, replace(job.run, families=blocks.concluded(trials)))
+    pace.next_stage(trials)
+    loop.measure(answers)
     pace.next_stage(trials)
     loop.measure(offered)
     for line in offered.conclusions(trials):

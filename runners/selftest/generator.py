@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
 from runners.loads.by_name import LOADS
+from runners.matrix.mix import Asked, Mix
 from runners.records.trial import Errors
 
 CLIENT = Path(__file__).with_name("fakes") / "client.py"
@@ -33,6 +34,14 @@ class Fake:
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002
         """Return 1: the program has one thread."""
         return 1
+
+    def refusal(self, asked: Asked) -> str | None:  # noqa: ARG002 - it is never asked for anything else
+        """Return None."""
+        return None
+
+    def mix_file(self, mix: Mix, job: LoadJob) -> bytes:  # noqa: ARG002
+        """Raise LoadFailed, since it sends none."""
+        raise LoadFailed(f"a fake generator cannot send the mix {mix.name}")
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
         """Return an honest warm-up, then the measured command."""

@@ -24,6 +24,10 @@ class Unanswered(Exception):
     """The server did not answer as it must; the message says what it did instead."""
 
 
+class HungUp(Unanswered):
+    """The server closed the connection instead of answering, as it may at any time between two answers."""
+
+
 @dataclass(frozen=True)
 class Probed:
     """What a server answered to the requests of a probe, and the sizes of all these answers in bytes."""
@@ -155,7 +159,8 @@ def read_answer(connection: socket.socket) -> Answer:
     while (parsed := _parsed(received, ended=ended)) is None:
         chunk = connection.recv(MAX_HEAD_BYTES)
         if not chunk and ended:
-            raise Unanswered(f"closes the connection before its answer is complete{_after(received)}")
+            kind = Unanswered if received else HungUp
+            raise kind(f"closes the connection before its answer is complete{_after(received)}")
         received, ended = received + chunk, not chunk
     answer, rest = parsed
     if rest:

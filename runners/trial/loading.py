@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from runners.loads.base import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
 from runners.loads.by_name import LOADS
 from runners.matrix.cells import Cell
-from runners.records.trial import Check, Command
+from runners.records.trial import Check, Checked, Command
 from runners.server.probe import Probed
 from runners.server.process import Logs, Programs, ServerProcess, Started, TrialFailed, TrialInvalid, complaint_of
 from runners.server.unisolated import server_process
@@ -90,6 +90,7 @@ class Side:
     afterwards: Probed | str | None = None
     idle_rss_bytes: int | None = None
     refusal: TrialInvalid | None = None
+    checked: Checked | None = None
     measured: Measured | None = None
     stopped: Stopped | None = None
     process: ServerProcess | None = None

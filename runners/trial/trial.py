@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from runners.loads import PACED_LOAD
+from runners.loads.base import LoadJob
+from runners.loads.by_name import LOADS
 from runners.loads.jobs import load_job
 from runners.matrix.cells import Cell
 from runners.matrix.model import Validity
 from runners.plan.goals import too_much
-from runners.plan.order import Slot
-from runners.records.trial import Bound, Check, Evidence, Trial, Verdict
+from runners.plan.order import Checking, Slot
+from runners.records.trial import Bound, Check, Evidence, Part, Trial, Verdict
 from runners.server.process import HOST, Logs, Programs, TrialFailed, TrialInvalid, free_port
 from runners.stats.histogram import encode
 from runners.system import network
@@ -23,9 +25,12 @@ from runners.system.machine import Layout
 from runners.system.orphans import adopting
 from runners.system.processes import end_leftovers
 from runners.trial import validity
+from runners.trial.checking import checked
 from runners.trial.duets import cost_log_ratio
 from runners.trial.evidence import gather
 from runners.trial.loading import Measured, Side, load_sides
+
+MIX_FILE = "mix.txt"  # one in each cell's folder: between trials, only the port changes
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def record(cell: Cell, slot: Slot, verdict: Verdict, **found: Any) -> Trial:
         machine=cell.machine,
         verdict=verdict,
         load=PACED_LOAD if offer else cell.load.kind,
-        design=offer.design if offer else "duet" if pair else "solo",
+        design=slot.design,
         family=slot.family,
         block=slot.block,
         attempt=slot.attempt,
@@ -94,7 +99,7 @@ def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
     try:
         with _daemons_ended(rig), network.fresh_networks(kind, len(cells)) as networks:
             sides = [_side(cell, slot, where, rig) for cell, where in zip(cells, networks, strict=True)]
-            failure = _carry_out(sides, rig.tick)
+            failure = _carry_out(sides, slot.checking, rig.tick)
     finally:
         end_leftovers()
     findings = [_finding(side, failure, rig, duet=len(sides) > 1) for side in sides]
@@ -110,12 +115,13 @@ def _daemons_ended(rig: Rig) -> AbstractContextManager[object]:
     return nullcontext() if rig.fleet else adopting()
 
 
-def _carry_out(sides: Sequence[Side], tick: Callable[[], None]) -> TrialFailed | None:
+def _carry_out(sides: Sequence[Side], checking: Checking | None, tick: Callable[[], None]) -> TrialFailed | None:
     """Start the servers, put load on them, probe them once more and stop them; return what broke."""
     try:
         for side in sides:
             side.start()
-        load_sides(sides, tick)
+        with checked(sides[0], checking):
+            load_sides(sides, tick)
         for side in sides:
             side.ask_again()
     except TrialFailed as failure:
@@ -142,6 +148,7 @@ def _side(cell: Cell, slot: Slot, where: network.Network, rig: Rig) -> Side:
         fleet=rig.fleet,
         locustfile=own and replace(own, path=str(rig.programs.root.resolve() / own.path)),
     )
+    job = replace(job, mix=_mix_file(loaded, job, logs))
     return Side(loaded, layout, where, logs, job, rig.programs)
 
 
@@ -154,14 +161,25 @@ def _body_file(cell: Cell, logs: Logs) -> Path | None:
     return file
 
 
+def _mix_file(cell: Cell, job: LoadJob, logs: Logs) -> Path | None:
+    """Write a mix where the generator reads it; None without one."""
+    if cell.mix is None:
+        return None
+    file = (logs.folder / MIX_FILE).resolve()
+    file.write_bytes(LOADS[cell.load.kind].mix_file(cell.mix, job))
+    return file
+
+
 def _as_loaded(cell: Cell, slot: Slot) -> Cell:
-    """Return the cell with the durations of a duet, or with the generator that can offer a rate.
+    """Return the cell with the duration of a duet or of a check, or with the generator that can offer a rate.
 
     The record keeps the id of the cell itself.
     """
     if slot.offer:
         paced = replace(cell.load, kind=PACED_LOAD, duration_s=slot.offer.duration_s, locustfile=None)
         return replace(cell, load=paced)
+    if slot.checking:
+        return replace(cell, load=replace(cell.load, duration_s=slot.checking.duration_s))
     return cell.in_duet if len(slot.cells) > 1 else cell
 
 
@@ -169,7 +187,7 @@ def _logs(cell: Cell, slot: Slot, rig: Rig) -> Logs:
     folder = rig.folder / "logs" / cell.id.replace("/", "-").replace("#", "-")
     folder.mkdir(parents=True, exist_ok=True)
     again = f"-again{slot.attempt}" if slot.attempt else ""
-    design = slot.offer.design if slot.offer else "duet" if len(slot.cells) > 1 else ""
+    design = "" if slot.design == "solo" else slot.design
     return Logs(rig.folder, folder, f"block{slot.block}{again}{f'.{design}-{slot.position}' if design else ''}")
 
 
@@ -264,4 +282,5 @@ def _figures(measured: Measured, evidence: Evidence, slot: Slot) -> dict[str, An
         "client_cpu_share": evidence.client_share,
         "rss_bytes": measured.samples.rss_bytes,
         "latency": encode(measured.latency) if measured.latency else None,
+        "parts": tuple(Part(name, sum(found.values()), encode(found)) for name, found in result.parts.items()),
     }

@@ -16,6 +16,8 @@ from runners.errors import FleetIncomplete
 from runners.loads.base import LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
 from runners.loads.fleet import merging  # by its module: it imports LoadResult from this package
 from runners.loads.wrk import Wrk
+from runners.matrix.mix import Asked, Mix
+from runners.matrix.request import Request
 
 RESULT = "speedup:fleet "
 WAIT_S = 60.0  # for clients that were killed or disconnected to come back
@@ -33,6 +35,15 @@ class Fleet:
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002 - each client decides
         """Return the most threads that each client may use; 0: one for each of its CPUs."""
         return wanted or 0
+
+    def refusal(self, asked: Asked) -> str | None:
+        """Return why it cannot send a request: clients are told a path and nothing else."""
+        plain = isinstance(asked, Request) and asked.is_plain
+        return None if plain else "sends only GET without headers of its own, and no mixes"
+
+    def mix_file(self, mix: Mix, job: LoadJob) -> bytes:  # noqa: ARG002
+        """Raise LoadFailed, since it sends none."""
+        raise LoadFailed(f"a fleet cannot send the mix {mix.name}")
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
         """Return the warm-up and the measured command."""

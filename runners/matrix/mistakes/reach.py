@@ -44,8 +44,9 @@ class Reach:
 
 def _reach_of(matrix: Matrix) -> Reach:
     """Return what a matrix can measure, in both modes and for all requests, even if not all are chosen."""
-    suite = matrix.suite.model_copy(update={"modes": MODES, "requests": ()})
-    whole = matrix.model_copy(update={"suite": suite, "exclude": ()})
+    mixes = [name for name, mix in matrix.mix.items() if set(mix.requests) <= matrix.request.keys()]
+    suite = matrix.suite.model_copy(update={"modes": MODES, "requests": (*matrix.request, *mixes)})
+    whole = matrix.model_copy(update={"suite": suite, "exclude": (), "mix": {name: matrix.mix[name] for name in mixes}})
     preset = next(iter(matrix.preset.values()))
     cells = tuple(planned.cell for machine in matrix.machine for planned in expand(whole, machine, preset, "wrk"))
     points: dict[str, set[tuple[int, Mode]]] = {}

@@ -18,7 +18,8 @@ def cross_check(matrix: Matrix) -> Iterator[Problem]:
     if matrix.suite.preset not in matrix.preset:
         yield unknown(("suite", "preset"), "preset", matrix.suite.preset, matrix.preset)
     groups = dict.fromkeys(program.group for program, _ in programs(matrix))
-    for key, known in (("request", matrix.request), ("group", groups)):
+    yield from _wrong_mixes(matrix)
+    for key, known in (("request", {**matrix.request, **matrix.mix}), ("group", groups)):
         for index, name in enumerate(getattr(matrix.suite, f"{key}s")):
             if name not in known:
                 yield unknown(("suite", f"{key}s", index), key, name, known)
@@ -32,6 +33,17 @@ def cross_check(matrix: Matrix) -> Iterator[Problem]:
         for position, entry in enumerate(table.rows):
             if not isinstance(entry, Heading):
                 yield from _row_problems(("table", index, "rows", position), entry, matrix)
+
+
+def _wrong_mixes(matrix: Matrix) -> Iterator[Problem]:
+    for name, mix in matrix.mix.items():
+        if name in matrix.request:
+            yield Problem(("mix", name), f"'{name}' is the name of a request already")
+        for index, each in enumerate(mix.requests):
+            if each not in matrix.request:
+                yield unknown(("mix", name, "requests", index), "request", each, matrix.request)
+        if fault := mix.too_long(matrix.request):
+            yield Problem(("mix", name, "requests"), fault)
 
 
 def _wrong_ancestors(kind: str, heirs: Mapping[str, Heir]) -> Iterator[Problem]:

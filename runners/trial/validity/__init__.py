@@ -48,6 +48,8 @@ CHECKS: Sequence[Function] = (
     fleet.v29_window,
 )
 
+OF_ANSWERS: Sequence[Function] = (counts.v1_errors, health.v24_response_length)
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -82,8 +84,12 @@ def kind_of(check: Function) -> Kind:
 
 
 def judge(evidence: Evidence, limits: Validity) -> tuple[Check, ...]:
-    """Return all checks that are for such a trial, in the order of their ids."""
-    return tuple(check(evidence, limits) for check in CHECKS if kind_of(check).includes(evidence))
+    """Return all checks that are for such a trial, in the order of their ids.
+
+    Where answers were read beside the load, no figure counts but how many of them were right.
+    """
+    checks = OF_ANSWERS if evidence.checked else CHECKS
+    return tuple(check(evidence, limits) for check in checks if kind_of(check).includes(evidence))
 
 
 def bound(evidence: Evidence, limits: Validity) -> Bound | None:

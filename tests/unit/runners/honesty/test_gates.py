@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -160,7 +161,7 @@ def test_what_this_machine_lacks_is_not_the_servers_fault(monkeypatch: pytest.Mo
 
 
 def test_a_process_asks_and_prints_what_the_gates_say(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The target arrives there as it was, whatever bytes its body holds."""
     seen = []
@@ -174,7 +175,8 @@ def test_a_process_asks_and_prints_what_the_gates_say(
         "::1", 80, Request("/x", headers=(("A", "b"),), body=b"\xff\x00", expect=Expect(length=(1, 2))), pid=3,
         keeps=False, others=(Request("/y"),),
     )  # fmt: skip
-    main(words(target, "stripped"))
+    (tmp_path / "target").write_text(words(target, "stripped"), encoding="utf-8")
+    main(tmp_path / "target")
     assert seen == [(target, "stripped")]
     assert capsys.readouterr().out == "[]\n"
 

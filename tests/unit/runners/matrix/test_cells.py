@@ -23,6 +23,7 @@ from runners.matrix.cells import (
     parse_row,
     programs,
 )
+from runners.matrix.mix import Mix
 from runners.matrix.model import Addition, Matrix, Rule, Server, Variant
 from runners.matrix.request import Request
 from tests.support import ROOT
@@ -137,6 +138,7 @@ def test_the_same_matrix_gives_the_same_cells(matrix: Matrix) -> None:
 MATTERS = {
     "threads": 3, "connections": 65, "mode": "non-persistent", "machine": "xeon", "cpus": ("0", "1"),
     "request": Request("/x"), "source_hash": "4567", "twin": True,
+    "mix": Mix("m", (Request("/x"),), (1,)),
 }  # fmt: skip
 PROGRAM_MATTERS = {
     "server": "other", "variant": "v", "needs": ("go",), "dir": "other", "build": ("go", "build"), "run": ("go",),

@@ -15,7 +15,7 @@ from runners.errors import BadInput
 from runners.matrix.cells import expand
 from runners.matrix.model import MODES, Matrix
 from runners.matrix.reading import parse_matrix
-from runners.matrix.request import Expect
+from runners.matrix.request import Expect, Request
 from runners.matrix.starter import writing as starter
 from runners.matrix.starter.learned import Launch, Learned, together
 from runners.matrix.starter.writing import Row, Starter, starter_matrix, unlearned
@@ -57,6 +57,7 @@ def test_answers_that_vary_become_a_request_with_what_they_have_in_common() -> N
     """The suite's body is exact, so it would not do."""
     bodies = (b'{"a": {"b c": 1}, "now": 1}', b'{"a": {"b c": 1}, "now": 2}')
     (request,) = written(replace(HELLO, path="/users/7?x=1", bodies=bodies)).requests()
+    assert isinstance(request, Request)
     assert (request.path, request.expect) == ("/users/7?x=1", Expect(json='{"a": {"b c": 1}}'))
 
 
@@ -65,7 +66,9 @@ def test_an_error_status_that_was_asked_for_is_expected_and_the_ruler_stays_away
     wanted = Starter((Row("mine", "mine", LAUNCH),), replace(HELLO, status=404))
     text = starter_matrix(wanted)
     matrix = parse_matrix(text, "m.toml", TOOL_DATA)
-    assert matrix.requests()[0].expect == Expect(404, body="Hello")
+    (request,) = matrix.requests()
+    assert isinstance(request, Request)
+    assert request.expect == Expect(404, body="Hello")
     assert "'floor' is left out: it answers only status 200, not 404" in text
     assert list(matrix.server) == ["mine"]
 
