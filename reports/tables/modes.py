@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reports.claims.comparing import paired
-from reports.tables.tables import level_note
+from reports.tables.tables import joint_note
 from reports.view.names import differences
 from reports.view.rows import Row, cell_row
 from reports.view.view import CellKey, RunView
@@ -53,7 +53,7 @@ def mode_table(view: RunView) -> ModeTable | None:
     """Return the modes side by side; None if nothing was planned in both."""
     rows = _rows(view)
     ratios = [row.ratio for row in rows if row.ratio]
-    return ModeTable(rows, level_note(ratios, len(ratios))) if rows else None
+    return ModeTable(rows, joint_note(ratios, len(ratios))) if rows else None
 
 
 def _rows(view: RunView) -> tuple[ModeRow, ...]:
