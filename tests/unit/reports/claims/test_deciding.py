@@ -64,7 +64,7 @@ def test_duets_decide_wherever_there_are_any() -> None:
     assert table(folder).headline.endswith("; by CPU per request in duets.")
     assert table(folder).level_note.startswith("Decided by CPU per request in duets (2 rows), at 97.5 %")
     assert "<small>in duets</small>" in render_report([folder])
-    assert "| **cheaper** | CPU per request in duets | 0." in render_markdown([folder])
+    assert "| lean | 1 | **cheaper**; disagrees: alone, " in render_markdown([folder])
 
 
 def test_without_duets_what_was_measured_alone_decides_and_the_report_says_so() -> None:
@@ -97,13 +97,7 @@ def test_rows_of_other_thread_counts_are_decided_by_rate_on_cpus_of_their_own() 
         "alike": ("solo", "faster"),
     }
     assert "alike (2 threads)" not in table(folder).headline.partition(".")[0]
-    assert (
-        table(folder).headline.endswith(
-            "; by CPU per request in duets. alike (2 threads) answers 90 % more requests per second than plain (96.1 % CI"
-            " 90.0\u201390.3 %)."
-        )
-        or "answers 90" in table(folder).headline
-    )
+    assert ". alike (2 threads) answers 90" in table(folder).headline
 
 
 def test_rows_of_other_thread_counts_on_shared_cpus_cannot_be_shown_by_this_machine() -> None:
