@@ -185,7 +185,7 @@ def _number(value: float | None) -> str:
 
 def _bracket(row: Row, value: float | None, *, limits: bool) -> str:
     parts = [one_line(row.note)] if row.note else []
-    if value is None:
+    if value is None or (limits and row.status == "noisy"):
         parts.append(row.status)
     elif limits:
         parts += ["shared CPUs"] if row.shared else []

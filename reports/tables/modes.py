@@ -60,8 +60,12 @@ def _rows(view: RunView) -> tuple[ModeRow, ...]:
     pairs = list(_pairs(view))
     cells = [kept for kept, _ in pairs]
     rows = [[cell_row(cell, cell.title, differences(pair[0], cells), view) for cell in pair] for pair in pairs]
-    both = sum(1 for kept, closed in rows if kept.rps and closed.rps)
-    return tuple(_compared(kept, closed, both, view) for kept, closed in rows if kept.rps or closed.rps)
+    both = sum(1 for kept, closed in rows if _known(kept) and _known(closed))
+    return tuple(_compared(kept, closed, both, view) for kept, closed in rows if _known(kept) or _known(closed))
+
+
+def _known(row: Row) -> bool:
+    return row.status == "measured"
 
 
 def _pairs(view: RunView) -> Iterator[tuple[CellInfo, CellInfo]]:

@@ -12,6 +12,7 @@ from reports.view.words import one_line, percent
 from runners.records.run import BuildInfo
 from runners.records.trial import Trial
 from runners.stats.comparison import Floor
+from runners.stats.noise import is_noisy
 from runners.stats.statistics import MIN_VALUES
 from runners.units import plural
 
@@ -84,7 +85,7 @@ def _build_failure(build: BuildInfo, *, alone: bool) -> str:
 
 
 def _trials(view: RunView) -> Iterator[Notice]:
-    verdicts = Counter(trial.verdict for trial in _recorded(view))
+    verdicts = Counter("noisy" if is_noisy(trial) else trial.verdict for trial in _recorded(view))
     bad = [f"{count} {verdict}" for verdict, count in sorted(verdicts.items()) if verdict != "ok"]
     if bad:
         total = plural(sum(verdicts.values()), "trial")

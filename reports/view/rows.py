@@ -20,6 +20,7 @@ from runners.matrix.cells import RowKey
 from runners.matrix.model import TableRow
 from runners.records.run import CellInfo, Gate
 from runners.records.trial import Trial
+from runners.stats.noise import is_noisy
 from runners.stats.statistics import Estimate, median
 from runners.units import plural
 
@@ -81,6 +82,7 @@ class Traits:
 class Row:
     """One row: a label, a status with its reason, and the numbers if it was measured.
 
+    A "noisy" row has a rate, but only of trials that the machine's noise made invalid: it is compared with nothing.
     `label` and `note` are what its table shows, `name` is what a sentence calls it. `tags` are words that limit what
     the number means: "shared", "client-bound", "stripped", "historic"; `broken` names the gates that its class promises
     and it fails. `linked` says whether the page has the cell's trials, `trials_note` which of them do not count, and
@@ -195,7 +197,7 @@ def cell_row(
     reason = ""
     if not valid:
         status, reason = why_unmeasured(cell, trials)
-    rates = [trial.requests_per_s or 0 for trial in valid]
+    rates = [trial.requests_per_s or 0 for trial in valid or filter(is_noisy, trials)]
     return Row(
         label=label,
         note=note,

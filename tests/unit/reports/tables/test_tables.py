@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from reports.forms.html import render_report
+from reports.forms.markdown import render_markdown
+from reports.forms.text import render_text
 from reports.tables.tables import TableModel, build_tables
 from reports.view.rows import HeadingRow, Row
 from reports.view.view import view_run
@@ -374,3 +377,22 @@ def test_classes_are_tagged_where_the_plan_knows_them() -> None:
     decision = table.decision(epoll)
     assert decision is not None
     assert decision.why == "historic: shown, never ranked"
+
+
+def test_a_row_that_only_noise_made_invalid_is_noisy() -> None:
+    """Its rate is shown in every form, with the reason; it is compared with nothing and has no place."""
+    calm = Check("V15", "calm machine", "fail", "other programs used 93 % of a CPU")
+    noisy = [dataclasses.replace(one, verdict="invalid", reason="V15", checks=(calm,)) for one in TWICE[6:]]
+    run = Run(kind="measured", machine="local", matrix=MATRIX)
+    folder = folder_of(run, (*TWICE[:6], *noisy))
+    table = build_tables(view_run(folder))[0]
+    fast = row(table, "fast")
+
+    assert (fast.status, fast.comparison, FAST in table.decisions) == ("noisy", None, False)
+    assert fast.rps is not None
+    assert fast.rps.value == 2000
+    assert fast.reason == "none of 6 trials counts: V15 calm machine (6 times)"
+    assert "<b>noisy</b> none of 6 trials counts: V15 calm machine (6 times)" in render_report([folder])
+    assert "**noisy**: none of 6 trials counts: V15 calm machine (6 times)" in render_markdown([folder])
+    assert "    fast             2000 (noisy)" in render_text([folder])
+    assert "Not counted: 6 noisy of 12 trials." in render_text([folder])
