@@ -37,7 +37,7 @@ from runners.plan.order import Slot, starts
 from runners.records.trial import Trial
 from runners.server.process import Programs
 from runners.stats.comparison import SERVER_COST, log_ratios
-from runners.stats.statistics import Estimate, Judgement, family_level, judge_cost, judge_duet, ratio
+from runners.stats.rule import Design, Rule
 from runners.system.machine import available_cores, share_cpus
 from runners.system.network import Kind, enter_user_namespace
 from runners.trial.trial import Rig, measure
@@ -45,7 +45,7 @@ from runners.trial.trial import Rig, measure
 SOURCE = Path(__file__).with_name("spin_server.c")
 SHARES = (0.0, 0.005, 0.01, 0.03)
 FIELD_THRESHOLD = 0.01
-COMPARISONS = 2  # `speedup run` of two servers compares B, and A's twin, with A
+COMPARISONS = 1  # rows that `speedup run` of two servers compares: twins are none
 CHANCE = random.Random()
 WARMUP_S = 0.2
 PILOTS = 12
@@ -132,7 +132,6 @@ class Bench:
 
 
 Answer = float  # > 0: B is slower (or costlier) than A, < 0: the other way round, 0: no difference seen
-Judge = Callable[[Estimate], Judgement]
 
 
 def rate(trial: Trial) -> float:
@@ -167,10 +166,12 @@ def ten_back_to_back(bench: Bench, duration_s: float = 2) -> Answer:
     return statistics.mean(a) / statistics.mean(b) - 1
 
 
-def judged(logs: Sequence[float], judge: Judge) -> Answer:
+def judged(logs: Sequence[float], design: Design) -> Answer:
     """Return the estimate if `speedup run` would call it a difference, otherwise 0."""
-    estimate = ratio(logs, family_level(COMPARISONS))
-    return math.log(estimate.value) if judge(estimate).answer in ("cheaper", "costlier") else 0.0
+    rule = Rule(design, COMPARISONS, 1)
+    estimate = rule.estimate(logs)
+    different = estimate and rule.judge(estimate, "costlier", "cheaper").answer in ("cheaper", "costlier")
+    return math.log(estimate.value) if estimate and different else 0.0
 
 
 def solo_blocks(blocks: int, duration_s: float, warmup_s: float) -> Callable[[Bench], Answer]:
@@ -182,7 +183,7 @@ def solo_blocks(blocks: int, duration_s: float, warmup_s: float) -> Callable[[Be
             trials += [bench.solo(cell, duration_s, block, warmup_s) for cell in CHANCE.sample((bench.a, bench.b), 2)]
         rows, baselines = ([trial for trial in trials if trial.cell == cell.id] for cell in (bench.b, bench.a))
         bench.log_ratios = log_ratios(rows, baselines, SERVER_COST)
-        return judged(bench.log_ratios, judge_cost)
+        return judged(bench.log_ratios, "solo")
 
     return protocol
 
@@ -192,7 +193,7 @@ def duets(blocks: int) -> Callable[[Bench], Answer]:
 
     def protocol(bench: Bench) -> Answer:
         bench.log_ratios = [b.cost_log_ratio for _a, b in bench.duets(blocks) if b.cost_log_ratio is not None]
-        return judged(bench.log_ratios, judge_duet)
+        return judged(bench.log_ratios, "duet")
 
     return protocol
 

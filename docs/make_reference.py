@@ -202,7 +202,7 @@ def command_table(_name: str, _kept: Words) -> Rows:
 
 def check_table(_name: str, _kept: Words) -> Rows:
     """Return all validity checks, V0 and V23 among them: id, name, what it compares, thresholds."""
-    rows = [_check_row(*BEFORE_THE_LOAD), _check_row("V23", comparison.twin_floor([], 0.0).check.name, *THE_TWIN)]
+    rows = [_check_row(*BEFORE_THE_LOAD), _check_row("V23", comparison.twin_floor([]).check.name, *THE_TWIN)]
     rows += [_function_row(function) for function in validity.CHECKS]
     rows.sort(key=lambda row: int(re.sub(r"\D.*", "", row[0][2:])))
     return [("check", "name", "of which trials", "what is compared", "thresholds (`[validity]`)"), *rows]

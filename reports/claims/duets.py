@@ -8,34 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reports.claims.phrases import capital, cost_difference, inverse, no_difference
+from reports.claims.rules import WORDS, Logs, rule_of, seen
 from reports.trust.checks import CheckLine, check_line
-from reports.view.families import COST, Family, gate
+from reports.view.families import COST, Family
 from reports.view.names import cell_name
 from reports.view.rows import Row
 from reports.view.view import RunView
+from reports.view.words import percent
 from runners.records.run import CellInfo
 from runners.records.trial import Trial
-from runners.stats.comparison import duet_row, log_ratios
-from runners.stats.statistics import (
-    Estimate,
-    Judgement,
-    attainable_level,
-    family_level,
-    judge_duet,
-    median,
-    ratio,
-)
+from runners.stats.comparison import block_ratios, duet_row
+from runners.stats.rule import Rule, twin_estimate
+from runners.stats.statistics import Estimate, Judgement, median
 
 
 @dataclass(frozen=True)
 class DuetRow:
     """One pair: what a request cost on both sides, and the ratio row / baseline with what it allows to say.
 
-    `first` counts in how many blocks the row started first; `unranked` says why the twin forbids a verdict. A block
-    more takes about `block_s`.
+    `first` counts in how many blocks the row started first; `logs` are the log ratios by block, and `rule` that of all
+    pairs of the family. A twin has no judgement. A block more takes about `block_s`.
     """
 
     row: CellInfo
@@ -46,8 +41,9 @@ class DuetRow:
     judgement: Judgement | None = None
     first: int = 0
     invalid: int = 0
-    unranked: str = ""
     block_s: float | None = None
+    logs: Logs = field(default_factory=dict)
+    rule: Rule | None = None
 
     @property
     def twin(self) -> bool:
@@ -105,22 +101,25 @@ def _comparisons(members: Iterable[tuple[str, CellInfo]]) -> dict[str, int]:
 def _duet(trials: Sequence[Trial], row: CellInfo, baseline: CellInfo, counts: dict[str, int], view: RunView) -> DuetRow:
     family = view.families.get(trials[0].family or "")
     sides = [[trial for trial in trials if trial.cell == cell.id] for cell in (row, baseline)]
-    logs = log_ratios(sides[0], sides[1], COST)
-    level = attainable_level(len(logs), family_level(counts[trials[0].family or ""]))
+    logs = block_ratios(sides[0], sides[1], COST)
+    families = (family,) if family else ()
+    rule = rule_of("duet", counts[trials[0].family or ""], "cost", families)
+    known = seen(logs, families)
+    estimate = twin_estimate(known) if row.twin_of else rule.estimate(known)
     valid = [trial for trial in sides[0] if trial.verdict == "ok"]
-    duet = DuetRow(
+    return DuetRow(
         row=row,
         baseline=baseline,
         row_cost=_cost(sides[0]),
         baseline_cost=_cost(sides[1]),
-        ratio=ratio(logs, level) if logs else None,
+        ratio=estimate,
+        judgement=rule.judge(estimate, *WORDS["cost"]) if estimate and not row.twin_of else None,
         first=sum(1 for trial in valid if trial.role == "first"),
         invalid=len(sides[0]) - len(valid),
-        unranked="" if row.twin_of else gate([family], "cost"),
         block_s=family.block_s if family else None,
+        logs=logs,
+        rule=rule,
     )
-    ranked = duet.ratio is not None and not duet.unranked
-    return replace(duet, judgement=judge_duet(duet.ratio)) if ranked and duet.ratio else duet
 
 
 def _cost(trials: Sequence[Trial]) -> Estimate | None:
@@ -131,11 +130,13 @@ def _cost(trials: Sequence[Trial]) -> Estimate | None:
 
 def turned(duet: DuetRow) -> DuetRow:
     """Return a pair seen from its other side."""
-    seen = inverse(duet.ratio) if duet.ratio else None
+    other = inverse(duet.ratio) if duet.ratio else None
+    judged = duet.rule.judge(other, *WORDS["cost"]) if other and duet.rule and duet.judgement else None
     return replace(
         duet, row=duet.baseline, baseline=duet.row, row_cost=duet.baseline_cost, baseline_cost=duet.row_cost,
-        ratio=seen, judgement=judge_duet(seen) if seen and duet.judgement else None,
+        ratio=other, judgement=judged,
         first=(duet.ratio.count if duet.ratio else 0) - duet.first,
+        logs={block: -value for block, value in duet.logs.items()},
     )  # fmt: skip
 
 
@@ -171,8 +172,13 @@ def duet_headline(duets: Sequence[DuetRow]) -> str:
         return "Only twins were measured together: they show the noise."
     best = min(pairs, key=lambda duet: duet.ratio.value if duet.ratio else math.inf)
     others = f"; the best of {len(pairs)} pairs" if len(pairs) > 1 else ""
-    said = f"{_said(best)}{others}."
-    return f"Nothing is ranked, since {best.unranked}; {said}" if best.unranked else capital(said)
+    return capital(f"{_said(best)}{others}{_biased(best)}.")
+
+
+def _biased(duet: DuetRow) -> str:
+    """Return by how much the baseline differs from its own twin, if it does."""
+    bias = duet.rule.bias if duet.rule else 0
+    return f"; the baseline differed from itself by up to {percent(bias)} %, so less does not count" if bias else ""
 
 
 def _said(duet: DuetRow) -> str:

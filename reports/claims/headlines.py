@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.claims.comparing import Ranking, lead
+from reports.claims.deciding import BASES, CANNOT_SHOW
 from reports.claims.phrases import (
     TWICE,
     capital,
@@ -17,14 +17,15 @@ from reports.claims.phrases import (
     rate_difference,
     times,
 )
+from reports.claims.ranking import Decisions, Ranking
 from reports.view.rows import Row
-from runners.stats.statistics import MIN_VALUES, Estimate
+from runners.stats.statistics import Estimate
 from runners.units import plural
 
 NOTHING_MEASURED = "Nothing was measured in this run."
 
 
-def headline(measured: Sequence[Row], ranking: Ranking) -> str:
+def headline(measured: Sequence[Row], ranking: Ranking, decisions: Decisions) -> str:
     """Return the answer of a table, or why there is none."""
     if not measured:
         return NOTHING_MEASURED
@@ -32,13 +33,11 @@ def headline(measured: Sequence[Row], ranking: Ranking) -> str:
         return _only(measured[0])
     baseline = next(row for row in measured if row.baseline)
     if ranking.groups:
-        said = f"{_winner(ranking, baseline)}{_runner_up(ranking)}{_basis(ranking, baseline)}"
-        return f"{said}{_left_out(measured, baseline, ranking)}."
+        said = f"{_winner(ranking, baseline)}{_runner_up(ranking)}; by {_basis(ranking, baseline)}"
+        return f"{said}{_left_out(measured, ranking, decisions)}.{_over_threads(measured, ranking, decisions)}"
     if ranking.refused == "few":
-        return _unresolved(measured, baseline, ranking)
-    if ranking.refused == "alone":
-        return f"Nothing to rank: {_apart(measured, baseline)}."
-    return f"Nothing is ranked: {ranking.refused}, so smaller differences cannot be seen here."
+        return _unresolved(measured, baseline, ranking, decisions)
+    return f"Nothing to rank: {_apart(measured, baseline, decisions)}{_costs(measured, decisions)}."
 
 
 def _only(row: Row) -> str:
@@ -46,11 +45,22 @@ def _only(row: Row) -> str:
     return f"Only {row.name} was measured: {_rate(row)} requests per second{cost}{_at_least(row)}."
 
 
-def _apart(measured: Sequence[Row], baseline: Row) -> str:
-    shared = sum(1 for row in measured if row.shared)
-    if any(row.operating_point == baseline.operating_point and row.shared != baseline.shared for row in measured):
-        return f"{shared} of {plural(len(measured), 'measured row')} shared CPUs with the load generator"
-    return f"no other row can be compared with {baseline.name}"
+def _apart(measured: Sequence[Row], baseline: Row, decisions: Decisions) -> str:
+    """Return why no row can be ranked beside the baseline: the reason of most of them."""
+    point = baseline.operating_point
+    others = [row for row in measured if row is not baseline and row.operating_point == point and row.cell]
+    whys = [why for row in others if row.cell and row.cell.id in decisions and (why := decisions[row.cell.id].why)]
+    return max(whys, key=whys.count) if whys else f"no other row can be compared with {baseline.name}"
+
+
+def _costs(measured: Sequence[Row], decisions: Decisions) -> str:
+    """Return what a request costs where rates cannot show who is faster: the least, and the most."""
+    hidden = any(found.why.startswith(CANNOT_SHOW) for found in decisions.values())
+    known = sorted((row.costs.server.value, row.name) for row in measured if row.costs.server)
+    if not hidden or len(known) < 2:
+        return ""
+    (least, cheapest), *_, (most, costliest) = known
+    return f"; a request costs {cheapest} {least:.1f} µs of server CPU, {costliest} {most:.1f} µs"
 
 
 def _winner(ranking: Ranking, baseline: Row) -> str:
@@ -74,9 +84,7 @@ def _lead(best: Row, ranking: Ranking) -> str:
 
 
 def _ratio(row: Row, ranking: Ranking) -> Estimate | None:
-    if row.comparison is None:
-        return None
-    return row.comparison.ratio if ranking.by == "rate" else row.comparison.cost
+    return (ranking.ratios or {}).get(row.cell.id) if row.cell else None
 
 
 def _runner_up(ranking: Ranking) -> str:
@@ -89,7 +97,7 @@ def _runner_up(ranking: Ranking) -> str:
     if len(ranking.groups) < 2 or (ranking.groups[1][0].baseline and not best.baseline):
         return ""
     second = ranking.groups[1][0]
-    ahead = lead(best, second, ranking.by, sum(map(len, ranking.groups)) - 1)
+    ahead = ranking.lead(best, second)
     return f"; {second.name} is next, with {_behind(ahead, ranking)}" if ahead else ""
 
 
@@ -104,36 +112,56 @@ def _behind(ahead: Estimate, ranking: Ranking) -> str:
 
 
 def _basis(ranking: Ranking, baseline: Row) -> str:
-    if ranking.by == "rate":
-        return ""
+    """Return by what the rows are ranked, and why not by rate where nothing was measured in duets."""
+    if (ranking.basis, ranking.by) != ("solo", "cost"):
+        return BASES[ranking.basis, ranking.by]
     why = "server and load generator shared CPUs" if baseline.shared else "the load generator was the limit"
-    return f"; ranked by CPU per request, because {why}"
+    return f"{BASES[ranking.basis, ranking.by]}, because {why}"
 
 
-def _left_out(measured: Sequence[Row], baseline: Row, ranking: Ranking) -> str:
-    """Return that some comparable rows are not ranked, since trials of theirs were invalid: they may be better."""
+def _left_out(measured: Sequence[Row], ranking: Ranking, decisions: Decisions) -> str:
+    """Return that some comparable rows are not ranked, for want of blocks that count: they may be better."""
     ranked = sum(map(len, ranking.groups))
-    comparable = len(_comparable(measured, baseline))
+    comparable = 1 + sum(
+        1
+        for row in measured
+        if (found := decisions.get(row.cell.id if row.cell else ""))
+        and (found.basis, found.measure) == (ranking.basis, ranking.by)
+        and (found.judgement or not found.estimate)
+    )
     if ranked >= comparable:
         return ""
     return f"; only {ranked} of {comparable} rows could be ranked, and the others may be better"
 
 
-def _comparable(measured: Sequence[Row], baseline: Row) -> list[Row]:
-    point = baseline.operating_point
-    return [row for row in measured if row.operating_point == point and row.shared == baseline.shared]
+def _over_threads(measured: Sequence[Row], ranking: Ranking, decisions: Decisions) -> str:
+    """Return what rows of other thread counts add: the fastest of them, or that this machine cannot show it."""
+    known = [(row, decisions[row.cell.id]) for row in measured if row.cell and row.cell.id in decisions]
+    over = [(row, found) for row, found in known if found.over_threads and ranking.basis == "duet"]
+    called = [(row, found) for row, found in over if found.answer == "faster" and found.estimate]
+    baseline = next(row for row in measured if row.baseline)
+    if called:
+        best, found = max(called, key=lambda pair: pair[1].estimate.value if pair[1].estimate else 0)
+        return f" {rate_difference(best.name, baseline.name, found.estimate)}." if found.estimate else ""
+    hidden = [found for _, found in over if found.why.startswith(CANNOT_SHOW)]
+    if not hidden:
+        return ""
+    return f" Over thread counts ({plural(len(hidden), 'row')}), {hidden[0].why}."
 
 
-def _unresolved(measured: Sequence[Row], baseline: Row, ranking: Ranking) -> str:
-    """Return the highest rate, or the least cost, without an interval to prove it."""
-    rows = _comparable(measured, baseline)
-    if ranking.by == "cost":
-        known = [row for row in rows if row.costs.server]
-        best = min(known, key=lambda row: row.costs.server.value if row.costs.server else 0, default=baseline)
-    else:
-        best = max(rows, key=lambda row: row.rps.value if row.rps else 0)
-    said = _winner(Ranking(ranking.by, ((best,),)), baseline)
-    return f"{said}{_basis(ranking, baseline)}; a ranking needs at least {MIN_VALUES} blocks."
+def _unresolved(measured: Sequence[Row], baseline: Row, ranking: Ranking, decisions: Decisions) -> str:
+    """Return the ratio furthest ahead, without an interval to prove it, and how many blocks would give one."""
+    known = [
+        (row, found)
+        for row in measured
+        if row.cell and (found := decisions.get(row.cell.id)) and found.estimate and found.measure == ranking.by
+    ]
+    ratios = {row.cell.id: found.estimate for row, found in known if row.cell and found.estimate}
+    better = min if ranking.by == "cost" else max
+    best = better((row for row, _ in known), key=lambda row: ratios[row.cell.id].value if row.cell else 0)
+    said = _winner(Ranking(ranking.basis, ranking.by, ((best,),), "", ratios), baseline)
+    needed = max(found.rule.blocks for _, found in known if found.rule)
+    return f"{said}; by {_basis(ranking, baseline)}; a verdict needs at least {needed} blocks."
 
 
 def _rate(row: Row) -> str:

@@ -109,11 +109,14 @@ def _measured(row: Row) -> dict[str, Field]:
 
 
 def _compared(row: Row, table: TableModel) -> dict[str, Field]:
-    to = row.comparison
-    judged = to.judgement.answer if to and to.judgement else None
+    to, found = row.comparison, table.decision(row)
     return {
         **_estimate("ratio_to_baseline", to.ratio if to else None),
-        "verdict": "baseline" if row.baseline else judged or (f"not ranked: {to.unranked}" if to else None),
+        "verdict": "baseline" if row.baseline else (found.answer or ": ".join(found.unsaid)) if found else None,
+        "verdict_basis": found.basis if found else None,
+        "verdict_figure": found.figure if found else None,
+        **_estimate("verdict_ratio", found.estimate if found else None),
+        "verdict_margin": _number(found.rule.margin) if found and found.rule else None,
         "rank": table.places.get(row.cell.id) if row.cell else None,
     }
 

@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
+from reports.claims.deciding import Decision
 from reports.claims.duets import DuetRow, DuetTable
 from reports.claims.paced import PERCENTILES, PacedRow, PacedTable
 from reports.forms.summary import Summary, summaries
@@ -21,9 +22,10 @@ from runners.records.run import RunFolder
 from runners.stats.statistics import Estimate, Judgement
 
 UNKNOWN = "\u2013"  # an en dash
-WORDS = ("row", "cell", "against", "verdict", "fact", "value")  # columns of text, not of numbers
+WORDS = ("row", "cell", "against", "verdict", "decided by", "fact", "value")  # columns of text, not of numbers
 MEASURED = (
-    "row", "rank", "req/s", "interval", "ratio", "interval of ratio", "verdict", "server CPU µs/request", "RSS MiB",
+    "row", "rank", "verdict", "decided by", "its ratio", "its interval", "req/s", "interval", "ratio of req/s",
+    "server CPU µs/request", "RSS MiB",
 )  # fmt: skip
 _SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|^[-+=#]")
 _LINKS = re.compile(r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=:)(?=//|[a-z_+-][\w+-]*:)|(?<=\bwww)(?=\.)", re.IGNORECASE)
@@ -119,21 +121,33 @@ def _label(row: Row) -> str:
 
 def _absent(row: Row) -> Cells:
     reason = f": {escaped(row.reason)}" if row.reason else ""
-    return ("", UNKNOWN, "", "", "", f"**{row.status}**{reason}", "", "")
+    rate = _whole(row.rps.value) if row.rps else UNKNOWN
+    return ("", f"**{row.status}**{reason}", "", "", "", rate, "", "", "", "")
 
 
 def _measured(row: Row, table: TableModel) -> Cells:
     to, cost = row.comparison, row.costs.server
     return (
         table.places.get(row.cell.id, "") if row.cell else "",
+        *(("baseline", "", "1.00", "") if row.baseline else _decided(table.decision(row))),
         f"**{_whole(row.rps.value if row.rps else None)}**",
         _spread(row),
         "1.00" if row.baseline else _ratio(to.ratio if to else None),
-        _between(to.ratio if to else None),
-        "baseline" if row.baseline else _verdict(to.judgement, to.unranked, to.needs) if to else "",
         _decimals(cost.value, 1) if cost else UNKNOWN,
         _decimals(row.costs.rss_bytes / 2**20, 1) if row.costs.rss_bytes is not None else UNKNOWN,
     )
+
+
+def _decided(found: Decision | None) -> Cells:
+    """Return the verdict, by what, its ratio and that ratio's interval."""
+    if found is None:
+        return ("", "", "", "")
+    if found.judgement is None:
+        return (escaped(": ".join(found.unsaid)), "", "", "")
+    disagrees = f"; disagrees: {escaped(found.disagrees)}" if found.disagrees else ""
+    places = 3 if found.basis == "duet" else None
+    verdict = f"{_verdict(found.judgement, found.needs)}{disagrees}"
+    return (verdict, found.by, _ratio(found.estimate, places), _between(found.estimate, places))
 
 
 def _spread(row: Row) -> str:
@@ -143,10 +157,8 @@ def _spread(row: Row) -> str:
     return words if row.rps.interval else f"min{UNKNOWN}max {words}"
 
 
-def _verdict(judgement: Judgement | None, unranked: str, wanted: str) -> str:
-    if judgement is None:
-        return f"not ranked: {escaped(unranked)}" if unranked else ""
-    return f"**{judgement.answer}**{f'; {wanted}' if wanted else ''}"
+def _verdict(judgement: Judgement | None, wanted: str) -> str:
+    return f"**{judgement.answer}**{f'; {wanted}' if wanted else ''}" if judgement else ""
 
 
 def _under(table: TableModel) -> Iterator[str]:
@@ -170,7 +182,7 @@ def _duets(table: DuetTable) -> Iterator[str]:
 def _duet(duet: DuetRow) -> Cells:
     costs = (_decimals(cost.value, 2) if cost else UNKNOWN for cost in (duet.row_cost, duet.baseline_cost))
     wanted = needs(duet.judgement, duet.block_s)
-    verdict = "noise floor" if duet.twin else _verdict(duet.judgement, duet.unranked, wanted)
+    verdict = "noise floor" if duet.twin else _verdict(duet.judgement, wanted)
     count = str(duet.ratio.count if duet.ratio else 0)
     names = escaped(cell_name(duet.row)), escaped(cell_name(duet.baseline))
     return (*names, *costs, _ratio(duet.ratio, 3), _between(duet.ratio, 3), verdict, count)

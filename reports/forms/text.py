@@ -113,7 +113,7 @@ def _duet_lines(table: DuetTable) -> Iterator[str]:
 def _duet_bracket(duet: DuetRow) -> str:
     interval = duet.ratio.interval if duet.ratio else None
     between = [f"{interval.low:.3f}-{interval.high:.3f}"] if interval else []
-    answer = "noise floor" if duet.twin else duet.unranked or (duet.judgement.answer if duet.judgement else "")
+    answer = "noise floor" if duet.twin else duet.judgement.answer if duet.judgement else ""
     return ", ".join([*between, plural(duet.ratio.count if duet.ratio else 0, "block"), *([answer] if answer else [])])
 
 
@@ -185,7 +185,7 @@ def _number(value: float | None) -> str:
 
 def _bracket(row: Row, value: float | None, *, limits: bool) -> str:
     parts = [one_line(row.note)] if row.note else []
-    if value is None:
+    if value is None or (limits and row.status == "noisy"):
         parts.append(row.status)
     elif limits:
         parts += ["shared CPUs"] if row.shared else []

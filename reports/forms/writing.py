@@ -13,7 +13,12 @@ from runners.records.run import RunFolder
 
 log = logging.getLogger(__name__)
 
-FILES = {"html": REPORT_FILE, "md": "report.md", "txt": "report.txt"}  # form -> file in the run folder
+FILES = {
+    "html": REPORT_FILE,
+    "md": "report.md",
+    "txt": "report.txt",
+    "json": "report.json",
+}  # form -> file in the run folder
 
 
 def form_of(wanted: str | None, output: Path | None) -> str:
@@ -57,6 +62,10 @@ def render_as(folders: Sequence[RunFolder], form: str) -> str:
         from reports.forms.markdown import render_markdown  # noqa: PLC0415 - as above: only what is asked for
 
         return render_markdown(folders)
+    if form == "json":
+        from reports.forms.answers import render_json  # noqa: PLC0415
+
+        return render_json(folders)
     from reports.forms.text import render_text  # noqa: PLC0415
 
     return render_text(folders)

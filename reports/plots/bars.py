@@ -110,7 +110,8 @@ def _bar_legend(table: TableModel, rows: Sequence[Row]) -> list[Line2D | Patch]:
 
 
 def _label(row: Row) -> str:
-    return clipped(clean(one_line(row.shown), ""), LABEL_CHARACTERS)
+    name = f"{row.shown} (noisy)" if row.status == "noisy" else row.shown
+    return clipped(clean(one_line(name), ""), LABEL_CHARACTERS)
 
 
 def _describe(rows: Sequence[Row]) -> str:

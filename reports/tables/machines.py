@@ -124,7 +124,7 @@ def _row(
 
 def _entry(row: Row) -> MachineEntry:
     ratio = 1.0 if row.baseline else row.comparison.ratio.value if row.comparison else None
-    return MachineEntry(row, row.rps.value if row.rps else None, ratio)
+    return MachineEntry(row, row.rps.value if row.rps and row.status == "measured" else None, ratio)
 
 
 def _without_empty(rows: Iterable[MachineRow | HeadingRow]) -> Iterator[MachineRow | HeadingRow]:

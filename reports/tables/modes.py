@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reports.claims.comparing import paired
-from reports.tables.tables import level_note
+from reports.tables.tables import joint_note
 from reports.view.names import differences
 from reports.view.rows import Row, cell_row
 from reports.view.view import CellKey, RunView
@@ -53,15 +53,19 @@ def mode_table(view: RunView) -> ModeTable | None:
     """Return the modes side by side; None if nothing was planned in both."""
     rows = _rows(view)
     ratios = [row.ratio for row in rows if row.ratio]
-    return ModeTable(rows, level_note(ratios, len(ratios))) if rows else None
+    return ModeTable(rows, joint_note(ratios, len(ratios))) if rows else None
 
 
 def _rows(view: RunView) -> tuple[ModeRow, ...]:
     pairs = list(_pairs(view))
     cells = [kept for kept, _ in pairs]
     rows = [[cell_row(cell, cell.title, differences(pair[0], cells), view) for cell in pair] for pair in pairs]
-    both = sum(1 for kept, closed in rows if kept.rps and closed.rps)
-    return tuple(_compared(kept, closed, both, view) for kept, closed in rows if kept.rps or closed.rps)
+    both = sum(1 for kept, closed in rows if _known(kept) and _known(closed))
+    return tuple(_compared(kept, closed, both, view) for kept, closed in rows if _known(kept) or _known(closed))
+
+
+def _known(row: Row) -> bool:
+    return row.status == "measured"
 
 
 def _pairs(view: RunView) -> Iterator[tuple[CellInfo, CellInfo]]:

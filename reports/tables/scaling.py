@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reports.claims.comparing import paired
-from reports.tables.tables import level_note
+from reports.tables.tables import joint_note
 from reports.view.names import differences
 from reports.view.rows import Row, cell_row
 from reports.view.view import RunView, ok_trials
@@ -78,7 +78,7 @@ def _scaling(axis: Axis, mode: str, cells: Sequence[CellInfo], view: RunView) ->
     comparisons = sum(len(rows) - 1 for _, rows in lines)
     finished = tuple(ScalingLine(label, tuple(_points(axis, rows, comparisons))) for label, rows in lines)
     known = [point.efficiency for line in finished for point in line.points if point.efficiency]
-    return Scaling(axis, mode, finished, level_note(known, comparisons))
+    return Scaling(axis, mode, finished, joint_note(known, comparisons))
 
 
 def _lines(axis: Axis, cells: Sequence[CellInfo], view: RunView) -> Iterator[tuple[str, list[Counted]]]:

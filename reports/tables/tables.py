@@ -11,19 +11,23 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reports.claims.comparing import Ranking, compare, rank_rows
+from reports.claims.comparing import compare
+from reports.claims.deciding import BASES, Decision, decide
 from reports.claims.duets import DuetCell, DuetRow, duet_cells, duets_of
 from reports.claims.headlines import headline
+from reports.claims.ranking import Ranking, rank_rows
 from reports.trust.checks import CheckLine, check_line
 from reports.view.families import Family, Measure
 from reports.view.names import differences
 from reports.view.reasons import NOT_SELECTED
 from reports.view.rows import HeadingRow, Row, cell_row, rows_of
 from reports.view.view import PublishedNumbers, RunView, is_solo, keys_of
-from reports.view.words import level_text
+from reports.view.words import level_text, percent
 from runners.matrix.model import Heading, Table
 from runners.records.run import CellInfo
+from runners.stats.rule import Design, Rule
 from runners.stats.statistics import LEVEL, MIN_VALUES, Estimate, blocks_for_level, family_level, joint_level
+from runners.units import plural
 
 OperatingPoint = tuple[int, str, str] | None
 
@@ -40,9 +44,9 @@ class LoadLine:
 
 @dataclass(frozen=True)
 class TableModel:
-    """One table, ready to be drawn in any form; `level_note` says at what level its ratios' intervals hold.
+    """One table, ready to be drawn in any form; `level_note` says what its verdicts rest on, and what they can resolve.
 
-    `places` and `duets` map a cell's id to its rank and to its part in duets.
+    `decisions`, `places` and `duets` map a cell's id to its verdict, its rank and its part in duets.
     """
 
     id: str
@@ -54,7 +58,9 @@ class TableModel:
     load_lines: tuple[LoadLine, ...] = ()
     headline: str = ""
     level_note: str = ""
+    basis: Design = "solo"
     ranked_by: Measure = "rate"
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
     duets: Mapping[str, DuetCell] = field(default_factory=dict)
     families: tuple[Family, ...] = ()
@@ -70,6 +76,15 @@ class TableModel:
     def measured(self) -> tuple[Row, ...]:
         """Return the rows that have a number of this run."""
         return tuple(row for row in self.measurable if row.status == "measured")
+
+    @property
+    def ranked_by_words(self) -> str:
+        """Return by what the rows are ranked, in words."""
+        return BASES[self.basis, self.ranked_by]
+
+    def decision(self, row: Row) -> Decision | None:
+        """Return what is said of a row against the table's baseline."""
+        return self.decisions.get(row.cell.id) if row.cell else None
 
 
 def build_tables(view: RunView, prefix: str = "") -> tuple[TableModel, ...]:
@@ -154,27 +169,41 @@ def _other_tables(
 
 
 def _finish(model: TableModel, view: RunView, duets: Sequence[DuetRow]) -> TableModel:
-    """Add what needs all rows: ratios, ranks, duets, command lines, the headline and the intervals' level."""
-    rows, level_note = _compare(model.rows, view)
+    """Add what needs all rows: ratios, verdicts, ranks, duets, command lines, the headline."""
+    rows = _compare(model.rows, view)
     measurable = [row for row in rows if isinstance(row, Row)]
     measured = [row for row in measurable if row.status == "measured"]
-    rankings = [rank_rows(group, view.families) for group in _groups(measured)]
+    groups = _groups(measured)
+    decisions = {cell: found for group in groups for cell, found in decide(group, duets, view.families).items()}
+    rankings = [rank_rows(group, decisions) for group in groups]
     cells = [row.cell for row in measurable if row.cell and row.trials]
     together = duet_cells(measurable, duets)
     families = _families(cells, view, duets=bool(together))
     trials = [trial for cell in cells for trial in view.every[cell.id] if is_solo(trial)]
+    rows = tuple(_consistent(row, decisions) if isinstance(row, Row) else row for row in rows)
     return dataclasses.replace(
         model,
         rows=rows,
         load_lines=load_lines(rows),
-        level_note=level_note,
+        level_note=level_note(list(decisions.values())),
+        basis=rankings[0].basis if rankings else "solo",
         ranked_by=rankings[0].by if rankings else "rate",
+        decisions=decisions,
         places={cell: place for ranking in rankings for cell, place in ranking.places.items()},
-        headline=headline(measured, rankings[0] if rankings else Ranking()),
+        headline=headline(measured, rankings[0] if rankings else Ranking(), decisions),
         duets=together,
         families=families,
         checks=check_line(trials, families),
     )
+
+
+def _consistent(row: Row, decisions: Mapping[str, Decision]) -> Row:
+    """Return a row whose ratio is the one that its verdict comes from, if it was decided by what was measured alone."""
+    found = decisions.get(row.cell.id) if row.cell else None
+    if row.comparison is None or found is None or found.basis != "solo" or found.estimate is None:
+        return row
+    name = "ratio" if found.measure == "rate" else "cost"
+    return dataclasses.replace(row, comparison=dataclasses.replace(row.comparison, **{name: found.estimate}))
 
 
 def _families(cells: Iterable[CellInfo], view: RunView, *, duets: bool) -> tuple[Family, ...]:
@@ -192,16 +221,14 @@ def _groups(measured: Iterable[Row]) -> list[list[Row]]:
     return list(found.values())
 
 
-def _compare(rows: Sequence[Row | HeadingRow], view: RunView) -> tuple[tuple[Row | HeadingRow, ...], str]:
+def _compare(rows: Sequence[Row | HeadingRow], view: RunView) -> tuple[Row | HeadingRow, ...]:
     """Compare each measured row with the first one at its operating point."""
     baselines: dict[OperatingPoint, Row] = {}
     for row in rows:
         if isinstance(row, Row) and row.status == "measured":
             baselines.setdefault(row.operating_point, row)
     count = sum(1 for row in rows if isinstance(row, Row) and row.status == "measured") - len(baselines)
-    compared = tuple(_compared(row, baselines, count, view) if isinstance(row, Row) else row for row in rows)
-    ratios = [row.comparison.ratio for row in compared if isinstance(row, Row) and row.comparison]
-    return compared, level_note(ratios, count)
+    return tuple(_compared(row, baselines, count, view) if isinstance(row, Row) else row for row in rows)
 
 
 def _compared(row: Row, baselines: dict[OperatingPoint, Row], comparisons: int, view: RunView) -> Row:
@@ -213,15 +240,51 @@ def _compared(row: Row, baselines: dict[OperatingPoint, Row], comparisons: int, 
         return dataclasses.replace(row, published_ratio=before)
     if row is baseline:
         return dataclasses.replace(row, baseline=True, published_ratio=1.0 if row.published else None)
-    comparison = compare(row, baseline, comparisons, view.families, whole=view.limits.folds)
+    comparison = compare(row, baseline, _solo_rule(row, comparisons, view), whole=view.limits.folds)
     return dataclasses.replace(row, published_ratio=before, comparison=comparison)
 
 
-def level_note(ratios: Sequence[Estimate], comparisons: int) -> str:
-    """Return the confidence level of the intervals of a table's ratios, in words."""
+def _solo_rule(row: Row, comparisons: int, view: RunView) -> Rule:
+    """Return the rule at whose level the ratios of what was measured alone have their intervals."""
+    family = view.families.get(row.cell.family) if row.cell else None
+    return Rule("solo", comparisons, family.looks if family else 1)
+
+
+def level_note(decisions: Sequence[Decision]) -> str:
+    """Return by what a table's rows are decided, at which level, and which differences could be resolved."""
+    notes = (_note(found) for found in _by_basis(decisions))
+    return " ".join(note for note in notes if note)
+
+
+def _by_basis(decisions: Sequence[Decision]) -> list[list[Decision]]:
+    found: dict[tuple[str, bool], list[Decision]] = {}
+    for decision in decisions:
+        if not decision.why:
+            found.setdefault((decision.by, decision.over_threads), []).append(decision)
+    return list(found.values())
+
+
+def _note(decisions: Sequence[Decision]) -> str:
+    rule, by = decisions[0].rule, decisions[0].by
+    if rule is None:
+        return ""
+    rows = plural(rule.rows, "row")
+    known = sorted(found for decision in decisions if (found := decision.resolves) is not None)
+    start = f"Decided by {by}{' over thread counts' if decisions[0].over_threads else ''} ({rows})"
+    if not known:
+        return f"{start}: no verdict with fewer than {rule.blocks} blocks in common."
+    low, high = percent(known[0]), percent(known[-1])
+    could = f"{high} %" if low == high else f"{low} to {high} %, depending on the row"
+    looks = f" and {rule.looks} looks" if rule.looks > 1 else ""
+    level = f"at {level_text(rule.level)}, so that all rows{looks} hold together at {level_text(LEVEL)}"
+    return f"{start}, {level}, beyond ±{percent(rule.margin)} %: could resolve {could}."
+
+
+def joint_note(ratios: Sequence[Estimate], comparisons: int) -> str:
+    """Return the confidence level of the intervals of ratios beside which no verdict stands, in words."""
     intervals = [ratio.interval for ratio in ratios if ratio.interval]
     if not intervals:
-        few = f"Ratios have no intervals and give no verdicts: fewer than {MIN_VALUES} blocks in common."
+        few = f"Ratios have no intervals: fewer than {MIN_VALUES} blocks in common."
         return few if ratios else ""
     wanted = family_level(comparisons)
     lowest = min(interval.level for interval in intervals)

@@ -12,6 +12,7 @@ from reports.view.words import one_line, percent
 from runners.records.run import BuildInfo
 from runners.records.trial import Trial
 from runners.stats.comparison import Floor
+from runners.stats.noise import is_noisy
 from runners.stats.statistics import MIN_VALUES
 from runners.units import plural
 
@@ -28,7 +29,7 @@ class Notice:
 def notices(view: RunView, prefix: str = "") -> tuple[Notice, ...]:
     """Return the banner's lines, the worst first."""
     found = [*_progress(view), *_builds(view, prefix), *_trials(view)]
-    found += [*_unranked(view), *_noise_floor(view), *_load(view), *_run_notes(view)]
+    found += [*_biased(view), *_noise_floor(view), *_load(view), *_run_notes(view)]
     rank = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda notice: rank[notice.kind]))
 
@@ -84,7 +85,7 @@ def _build_failure(build: BuildInfo, *, alone: bool) -> str:
 
 
 def _trials(view: RunView) -> Iterator[Notice]:
-    verdicts = Counter(trial.verdict for trial in _recorded(view))
+    verdicts = Counter("noisy" if is_noisy(trial) else trial.verdict for trial in _recorded(view))
     bad = [f"{count} {verdict}" for verdict, count in sorted(verdicts.items()) if verdict != "ok"]
     if bad:
         total = plural(sum(verdicts.values()), "trial")
@@ -105,22 +106,22 @@ def _main_cause(trials: Iterable[Trial]) -> str:
     return f" Most frequent cause: {' '.join(most)} ({plural(count, 'trial')}){'; ' if advice else ''}{advice}."
 
 
-def _unranked(view: RunView) -> Iterator[Notice]:
-    """Yield in one line how many families are not ranked, since their baseline differs from its own twin."""
-    refused = [reach for family in view.families.values() if (reach := _refused((family.rate, family.cost)))]
-    if refused:
-        every = len(refused) == len(view.families)
-        where = "this run" if every else f"{len(refused)} of {len(view.families)} families"
+def _biased(view: RunView) -> Iterator[Notice]:
+    """Yield in one line in how many families the baseline differs from its own twin."""
+    found = [bias for family in view.families.values() if (bias := _bias((family.rate, family.cost)))]
+    if found:
+        every = len(found) == len(view.families)
+        where = "this run" if every else f"{len(found)} of {len(view.families)} families"
         yield Notice(
             "warning",
-            f"Differences under {percent(max(refused))} % cannot be seen in {where}: the baseline differed from itself"
-            " by up to that much, so nothing is ranked there (check V23). Use a quieter machine, more blocks or duets.",
+            f"In {where}, the baseline differed from itself by up to {percent(max(found))} % (check V23). Only larger"
+            " differences are called there. Use a quieter machine.",
         )
 
 
-def _refused(floors: Iterable[Floor | None]) -> float | None:
-    """Return the largest noise floor that stops a ranking; None where none does."""
-    return max((floor.reach or 0 for floor in floors if floor and not floor.ranks), default=None)
+def _bias(floors: Iterable[Floor | None]) -> float:
+    """Return how far a baseline differs from its twin; 0 if it does not."""
+    return max((floor.bias for floor in floors if floor), default=0.0)
 
 
 def _noise_floor(view: RunView) -> Iterator[Notice]:
@@ -158,8 +159,8 @@ def _load(view: RunView) -> Iterator[Notice]:
     if shared:
         yield Notice(
             "note",
-            f"{plural(shared, 'cell')} shared CPUs with the load generator (tagged shared): ranked by CPU time per"
-            " request, not by rate.",
+            f"{plural(shared, 'cell')} shared CPUs with the load generator (tagged shared): their rates decide"
+            " nothing, CPU time per request does.",
         )
 
 

@@ -1,12 +1,13 @@
 """Comparison families: how many blocks each got, which bound ended it, and how its baseline compares with its twin.
 
-Pure. The twin is the gate (check V23): where a server differs from itself, or its noise is too wide, no row of the
-family is called faster or slower, and the report tells the noise floor instead.
+Pure. The twin is a check of bias (check V23): where a server differs from itself, only what differs by more than that
+is called faster or slower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from runners.plan.order import OVERHEAD_S
 from runners.records.run import CellInfo, FamilyInfo, Run, RunFolder
 from runners.records.trial import Trial
 from runners.stats.comparison import Floor, by_family, counting, log_ratios, twin_floor
+from runners.stats.rule import last_look, looks_of
 from runners.units import format_duration, plural
 
 COST, RATE = "server_cpu_us_per_request", "requests_per_s"
@@ -26,7 +28,8 @@ Measure = Literal["rate", "cost"]
 class Family:
     """One family: its baseline's name, the blocks that count, and the floors of its noise; `rate` is None for duets.
 
-    `title` is what its cells have in common, in words. A block takes about `block_s`.
+    `title` is what its cells have in common, in words. A block takes about `block_s`. The plan has so many `looks`;
+    until the family has ended, verdicts come from the blocks before `until`, those of the last look.
     """
 
     name: str
@@ -39,21 +42,23 @@ class Family:
     rate: Floor | None
     cost: Floor
     block_s: float | None = None
+    looks: int = 1
+    until: int | None = None
 
     def floor(self, measure: Measure) -> Floor | None:
         """Return the noise floor by rate or by CPU cost."""
         return self.rate if measure == "rate" else self.cost
 
 
-def families_of(folder: RunFolder, cells: Sequence[CellInfo], limit: float) -> dict[str, Family]:
-    """Return every family of solo trials and of duets, planned or measured; `limit` is check V23's."""
+def families_of(folder: RunFolder, cells: Sequence[CellInfo]) -> dict[str, Family]:
+    """Return every family of solo trials and of duets, planned or measured."""
     recorded = by_family(trial for trial in folder.trials if trial.design in ("solo", "duet"))
     paced = {trial.family for trial in folder.trials} - set(recorded)  # measured, but never compared by block
     planned = [family.name for family in folder.run.families]
     names = [name for name in dict.fromkeys((*planned, *recorded)) if name and name not in paced]
     twins = {cell.id: cell.twin_of for cell in cells if cell.twin_of}
     known = {cell.id: cell for cell in cells}
-    return {name: _family(name, recorded.get(name, []), folder.run, twins, known, limit) for name in names}
+    return {name: _family(name, recorded.get(name, []), folder.run, twins, known) for name in names}
 
 
 def _family(
@@ -62,7 +67,6 @@ def _family(
     run: Run,
     twins: Mapping[str, str],
     cells: Mapping[str, CellInfo],
-    limit: float,
 ) -> Family:
     counted, planned = counting(trials), run.family(name)
     duet = planned.design == "duet" if planned else any(trial.design == "duet" for trial in trials)
@@ -76,10 +80,29 @@ def _family(
         blocks=len({trial.block for trial in counted}),
         repeated=len({(trial.block, trial.attempt) for trial in trials if trial.attempt}),
         ended=_ended(planned.ended_by, run, len(planned.blocks)) if planned else "",
-        rate=None if duet else twin_floor(_twin_logs(counted, baseline, twins, RATE), limit),
-        cost=twin_floor(_twin_logs(counted, baseline, twins, COST), limit),
+        rate=None if duet else twin_floor(_twin_logs(counted, baseline, twins, RATE)),
+        cost=twin_floor(_twin_logs(counted, baseline, twins, COST)),
         block_s=_block_s(planned, run) if planned else None,
+        looks=len(_looks(planned, run)) if planned else 1,
+        until=_until(planned, counted, run) if planned else None,
     )
+
+
+def _looks(planned: FamilyInfo, run: Run) -> tuple[int, ...]:
+    """Return at which numbers of blocks the plan looks whether they are enough."""
+    least = run.blocks_min if planned.design == "solo" or run.duet_blocks_min is None else run.duet_blocks_min
+    most = len(planned.blocks)
+    return looks_of(least or most, most)
+
+
+def _until(planned: FamilyInfo, counted: Sequence[Trial], run: Run) -> int | None:
+    """Return how many blocks the last look saw; None once the family has ended, which is the last look of all."""
+    if planned.ended_by or not planned.blocks:
+        return None
+    found = Counter(trial.block for trial in counted)
+    whole = (found[block] >= sum(map(len, items)) for block, items in enumerate(planned.blocks))
+    done = next((block for block, is_whole in enumerate(whole) if not is_whole), len(planned.blocks))
+    return last_look(done, _looks(planned, run))
 
 
 def _title(planned: FamilyInfo | None, trials: Sequence[Trial], *, duet: bool) -> str:
@@ -117,15 +140,6 @@ def _ended(by: str | None, run: Run, most: int) -> str:
     return by or ""
 
 
-def gate(families: Iterable[Family | None], measure: Measure) -> str:
-    """Return why the twin forbids to rank any of these families; empty where it does not."""
-    for family in families:
-        floor = family.floor(measure) if family else None
-        if floor is not None and not floor.ranks:
-            return f"the baseline differed from itself by up to {percent(floor.reach or 0)} %"
-    return ""
-
-
 def noise_line(families: Sequence[Family]) -> str:
     """Return each baseline's noise floor: "epoll ±3 % by rate, ±2 % by CPU; epoll ±1 % in duets"."""
     found: dict[str, list[str]] = {}
@@ -140,7 +154,7 @@ def noise_line(families: Sequence[Family]) -> str:
 def _floor(floor: Floor) -> str:
     if floor.reach is None:
         return "not known" if floor.estimate is None else f"not known from {plural(floor.estimate.count, 'block')}"
-    return f"±{percent(floor.reach)} %{'' if floor.ranks else ' (nothing is ranked)'}"
+    return f"±{percent(floor.reach)} %{' (it differs from itself: the margin is that wide)' if floor.bias else ''}"
 
 
 def blocks_line(families: Sequence[Family]) -> str:

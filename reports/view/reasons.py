@@ -13,12 +13,13 @@ from reports.view.words import clipped, one_line
 from runners.matrix.cells import RowKey
 from runners.records.run import CellInfo
 from runners.records.trial import Trial
+from runners.stats.noise import is_noisy
 from runners.units import plural
 
 NOT_SELECTED = "not selected for this run"
 REASON_CHARACTERS = 240  # what a table shows of a reason; the cell's trials show all of it
 
-Status = Literal["measured", "unavailable", "excluded", "failed", "invalid", "not run"]
+Status = Literal["measured", "noisy", "unavailable", "excluded", "failed", "invalid", "not run"]
 
 
 def why_unplanned(key: RowKey, mode: str, view: RunView) -> tuple[Status, str]:
@@ -50,9 +51,13 @@ def why_unmeasured(cell: CellInfo, trials: Sequence[Trial]) -> tuple[Status, str
     if cell.class_ == "historic" and counted:
         rate = f"{load_name(cell.load)} counted {statistics.median(counted):.0f} responses per second"
         return "invalid", f"{rate}, but they did not answer its requests: {count_checks(trials)}"
-    last = trials[-1].verdict
+    last: Status = "noisy" if any(map(is_noisy, trials)) else _status(trials[-1])
     none = f"none of {len(trials)} trials counts: " if len(trials) > 1 else ""
-    return "invalid" if last == "ok" else last, f"{none}{count_reasons(trials)}"
+    return last, f"{none}{count_reasons(trials)}"
+
+
+def _status(trial: Trial) -> Status:
+    return "invalid" if trial.verdict == "ok" else trial.verdict
 
 
 def count_reasons(trials: Iterable[Trial]) -> str:

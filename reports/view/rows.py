@@ -15,12 +15,13 @@ from functools import cached_property
 from reports.view.names import differences, with_server
 from reports.view.reasons import REASON_CHARACTERS, Status, trials_note, why_unmeasured, why_unplanned
 from reports.view.view import PublishedNumbers, RunView, ok_trials, row_key
-from reports.view.words import clipped, needs, one_line
+from reports.view.words import clipped, one_line
 from runners.matrix.cells import RowKey
 from runners.matrix.model import TableRow
 from runners.records.run import CellInfo, Gate
 from runners.records.trial import Trial
-from runners.stats.statistics import Estimate, Judgement, median
+from runners.stats.noise import is_noisy
+from runners.stats.statistics import Estimate, median
 from runners.units import plural
 
 MOST_NAMED = 3  # gates in a badge
@@ -56,26 +57,16 @@ class Costs:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row against the table's baseline: the ratio of requests per second and what it allows to say.
+    """A row against the table's baseline: ratios of requests per second, and of CPU time per request, measured alone.
 
-    `cost` is the ratio of the server's CPU time per request, `client` and `machine` those of the load generator and of
-    the whole machine. Without a judgement, `unranked` says why. A block more takes about `block_s`.
+    `cost` is that of the server, `client` of the load generator, `machine` of the whole machine. What they allow to
+    say, if they do, is for `reports.claims.deciding`.
     """
 
     ratio: Estimate
-    judgement: Judgement | None
-    unranked: str = ""
     cost: Estimate | None = None
-    cost_judgement: Judgement | None = None
-    cost_unranked: str = ""
     client: Estimate | None = None
     machine: Estimate | None = None
-    block_s: float | None = None
-
-    @property
-    def needs(self) -> str:
-        """Return how many more blocks would resolve the ratio, in words; empty if that is not known."""
-        return needs(self.judgement, self.block_s)
 
 
 @dataclass(frozen=True)
@@ -91,6 +82,7 @@ class Traits:
 class Row:
     """One row: a label, a status with its reason, and the numbers if it was measured.
 
+    A "noisy" row has a rate, but only of trials that the machine's noise made invalid: it is compared with nothing.
     `label` and `note` are what its table shows, `name` is what a sentence calls it. `tags` are words that limit what
     the number means: "shared", "client-bound", "stripped", "historic"; `broken` names the gates that its class promises
     and it fails. `linked` says whether the page has the cell's trials, `trials_note` which of them do not count, and
@@ -205,7 +197,7 @@ def cell_row(
     reason = ""
     if not valid:
         status, reason = why_unmeasured(cell, trials)
-    rates = [trial.requests_per_s or 0 for trial in valid]
+    rates = [trial.requests_per_s or 0 for trial in valid or filter(is_noisy, trials)]
     return Row(
         label=label,
         note=note,

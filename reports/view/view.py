@@ -18,7 +18,7 @@ from reports.view.limits import Limits
 from reports.view.names import with_server
 from runners.errors import BadInput
 from runners.matrix.cells import Program, RowKey, parse_row, programs, variant_name
-from runners.matrix.model import Heading, Matrix, Table, TableRow, Validity
+from runners.matrix.model import Heading, Matrix, Table, TableRow
 from runners.matrix.reading import parse_matrix
 from runners.records.run import CellInfo, Gate, Published, Run, RunFolder
 from runners.records.trial import Trial
@@ -132,7 +132,7 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
         trials=trials,
         together=_by_pair(counted),
         every=every,
-        families=families_of(folder, cells, matrix.validity.twin if matrix else Validity().twin),
+        families=families_of(folder, cells),
         anchors=_anchors(cells, f"{prefix}cell-"),
         programs=found,
         published={item.run.machine: _numbers(item) for item in (*published, *folder.run.published)},

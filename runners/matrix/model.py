@@ -482,11 +482,6 @@ class Validity(Section):
     clock_slew_fail: Share = Field(0.0005, description="V19: ... this share of the time, by which a clock is slewed.")
     memory_growth: Size = Field(8 * 1024**2, description="V20: growth of the server's memory that warns, beyond ...")
     memory_growth_share: Share = Field(0.20, description="V20: ... this share of it; both must be exceeded.")
-    twin: Share = Field(
-        0.10,
-        description="V23: half-width of the interval of the baseline against its A/A twin; a family with a wider one"
-        " is not ranked.",
-    )
     response_bytes_fail: Size = Field(
         1, description="V24: difference in length from the probed response, beyond what was in flight at the end."
     )

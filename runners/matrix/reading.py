@@ -58,6 +58,9 @@ def _read_file(file: Path) -> bytes:
         raise BadInput(f"{file}: {error.strerror}; it should contain requests, or the body of one") from error
 
 
+RETIRED = (("validity", "twin"),)  # keys of earlier versions, which decide nothing any more
+
+
 def parse_matrix(
     text: str,
     name: str = "matrix.toml",
@@ -72,6 +75,8 @@ def parse_matrix(
     a run has been measured, so it is no error if a part of it could not be.
     """
     document = _parse(text, name)
+    if recorded:
+        _forget_retired(document)
     if defaults is not None:
         tools = tomli.loads(defaults.read_text(encoding="utf-8"))["tool"]
         written = document.get("tool", {})
@@ -85,6 +90,13 @@ def parse_matrix(
     if problems:
         raise BadInput(report(problems, text, name))
     return matrix
+
+
+def _forget_retired(document: dict[str, Any]) -> None:
+    """Leave out of a recorded matrix what only earlier versions knew, so that old runs can be read."""
+    for section, key in RETIRED:
+        if isinstance(document.get(section), dict):
+            document[section].pop(key, None)
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:

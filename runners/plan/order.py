@@ -111,7 +111,7 @@ def plan_families(
     chance = random.Random(seed)  # noqa: S311 - an order, not a secret
     wanted, number = baselines or {}, blocks if duet_blocks is None else duet_blocks
     solos = _by_family(cells)
-    solo_blocks = {family: _squares([cell.id for cell in members], blocks, chance) for family, members in solos.items()}
+    solo_blocks = {family: squares([cell.id for cell in members], blocks, chance) for family, members in solos.items()}
     pairs = _by_family(duets)
     duet_rows = {family: _duet_blocks(members, number, chance) for family, members in pairs.items()}
     return (
@@ -138,7 +138,8 @@ def _by_family(members: Sequence[Member]) -> dict[str, list[Member]]:
     return families
 
 
-def _squares(ids: Sequence[str], blocks: int, chance: random.Random) -> tuple[Block, ...]:
+def squares(ids: Sequence[str], blocks: int, chance: random.Random) -> tuple[Block, ...]:
+    """Return so many blocks, each an order of the cells: rows of Williams squares with random labels."""
     rows: list[Block] = []
     while len(rows) < blocks:
         labels = chance.sample(ids, len(ids))

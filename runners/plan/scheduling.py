@@ -1,9 +1,9 @@
 """Decides which block is measured next, and when to stop. Pure.
 
 Every family first gets its minimum number of blocks, in rounds. Then the family with the least certain ratios gets the
-next block, until every ratio is as precise as requested, the maximum number of blocks is done, or the time is used up:
-sampling stops on precision, never on significance. Blocks with a failed or invalid trial are repeated whole at the end,
-up to a quarter of the blocks, or a few if that is more.
+next blocks, up to its next look (`runners.stats.rule`), until every ratio is as precise as requested, the maximum
+number of blocks is done, or the time is used up: sampling stops on precision, never on significance. Blocks with a
+failed or invalid trial are repeated whole at the end, up to a quarter of the blocks, or a few if that is more.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from runners.plan.order import Slot, first_round
 from runners.records.run import FamilyInfo, Item
 from runners.records.trial import PACED_DESIGNS, Trial
 from runners.stats.comparison import by_family, compare_duets, compare_family, counting, widest
+from runners.stats.rule import last_look, looks_of
 
 REPEATED_SHARE = 0.25
 LEAST_REPEATS = 2  # allowed even if a quarter of the blocks is less
@@ -133,9 +134,15 @@ class Blocks:
         found = [_progress(family, families.get(family.name, ())) for family in self.families]
         if not precise or (self.bounds.precision is None and self.bounds.budget_s is None):
             return found
-        return [
-            replace(item, half_width=_half_width(item.family, families.get(item.family.name, ()))) for item in found
-        ]
+        return [replace(item, half_width=self._half_width(item, families.get(item.family.name, ()))) for item in found]
+
+    def _half_width(self, item: Progress, trials: Sequence[Trial]) -> float:
+        """Return how uncertain a family's ratios were at the last look: what came since is seen at the next."""
+        family = item.family
+        looks = looks_of(self.bounds.least_of(family), len(family.blocks))
+        seen = [trial for trial in counting(trials) if (trial.block or 0) < last_look(item.done, looks)]
+        compare = compare_duets if family.design == "duet" else compare_family
+        return widest(compare(seen, family.baseline, len(looks))) if seen else math.inf
 
     def _least(self, progress: Sequence[Progress]) -> tuple[FamilyInfo, int, int] | None:
         """Return the next block towards every family's minimum; families advance evenly, in random order."""
@@ -246,11 +253,6 @@ def _items(trials: Iterable[Trial]) -> set[Item]:
 
 def _is_over(trial: Trial) -> bool:
     return trial.verdict != "not run"
-
-
-def _half_width(family: FamilyInfo, trials: Sequence[Trial]) -> float:
-    compare = compare_duets if family.design == "duet" else compare_family
-    return widest(compare(counting(trials), family.baseline))
 
 
 def _hopeless(trial: Trial) -> bool:

@@ -25,6 +25,7 @@ from runners.records.trial import Trial, slug_of
 from runners.revision import commit_of
 from runners.server.sources import source_files
 from runners.stats.comparison import counting
+from runners.stats.noise import is_noisy
 from runners.system.processes import allow_connections
 from runners.version import VERSION
 
@@ -119,9 +120,13 @@ def _newer(plan: Plan, run: Run) -> str:
 
 
 def exit_code(job: Job, trials: Sequence[Trial]) -> int:
-    """Return 0 if every cell has a valid number, 1 if some have none, 3 if nothing could be measured."""
+    """Return 0 if every cell has a number, 1 if some have none, 3 if nothing could be measured.
+
+    A number that the machine's noise made invalid is one: it is shown, and whoever measures need not do anything.
+    """
     planned = {cell.id for cell in job.plan.measurable if cell.program.class_ != "historic"}  # those are never valid
     valid = {trial.cell for trial in counting(trials) if trial.verdict == "ok"}
+    valid |= {trial.cell for trial in trials if is_noisy(trial)}
     if planned - valid:
         return 1
     return 0 if trials else NothingSelected.exit_code

@@ -2,19 +2,21 @@
 
 A block with an invalid trial is repeated whole, so that pairing by block holds; one attempt at each block counts. Solo
 trials are compared by rate, duets by the server's CPU time per request. Check V23 compares each family's baseline with
-its A/A twin, the same cell under another name: any difference between the two is noise.
+its A/A twin, the same cell under another name: what they differ by beyond their noise is bias.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from runners.records.trial import Check, Outcome, Trial
-from runners.stats.statistics import LEVEL, MIN_VALUES, Estimate, attainable_level, family_level, judge, ratio
+from runners.stats.rule import Design, Rule, bias_of, twin_estimate
+from runners.stats.statistics import MIN_VALUES, Estimate
 
 SERVER_COST = "server_cpu_us_per_request"
+TWIN_MARK = "~twin"  # in the name of a cell that is measured again under another name
 
 Pair = tuple[str, str] | None
 Key = tuple[str | None, int | None]  # a family's name, and a block
@@ -44,10 +46,15 @@ def log_ratios(row: Iterable[Trial], baseline: Iterable[Trial], value: str) -> l
 
     For the server's cost in a duet, this is the log ratio that `runners.trial.duets` computed from the two trials.
     """
+    return list(block_ratios(row, baseline, value).values())
+
+
+def block_ratios(row: Iterable[Trial], baseline: Iterable[Trial], value: str) -> dict[int, float]:
+    """Return the same by block."""
     baselines = {trial.block: trial for trial in baseline if trial.verdict == "ok"}
     pairs = ((trial, baselines[trial.block]) for trial in row if trial.verdict == "ok" and trial.block in baselines)
-    found = (_log_ratio(mine, theirs, value) for mine, theirs in pairs)
-    return [log_ratio for log_ratio in found if log_ratio is not None]
+    found = {mine.block or 0: _log_ratio(mine, theirs, value) for mine, theirs in pairs}
+    return {block: log_ratio for block, log_ratio in found.items() if log_ratio is not None}
 
 
 def _log_ratio(mine: Trial, theirs: Trial, value: str) -> float | None:
@@ -75,33 +82,41 @@ class Compared:
         return math.log(interval.high / interval.low) / 2
 
 
-def compare_family(trials: Sequence[Trial], baseline: str) -> tuple[Compared, ...]:
-    """Compare every cell of a solo family with its baseline, at the family's joint level."""
+def compare_family(trials: Sequence[Trial], baseline: str, looks: int = 1) -> tuple[Compared, ...]:
+    """Compare every cell of a solo family with its baseline, but for the twin, by the rule for so many looks."""
     by_cell: dict[str, list[Trial]] = {}
     for trial in trials:
         by_cell.setdefault(trial.cell, []).append(trial)
-    rows = [cell for cell in by_cell if cell != baseline]
     value = "requests_per_s"
-    return tuple(
-        Compared(
-            cell, baseline, value, _estimate(log_ratios(by_cell[cell], by_cell.get(baseline, ()), value), len(rows))
-        )
-        for cell in rows
-    )
+    logs = {
+        cell: log_ratios(of, by_cell.get(baseline, ()), value)
+        for cell, of in by_cell.items()
+        if cell != baseline and not is_twin(cell)
+    }
+    return _compared(logs, baseline, value, "solo", looks)
 
 
-def compare_duets(trials: Sequence[Trial], baseline: str) -> tuple[Compared, ...]:
-    """Compare the CPU time per request within every pair of a duet family, at the family's joint level."""
+def compare_duets(trials: Sequence[Trial], baseline: str, looks: int = 1) -> tuple[Compared, ...]:
+    """Compare the CPU time per request within every pair of a duet family, but the twin's, by the same rule."""
     pairs: dict[tuple[str, str], list[Trial]] = {}
     for trial in trials:
-        if trial.pair is not None:
+        if trial.pair is not None and not any(map(is_twin, trial.pair)):
             pairs.setdefault(trial.pair, []).append(trial)
-    value = "server_cpu_us_per_request"
-    return tuple(
-        Compared(row, baseline, value, _estimate(_duet_ratios(members, row, value), len(pairs)))
-        for pair, members in pairs.items()
-        for row in (duet_row(pair, baseline),)
-    )
+    rows = {duet_row(pair, baseline): members for pair, members in pairs.items()}
+    logs = {row: _duet_ratios(members, row, SERVER_COST) for row, members in rows.items()}
+    return _compared(logs, baseline, SERVER_COST, "duet", looks)
+
+
+def _compared(
+    logs: Mapping[str, Sequence[float]], baseline: str, value: str, design: Design, looks: int
+) -> tuple[Compared, ...]:
+    rule = Rule(design, len(logs), looks)
+    return tuple(Compared(row, baseline, value, rule.estimate(of)) for row, of in logs.items())
+
+
+def is_twin(cell: str) -> bool:
+    """Return whether a cell's id is that of an A/A twin."""
+    return TWIN_MARK in cell.partition("/")[0]
 
 
 def duet_row(pair: tuple[str, str], baseline: str) -> str:
@@ -115,21 +130,13 @@ def _duet_ratios(members: Sequence[Trial], row: str, value: str) -> list[float]:
     return log_ratios(rows, [trial for trial in members if trial.cell != row], value)
 
 
-def _estimate(logs: Sequence[float], comparisons: int) -> Estimate | None:
-    return ratio(logs, family_level(comparisons)) if logs else None
-
-
 @dataclass(frozen=True)
 class Floor:
-    """How a baseline compares with its own twin; if check V23 fails, nothing in the family may be ranked."""
+    """How a baseline compares with its own twin: a check of bias (V23), which raises the margin of all verdicts."""
 
     estimate: Estimate | None
     check: Check
-
-    @property
-    def ranks(self) -> bool:
-        """Return whether the family may be ranked."""
-        return self.check.outcome != "fail"
+    bias: float = 0.0
 
     @property
     def reach(self) -> float | None:
@@ -138,34 +145,23 @@ class Floor:
         return max(interval.high, 1 / interval.low) - 1 if interval else None
 
 
-def twin_floor(logs: Sequence[float], limit: float) -> Floor:
-    """Return check V23 from the log ratios of twin / baseline; a family is ranked up to a half-width of `limit`."""
-    if not logs:
-        return Floor(None, Check("V23", "twin", "unknown", "no twin was measured", _twin_limit(limit)))
-    estimate = ratio(logs, attainable_level(len(logs), LEVEL))
+def twin_floor(logs: Sequence[float]) -> Floor:
+    """Return check V23 from the log ratios of twin / baseline: it passes at any width if the interval contains 1."""
+    estimate = twin_estimate(logs)
+    if estimate is None:
+        return _floor(None, "unknown", "no twin was measured")
     interval, seen = estimate.interval, f"{estimate.value:.3f} in {len(logs)} blocks"
     if interval is None:
-        few = f"{seen}: no interval from fewer than {MIN_VALUES}"
-        return Floor(estimate, Check("V23", "twin", "unknown", few, _twin_limit(limit)))
-    floor = Floor(estimate, Check("V23", "twin", "pass", "", _twin_limit(limit)))
-    saw = f"{seen}, {interval.low:.3f} to {interval.high:.3f}: noise floor ±{(floor.reach or 0) * 100:.2g} %"
-    why = _why_noise(estimate, limit)
-    advice = "a quieter machine, more blocks, or duets" if why else ""
-    outcome: Outcome = "fail" if why else "pass"
-    return replace(floor, check=replace(floor.check, outcome=outcome, saw=saw + why, advice=advice))
+        return _floor(estimate, "unknown", f"{seen}: no interval from fewer than {MIN_VALUES}")
+    bias, saw = bias_of(logs), f"{seen}, {interval.low:.3f} to {interval.high:.3f}"
+    if not bias:
+        return _floor(estimate, "pass", saw)
+    return _floor(estimate, "warn", f"{saw}: only what differs by more than {bias * 100:.2g} % is called", bias)
 
 
-def _twin_limit(limit: float) -> str:
-    return f"no difference from itself, and an interval of at most ±{limit * 100:g} %"
-
-
-def _why_noise(estimate: Estimate, limit: float) -> str:
-    """Return why a family is not ranked; its twin differs by the same rule as any two cells."""
-    if judge(estimate).answer in ("faster", "slower"):
-        return "; the baseline differs from itself"
-    interval = estimate.interval
-    wide = interval is not None and math.log(interval.high / interval.low) / 2 > limit
-    return "; the interval is wider than allowed" if wide else ""
+def _floor(estimate: Estimate | None, outcome: Outcome, saw: str, bias: float = 0.0) -> Floor:
+    advice = "a quieter machine" if bias else ""
+    return Floor(estimate, Check("V23", "twin", outcome, saw, "an interval that contains 1", advice), bias)
 
 
 def widest(compared: Iterable[Compared]) -> float:

@@ -18,7 +18,6 @@ LEVEL = 0.95  # confidence required of one comparison, or of all comparisons of 
 MIN_VALUES = 6  # five values reach 93.75 % at most
 DIFFERENT_BAND = 0.01  # an interval wholly outside 1 +- 1 % is faster or slower
 EQUIVALENT_BAND = 0.02  # an interval wholly inside 1 +- 2 % is equivalent
-TARGET_HALF_WIDTH = 0.01  # of a log ratio; "resolved" needs this
 
 Answer = Literal["faster", "slower", "cheaper", "costlier", "equivalent", "not resolved"]
 
@@ -63,7 +62,7 @@ def hodges_lehmann(differences: Sequence[float], level: float = LEVEL) -> Estima
     if not count:
         raise ValueError("a Hodges-Lehmann estimate needs at least one value")
     walsh = sorted([(one + other) / 2 for number, one in enumerate(differences) for other in differences[number:]])
-    return Estimate(statistics.median(walsh), count, _interval(walsh, _signed_rank(count, level)))
+    return Estimate(statistics.median(walsh), count, _interval(walsh, walsh_rank(count, level)))
 
 
 def ratio(log_ratios: Sequence[float], level: float = LEVEL) -> Estimate:
@@ -99,19 +98,26 @@ def blocks_for_level(level: float) -> int:
 
 
 def judge(
-    estimate: Estimate, above: Answer = "faster", below: Answer = "slower", band: float = DIFFERENT_BAND
+    estimate: Estimate,
+    above: Answer = "faster",
+    below: Answer = "slower",
+    margin: float = DIFFERENT_BAND,
+    bias: float = 0.0,
 ) -> Judgement:
-    """Return the conclusion that a ratio's interval allows; a difference within the band is never called one."""
+    """Return the conclusion that a ratio's interval allows; a difference within the margin is never called one.
+
+    The ratio itself may be off by `bias`, so that equivalence needs as much more.
+    """
     interval = estimate.interval
     if interval is None:
         return Judgement("not resolved", max(1, MIN_VALUES - estimate.count))
-    if interval.low > 1 + band:
+    if interval.low > 1 + margin:
         return Judgement(above)
-    if interval.high < 1 - band:
+    if interval.high < 1 / (1 + margin):
         return Judgement(below)
-    if interval.low > 1 - EQUIVALENT_BAND and interval.high < 1 + EQUIVALENT_BAND:
+    if max(interval.high, 1 / interval.low) * (1 + bias) < 1 + EQUIVALENT_BAND:
         return Judgement("equivalent")
-    return Judgement("not resolved", more_blocks(estimate))
+    return Judgement("not resolved", more_blocks(estimate, margin))
 
 
 def judge_cost(estimate: Estimate) -> Judgement:
@@ -119,22 +125,18 @@ def judge_cost(estimate: Estimate) -> Judgement:
     return judge(estimate, "costlier", "cheaper")
 
 
-def judge_duet(estimate: Estimate) -> Judgement:
-    """Return the same for duets, which resolve differences far below 1 %: an interval that excludes 1 is enough."""
-    return judge(estimate, "costlier", "cheaper", band=0.0)
+def more_blocks(estimate: Estimate, margin: float = DIFFERENT_BAND) -> int | None:
+    """Return about how many more blocks would resolve a ratio, as different or as equivalent, if it stays as it is.
 
-
-def more_blocks(estimate: Estimate, target: float = TARGET_HALF_WIDTH) -> int | None:
-    """Return about how many more blocks would bring the interval's half-width (of the log ratio) down to the target.
-
-    The width shrinks with the square root of the number of blocks: n' = n (h / target)^2. None if it is already narrow
-    enough: more blocks may then move the interval off a band's edge, but no formula says how many.
+    The width shrinks with the square root of the number of blocks: n' = n (h / target)^2. None if the interval is
+    narrow enough already: it lies on an edge, and no formula says how many blocks would move it off.
     """
     interval = estimate.interval
     if interval is None or interval.low <= 0:
         return None
-    half_width = math.log(interval.high / interval.low) / 2
-    needed = math.ceil(estimate.count * (half_width / target) ** 2) - estimate.count
+    half_width, away = math.log(interval.high / interval.low) / 2, abs(math.log(estimate.value))
+    target = max(away - math.log1p(margin), math.log1p(EQUIVALENT_BAND) - away)
+    needed = math.ceil(estimate.count * (half_width / target) ** 2) - estimate.count if target > 0 else 0
     return needed if needed > 0 else None
 
 
@@ -168,7 +170,7 @@ def _sign_rank(count: int, level: float) -> tuple[int, float] | None:
 
 
 @cache
-def _signed_rank(count: int, level: float) -> tuple[int, float] | None:
+def walsh_rank(count: int, level: float) -> tuple[int, float] | None:
     """Return the highest rank (from 1) of Walsh averages that covers at this level, and the exact level."""
     sums = [1] + [0] * (count * (count + 1) // 2)
     for value in range(1, count + 1):

@@ -73,6 +73,13 @@ class Samples:
         return self.after.server.run_us - self.before.server.run_us
 
     @property
+    def server_wait_us(self) -> float | None:
+        """Return the time for which the server's threads were ready to run during the watch, but did not."""
+        if self.before.server is None or self.after.server is None:
+            return None
+        return self.after.server.wait_us - self.before.server.wait_us
+
+    @property
     def machine_busy_us(self) -> float | None:
         """Return the busy time of all CPUs together during the watch, without steal."""
         if not self.before.cpus or not self.after.cpus:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from runners.records.trial import Closing, Evidence, Series
+from runners.records.trial import Closing, Errors, Evidence, Series
 from runners.server.probe import Probed
 from runners.stats.histogram import mean_us
 from runners.system.machine import Layout
@@ -14,63 +15,27 @@ from runners.trial.loading import Measured, Side
 
 def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet: bool) -> Evidence:
     """Return the evidence of one side of a trial."""
-    result, samples, cell = measured.result, measured.samples, side.cell
+    result, samples = measured.result, measured.samples
     latency = result.latency
     counts = latency if result.counted_twice else None
-    growth = _rss_growth(samples.points)
     window_us = _window_us(measured)
     return Evidence(
-        mode=cell.mode,
-        load=cell.load.kind,
-        network=side.network.kind,
-        duet=duet,
-        connections=cell.connections,
-        server_threads=cell.threads,
-        asked_us=round(cell.load.duration_s * 1e6),
+        **_witnessed(side, samples, duet=duet),
         duration_us=result.duration_us,
-        watched_us=samples.wall_us,
         requests=result.requests,
         served=measured.served,
         errors=result.errors,
-        shared_cpus=side.layout.shared,
         histogram_sum=None if counts is None else sum(counts.values()),
         least_count=None if counts is None else min(counts.values(), default=0),
         mean_latency_us=None if latency is None else mean_us(latency),
         bytes_per_request=measured.bytes_per_request,
-        probed_bytes=_probed_bytes(side),
-        closing=_closing(side),
-        expected_error_share=cell.error_share,
-        mixed=cell.mix is not None,
-        checked=side.checked,
-        lasting_share=samples.lasting_share,
-        tcp={name: grown for name in samples.after.tcp if (grown := samples.tcp(name)) is not None},
         established_mid=_middle([sample.established for sample in samples_within(samples, window_us)]),
-        time_wait_max=max((s.time_wait for s in samples.points if s.time_wait is not None), default=None),
-        ports=_ports(side),
-        port_reuse_s=_port_reuse_s(side),
-        server_share=measured.share(measured.server_cpu_us_per_request, cell.threads, side.layout.server),
+        server_share=measured.share(measured.server_cpu_us_per_request, side.cell.threads, side.layout.server),
         client_share=_client_cpu_share(measured, side),
         client_wait_share=_client_wait_share(measured),
         client_thread_share=_client_thread_share(measured),
         ceiling_per_s=ceiling_per_s,
-        steal_share=_steal_share(samples, side),
         foreign_share=_foreign_share(measured, side, duet=duet),
-        sampler_share=samples.cost_us / samples.wall_us,
-        pressure_share=pressure_shares(samples),
-        throttled_us=_grown(samples.before.throttled_us, samples.after.throttled_us),
-        thermal_throttles=_grown(samples.before.thermal_throttles, samples.after.thermal_throttles),
-        swapped_pages=_grown(samples.before.swapped_pages, samples.after.swapped_pages),
-        frequency_drift=_frequency_drift(samples, side),
-        clock_step_us=(samples.after.wall_us - samples.before.wall_us) - samples.wall_us,
-        processes_before=len(samples.before.server.pids) if samples.before.server else None,
-        processes_after=len(samples.after.server.pids) if samples.after.server else None,
-        threads_after=len(samples.after.server.threads) if samples.after.server else None,
-        strayed_cpus=strayed_cpus(samples, side.layout),
-        rss_growth_bytes=growth[0] if growth else None,
-        rss_growth_share=growth[1] if growth else None,
-        answers_afterwards=side.afterwards if isinstance(side.afterwards, str) else None,
-        server_exit=side.stopped.exit if side.stopped else "",
-        server_exit_clean=side.stopped.clean if side.stopped else True,
         clients=result.clients,
         window_us=window_us,
         window_per_s=result.window_per_s,
@@ -78,9 +43,65 @@ def gather(side: Side, measured: Measured, ceiling_per_s: float | None, *, duet:
         late_requests=result.pacing.late if result.pacing else None,
         late_max_us=result.pacing.late_max_us if result.pacing else None,
         bunching=result.pacing.bunching if result.pacing else None,
-        locustfile=cell.load.locustfile.path if cell.load.locustfile else None,
-        series=_series(samples),
     )
+
+
+def gather_failed(side: Side, samples: Samples, *, duet: bool) -> Evidence:
+    """Return the evidence of a side whose load generator counted nothing usable: what the kernel saw meanwhile."""
+    return Evidence(
+        **_witnessed(side, samples, duet=duet),
+        duration_us=samples.wall_us,
+        requests=0,
+        served=0,
+        errors=Errors(),
+        client_wait_share=samples.client_wait_share,
+        client_thread_share=samples.client_thread_share,
+    )
+
+
+def _witnessed(side: Side, samples: Samples, *, duet: bool) -> dict[str, Any]:
+    """Return what is known of a side without its load generator, under the names of the evidence's fields."""
+    cell, growth = side.cell, _rss_growth(samples.points)
+    return {
+        "mode": cell.mode,
+        "load": cell.load.kind,
+        "network": side.network.kind,
+        "duet": duet,
+        "connections": cell.connections,
+        "server_threads": cell.threads,
+        "asked_us": round(cell.load.duration_s * 1e6),
+        "watched_us": samples.wall_us,
+        "shared_cpus": side.layout.shared,
+        "probed_bytes": _probed_bytes(side),
+        "closing": _closing(side),
+        "expected_error_share": cell.error_share,
+        "mixed": cell.mix is not None,
+        "checked": side.checked,
+        "lasting_share": samples.lasting_share,
+        "tcp": {name: grown for name in samples.after.tcp if (grown := samples.tcp(name)) is not None},
+        "time_wait_max": max((s.time_wait for s in samples.points if s.time_wait is not None), default=None),
+        "ports": _ports(side),
+        "port_reuse_s": _port_reuse_s(side),
+        "steal_share": _steal_share(samples, side),
+        "sampler_share": samples.cost_us / samples.wall_us,
+        "pressure_share": pressure_shares(samples),
+        "throttled_us": _grown(samples.before.throttled_us, samples.after.throttled_us),
+        "thermal_throttles": _grown(samples.before.thermal_throttles, samples.after.thermal_throttles),
+        "swapped_pages": _grown(samples.before.swapped_pages, samples.after.swapped_pages),
+        "frequency_drift": _frequency_drift(samples, side),
+        "clock_step_us": (samples.after.wall_us - samples.before.wall_us) - samples.wall_us,
+        "processes_before": len(samples.before.server.pids) if samples.before.server else None,
+        "processes_after": len(samples.after.server.pids) if samples.after.server else None,
+        "threads_after": len(samples.after.server.threads) if samples.after.server else None,
+        "strayed_cpus": strayed_cpus(samples, side.layout),
+        "rss_growth_bytes": growth[0] if growth else None,
+        "rss_growth_share": growth[1] if growth else None,
+        "answers_afterwards": side.afterwards if isinstance(side.afterwards, str) else None,
+        "server_exit": side.stopped.exit if side.stopped else "",
+        "server_exit_clean": side.stopped.clean if side.stopped else True,
+        "locustfile": cell.load.locustfile.path if cell.load.locustfile else None,
+        "series": _series(samples),
+    }
 
 
 def _probed_bytes(side: Side) -> tuple[int, int] | None:

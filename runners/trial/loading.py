@@ -91,6 +91,7 @@ class Side:
     idle_rss_bytes: int | None = None
     refusal: TrialInvalid | None = None
     checked: Checked | None = None
+    samples: Samples | None = None
     measured: Measured | None = None
     stopped: Stopped | None = None
     process: ServerProcess | None = None
@@ -185,8 +186,16 @@ class Side:
         except LoadFailed as error:
             raise TrialFailed(f"{error}: {output[-300:].strip()}", self.cell) from error
         if result.requests == 0:
-            raise TrialFailed("the server answered no request in the measured time", self.cell)
+            raise TrialFailed(f"the server answered no request in the measured time{self._starved()}", self.cell)
         return result
+
+    def _starved(self) -> str:
+        """Return how long the server waited for a CPU, if that was longer than it ran; empty if it was not."""
+        samples = self.samples
+        if samples is None or samples.server_run_us is None or samples.server_wait_us is None:
+            return ""
+        ran_s, waited_s = samples.server_run_us / 1e6, samples.server_wait_us / 1e6
+        return f": it waited {waited_s:.2f} s for a CPU, and ran for {ran_s:.2f} s" if waited_s > ran_s else ""
 
 
 def load_sides(sides: Sequence[Side], tick: Tick) -> None:
@@ -198,6 +207,8 @@ def load_sides(sides: Sequence[Side], tick: Tick) -> None:
         side.watch.begin()
     _run(sides, measured, tick)
     samples = [side.watch.end() for side in sides]
+    for side, seen in zip(sides, samples, strict=True):
+        side.samples = seen
     for side, phase, seen in zip(sides, measured, samples, strict=True):
         side.measured = Measured(side.result(phase), seen)
 

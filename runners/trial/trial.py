@@ -20,6 +20,7 @@ from runners.plan.order import Checking, Slot
 from runners.records.trial import Bound, Check, Evidence, Part, Trial, Verdict
 from runners.server.process import HOST, Logs, Programs, TrialFailed, TrialInvalid, free_port
 from runners.stats.histogram import encode
+from runners.stats.noise import OF_THE_MACHINE
 from runners.system import network
 from runners.system.machine import Layout
 from runners.system.orphans import adopting
@@ -27,7 +28,7 @@ from runners.system.processes import end_leftovers
 from runners.trial import validity
 from runners.trial.checking import checked
 from runners.trial.duets import cost_log_ratio
-from runners.trial.evidence import gather
+from runners.trial.evidence import gather, gather_failed
 from runners.trial.loading import Measured, Side, load_sides
 
 MIX_FILE = "mix.txt"  # one in each cell's folder: between trials, only the port changes
@@ -211,7 +212,7 @@ class Finding:
 def _finding(side: Side, failure: TrialFailed | None, rig: Rig, *, duet: bool) -> Finding:
     """Judge one side; if either side broke, neither counts."""
     if failure is not None:
-        return _broken(side, failure)
+        return _broken(side, failure, rig, duet=duet)
     if side.measured is None:
         raise RuntimeError("a side ended without a measurement, and without a failure")
     evidence = gather(side, side.measured, rig.ceiling_per_s, duet=duet)
@@ -221,11 +222,19 @@ def _finding(side: Side, failure: TrialFailed | None, rig: Rig, *, duet: bool) -
     return Finding(side, "invalid" if failed else "ok", "; ".join(failed) or None, checks, bound, evidence)
 
 
-def _broken(side: Side, failure: TrialFailed) -> Finding:
+def _broken(side: Side, failure: TrialFailed, rig: Rig, *, duet: bool) -> Finding:
+    """Return what is known of a side of a broken trial: its evidence, as far as it got, and what that says of noise."""
+    evidence = gather_failed(side, side.samples, duet=duet) if side.samples else None
+    noise = tuple(check for check in _checked(evidence, rig) if check.id in OF_THE_MACHINE)
     if failure.cell.id != side.cell.id:
-        return Finding(side, "invalid", f"its partner {failure.cell.slug} ({failure.verdict}): {failure}")
+        why = f"its partner {failure.cell.slug} ({failure.verdict}): {failure}"
+        return Finding(side, "invalid", why, noise, evidence=evidence)
     checks = (failure.check,) if isinstance(failure, TrialInvalid) else ()
-    return Finding(side, failure.verdict, str(failure), checks)
+    return Finding(side, failure.verdict, str(failure), (*checks, *noise), evidence=evidence)
+
+
+def _checked(evidence: Evidence | None, rig: Rig) -> tuple[Check, ...]:
+    return validity.judge(evidence, rig.limits) if evidence else ()
 
 
 def _partner(finding: Finding, findings: Sequence[Finding]) -> Finding | None:

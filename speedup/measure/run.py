@@ -168,8 +168,10 @@ def summary(job: Job) -> str:
 
 def conclusion(job: Job, trials: Sequence[Trial]) -> str:
     """Return in a line what became of the trials and cells."""
-    counts = Counter(trial.verdict for trial in trials)
-    parts = [f"{counts[verdict]} {verdict}" for verdict in ("ok", "invalid", "failed") if counts[verdict]]
+    from runners.stats.noise import is_noisy
+
+    counts = Counter("noisy" if is_noisy(trial) else trial.verdict for trial in trials)
+    parts = [f"{counts[verdict]} {verdict}" for verdict in ("ok", "noisy", "invalid", "failed") if counts[verdict]]
     unavailable = [item for item in job.plan.cells if item.status == "unavailable"]
     missing = sorted({item.cell.program.name for item in unavailable if item.lacks})
     lacking = f"; unavailable because a tool is missing: {', '.join(missing)}" if missing else ""

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=("html", "md", "txt"),
-        help="a page, Markdown for a pull request, or text (default: as FILE's name ends, else html)",
+        choices=("html", "md", "txt", "json"),
+        help="a page, Markdown for a pull request, text, or data (default: as FILE's name ends, else html)",
     )
     parser.add_argument(
         "--output", type=path, metavar="FILE", help="where to write it, or - to print it (default: in the first RUN)"

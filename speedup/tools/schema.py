@@ -1,4 +1,4 @@
-"""`speedup schema`: prints the schema with which editors complete and check matrix.toml."""
+"""`speedup schema`: prints the schema of matrix.toml, for editors, or that of a report as JSON, for programs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ if TYPE_CHECKING:
     import argparse
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """Add what the command takes: nothing."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("--report", action="store_true", help="the schema of `report --format json` instead")
 
 
-def act(_arguments: argparse.Namespace) -> int:
+def act(arguments: argparse.Namespace) -> int:
     """Print the schema."""
-    from runners.matrix.schema import json_schema
+    if arguments.report:
+        from reports.forms.answers import json_schema
+    else:
+        from runners.matrix.schema import json_schema
 
     print(json_schema(), end="")
     return 0

@@ -19,8 +19,6 @@ duration = "1s"
 [machine.local]
 threads = [1]
 connections = [64]
-[validity]
-twin = "10%"
 {servers}
 [[table]]
 title = "Speed"

@@ -79,7 +79,7 @@ def test_an_index_lists_reports_and_runs_the_newest_first(run: Path, tmp_path: P
     ]
     assert [entry.about.commit for entry in entries] == ["0123456789ab", "", "0123456789ab"]
     assert entries[2].about.machine == "local (Example CPU @ 2.50GHz)"
-    assert entries[2].about.answer.startswith("Optimizing standard library: asynchttp with --gc:markandsweep answers")
+    assert entries[2].about.answer.startswith("Optimizing standard library: asynchttp with --gc:markandsweep needs")
     assert '<time datetime="2026-01-02T03:04:05+00:00">2026-01-02 03:04</time>' in text
     assert "no report yet" in text
     assert len(said) == 1

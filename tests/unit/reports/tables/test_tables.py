@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from reports.forms.html import render_report
+from reports.forms.markdown import render_markdown
+from reports.forms.text import render_text
 from reports.tables.tables import TableModel, build_tables
 from reports.view.rows import HeadingRow, Row
 from reports.view.view import view_run
 from runners.records.run import Run, RunFolder
 from runners.records.trial import Check, Trial
+from runners.stats.statistics import Judgement
 from tests.support.example_run import example_run
 
 MATRIX = """
@@ -76,6 +80,7 @@ def row(table: TableModel, label: str, note: str | None = None) -> Row:
     return next(row for row in table.measurable if row.label == label and note in (None, row.note))
 
 
+FAST = "fast/t1/c64/persistent"  # a cell's id
 RATES = (1000.0, 1010.0, 990.0, 1005.0, 995.0, 1000.0)
 TWICE = [trial(name, block, rate * times) for name, times in (("slow", 1), ("fast", 2))
          for block, rate in enumerate(RATES)]  # fmt: skip
@@ -141,8 +146,7 @@ def test_ratios_are_to_the_first_measured_row_and_paired_by_block() -> None:
     interval = fast.comparison.ratio.interval
     assert interval is not None
     assert interval.high - interval.low < 1e-9
-    assert fast.comparison.judgement is not None
-    assert fast.comparison.judgement.answer == "faster"
+    assert small_table(*TWICE).decisions[FAST].answer == "faster"
 
 
 def test_blocks_that_only_one_row_has_are_left_out_of_the_ratio() -> None:
@@ -151,8 +155,7 @@ def test_blocks_that_only_one_row_has_are_left_out_of_the_ratio() -> None:
 
     assert fast.comparison is not None
     assert fast.comparison.ratio.interval is None
-    assert fast.comparison.judgement is not None
-    assert (fast.comparison.judgement.answer, fast.comparison.judgement.more_blocks) == ("not resolved", 1)
+    assert small_table(*TWICE[:-1]).decisions[FAST].judgement == Judgement("not resolved", 1)
 
 
 def test_without_blocks_in_common_the_ratio_is_that_of_the_medians() -> None:
@@ -214,32 +217,27 @@ def test_rows_that_share_cpus_are_compared_only_among_themselves() -> None:
 
     two = row(standard, "2 threads")
     assert two.tags == ("shared",)
-    assert two.comparison is not None
-    assert two.comparison.judgement is None
-    assert "shared CPUs" in two.comparison.unranked
+    decision = standard.decision(two)
+    assert decision is not None
+    assert decision.answer is None
+    assert decision.unsaid == (
+        "this machine cannot show it",
+        "with 2 threads, server and load generator share CPUs",
+    )
 
 
 def test_two_rows_limited_by_the_load_generator_are_not_ranked() -> None:
-    """They would look alike, and only because of the client."""
-    table = small_table(*(dataclasses.replace(one, bound="client") for one in TWICE))
+    """They would look alike, and only because of the client; where CPU times are known, those decide."""
+    limited = [dataclasses.replace(one, bound="client") for one in TWICE]
+    costs = {"slow": 20.0, "fast": 10.0}
+    cheaper = [dataclasses.replace(one, server_cpu_us_per_request=costs[one.server]) for one in limited]
 
-    fast = row(table, "fast")
-    assert fast.comparison is not None
-    assert fast.comparison.judgement is None
-    assert fast.comparison.unranked == "the load generator limited both"
-
-
-def test_a_lower_bound_may_be_faster_but_never_slower() -> None:
-    """A row that the load generator limits is at least so fast."""
-    up = small_table(*TWICE[:6], *(dataclasses.replace(one, bound="client") for one in TWICE[6:]))
-    down = [dataclasses.replace(one, bound="client", requests_per_s=1.0 + (one.block or 0)) for one in TWICE[6:]]
-
-    faster, slower = row(up, "fast").comparison, row(small_table(*TWICE[:6], *down), "fast").comparison
-    assert faster is not None
-    assert faster.judgement is not None
-    assert faster.judgement.answer == "faster"
-    assert slower is not None
-    assert slower.judgement is None
+    unknown, known = (small_table(*trials).decisions[FAST] for trials in (limited, cheaper))
+    assert (unknown.answer, unknown.why) == (
+        None,
+        "the load generator was the limit, and CPU times are not known",
+    )
+    assert (known.answer, known.by) == ("cheaper", "CPU per request, measured alone")
 
 
 def test_several_connection_counts_are_rows_of_their_own_with_bases_of_their_own() -> None:
@@ -276,23 +274,30 @@ def test_headlines_are_careful() -> None:
     """They name the interval and by what they rank, and rank nothing across CPU layouts."""
     headlines = {table.id: table.headline for table in example_tables()}
 
-    assert headlines["table-standard-library"].startswith("asynchttp with --gc:markandsweep answers 21 % more")
-    assert "ranked by CPU per request, because the load generator was the limit" in headlines["table-comparison"]
-    assert headlines["table-high-performance"].startswith("Nothing to rank")
+    assert headlines["table-standard-library"] == (
+        "asynchttp with --gc:markandsweep needs 15.9 % less CPU per request than asynchttp, initial state (96.9 % CI"
+        " 14.7\u201316.8 %); by CPU per request in duets. Over thread counts (2 rows), this machine cannot show it:"
+        " with 2 threads, server and load generator share CPUs."
+    )
+    assert "measured alone, because the load generator was the limit" in headlines["table-comparison"]
+    assert headlines["table-high-performance"] == (
+        "Nothing to rank: this machine cannot show it: with 2 threads, server and load generator share CPUs; a request"
+        " costs epoll (2 thr.) 9.5 µs of server CPU, epoll 10.9 µs."
+    )
     assert "no interval: too few blocks" in example_tables(blocks=2)[0].headline
 
 
-def test_intervals_say_what_they_hold_together() -> None:
-    """Six blocks cannot give 95 % for three ratios at once, and the note says so."""
-    note = example_tables()[0].level_note
+def test_a_table_says_what_decides_and_what_it_could_resolve() -> None:
+    """By what, for how many rows, at which level, beyond which margin; or how many blocks that needs."""
+    standard, _, comparison = example_tables()[:3]
 
-    assert note == (
-        "Confidence of the ratios' intervals: 96.9 % each, 90.6 % for all 3 together; 7 blocks would give 95 %."
+    assert standard.level_note == (
+        "Decided by CPU per request in duets (1 row), at 95 %, so that all rows hold together at 95 %, beyond ±0.2 %:"
+        " could resolve 1.4 %."
     )
-    assert example_tables(blocks=9)[0].level_note == (
-        "Confidence of the ratios' intervals: at least 95 % for all 3 together."
+    assert comparison.level_note == (
+        "Decided by CPU per request, measured alone (2 rows): no verdict with fewer than 7 blocks in common."
     )
-    assert "have no intervals" in example_tables(blocks=2)[0].level_note
 
 
 def test_a_table_about_latency_has_the_rows_rates_at_full_load() -> None:
@@ -334,15 +339,16 @@ def test_the_cost_of_a_request_is_compared_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wobble", "words"), [(0.02, "about 140 more blocks would resolve it"), (1.0, "too noisy: over 500 more blocks")]
+    ("wobble", "words"), [(0.09, "about 110 more blocks would resolve it"), (0.3, "too noisy: over 500 more blocks")]
 )
 def test_what_is_not_resolved_says_how_much_more_it_needs(wobble: float, words: str) -> None:
     """Up to what somebody might measure."""
-    equal = [dataclasses.replace(one, requests_per_s=1000.0 * (1 + wobble * (one.block or 0) % 3)) for one in TWICE[6:]]
-    fast = row(small_table(*TWICE[:6], *equal), "fast")
+    equal = [
+        dataclasses.replace(one, requests_per_s=RATES[one.block or 0] * (1 + wobble) ** (-1) ** (one.block or 0))
+        for one in TWICE[6:]
+    ]
 
-    assert fast.comparison is not None
-    assert fast.comparison.needs == words
+    assert small_table(*TWICE[:6], *equal).decisions[FAST].needs == words
 
 
 def test_a_headline_never_names_a_winner_that_is_not_resolved() -> None:
@@ -353,7 +359,8 @@ def test_a_headline_never_names_a_winner_that_is_not_resolved() -> None:
 
     assert small_table(*TWICE[:6], *like).headline.startswith("No measurable difference between fast and slow (ratio ")
     assert small_table(*TWICE[:6], *slower).headline == (
-        "slow answers the most requests, 1000 per second; fast is next, with 50.0 % fewer (96.9 % CI 50.0\u201350.0 %)."
+        "slow answers the most requests, 1000 per second; fast is next, with 50.0 % fewer (96.9 % CI 50.0\u201350.0 %);"
+        " by requests per second, measured alone."
     )
 
 
@@ -367,5 +374,25 @@ def test_classes_are_tagged_where_the_plan_knows_them() -> None:
 
     epoll = row(table, "epoll", "with edge-triggering")
     assert "historic" in epoll.tags
-    assert epoll.comparison is not None
-    assert epoll.comparison.unranked == "historic: shown, never ranked"
+    decision = table.decision(epoll)
+    assert decision is not None
+    assert decision.why == "historic: shown, never ranked"
+
+
+def test_a_row_that_only_noise_made_invalid_is_noisy() -> None:
+    """Its rate is shown in every form, with the reason; it is compared with nothing and has no place."""
+    calm = Check("V15", "calm machine", "fail", "other programs used 93 % of a CPU")
+    noisy = [dataclasses.replace(one, verdict="invalid", reason="V15", checks=(calm,)) for one in TWICE[6:]]
+    run = Run(kind="measured", machine="local", matrix=MATRIX)
+    folder = folder_of(run, (*TWICE[:6], *noisy))
+    table = build_tables(view_run(folder))[0]
+    fast = row(table, "fast")
+
+    assert (fast.status, fast.comparison, FAST in table.decisions) == ("noisy", None, False)
+    assert fast.rps is not None
+    assert fast.rps.value == 2000
+    assert fast.reason == "none of 6 trials counts: V15 calm machine (6 times)"
+    assert "<b>noisy</b> none of 6 trials counts: V15 calm machine (6 times)" in render_report([folder])
+    assert "**noisy**: none of 6 trials counts: V15 calm machine (6 times)" in render_markdown([folder])
+    assert "    fast             2000 (noisy)" in render_text([folder])
+    assert "Not counted: 6 noisy of 12 trials." in render_text([folder])

@@ -37,7 +37,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ratios(row: Row) -> tuple[object, ...]:
     """Return what a table shows of a row's comparison."""
     to = row.comparison
-    return (to.ratio, to.judgement, to.cost, to.cost_judgement) if to else ()
+    return (to.ratio, to.cost) if to else ()
 
 
 def test_a_usual_run_is_shown_whole() -> None:

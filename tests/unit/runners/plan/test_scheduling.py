@@ -135,14 +135,35 @@ def test_a_server_that_answers_wrongly_is_not_asked_again() -> None:
 
 def test_sampling_stops_on_precision_once_the_least_number_is_done() -> None:
     """Calm cells are done early, noisy ones go on to the most blocks."""
-    calm = play(schedule(sizes=(2,), least=6, most=30, precision=0.01), noise=0.0001)
-    noisy = play(schedule(sizes=(2,), least=6, most=30, precision=0.01), noise=0.2)
-    assert (len(calm), len(noisy)) == (12, 60)
+    calm = play(schedule(sizes=(2,), least=8, most=30, precision=0.01), noise=0.0001)
+    noisy = play(schedule(sizes=(2,), least=8, most=30, precision=0.01), noise=0.2)
+    assert (len(calm), len(noisy)) == (16, 60)
+
+
+@given(st.integers(0, 200))
+@settings(max_examples=20, deadline=None)
+def test_a_family_ends_only_at_its_looks(seed: int) -> None:
+    """Twelve, twenty or forty blocks, whatever the noise: at no other number is the width even considered."""
+    trials = play(schedule(sizes=(2, 2), least=12, most=40, precision=0.01), noise=0.015, seed=seed)
+    for name in ("f0", "f1"):
+        assert len({trial.block for trial in trials if trial.family == name}) in (12, 20, 40)
+
+
+def test_how_far_the_twin_is_off_does_not_matter_to_the_number_of_blocks() -> None:
+    """It is no row: a family whose rows are known well enough is done."""
+    plan = Blocks((family("f", [("a/t1",), ("b/t1",), ("a~twin/t1",)], 40),), Bounds(12, 0.01, None), 1, {"f": 1.0})
+    chance = random.Random(1)  # noqa: S311
+    trials: list[Trial] = []
+    while slots := plan.following(trials):
+        noises = [0.3 if slot.cells == ("a~twin/t1",) else 0.0001 for slot in slots]
+        for slot, noise in zip(slots, noises, strict=True):
+            trials += ended(slot, rate=1000 * chance.lognormvariate(0, noise))
+    assert len({trial.block for trial in trials}) == 12
 
 
 def test_the_time_goes_where_the_interval_is_widest() -> None:
     """With a budget, the family that is known best waits."""
-    plan = schedule(sizes=(2, 2), least=6, most=40, budget_s=30.0)
+    plan = schedule(sizes=(2, 2), least=8, most=40, budget_s=30.0)
     chance = random.Random(3)  # noqa: S311
     trials: list[Trial] = []
     turn = 0

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runners.errors import BadInput, UnfitMachine
 from runners.plan.planning import Options, Plan, make_plan
-from runners.run.job import new_job
+from runners.records.trial import Check
+from runners.run.job import exit_code, new_job
+from tests.support.small_run import small_run
 
 MATRIX = """\
 suite = { title = "T" }
@@ -53,6 +56,21 @@ def test_results_that_cannot_be_written_are_bad_input(plan: Plan, tmp_path: Path
     assert str(caught.value) == (
         f"cannot create a run folder in {results}: {why}; name another folder with --results DIR"
     )
+
+
+def test_a_cell_that_only_noise_made_invalid_does_not_turn_the_run_red(plan: Plan, tmp_path: Path) -> None:
+    """Its figure is shown; one that failed, or was not measured at all, does."""
+    job = new_job(plan, tmp_path / "results")
+    trials = [
+        replace(small_run({"a": 1.0}).trials[0], cell=cell.id, design="solo", family="f") for cell in plan.measurable
+    ]
+    noisy = [
+        replace(trial, verdict="invalid", checks=(Check("V15", "calm machine", "fail", "90 %"),)) for trial in trials
+    ]
+    failed = [replace(trial, verdict="failed", checks=()) for trial in trials]
+
+    assert exit_code(job, trials) == exit_code(job, noisy) == 0
+    assert exit_code(job, [*noisy[1:], failed[0]]) == exit_code(job, noisy[1:]) == 1
 
 
 def test_each_run_has_a_folder_of_its_own(plan: Plan, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from runners.stats.statistics import (
     Answer,
     Estimate,
     Interval,
+    Judgement,
     attainable_level,
     blocks_for_level,
     family_level,
@@ -204,23 +205,32 @@ def test_an_answer_never_contradicts_its_interval(low: float, width: float) -> N
     if answer == "equivalent":
         assert max(abs(interval.low - 1), abs(interval.high - 1)) < EQUIVALENT_BAND
     if answer in ("faster", "slower"):
-        assert min(abs(interval.low - 1), abs(interval.high - 1)) > DIFFERENT_BAND
+        assert min(abs(math.log(interval.low)), abs(math.log(interval.high))) > math.log1p(DIFFERENT_BAND)
 
 
 def test_blocks_that_are_missing_are_foretold_from_the_width() -> None:
-    """Twice too wide needs four times the blocks: 10 become 40."""
-    estimate = Estimate(1.0, 10, Interval(math.exp(-0.02), math.exp(0.02), 0.95))
+    """Twice too wide to be equivalent needs four times the blocks: 10 become 40."""
+    estimate = Estimate(1.0, 10, Interval(1.02**-2, 1.02**2, 0.95))
 
     assert more_blocks(estimate) in (30, 31)
     assert judge(estimate).more_blocks in (30, 31)
 
 
+def test_a_likely_difference_needs_blocks_until_its_interval_leaves_the_margin() -> None:
+    """6 % away from 1, with a half-width of 10 %: it has to come down to 5 %, which takes four times the blocks."""
+    estimate = Estimate(math.exp(0.06), 10, Interval(math.exp(-0.04), math.exp(0.16), 0.95))
+
+    assert more_blocks(estimate, math.expm1(0.01)) in (30, 31)
+
+
 def test_a_narrow_interval_on_an_edge_promises_nothing() -> None:
     """More blocks may move it off the edge, but no formula says how many."""
-    judgement = judge(Estimate(1.014, 10, Interval(1.008, 1.022, 0.95)))
+    judgement = judge(Estimate(1.0105, 10, Interval(1.0095, 1.0115, 0.95)))
+    wide = Estimate(1.015, 10, Interval(1.0095, 1.0205, 0.95))
 
-    assert judgement.answer == "not resolved"
-    assert judgement.more_blocks is None
+    assert judgement.answer == "equivalent"
+    assert judge(wide) == Judgement("not resolved", 3)
+    assert more_blocks(Estimate(1.025, 10, Interval(1.02, 1.03, 0.95)), 0.03) is None
 
 
 def test_few_blocks_need_at_least_six() -> None:

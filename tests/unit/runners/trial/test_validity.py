@@ -429,10 +429,10 @@ def test_no_threshold_is_hard_coded(name: str, changes: dict[str, Any], threshol
 
 
 def test_every_threshold_has_a_check_that_reads_it() -> None:
-    """One that nobody reads would promise what it does not do; the twin is read where families are judged."""
+    """One that nobody reads would promise what it does not do."""
     package = resources.files("runners.trial.validity")
     source = "".join(file.read_text("utf-8") for file in package.iterdir() if file.name.endswith(".py"))
-    assert {name for name in Validity.model_fields if f"limits.{name}" not in source} == {"twin"}
+    assert {name for name in Validity.model_fields if f"limits.{name}" not in source} == set()
 
 
 @pytest.mark.parametrize(
