@@ -15,6 +15,7 @@ from markupsafe import Markup
 from reports.forms.logs import read_log
 from reports.plots.sparks import SampledCounter, counters, highest, spark, throughput
 from reports.trust.checks import SEVERITY, WORDS, CheckLine, CheckRow, Saw, check_line, check_rows
+from reports.view.asked import PartView, parts_of, right_answers
 from reports.view.footprint import Footprint, footprint_of
 from reports.view.latency import Latency, latency_of
 from reports.view.limits import MOST_OUTPUTS, MOST_WATCHED, Limits
@@ -85,6 +86,8 @@ class Fold:
     row: Row
     latency: Latency | None
     footprint: Footprint | None
+    parts: tuple[PartView, ...]
+    checked: str | None
     trials: tuple[TrialView, ...]
     summary: str
     checks: tuple[CheckRow, ...]
@@ -123,6 +126,8 @@ def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: Abst
         row=row,
         latency=latency_of(view.trials.get(cell.id, ())),
         footprint=footprint_of(cell, view),
+        parts=parts_of(view.trials.get(cell.id, ())),
+        checked=right_answers(trials),
         trials=tuple(
             _trial(
                 trial,

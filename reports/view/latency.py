@@ -40,7 +40,12 @@ def latency_of(trials: Sequence[Trial]) -> Latency | None:
 
 def merged(trials: Iterable[Trial]) -> dict[int, int]:
     """Return the sum of the valid trials' histograms, microseconds to requests; unreadable ones are left out."""
-    return merge(_histograms(trial.latency for trial in trials if trial.verdict == "ok"))
+    return merged_of(trial.latency for trial in trials if trial.verdict == "ok")
+
+
+def merged_of(encoded: Iterable[str | None]) -> dict[int, int]:
+    """Return the sum of histograms; those that are missing or unreadable are left out."""
+    return merge(_histograms(encoded))
 
 
 def _histograms(encoded: Iterable[str | None]) -> Iterator[Histogram]:

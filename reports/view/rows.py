@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from reports.view.asked import wrong_answers
 from reports.view.names import differences, with_server
 from reports.view.reasons import REASON_CHARACTERS, Status, trials_note, why_unmeasured, why_unplanned
 from reports.view.view import PublishedNumbers, RunView, ok_trials, row_key
@@ -192,12 +193,15 @@ def cell_row(
 ) -> Row:
     """Return the row of one cell of the plan, measured or not."""
     trials = view.trials.get(cell.id, ())
-    valid = ok_trials(trials)
+    wrong = wrong_answers(view.every.get(cell.id, ()))
+    valid = () if wrong else ok_trials(trials)
     status: Status = "measured"
     reason = ""
-    if not valid:
+    if wrong:
+        status, reason = "invalid", wrong
+    elif not valid:
         status, reason = why_unmeasured(cell, trials)
-    rates = [trial.requests_per_s or 0 for trial in valid or filter(is_noisy, trials)]
+    rates = [trial.requests_per_s or 0 for trial in valid or filter(is_noisy, () if wrong else trials)]
     return Row(
         label=label,
         note=note,
@@ -209,7 +213,7 @@ def cell_row(
         anchor=view.anchors.get(cell.id),
         tags=tuple(_tags(cell, valid, view.badges(cell))),
         broken=tuple(gate.id for gate in view.badges(cell) if gate.required and cell.class_ != "historic"),
-        trials=trials,
+        trials=() if wrong else trials,
         trials_note=trials_note(trials, valid) if valid else "",
         rps=median(rates) if rates else None,
         extremes=(min(rates), max(rates)) if rates else None,
