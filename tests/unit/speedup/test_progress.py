@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from rich.console import Console
@@ -15,7 +15,7 @@ from runners.plan.order import Slot
 from runners.plan.pace import Pace
 from runners.plan.scheduling import Blocks, Bounds
 from runners.records.run import FamilyInfo
-from runners.records.trial import Trial
+from runners.records.trial import Check, Trial
 from runners.run.reporter import Reporter
 from speedup import messages, progress
 from speedup.progress import LiveReporter, PlainReporter, outcome, reporter
@@ -92,6 +92,12 @@ def test_a_duet_is_told_by_both_costs_and_no_rate() -> None:
     """Rates of a duet mean nothing."""
     pair = [trial(requests_per_s=9.0, server_cpu_us_per_request=cost) for cost in (7.514, 8.25)]
     assert outcome(pair).split() == ["7.51", "and", "8.25", "us", "CPU", "ok"]
+
+
+def test_a_trial_in_which_answers_were_read_tells_how_many_were_right() -> None:
+    """Its rate does not count."""
+    read = replace(trial(), design="checked", checks=(Check("V24", "r", "pass", "9 answers were right"),))
+    assert outcome([read]) == "9 answers were right"
 
 
 def test_a_bad_trial_is_told_by_its_verdict_and_reason() -> None:
