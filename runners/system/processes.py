@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from runners.errors import UnfitMachine
-from runners.system.enclosure.keeper import NAMESPACE, NAMESPACE_WITH_PROC, descendants, enclose
+from runners.system.enclosure.keeper import NAMESPACE, descendants, enclose
 from runners.system.enclosure.namespaces import means
 from runners.system.enclosure.rights import Rights
 
@@ -133,8 +133,8 @@ class Enclosed(subprocess.Popen[bytes]):
         self._reports.settimeout(0.0)
         kind, first = self._report()
         _, self.pid = self._report()
-        self.in_namespace = kind in {NAMESPACE, NAMESPACE_WITH_PROC}
-        self.first, self.own_proc = first, f"/proc/{first}/root/proc" if kind == NAMESPACE_WITH_PROC else None
+        self.in_namespace = kind == NAMESPACE
+        self.first, self.own_proc = first, f"/proc/{first}/root/proc" if self.in_namespace else None
         self._first: int | None = None
         with contextlib.suppress(ProcessLookupError):  # all has ended already
             self._first = os.pidfd_open(first)

@@ -83,13 +83,14 @@ def _means(_user_namespace: str) -> Means | None:
 
 
 def _first_process_runs() -> bool:
-    return unshare(CLONE_NEWPID | CLONE_NEWNS) and in_child(lambda: os.getpid() == 1)
+    return unshare(CLONE_NEWPID | CLONE_NEWNS) and in_child(lambda: os.getpid() == 1 and mount_own_proc())
 
 
 def mount_own_proc() -> bool:
     """Show this process's own pid namespace under /proc, in its own mount namespace; return whether it was permitted.
 
-    Containers that mask parts of /proc refuse it. Then /proc/self is still right, but /proc/PID is not.
+    Containers that mask parts of /proc refuse it. A program whose own pid is not the one under /proc may not run, so no
+    pid namespace is used there.
     """
     if _libc.mount(None, b"/", None, MS_REC | MS_SLAVE, None):
         return False  # it might else appear outside
