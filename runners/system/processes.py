@@ -30,6 +30,7 @@ from runners.system.enclosure.namespaces import means
 from runners.system.enclosure.rights import Rights
 
 MARK = "HTTP_SPEEDUP_HARNESS"
+MARKED_IN = "HTTP_SPEEDUP_PID_NAMESPACE"
 PR_SET_PDEATHSIG = 1
 HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the harness has handlers for them
 SENDER = struct.Struct("3i")  # pid, user and group, as the kernel adds them to a message
@@ -326,24 +327,24 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def marked(env: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment that marks a process as started by this harness."""
-    return {**env, MARK: harness_mark()}
+    """Return an environment that marks a process as started by this harness, which has its pid in this namespace."""
+    return {**env, MARK: harness_mark(), MARKED_IN: _pid_namespace()}
 
 
 def harness_mark() -> str:
-    """Return the mark of this harness's processes: its pid, its start time, and the pid namespace that they hold in."""
+    """Return the mark of this harness's processes: the harness's pid and start time."""
     return _mark_of(os.getpid())
 
 
 def _mark_of(pid: int) -> str:
-    """Return the mark of a harness in this pid namespace, with its start in ticks, which no step of a clock changes.
+    """Return the pid and the start time in clock ticks since boot, which no step of the clock changes.
 
     Raise OSError if there is no such process, or if it has ended: whoever started it may not have noticed yet.
     """
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     if fields[0] == ENDED:
         raise ProcessLookupError(errno.ESRCH, "it has ended")
-    return f"{pid}:{fields[19]}:{_pid_namespace()}"
+    return f"{pid}:{fields[19]}"
 
 
 def _pid_namespace() -> str:
@@ -351,7 +352,10 @@ def _pid_namespace() -> str:
 
 
 def sweep() -> list[int]:
-    """Kill marked processes whose harness no longer runs; return their pids."""
+    """Kill marked processes whose harness no longer runs; return their pids.
+
+    Whether a harness in another pid namespace runs cannot be seen from here, so its processes are spared.
+    """
     return [pid for pid, mark in _marked() if not _harness_lives(mark) and _kill(pid)]
 
 
@@ -379,23 +383,29 @@ def _kill(pid: int) -> bool:
 
 
 def _marked() -> Iterator[tuple[int, str]]:
-    needle = f"{MARK}=".encode()
-    own = os.getpid()
+    """Yield the marked processes whose harness has, or had, its pid in this pid namespace, and their marks."""
+    here = _pid_namespace()
     for entry in os.scandir("/proc"):
-        if not entry.name.isdigit() or int(entry.name) == own:
-            continue
-        with contextlib.suppress(OSError):
-            environment = Path(f"/proc/{entry.name}/environ").read_bytes()
-            for item in environment.split(b"\0") if needle in environment else ():
-                if item.startswith(needle):
-                    yield int(entry.name), item[len(needle) :].decode(errors="replace")
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            marks = _marks(entry.path)
+            if MARK in marks and marks.get(MARKED_IN, here) == here:
+                yield int(entry.name), marks[MARK]
+
+
+def _marks(process: str) -> dict[str, str]:
+    """Return what marks a process, from its folder in /proc."""
+    try:
+        environment = Path(process, "environ").read_bytes()
+    except OSError:
+        return {}
+    if MARK.encode() not in environment:
+        return {}
+    items = (item.decode(errors="replace").partition("=") for item in environment.split(b"\0"))
+    return {name: value for name, _, value in items if name in {MARK, MARKED_IN}}
 
 
 def _harness_lives(mark: str) -> bool:
-    """Return whether a harness lives; of one in another pid namespace nobody can tell, so its processes are spared."""
-    pid, _, rest = mark.partition(":")
-    if rest.partition(":")[2] != _pid_namespace():
-        return True
+    pid, _, _ = mark.partition(":")
     try:
         return _mark_of(int(pid)) == mark
     except (OSError, ValueError, IndexError):

@@ -330,11 +330,14 @@ def test_a_zombie_harness_is_dead(log: Path) -> None:
 
 def test_a_harness_in_another_pid_namespace_is_spared(log: Path) -> None:
     """Nobody can tell whether it lives: its number is another one here."""
-    mark = "1:1:4026531999"
+    dead = {processes.MARK: "1:1", "PATH": os.defpath}
     with log.open("wb") as output:
-        process = start(["sleep", "60"], output=output, env={processes.MARK: mark, "PATH": os.defpath}, lasting=True)
-    assert process.pid not in sweep()
-    stop(process)
+        elsewhere = start(["sleep", "60"], output=output, env={**dead, processes.MARKED_IN: "4026531999"}, lasting=True)
+        here = start(["sleep", "60"], output=output, env=dead, lasting=True)
+    swept = sweep()
+    assert (elsewhere.pid in swept, here.pid in swept) == (False, True)
+    stop(elsewhere)
+    stop(here)
 
 
 needs_namespaces = pytest.mark.skipif(namespaces.means() is None, reason="pid namespaces are not permitted here")
