@@ -23,7 +23,7 @@ from runners.server.commands import Words, fill, fill_text
 from runners.server.sources import source_hash
 from runners.system.processes import Enclosure, describe_exit, start, stop, wait_for_any
 from runners.tools.find import Host, ToolStatus, tool_environment
-from runners.units import format_duration, format_size
+from runners.units import format_duration, format_size, printable
 
 KILL = ((signal.SIGKILL, 5.0),)  # a compiler has nothing to clean up
 LOOK_S = 0.5
@@ -202,7 +202,7 @@ class Build:
         finally:
             self.place.close()
         output = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
-        tail = "\n".join([*output.splitlines()[-TAIL_LINES:], *([self.problem] if self.problem else [])])
+        tail = printable("\n".join([*output.splitlines()[-TAIL_LINES:], *([self.problem] if self.problem else [])]))
         return BuildInfo(
             variant=self.program.name,
             status="built" if self.problem is None else "failed",

@@ -22,6 +22,7 @@ from runners.server.rights import NoRights, keeps_all, rights_of
 from runners.system import kernel
 from runners.system.machine import Layout, format_cpus
 from runners.system.processes import Enclosure, Stopped, describe_exit, start, stop
+from runners.units import printable
 
 log = logging.getLogger(__name__)
 
@@ -323,7 +324,7 @@ def tail_of(file: Path) -> str:
             lines = stream.read().decode("utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    return " | ".join(line.strip() for line in lines[-5:] if line.strip())
+    return printable(" | ".join(line.strip() for line in lines[-5:] if line.strip()))
 
 
 def complaint_of(file: Path) -> str:
@@ -333,4 +334,4 @@ def complaint_of(file: Path) -> str:
     except OSError:
         return ""
     lines = complaint.strip().splitlines()
-    return lines[0].strip() if lines and usage else tail_of(file)
+    return printable(lines[0].strip()) if lines and usage else tail_of(file)
