@@ -110,7 +110,7 @@ def test_a_program_on_the_path_is_found_with_the_line_that_tells_its_version(mac
     assert status.version == "zoom release 3.14-2 [epoll]"
 
 
-WRK = Tool(title="wrk", commands=("wrk",), version=("-v",), debian=("wrk",), hint="Build it.")
+WRK = known_tools()["wrk"]
 WRK_SAYS = "wrk 4.0.0 [epoll] Copyright (C) 2012 Will Glozer"
 
 
@@ -526,6 +526,24 @@ def test_only_tools_that_are_asked_tell_their_version(machine: FakeMachine) -> N
     machine.program("zoom", "echo zoom 1.0")
     unasked = find_tools({"zoom": ZOOM}, ["zoom"], host, versions=["other"])["zoom"]
     assert (unasked.found, unasked.source, unasked.version) == (True, "system", None)
+
+
+@pytest.mark.parametrize("name", ["zoom", "wrk"])
+def test_what_a_matrix_names_is_looked_up_and_never_run(machine: FakeMachine, name: str) -> None:
+    """To plan, or to look what there is, starts nothing that a stranger wrote; not even under a known tool's name."""
+    machine.program("evil", f'echo "$*" >> "{machine.calls}"')
+    tool = Tool(commands=("evil",), version=("--do", "harm"))
+    status = find_tools({name: tool}, [name], machine.host(), versions=[name])[name]
+    assert (status.found, status.version, machine.calls_made()) == (True, None, [])
+
+
+def test_a_library_that_a_matrix_names_is_not_loaded(machine: FakeMachine) -> None:
+    """Loading runs its code."""
+    names = ["zoom"]
+    tool = Tool(library=str(machine.folder / "evil.so"))
+    assert not find_tools({"zoom": tool}, names, machine.host(), versions=names)["zoom"].found
+    (machine.folder / "evil.so").touch()
+    assert find_tools({"zoom": tool}, names, machine.host(), versions=names)["zoom"].found
 
 
 def test_a_launcher_quotes_what_it_starts(tmp_path: Path) -> None:
