@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from runners.errors import SpeedupError
 from runners.matrix.model import Tool
 from runners.tools.find import (
     Host,
@@ -80,25 +81,28 @@ class Steps:
     log: Path
     deadline_s: float = STEP_DEADLINE_S
 
-    def run(self, what: str, argv: list[str]) -> None:
-        """Run one command to its end; raise StepFailed, with the reason in a sentence, if `what` fails."""
+    def run(self, what: str, argv: list[str], *, whole: bool = False) -> None:
+        """Run one command to its end; raise StepFailed, with the reason in a sentence, if `what` fails.
+
+        One that must end by itself, `whole`, is waited for even if the user wants to stop.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"\n$ {shlex.join(argv)}\n")
             log.flush()
             start = log.tell()
-            status = self._status(argv, log)
+            status = self._status(argv, log, whole=whole)
         if status != 0:
             ended = "took too long" if status is None else f"ended with exit status {status}"
             raise StepFailed(f"{what} {ended}{self._why(start)} (full output: {self.log})")
 
-    def _status(self, argv: list[str], log: IO[str]) -> int | None:
+    def _status(self, argv: list[str], output: IO[str], *, whole: bool) -> int | None:
         environment = os.environ | QUIET | {"PATH": self.path}
         try:
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
@@ -109,6 +113,10 @@ class Steps:
             return process.wait(self.deadline_s)
         except subprocess.TimeoutExpired:
             return None
+        except BaseException:
+            if whole:
+                _wait_whatever_comes(process, argv[0])
+            raise
         finally:
             _end_group(process)
 
@@ -116,6 +124,16 @@ class Steps:
         with self.log.open("rb") as log:
             log.seek(start)
             return explanation(log.read().decode(errors="replace"))
+
+
+def _wait_whatever_comes(process: subprocess.Popen[bytes], name: str) -> None:
+    """Wait for a command's end, also if the user insists; a package that is half installed breaks others."""
+    log.warning("waiting until the installation of Debian packages has ended, so that none is left half installed")
+    while process.poll() is None:
+        try:
+            process.wait()
+        except (KeyboardInterrupt, SpeedupError):
+            log.warning(f"still waiting for {name}")
 
 
 def explanation(output: str) -> str:
@@ -166,7 +184,7 @@ def bring_packages(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict
     """Install Debian packages, all at once or else tool by tool; return the reason for each tool that failed."""
     try:
         if _are_stale(APT_LISTS):
-            steps.run("apt-get update", [*_as_root(host), "apt-get", *APT_OPTIONS, "update"])
+            steps.run("apt-get update", [*_as_root(host), "apt-get", *APT_OPTIONS, "update"], whole=True)
     except StepFailed:
         pass  # the packages may still be available; if not, the next step says why
     try:
@@ -186,7 +204,7 @@ def _install_packages(wanted: Collection[Tool], host: Host, steps: Steps) -> Non
     quietly = [*_as_root(host), "sh", str(WITHOUT_SERVICES), str(POLICY), services]
     verb, *words = apt_words(packages)
     options = ["-y", "--no-install-recommends", "--no-remove"]
-    steps.run("apt-get install", [*quietly, "apt-get", *APT_OPTIONS, verb, *options, *words])
+    steps.run("apt-get install", [*quietly, "apt-get", *APT_OPTIONS, verb, *options, *words], whole=True)
 
 
 def bring_wheels(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:

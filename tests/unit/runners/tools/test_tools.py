@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -506,6 +509,25 @@ def test_a_cached_tool_of_other_requirements_is_not_found(machine: FakeMachine) 
     in_cache(machine, "echo zoom 1.5")
     (machine.folder / "requirements/zoom.txt").write_text("zoom==1.6\n", encoding="utf-8")
     assert found_on(machine, WHEEL).status == "installable"
+
+
+def test_an_interrupt_waits_for_the_system_s_packages(machine: FakeMachine) -> None:
+    """dpkg that is killed leaves packages half installed, and the system with them."""
+    done = machine.folder / "done"
+    machine.program("dpkg", f'trap "" TERM INT; touch "{machine.calls}"; sleep 1; touch "{done}"')
+    steps = Steps(path=str(machine.folder / "bin"), log=machine.folder / "log")
+
+    def interrupt_twice() -> None:
+        for _ in range(2):
+            while not machine.calls.exists():
+                time.sleep(0.01)
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the thread belongs to it
+        threading.Thread(target=interrupt_twice).start()
+        steps.run("dpkg", [str(machine.folder / "bin/dpkg")], whole=True)
+    assert done.exists()
 
 
 def test_an_interrupted_installation_is_not_found(machine: FakeMachine) -> None:
