@@ -27,6 +27,7 @@ import tomli
 from runners import resources
 from runners.errors import UnfitMachine
 from runners.matrix.model import Tool
+from runners.tools.stamp import is_as_unpacked
 
 VERSION_DEADLINE_S = 30.0  # on a busy machine Java, Locust and uvicorn take a while, and must not be taken for missing
 ADMIN_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on an ordinary user's PATH in Debian
@@ -267,6 +268,11 @@ def launchers(tool: Tool, folder: Path) -> dict[str, str]:
     return {command: f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n' for command, words in filled.items()}
 
 
+def programs(tool: Tool, folder: Path) -> dict[str, Path]:
+    """Return the program of each command of a tool whose Debian packages are unpacked in `folder`."""
+    return {command: _program(folder, command) for command in tool.commands}
+
+
 def _program(folder: Path, command: str) -> Path:
     """Return where unpacked Debian packages have a program; some programs are for administrators."""
     administrative = folder / "usr/sbin" / command
@@ -361,6 +367,8 @@ def _nimble_folder() -> Path:
 def _in_cache(name: str, tool: Tool, host: Host, ask: Asking) -> ToolStatus | None:
     folder = cached_folder(name, tool, host)
     if folder is None or not folder.is_dir():
+        return None
+    if tool.wheel is None and not is_as_unpacked(tool, folder, programs(tool, folder)):
         return None
     if tool.library is not None:
         loaded = _loaded(tool.library, host, library_folders(folder)) if ask.runs else None

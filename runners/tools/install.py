@@ -36,8 +36,10 @@ from runners.tools.find import (
     find_tools,
     launcher_folder,
     launchers,
+    programs,
     ways,
 )
+from runners.tools.stamp import is_old, write_stamp
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +168,23 @@ def install_tools(
             failures |= dict.fromkeys(wanted, f"it was installed but does not run (see {steps.log})")
             failures |= _attempt(bring, wanted, host, steps)
             statuses |= find_tools(tools, wanted, host)
+    _renew(tools, statuses, host, steps)
     return {name: _explained(status, failures.get(name)) for name, status in statuses.items()}
+
+
+def _renew(tools: Mapping[str, Tool], statuses: dict[str, ToolStatus], host: Host, steps: Steps) -> None:
+    """Unpack Debian packages again that lie in the cache for long; if that fails, those that are there go on."""
+    cached = {name: tools[name] for name, status in statuses.items() if status.source == "cache"}
+    old = {
+        name: tool
+        for name, tool in cached.items()
+        if tool.wheel is None and (folder := cached_folder(name, tool, host)) is not None and is_old(folder)
+    }
+    if old:
+        log.info(f"renewing Debian packages for {', '.join(old)} in {host.cache}")
+        for name, why in _attempt(bring_unpacked, old, host, steps).items():
+            log.warning(f"{tools[name].title or name} stays as it is: {why}")
+        statuses |= find_tools(tools, old, host)
 
 
 def _attempt(bring: Bring, wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
@@ -286,6 +304,7 @@ def _unpack(tool: Tool, folder: Path, apt: list[str], archives: Path, steps: Ste
         for archive in sorted(archives.glob("*.deb")):
             steps.run("dpkg-deb", ["dpkg-deb", "-x", str(archive), str(made)])
             archive.unlink()
+        write_stamp(tool, made, programs(tool, made))
 
 
 def _private_apt(scratch: Path) -> list[str]:

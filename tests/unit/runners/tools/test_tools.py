@@ -41,6 +41,7 @@ from runners.tools.find import (
     ways,
 )
 from runners.tools.install import StepFailed, Steps, explanation, install_tools
+from runners.tools.stamp import STAMP
 
 ZOOM = Tool(title="Zoom", commands=("zoom", "zoom2"), debian=("zoom-bin",), hint="Ask around.")
 UNPACKED = ZOOM.model_copy(update={"relocatable": True})
@@ -427,6 +428,50 @@ def test_an_ordinary_user_gets_packages_unpacked_in_the_cache(machine: FakeMachi
     assert status.version is not None
     assert status.version.startswith(f"zoom 4.5 {machine.folder}/cache/debian/zoom/usr/lib/")
     assert "--download-only" in machine.calls_made()[-1]
+
+
+def unpacked_on(machine: FakeMachine) -> Path:
+    """Unpack a tool in the cache and return its folder."""
+    machine.program("apt-get", FAKE_DOWNLOAD.format(calls=machine.calls))
+    machine.program("dpkg-deb", FAKE_UNPACK)
+    assert installed_on(machine, UNPACKED).source == "cache"
+    return machine.folder / "cache/debian/zoom"
+
+
+def test_an_unpacked_program_that_was_changed_is_unpacked_again(machine: FakeMachine) -> None:
+    """What runs is what Debian sent."""
+    (program,) = unpacked_on(machine).glob("usr/bin/*")
+    before = program.read_bytes()
+    program.write_bytes(before + b"\n# changed")
+    assert not found_on(machine, UNPACKED).found
+    assert installed_on(machine, UNPACKED).found
+    assert program.read_bytes() == before
+
+
+def test_other_packages_than_those_that_were_unpacked_are_unpacked_again(machine: FakeMachine) -> None:
+    """A newer version of http-speedup may ask for others."""
+    unpacked_on(machine)
+    other = UNPACKED.model_copy(update={"debian": ("zoom", "zoom-plugins")})
+    assert not found_on(machine, other).found
+    assert installed_on(machine, other).found
+
+
+def test_unpacked_packages_are_renewed_and_stay_if_that_fails(
+    machine: FakeMachine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Debian mends its packages, but not for a cache."""
+    stamp = unpacked_on(machine) / STAMP
+    calls = len(machine.calls_made())
+    installed_on(machine, UNPACKED)
+    assert len(machine.calls_made()) == calls
+    os.utime(stamp, (1, 1))
+    assert installed_on(machine, UNPACKED).found
+    assert len(machine.calls_made()) > calls
+    assert stamp.stat().st_mtime > 1
+    os.utime(stamp, (1, 1))
+    machine.program("apt-get", "exit 1")
+    assert installed_on(machine, UNPACKED).found
+    assert "stays as it is" in caplog.text
 
 
 def test_packages_without_the_program_are_not_taken_for_the_tool(machine: FakeMachine) -> None:
