@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from runners.errors import UnfitMachine
+from runners.system.enclosure.cgroup import end_abandoned_cgroups
 from runners.system.enclosure.keeper import NAMESPACE, descendants, enclose
 from runners.system.enclosure.namespaces import means
 from runners.system.enclosure.rights import Rights
@@ -352,11 +353,13 @@ def _pid_namespace() -> str:
 
 
 def sweep() -> list[int]:
-    """Kill marked processes whose harness no longer runs; return their pids.
+    """Kill marked processes, and cgroups, whose harness no longer runs; return the pids of the former.
 
     Whether a harness in another pid namespace runs cannot be seen from here, so its processes are spared.
     """
-    return [pid for pid, mark in _marked() if not _harness_lives(mark) and _kill(pid)]
+    swept = [pid for pid, mark in _marked() if not _harness_lives(mark) and _kill(pid)]
+    end_abandoned_cgroups()
+    return swept
 
 
 def leftovers() -> list[int]:

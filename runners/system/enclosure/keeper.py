@@ -7,7 +7,8 @@ the namespace's first process itself, because the kernel keeps from that one eve
 hands it orphans that few programs wait for.
 
 Elsewhere the keeper itself is the program's parent. It adopts what detaches itself, and kills its descendants in a loop
-until none is left. Only if the keeper is killed as well may something outlive it, to be swept at the next start.
+until none is left, with the help of a cgroup where one can be made. Only if the keeper is killed as well may something
+outlive it, to be swept at the next start.
 
 Keeper and first are forks of the harness that never exec: they cost a millisecond, wait, and use no CPU. The harness
 blocks the signals that it handles before it forks, so that its handlers never run in them.
@@ -28,6 +29,7 @@ from typing import NoReturn
 
 import psutil
 
+from runners.system.enclosure.cgroup import enter_cgroup, kill_cgroup, make_cgroup, remove_cgroup
 from runners.system.enclosure.namespaces import (
     CLONE_NEWNS,
     CLONE_NEWPID,
@@ -92,14 +94,17 @@ def _in_family(reports: socket.socket, harness: int) -> None:
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
     keeper = os.getpid()
     _die_with(harness, signal.SIGTERM)
+    group = make_cgroup(keeper)
     reports.send(FAMILY)
     program = _fork()
     if program:
         _let_go(reports.fileno())
-        signal.signal(signal.SIGTERM, lambda *_: _end_family())
+        signal.signal(signal.SIGTERM, lambda *_: _end_family(group))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-        _reap(program, reports)
+        _reap(program, reports, group)
     _die_with(keeper)
+    if group:
+        enter_cgroup(group)
 
 
 def _fork() -> int:
@@ -141,7 +146,7 @@ def _wait_for(first: int) -> NoReturn:
     os._exit(0)
 
 
-def _reap(program: int, reports: socket.socket) -> NoReturn:
+def _reap(program: int, reports: socket.socket, group: Path | None = None) -> NoReturn:
     """Wait for whatever ends, and report the program's end; end once nothing is left."""
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -149,20 +154,26 @@ def _reap(program: int, reports: socket.socket) -> NoReturn:
             if pid == program:
                 with contextlib.suppress(OSError):
                     reports.send(b"%d" % os.waitstatus_to_exitcode(status))
+    if group:
+        remove_cgroup(group)
     os._exit(0)
 
 
-def _end_family() -> NoReturn:
+def _end_family(group: Path | None) -> NoReturn:
     """Kill all descendants, again and again, until there is none: some have children faster than one look takes."""
     deadline = time.monotonic() + END_TIMEOUT_S
     with contextlib.suppress(ChildProcessError):
         while time.monotonic() < deadline:
+            if group:
+                kill_cgroup(group)
             for pid in descendants(os.getpid()):
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
             time.sleep(LOOK_AGAIN_S)
+    if group:
+        remove_cgroup(group)
     os._exit(0)
 
 
