@@ -29,7 +29,7 @@ from typing import NoReturn
 
 import psutil
 
-from runners.system.enclosure.cgroup import enter_cgroup, kill_cgroup, make_cgroup, remove_cgroup
+from runners.system.enclosure.cgroup import fork_into, kill_cgroup, make_cgroup, remove_cgroup
 from runners.system.enclosure.namespaces import (
     CLONE_NEWNS,
     CLONE_NEWPID,
@@ -96,15 +96,15 @@ def _in_family(reports: socket.socket, harness: int) -> None:
     _die_with(harness, signal.SIGTERM)
     group = make_cgroup(keeper)
     reports.send(FAMILY)
-    program = _fork()
+    program = fork_into(group) if group else None
+    if program is None:
+        program = _fork()
     if program:
         _let_go(reports.fileno())
         signal.signal(signal.SIGTERM, lambda *_: _end_family(group))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         _reap(program, reports, group)
     _die_with(keeper)
-    if group:
-        enter_cgroup(group)
 
 
 def _fork() -> int:

@@ -13,7 +13,7 @@ from runners.system.enclosure.cgroup import (
     PREFIX,
     cgroup_name,
     end_abandoned_cgroups,
-    enter_cgroup,
+    fork_into,
     kill_cgroup,
     make_cgroup,
     remove_cgroup,
@@ -31,10 +31,14 @@ def real_cgroup() -> Path:
 
 def test_what_is_in_a_cgroup_is_killed_and_the_cgroup_removed(group: Path) -> None:
     """Whatever session, parent or environment it has."""
-    sleeper = subprocess.Popen(["sleep", "60"], preexec_fn=lambda: enter_cgroup(group), start_new_session=True, env={})  # noqa: PLW1509
-    assert (group / "cgroup.procs").read_text(encoding="ascii").split() == [str(sleeper.pid)]
+    sleeper = fork_into(group)
+    if sleeper == 0:
+        os.setsid()
+        os.execve("/bin/sleep", ["sleep", "60"], {})  # noqa: S606 - it must not be started by anything else
+    assert sleeper is not None
+    assert (group / "cgroup.procs").read_text(encoding="ascii").split() == [str(sleeper)]
     kill_cgroup(group)
-    assert sleeper.wait(10) == -signal.SIGKILL
+    assert os.waitpid(sleeper, 0)[1] == signal.SIGKILL
     remove_cgroup(group)
     assert not group.exists()
 
