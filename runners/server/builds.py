@@ -157,7 +157,7 @@ class Build:
     def begun(self) -> BuildInfo | Build:
         """Start the command and return this build, or its result if that fails."""
         env = {name: fill_text(text, self._words) for name, text in self.program.env.items()}
-        enclosure = Enclosure() if self.program.isolate else None  # sudo and containers don't work in all of them
+        enclosure = Enclosure(namespace=self.program.isolate)  # sudo does not work in a user namespace
         try:
             with self._log.open("wb") as output:
                 self.process = start(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import psutil
@@ -60,6 +61,36 @@ def test_what_escapes_its_server_does_not_outlive_a_run(bench: Bench, number: si
         assert with_word(word) == []
         return
     interrupt(process, number)
+    bench.wait_for(lambda: not with_word(word))
+    bench.wait_for(lambda: not with_word(str(bench.folder)))
+
+
+HIDING = """
+[server.hiding]
+dir = "."
+build = ["sh", "-c", "setsid env -i sleep 600.{mark} & echo started; sleep 601.{mark}"]
+run = ["{{out}}"]
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_nothing_of_a_build_outlives_a_run(bench: Bench, number: signal.Signals) -> None:
+    """Not even what a compiler has detached from itself."""
+    mark = f"{os.getpid()}{number:d}"
+    bench.write(more=HIDING.format(mark=mark))
+    process = bench.start("run")
+    bench.wait_for(lambda: len(with_word(f"600.{mark}")) >= 2)  # the shell that starts it, and itself
+    interrupt(process, number)
+    bench.wait_for(lambda: not with_word(f".{mark}"))
+
+
+def test_nothing_of_a_server_outlives_its_gates(bench: Bench) -> None:
+    """They are asked by a process of their own."""
+    bench.write("escapes")
+    word = f"escapes-{bench.env['XDG_CACHE_HOME']}"
+    process = bench.start("check", "--matrix", "matrix.toml")
+    bench.wait_for(lambda: len(with_word(word)) >= 2)
+    interrupt(process, signal.SIGKILL)
     bench.wait_for(lambda: not with_word(word))
     bench.wait_for(lambda: not with_word(str(bench.folder)))
 
