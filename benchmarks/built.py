@@ -21,7 +21,7 @@ MOODS = {
 def built_servers(folder: Path, selection: Selection) -> tuple[Plan, Rig]:
     """Build the selected servers, or take them from the cache; logs go into `folder`."""
     plan = make_plan(Options(selection=selection))
-    context = build_context(plan.root, plan.host, plan.tools, folder)
+    context = build_context(plan.root, plan.host, plan.tools, folder, plan.matrix.limits)
     build(plan, context)
     kind: Kind = "namespace" if enter_user_namespace() else "host"
     limits = plan.matrix.validity.model_copy(update=MOODS)

@@ -74,9 +74,11 @@ def _lacking(error: ModuleNotFoundError) -> Exception:
 
 
 def _show(error: BaseException, code: int, *, debug: bool = False) -> int:
+    from runners.units import printable
+
     if debug:
         import traceback
 
         traceback.print_exception(error)
-    print(f"speedup: {str(error) or 'interrupted'}", file=sys.stderr)
+    print(f"speedup: {printable(str(error)) or 'interrupted'}", file=sys.stderr)
     return code

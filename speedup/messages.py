@@ -7,6 +7,8 @@ import os
 import sys
 from functools import cached_property
 
+from runners.units import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
@@ -37,8 +39,8 @@ class Marked(logging.Formatter):
     """Puts the level in front of a message, unless it is an ordinary one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return "message" or "warning: message"."""
-        return mark(record) + super().format(record)
+        """Return "message" or "warning: message", with nothing in it that a terminal would obey."""
+        return mark(record) + printable(super().format(record))
 
 
 def mark(record: logging.LogRecord) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -22,11 +23,11 @@ from runners.matrix.model import MODES, Mode
 from runners.matrix.request import Request
 from runners.records.folder import LOGS, replace_file, to_json
 from runners.records.run import Gate, Honesty
+from runners.server.limits import LOOK_S
 from runners.server.process import HOST, Logs, Programs, ServerProcess, TrialFailed, free_port, tail_of
 from runners.server.sources import source_hash
 from runners.server.unisolated import server_process
 from runners.system.machine import Layout
-from runners.system.orphans import adopting
 from runners.system.processes import describe_exit, start, stop, wait
 
 AT_ONCE = 4  # most of a gate is waiting
@@ -72,7 +73,7 @@ class Examiner:
 
     def _asked(self, subjects: Iterable[tuple[int, Subject]]) -> list[tuple[Subject, Honesty]]:
         """Start some servers, run the gates against all of them at the same time, and stop them."""
-        with adopting(), ExitStack() as begun:
+        with ExitStack() as begun:
             examinations = []
             for number, subject in subjects:
                 port = subject.cell.program.port or free_port(FIRST_PORT + PORTS_APART * number)
@@ -154,9 +155,20 @@ class Examination:
     def _gates(self) -> tuple[Gate, ...]:
         if self.server is None or self.asker is None:
             return (Gate("start", "It starts and listens.", required=True, outcome="fail", saw=self.why_not),)
-        wait(self.asker, PATIENCE_S)
+        breach = self._wait_within_limits(self.asker, self.server)
+        if breach:
+            return (Gate("limits", "It stays within the matrix's limits.", required=True, outcome="fail", saw=breach),)
         found, code = self._read(), self.server.process.poll()
         return found if code is None else (*found, _died(code, self.cell.program.class_))
+
+    @staticmethod
+    def _wait_within_limits(asker: subprocess.Popen[bytes], server: ServerProcess) -> str | None:
+        """Wait for the end of the gates, or until the server exceeds a limit; return which one, in a sentence."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline and not wait(asker, LOOK_S):
+            if breach := server.exceeds():
+                return breach
+        return None
 
     def _read(self) -> tuple[Gate, ...]:
         """Return the results that the gates' process printed; if there are none, the server is not to blame."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from typing import Any
 from runners.matrix.described import described, request_from
 from runners.matrix.request import Request
 from runners.records.trial import Checked
-from runners.server.probe import HungUp, Unanswered, ask
+from runners.server.probe import Connection, HungUp, Unanswered, ask, connected
 
 CONNECTIONS = 8  # so that one slow answer does not hold up the others
 PATIENCE_S = 60.0
@@ -89,7 +88,7 @@ class Checker:
         self.over.set()
 
     def _ask_on_a_connection(self) -> None:
-        connection: socket.socket | None = None
+        connection: Connection | None = None
         while (request := self._next()) is not None:
             try:
                 connection = self._ask(connection, request)
@@ -104,12 +103,13 @@ class Checker:
         if connection is not None:
             connection.close()
 
-    def _ask(self, connection: socket.socket | None, request: Request) -> socket.socket | None:
+    def _ask(self, connection: Connection | None, request: Request) -> Connection | None:
         """Ask on a connection or a new one; return it if it stays open. Raise Unanswered or OSError for a wrong one."""
         where = (self.order.host, self.order.port)
         with contextlib.ExitStack() as opened:
             try:
-                used = opened.enter_context(connection or socket.create_connection(where, timeout=PATIENCE_S))
+                used = opened.enter_context(connection or connected(*where, PATIENCE_S))
+                used.deadline = time.monotonic() + PATIENCE_S
                 answer = ask(used, *where, request, close=self.order.closes)
             except (HungUp, ConnectionError):
                 if connection is None:

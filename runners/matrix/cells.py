@@ -58,6 +58,9 @@ class Ready:
     timeout_s: float = 60.0
 
 
+USUAL_RIGHTS = {"user": None, "read_only": False, "privileged": False}
+
+
 @dataclass(frozen=True)
 class Program:
     """A server or variant: how it is built and started; its commands still contain placeholders of the trial."""
@@ -80,6 +83,9 @@ class Program:
     ready: Ready = Ready()
     port: int | None = None
     isolate: bool = True
+    user: str | None = None
+    read_only: bool = False
+    privileged: bool = False
 
     @property
     def name(self) -> str:
@@ -176,6 +182,9 @@ class Cell:
         facts = asdict(self)
         for words in ("title", "language", "class_", "group", "unavailable", "at_least", "ready", "port"):
             facts["program"].pop(words)  # these describe it and do not change its number
+        for word, usual in USUAL_RIGHTS.items():
+            if facts["program"][word] == usual:
+                del facts["program"][word]  # so that runs from before there were such keys can be resumed
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=bytes.hex).encode()).hexdigest()[:8]
 
     @property
@@ -226,6 +235,9 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
         unavailable=server.unavailable or variant.unavailable,
         at_least=server.at_least,
         isolate=server.isolate,
+        user=server.user,
+        read_only=server.read_only,
+        privileged=server.privileged,
         ready=Ready(server.ready.path, server.ready.timeout),
         port=server.port,
     )

@@ -22,6 +22,7 @@ from runners.matrix.inheritance import resolved
 from runners.matrix.mix import Asked, Mix
 from runners.matrix.mix_section import MixSection
 from runners.matrix.quantities import (
+    Amount,
     Count,
     Counts,
     CpuList,
@@ -246,6 +247,16 @@ class Server(Section):
         default=True,
         description="false: another program starts its processes, as those of a container or of sudo. It runs in the"
         " host's network, and what listens on its port is watched.",
+    )
+    user: str | None = Field(None, description="The user as whom it runs, if the harness is root; default: the same.")
+    read_only: bool = Field(
+        default=False,
+        description="true: it may write only below {work}, /tmp, /var/tmp, /run and /dev. It needs pid namespaces.",
+    )
+    privileged: bool = Field(
+        default=False,
+        description="true: it keeps all capabilities of root. By default it loses those that servers don't need, such"
+        " as CAP_SYS_ADMIN, and gets them back if it ends without them before it answers.",
     )
     ready: ReadySection = Field(default_factory=ReadySection, description="When it counts as started.")
     port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = Field(
@@ -498,6 +509,24 @@ class Validity(Section):
     window_warn: Share = Field(0.02, description="V29: the same, for a warning.")
 
 
+class Limits(Section):
+    """What a server or a build may use of the machine. What uses more is stopped and recorded as failed."""
+
+    memory: Amount = Field(
+        "80%", description="Memory of a server's processes together; a share of the machine's, or a size."
+    )
+    processes: Count = Field(4096, description="Processes of a server.")
+    log: Size = Field(
+        16 * 1024**2,
+        description="Output kept of a server: its first and its last half. What is between them is dropped.",
+    )
+    open_files: Count | None = Field(
+        None, description="Files that a process may open; default: as many as the hard limit allows, but at most 65536."
+    )
+    build_output: Size = Field(1024**3, description="What a build may write into {work}, and print.")
+    build_time: Duration = Field(1800.0, description="How long a build may take.")
+
+
 class Matrix(Section):
     """A whole matrix.toml."""
 
@@ -509,6 +538,7 @@ class Matrix(Section):
         default_factory=dict, description="Mixes of requests by name, which the same connections send in turn."
     )
     validity: Validity = Field(default_factory=Validity)
+    limits: Limits = Field(default_factory=Limits)
     preset: dict[Name, Preset] = Field(min_length=1)
     machine: dict[Name, Machine] = Field(min_length=1)
     tool: dict[Name, Tool] = Field(default_factory=dict)

@@ -48,6 +48,32 @@ Size = Annotated[
 ]
 
 
+def _amount(text: object) -> str:
+    """Return a share or a size as it was written; ValueError says how to write one."""
+    try:
+        share = parse_share(text)
+    except ValueError:
+        parse_size_bytes(text)
+        return str(text)
+    if not 0 < share <= 1:
+        raise ValueError("a share of the memory must be above 0% and at most 100%")
+    return str(text)
+
+
+Amount = Annotated[
+    str,
+    BeforeValidator(_amount),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[0-9.]+ ?(%|B|KiB|MiB|GiB)$", "examples": ["80%", "12GiB"]},
+    ),
+]
+
+
+def amount_bytes(text: str, whole_bytes: float) -> float:
+    """Return an amount in bytes; a share is one of the whole."""
+    return parse_share(text) * whole_bytes if text.rstrip().endswith("%") else parse_size_bytes(text)
+
+
 def _fraction(share: float) -> float:
     if not 0 < share <= 1:
         raise ValueError("a fraction of the capacity must be above 0% and at most 100%")

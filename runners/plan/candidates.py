@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.matrix.cells import Cell, Selection, expand
+from runners.matrix.model import Limits
 from runners.matrix.reading import read_matrix, read_requests
 from runners.plan.planning import PREFERRED_LOADS, default_matrix, layouts_of, needed_by, select, with_tools
 from runners.system.machine import Layout, choose_profile, machine_facts
@@ -23,6 +24,7 @@ class Candidates:
     layouts: Mapping[int, Layout]
     cells: tuple[Cell, ...]
     lacking: Mapping[str, str]
+    limits: Limits
 
 
 def find_candidates(file: Path | None, selection: Selection) -> Candidates:
@@ -43,4 +45,5 @@ def find_candidates(file: Path | None, selection: Selection) -> Candidates:
         layouts=layouts_of(matrix, machine, {cell.threads for cell in cells}),
         cells=cells,
         lacking={planned.cell.program.name: planned.reason or "" for planned in fit if planned.lacks},
+        limits=matrix.limits,
     )

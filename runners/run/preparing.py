@@ -27,7 +27,7 @@ def programs_of(plan: Plan, context: BuildContext) -> Programs:
     """Return where a plan's built servers are."""
     variants = {cell.program.name: cell.program for cell in plan.measurable}
     outputs = {name: builds.program_path(program, context) for name, program in variants.items() if program.build}
-    return Programs(plan.root, outputs, context.env)
+    return Programs(plan.root, outputs, context.env, plan.matrix.limits)
 
 
 def build(plan: Plan, context: BuildContext) -> dict[str, BuildInfo]:
@@ -45,7 +45,7 @@ def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tu
 
     Return the run's new head, and where its servers are: determined once, so that edits during the run do no harm.
     """
-    context = builds.build_context(plan.root, plan.host, plan.tools, path)
+    context = builds.build_context(plan.root, plan.host, plan.tools, path, plan.matrix.limits)
     programs = programs_of(plan, context)  # before a build leaves files among the sources
     infos = build(plan, context)
     broken = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}

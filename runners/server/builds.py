@@ -5,27 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runners.matrix.cells import Program
+from runners.matrix.model import Limits
 from runners.records.folder import LOGS
 from runners.records.run import BuildInfo
+from runners.server import build_cache
+from runners.server.build_cache import PROGRAM, Place
 from runners.server.commands import Words, fill, fill_text
 from runners.server.sources import source_hash
-from runners.system.processes import describe_exit, end_leftovers, marked, stop
+from runners.system.processes import Enclosure, describe_exit, start, stop, wait_for_any
 from runners.tools.find import Host, ToolStatus, tool_environment
+from runners.units import format_duration, format_size, printable
 
-BUILD_TIMEOUT_S = 600.0
 KILL = ((signal.SIGKILL, 5.0),)  # a compiler has nothing to clean up
+LOOK_S = 0.5
 TAIL_LINES = 15
-PROGRAM = "program"
 
 Done = Callable[[BuildInfo], None]
 
@@ -39,9 +41,12 @@ class BuildContext:
     folder: Path
     env: Mapping[str, str]
     tool_versions: Mapping[str, str]
+    limits: Limits = field(default_factory=Limits)
 
 
-def build_context(root: Path, host: Host, found: Mapping[str, ToolStatus], folder: Path) -> BuildContext:
+def build_context(
+    root: Path, host: Host, found: Mapping[str, ToolStatus], folder: Path, limits: Limits
+) -> BuildContext:
     """Return the context for the servers of a matrix in `root`, built with the tools found; logs go into `folder`."""
     (folder / LOGS).mkdir(parents=True, exist_ok=True)
     return BuildContext(
@@ -50,11 +55,12 @@ def build_context(root: Path, host: Host, found: Mapping[str, ToolStatus], folde
         folder=folder,
         env={**os.environ, **tool_environment(found, host)},
         tool_versions={name: status.version or "" for name, status in found.items()},
+        limits=limits,
     )
 
 
 def program_path(program: Program, context: BuildContext) -> Path:
-    """Return where the built program is, or will be."""
+    """Return where the built program is, or will be, behind a link."""
     ingredients = {
         "sources": source_hash(context.root / program.dir),
         "build": program.build,
@@ -69,52 +75,45 @@ def program_path(program: Program, context: BuildContext) -> Path:
 def build_all(programs: Iterable[Program], context: BuildContext, done: Done) -> dict[str, BuildInfo]:
     """Build programs, one per CPU at a time, and pass each result to `done`; a failed build is a result, no error."""
     infos: dict[str, BuildInfo] = {}
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
-    every = tuple(programs)
-    paths = [program_path(program, context) for program in every]  # before a build leaves files among the sources
+    every = [(program, program_path(program, context)) for program in programs]  # before a build leaves files there
+    waiting, builds = deque(every), list[Build]()
+    told = iter(program.name for program, _ in every)
+    following = next(told, None)
     try:
-        for info in pool.map(lambda program, out: _build(program, out, context), every, paths):
-            done(info)
-            infos[info.variant] = info
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        end_leftovers()
-        raise
+        while waiting or builds:
+            while waiting and len(builds) < (os.cpu_count() or 1):
+                begun = _begin(*waiting.popleft(), context)
+                if isinstance(begun, BuildInfo):
+                    infos[begun.variant] = begun
+                else:
+                    builds.append(begun)
+            _wait_for_any(builds)
+            for build in [each for each in builds if each.has_ended()]:
+                builds.remove(build)
+                infos[build.program.name] = build.conclude()
+            while following in infos:
+                done(infos[following])
+                following = next(told, None)
     finally:
-        pool.shutdown()
-    return infos
+        for build in builds:
+            build.give_up()
+    return {program.name: infos[program.name] for program, _ in every}
 
 
-def _build(program: Program, out: Path, context: BuildContext) -> BuildInfo:
+def _begin(program: Program, out: Path, context: BuildContext) -> BuildInfo | Build:
+    """Return the result if there is nothing to do, or if the build command cannot be started; else the build."""
     if not program.build:
         return BuildInfo(program.name, "none")
-    argv = _argv(program, context, out.parent)
-    log = context.folder / "logs" / f"build-{program.name}.txt"
-    if out.exists():
-        return BuildInfo(program.name, "cached", argv)
-    scratch = out.parent.with_name(f".{out.parent.name}.{os.getpid()}")
-    scratch.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    try:
-        problem = _compile(program, context, scratch, log)
-        if problem is None:
-            _keep(scratch, out.parent)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    output = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    tail = "\n".join([*output.splitlines()[-TAIL_LINES:], *([problem] if problem else [])])
-    return BuildInfo(
-        variant=program.name,
-        status="built" if problem is None else "failed",
-        argv=argv,
-        duration_s=round(time.monotonic() - began, 2),
-        log=str(log.relative_to(context.folder)),
-        output_tail=tail,
-    )
+    if (built := build_cache.find(out.parent)) is not None:
+        return BuildInfo(program.name, "cached", fill(program.build, _words(program, context, built.parent)))
+    return Build(program, build_cache.open_place(out.parent), context).begun()
 
 
-def _argv(program: Program, context: BuildContext, work: Path) -> tuple[str, ...]:
-    return fill(program.build, _words(program, context, work))
+def _wait_for_any(builds: Sequence[Build]) -> None:
+    """Wait until a build ends, or until it is time to look at what they use."""
+    processes = [build.process for build in builds if build.process is not None]
+    if processes and all(process.poll() is None for process in processes):
+        wait_for_any(processes, LOOK_S)
 
 
 def _words(program: Program, context: BuildContext, work: Path) -> Words:
@@ -130,43 +129,99 @@ def _words(program: Program, context: BuildContext, work: Path) -> Words:
     )
 
 
-def _compile(program: Program, context: BuildContext, scratch: Path, log: Path) -> str | None:
-    """Run the build command in the scratch folder; return what went wrong, or None."""
-    words = _words(program, context, scratch)
-    argv = fill(program.build, words)
-    env = marked({**context.env, **{name: fill_text(text, words) for name, text in program.env.items()}})
-    try:
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                argv,
-                cwd=context.root / program.dir,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-            )
-    except OSError as error:
-        return f"cannot run {argv[0]}: {error.strerror}"
-    try:
-        code = process.wait(BUILD_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        return f"{argv[0]} did not end within {BUILD_TIMEOUT_S:g} s"
-    finally:
-        stop(process, KILL)
-    if code:
-        return f"{argv[0]} ended with {describe_exit(code)}"
-    return None if (scratch / PROGRAM).exists() else f"{argv[0]} ended with exit status 0, but did not write {{out}}"
+@dataclass
+class Build:
+    """One build command at work, with everything that it started."""
 
+    program: Program
+    place: Place
+    context: BuildContext
+    process: subprocess.Popen[bytes] | None = None
+    problem: str | None = None
+    began: float = field(default_factory=time.monotonic)
+    looked: float = 0.0
 
-def _keep(scratch: Path, folder: Path) -> None:
-    """Move the built program to its folder; if another run has just put one there, that one is as good."""
-    program = scratch / PROGRAM
-    for item in scratch.iterdir():
-        if item != program:
-            shutil.rmtree(item, ignore_errors=True) if item.is_dir() else item.unlink()
-    try:
-        scratch.rename(folder)
-    except OSError:
-        if not (folder / PROGRAM).exists():
-            raise
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Return the build command."""
+        return fill(self.program.build, self._words)
+
+    @property
+    def _words(self) -> Words:
+        return _words(self.program, self.context, self.place.folder)
+
+    @property
+    def _log(self) -> Path:
+        return self.context.folder / LOGS / f"build-{self.program.name}.txt"
+
+    def begun(self) -> BuildInfo | Build:
+        """Start the command and return this build, or its result if that fails."""
+        env = {name: fill_text(text, self._words) for name, text in self.program.env.items()}
+        enclosure = Enclosure(namespace=self.program.isolate)  # sudo does not work in a user namespace
+        try:
+            with self._log.open("wb") as output:
+                self.process = start(
+                    self.argv,
+                    output=output,
+                    env={**self.context.env, **env},
+                    cwd=self.context.root / self.program.dir,
+                    enclosure=enclosure,
+                )
+        except OSError as error:
+            self.problem = f"cannot run {self.argv[0]}: {error.strerror}"
+            return self.conclude()
+        return self
+
+    def has_ended(self) -> bool:
+        """Return whether the command has ended, or has to be ended because it exceeds a limit."""
+        if self.process is None or self.process.poll() is not None:
+            return True
+        if time.monotonic() >= self.looked + LOOK_S:
+            self.problem = self._breach()
+            self.looked = time.monotonic()
+        return self.problem is not None
+
+    def _breach(self) -> str | None:
+        limits, name = self.context.limits, self.argv[0]
+        if time.monotonic() - self.began > limits.build_time:
+            return f"{name} did not end within {format_duration(limits.build_time)} (`build_time` in [limits])"
+        size = self.place.size_bytes() + self._log.stat().st_size
+        if size > limits.build_output:
+            most = format_size(limits.build_output)
+            return f"{name} wrote {format_size(size)}, more than {most} (`build_output` in [limits])"
+        return None
+
+    def conclude(self) -> BuildInfo:
+        """End what still runs, keep the program if there is one, and return the result."""
+        try:
+            self.problem = self.problem or self._problem()
+            if self.process is not None:
+                stop(self.process, KILL)
+            if self.problem is None:
+                self.place.keep()
+        finally:
+            self.place.close()
+        output = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+        tail = printable("\n".join([*output.splitlines()[-TAIL_LINES:], *([self.problem] if self.problem else [])]))
+        return BuildInfo(
+            variant=self.program.name,
+            status="built" if self.problem is None else "failed",
+            argv=self.argv,
+            duration_s=round(time.monotonic() - self.began, 2),
+            log=str(self._log.relative_to(self.context.folder)),
+            output_tail=tail,
+        )
+
+    def _problem(self) -> str | None:
+        code, name = self.process.poll() if self.process else None, self.argv[0]
+        if code:
+            return f"{name} ended with {describe_exit(code)}"
+        if build_cache.is_empty(self.place.program):
+            return f"{name} ended with exit status 0, but did not write {{out}}"
+        return None
+
+    def give_up(self) -> None:
+        """End the command with everything that it started, and delete what it wrote."""
+        if self.process is not None:
+            stop(self.process, KILL)
+        self.place.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -12,12 +14,14 @@ from dataclasses import dataclass
 from runners.matrix.model import Mode
 from runners.matrix.request import Request
 from runners.server.answers import MAX_HEAD_BYTES, Answer, Broken, parse_answer
+from runners.units import format_size
 
 LEAST_PATIENCE_S = 2.0
 SLOWEST = 20  # times the time that the first right answer took, is what later ones may take
 RETRY_S = 0.002
 FIRST_TRY_S = 1.0  # then twice as long each time: what accepts connections early may answer late
 SETTLING_S = 5.0  # wrong answers for this long are no longer a start
+MOST_BYTES = 256 * 1024**2  # of one answer: the harness keeps it in memory
 
 
 class Unanswered(Exception):
@@ -69,7 +73,7 @@ def wait_until_right(
     last = Unanswered(f"accepts no connection within {timeout_s:g} s")
     while alive() and (now := time.monotonic()) < deadline:
         try:
-            with _connected(host, port, min(patience_s, deadline - now)) as connection:
+            with connected(host, port, min(patience_s, deadline - now)) as connection:
                 answer = ask(connection, host, port, request, close=True)
             return answer, time.monotonic() - now
         except ConnectionRefusedError:
@@ -89,11 +93,12 @@ def wait_until_right(
 def probe(host: str, port: int, request: Request, mode: Mode, took_s: float = 0.0) -> Probed:
     """Send requests as the mode will; raise Unanswered if status, framing, body or connection handling is wrong.
 
-    `took_s` is the time that an answer took; no later one is waited for very much longer.
+    `took_s` is the time that an answer took; the whole probe does not last very much longer, even if the server sends
+    a byte now and then.
     """
     patience_s = max(LEAST_PATIENCE_S, SLOWEST * took_s)
     try:
-        with _connected(host, port, patience_s) as connection:
+        with connected(host, port, patience_s) as connection:
             if mode == "persistent":
                 return _probe_persistent(connection, host, port, request)
             return _probe_closing(connection, host, port, request)
@@ -109,9 +114,25 @@ def _words(error: OSError) -> str:
     return f"cannot talk to the server: {errno.errorcode.get(error.errno or 0, error)}"
 
 
-def _connected(host: str, port: int, patience_s: float) -> socket.socket:
-    connection = socket.create_connection((host, port), timeout=patience_s)
-    connection.settimeout(patience_s)
+class Connection(socket.socket):
+    """A connection on which everything together has one deadline, after which it raises TimeoutError."""
+
+    deadline = math.inf
+
+    def until_deadline(self) -> float:
+        """Return the seconds that are left, and let the next call take no longer."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.settimeout(left)
+        return left
+
+
+def connected(host: str, port: int, patience_s: float) -> Connection:
+    """Connect to a server for so many seconds in all; raise OSError if that fails."""
+    with socket.create_connection((host, port), timeout=patience_s) as found:
+        connection = Connection(fileno=found.detach())
+    connection.deadline = time.monotonic() + patience_s
     return connection
 
 
@@ -120,8 +141,9 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def ask(connection: socket.socket, host: str, port: int, request: Request, *, close: bool) -> Answer:
+def ask(connection: Connection, host: str, port: int, request: Request, *, close: bool) -> Answer:
     """Send a request and return its answer; raise Unanswered if it is not the expected one."""
+    connection.until_deadline()
     connection.sendall(request.bytes_for(authority(host, port), *(["Connection: close"] if close else [])))
     answer = read_answer(connection)
     if fault := request.expect.fault(answer.status, answer.body):
@@ -129,7 +151,7 @@ def ask(connection: socket.socket, host: str, port: int, request: Request, *, cl
     return answer
 
 
-def _probe_persistent(connection: socket.socket, host: str, port: int, request: Request) -> Probed:
+def _probe_persistent(connection: Connection, host: str, port: int, request: Request) -> Probed:
     first = ask(connection, host, port, request, close=False)
     if first.closes or first.ended:
         raise Unanswered("closes the connection after each answer, so it cannot be measured with persistent ones")
@@ -141,9 +163,10 @@ def _probe_persistent(connection: socket.socket, host: str, port: int, request: 
     return Probed(second, (first.size_bytes, second.size_bytes))
 
 
-def _probe_closing(connection: socket.socket, host: str, port: int, request: Request) -> Probed:
+def _probe_closing(connection: Connection, host: str, port: int, request: Request) -> Probed:
     answer = ask(connection, host, port, request, close=True)
     try:
+        connection.until_deadline()
         rest = b"" if answer.ended else connection.recv(1)
     except TimeoutError as error:
         announced = "announces close, yet" if answer.closes else "ignores `Connection: close`: it"
@@ -153,19 +176,32 @@ def _probe_closing(connection: socket.socket, host: str, port: int, request: Req
     return Probed(answer, (answer.size_bytes,))
 
 
-def read_answer(connection: socket.socket) -> Answer:
-    """Read exactly one answer; raise Unanswered if it is malformed or bytes follow it."""
-    received, ended = b"", False
-    while (parsed := _parsed(received, ended=ended)) is None:
-        chunk = connection.recv(MAX_HEAD_BYTES)
-        if not chunk and ended:
+def read_answer(connection: Connection) -> Answer:
+    """Read exactly one answer; raise Unanswered if it is malformed, too long, or bytes follow it."""
+    received, ended = bytearray(), False
+    while (parsed := _parsed(bytes(received), ended=ended)) is None:
+        if ended:
             kind = Unanswered if received else HungUp
-            raise kind(f"closes the connection before its answer is complete{_after(received)}")
-        received, ended = received + chunk, not chunk
+            raise kind(f"closes the connection before its answer is complete{_after(bytes(received))}")
+        ended = _receive_more(connection, received)
     answer, rest = parsed
     if rest:
         raise Unanswered(f"sends bytes after the end of its answer ({len(rest)})")
     return answer
+
+
+def _receive_more(connection: Connection, received: bytearray) -> bool:
+    """Receive what there is, at most as much again, so that not every piece is parsed anew; return True at the end."""
+    enough, pending = max(MAX_HEAD_BYTES, 2 * len(received)), select.poll()
+    pending.register(connection, select.POLLIN)
+    while True:
+        connection.until_deadline()
+        chunk = connection.recv(MAX_HEAD_BYTES)
+        received += chunk
+        if len(received) > MOST_BYTES:
+            raise Unanswered(f"sends an answer of more than {format_size(MOST_BYTES)}")
+        if not chunk or len(received) >= enough or not pending.poll(0):
+            return not chunk
 
 
 def _parsed(received: bytes, *, ended: bool) -> tuple[Answer, bytes] | None:

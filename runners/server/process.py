@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runners.errors import UnfitMachine
 from runners.matrix.cells import Cell
+from runners.matrix.model import Limits
 from runners.matrix.request import Request
 from runners.records.trial import Check, Command, Verdict
 from runners.server.commands import Words, fill, fill_text
+from runners.server.limits import Watchdog
 from runners.server.probe import Probed, Unanswered, port_is_free, probe, wait_until_right
+from runners.server.rights import NoRights, keeps_all, rights_of
 from runners.system import kernel
 from runners.system.machine import Layout, format_cpus
-from runners.system.processes import Stopped, describe_exit, start, stop
+from runners.system.processes import Enclosure, Stopped, describe_exit, start, stop
+from runners.units import printable
+
+log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 PORTS = range(18080, 18999)
@@ -60,11 +67,16 @@ class Started:
 
 @dataclass(frozen=True)
 class Programs:
-    """Where the servers of a run are: the matrix's folder, the built programs by variant, and their environment."""
+    """Where the servers of a run are: the matrix's folder, the built programs by variant, and their environment.
+
+    `limits` is what each may use of the machine. `privileged` are those that turned out to need all capabilities.
+    """
 
     root: Path
     outputs: Mapping[str, Path]
     env: Mapping[str, str]
+    limits: Limits = field(default_factory=Limits)
+    privileged: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -88,13 +100,19 @@ class Logs:
 class ServerProcess:
     """A running server, and everything that a trial needs of it."""
 
+    in_namespace = True
+    breach: str | None = None
+
     def __init__(self, cell: Cell, layout: Layout, programs: Programs, logs: Logs, port: int, host: str = HOST) -> None:
-        self.began, self.took_s = time.monotonic(), 0.0
+        self.took_s = 0.0
         self.cell, self.layout, self.logs, self.port, self.host = cell, layout, logs, port, host
-        self.words = _words(cell, programs, logs, port, host)
+        self.programs, self.words = programs, _words(cell, programs, logs, port, host)
         self.argv = fill(cell.program.run, self.words)
-        env = {name: fill_text(text, self.words) for name, text in cell.program.env.items()}
-        self.process = self._start({**programs.env, **env})
+        own = {name: fill_text(text, self.words) for name, text in cell.program.env.items()}
+        self.env = {**programs.env, **own}
+        self.process = self._start(self.env)
+        self.began = time.monotonic()
+        self.watchdog = self._watchdog()
 
     @property
     def command(self) -> Command:
@@ -106,13 +124,36 @@ class ServerProcess:
         """Return the process id of its group's leader."""
         return self.process.pid
 
+    @property
+    def _enclosure(self) -> Enclosure:
+        try:
+            rights = rights_of(self.cell.program, str(self.words.work), all_capabilities=self._keeps_all)
+        except NoRights as error:
+            raise TrialFailed(str(error), self.cell) from error
+        return Enclosure(self.in_namespace, rights, self.programs.limits.open_files)
+
+    @property
+    def _keeps_all(self) -> bool:
+        return keeps_all(self.cell.program) or self.cell.program.name in self.programs.privileged
+
+    def _watchdog(self) -> Watchdog:
+        return Watchdog(self.process, self.logs.file("server"), self.programs.limits)
+
     def _start(self, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         if self.cell.program.config is not None:
             template = (self.words.dir / self.cell.program.config).read_text(encoding="utf-8")
             self.words.config.write_text(fill_text(template, self.words), encoding="utf-8")
         with self.logs.file("server").open("wb") as output:
             try:
-                return start(self.argv, output=output, cpus=self.layout.server, env=env, cwd=self.words.dir, stdin=True)
+                return start(
+                    self.argv,
+                    output=output,
+                    cpus=self.layout.server,
+                    env=env,
+                    cwd=self.words.dir,
+                    stdin=True,
+                    enclosure=self._enclosure,
+                )
             except OSError as error:
                 raise TrialFailed(f"cannot start {self.argv[0]}: {error.strerror}", self.cell) from error
 
@@ -140,7 +181,32 @@ class ServerProcess:
         return None
 
     def _first_answer(self) -> float:
-        """Wait until it answers as it must, or fails to; return the seconds since its start."""
+        """Wait until it answers as it must, or fails to; return the seconds since its start.
+
+        One that ends without the capabilities that it was denied is started again with all of them.
+        """
+        try:
+            return self._answered()
+        except TrialFailed:
+            if self.breach or not self.process.poll() or self._keeps_all:
+                raise
+        return self._answered_with_all_capabilities()
+
+    def _answered_with_all_capabilities(self) -> float:
+        self.stop()
+        name = self.cell.program.name
+        self.programs.privileged.add(name)
+        self.process = self._start(self.env)
+        self.began, self.watchdog = time.monotonic(), self._watchdog()
+        try:
+            seconds = self._answered()
+        except TrialFailed:
+            self.programs.privileged.discard(name)
+            raise
+        log.warning(f"{name} ends without capabilities such as CAP_SYS_ADMIN, so it keeps all of them")
+        return seconds
+
+    def _answered(self) -> float:
         ready, request = self.cell.program.ready, self.cell.request
         if ready.path is not None:
             request = Request(ready.path)
@@ -154,7 +220,12 @@ class ServerProcess:
         return time.monotonic() - self.began
 
     def _is_alive(self) -> bool:
-        return self.process.poll() is None
+        return self.process.poll() is None and not self.exceeds()
+
+    def exceeds(self) -> str | None:
+        """Return which limit it exceeds, or has exceeded, in a sentence; None if it keeps within them."""
+        self.breach = self.breach or self.watchdog.breach(self.pid)
+        return self.breach
 
     def _listens(self) -> bool:
         return not port_is_free(self.host, self.port)
@@ -183,6 +254,8 @@ class ServerProcess:
 
     def why_silent(self) -> str:
         """Return why it does not answer, with the end of its output."""
+        if self.breach:
+            return self.breach
         code = self.process.poll()
         if code is None:
             waited = f"does not listen on {self.host}:{self.port} within {self.cell.program.ready.timeout_s:g} s"
@@ -197,20 +270,23 @@ class ServerProcess:
         return f", but on {', '.join(places)}: {PLACEHOLDERS}" if places else ""
 
     def check_alive(self, since: str) -> None:
-        """Raise TrialFailed if it has ended."""
+        """Raise TrialFailed if it has ended, or uses more of the machine than it may."""
         code = self.process.poll()
         if code is not None:
             raise TrialFailed(f"the server died ({describe_exit(code)}) {since}; {self._last_words()}", self.cell)
+        if self.exceeds():
+            raise TrialFailed(f"{self.breach} ({since})", self.cell)
 
     def _last_words(self) -> str:
         tail = tail_of(self.logs.file("server"))
         return f"its last output: {tail}" if tail else "it printed nothing"
 
     def stop(self) -> Stopped:
-        """Stop it and its whole process group; return how it ended."""
+        """Stop it with everything that it started; return how it ended."""
         stopped = stop(self.process)
         if self.process.stdin is not None:
             self.process.stdin.close()
+        self.watchdog.log.settle()
         return stopped
 
 
@@ -248,7 +324,7 @@ def tail_of(file: Path) -> str:
             lines = stream.read().decode("utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    return " | ".join(line.strip() for line in lines[-5:] if line.strip())
+    return printable(" | ".join(line.strip() for line in lines[-5:] if line.strip()))
 
 
 def complaint_of(file: Path) -> str:
@@ -258,4 +334,4 @@ def complaint_of(file: Path) -> str:
     except OSError:
         return ""
     lines = complaint.strip().splitlines()
-    return lines[0].strip() if lines and usage else tail_of(file)
+    return printable(lines[0].strip()) if lines and usage else tail_of(file)

@@ -31,6 +31,7 @@ class UnisolatedServer(ServerProcess):
     """The command of such a server, and the process that listens once it is ready."""
 
     listener: int | None = None
+    in_namespace = False  # of what another program starts, the kernel would end nothing there
 
     @property
     def pid(self) -> int:
@@ -44,7 +45,7 @@ class UnisolatedServer(ServerProcess):
 
     def _is_alive(self) -> bool:
         """Return whether it may still answer: the command may end well and leave the server behind."""
-        return self.process.poll() in {None, 0}
+        return self.process.poll() in {None, 0} and not self.exceeds()
 
     def _check_own_port(self) -> None:
         """Find the process that listens, and bind it to the server's CPUs; raise TrialFailed if it cannot be seen."""
@@ -76,6 +77,8 @@ class UnisolatedServer(ServerProcess):
         """Raise TrialFailed if what listens has ended."""
         if self.listener is not None and not psutil.pid_exists(self.listener):
             raise TrialFailed(f"the server died {since}; {self._last_words()}", self.cell)
+        if self.exceeds():
+            raise TrialFailed(f"{self.breach} ({since})", self.cell)
 
     def stop(self) -> Stopped:
         """Stop the command, then what still listens: the port was free before the command ran."""

@@ -160,6 +160,26 @@ def tree_rss_bytes(pids: tuple[int, ...]) -> int | None:
     return sum(sizes) if sizes else None
 
 
+def resident_bytes(folder: str) -> int | None:
+    """Return the resident memory of the process that a folder of some /proc is about."""
+    text = _text(f"{folder}/statm")
+    return int(text.split()[1]) * PAGE_BYTES if text else None
+
+
+def proportional_bytes(folder: str) -> int | None:
+    """Return the same, with pages that n processes share counted as an n-th; the kernel takes long to add that up."""
+    lines = (_text(f"{folder}/smaps_rollup") or "").splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
+
+
+def memory_bytes() -> int | None:
+    """Return the memory that this process and its children may use: the machine's, or less in a container."""
+    lines = (_text("/proc/meminfo") or "").splitlines()
+    whole = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")]
+    limits = [_text(str(folder / "memory.max")) or "" for folder in cgroups(_text("/proc/self/cgroup") or "")]
+    return min([*whole, *(int(text) for text in limits if text.strip().isdigit())], default=None)
+
+
 def cpu_times() -> dict[int, CpuTimes]:
     """Return the times of every CPU by its number; empty if the kernel does not report them."""
     times = {}

@@ -14,16 +14,15 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from runners.system.enclosure.namespaces import CLONE_NEWNET, enter_as_same_user, in_child, unshare
 from runners.system.kernel import time_wait_count
 
-CLONE_NEWUSER = 0x10000000
-CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 OWN_NETWORK = "/proc/self/ns/net"
 
@@ -65,34 +64,12 @@ def enter_user_namespace() -> bool:
     namespace, and some systems grant one that is only half made, so all of it is tried in a child process first.
     """
     if os.geteuid() == 0:
-        return _in_child(_unshare_network)
-    return _in_child(lambda: _enter_as_same_user() and _unshare_network()) and _enter_as_same_user()
-
-
-def _enter_as_same_user() -> bool:
-    user, group = os.geteuid(), os.getegid()
-    if _libc.unshare(CLONE_NEWUSER):
-        return False
-    try:
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
-    except OSError:
-        return False
-    return os.geteuid() == user
+        return in_child(_unshare_network)
+    return in_child(lambda: enter_as_same_user() and _unshare_network()) and enter_as_same_user()
 
 
 def _unshare_network() -> bool:
-    refused: int = _libc.unshare(CLONE_NEWNET)
-    return refused == 0
-
-
-def _in_child(attempt: Callable[[], bool]) -> bool:
-    """Return whether something succeeds in a child process; this one stays where it is."""
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if attempt() else 1)
-    return os.waitpid(child, 0)[1] == 0
+    return unshare(CLONE_NEWNET)
 
 
 @contextmanager
@@ -109,7 +86,7 @@ def fresh_networks(kind: Kind, count: int) -> Iterator[tuple[Network, ...]]:
 
 
 def _make(opened: ExitStack) -> Network:
-    if _libc.unshare(CLONE_NEWNET):
+    if not unshare(CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "cannot create a network namespace")
     _bring_loopback_up()
     for name, value in SETTINGS.items():

@@ -1,18 +1,22 @@
 """Changes machine settings for steadier numbers, only on request, and restores them exactly.
 
 The original value of each setting is saved to disk before it is changed, so that the next run can undo what a killed
-run left. Settings that a machine does not have are skipped; nothing that protects it (address randomisation,
-mitigations) is touched.
+run left. That file must be the user's own, and only the settings below, with values that they can have, are taken from
+it. Settings that a machine does not have are skipped; nothing that protects it (address randomisation, mitigations) is
+touched.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from runners.errors import UnfitMachine
@@ -26,15 +30,24 @@ ROOT = Path("/")
 
 @dataclass(frozen=True)
 class Knob:
-    """A group of kernel files with one setting, the value that they should have, and why."""
+    """A group of kernel files with one setting, the value that they should have, and why.
+
+    `values` is the pattern of all values that they can have.
+    """
 
     files: str
     value: str
     why: str
+    values: str = r"[0-9]{1,7}"
 
 
 KNOBS = (
-    Knob("sys/devices/system/cpu/cpu*/cpufreq/scaling_governor", "performance", "no waiting for a CPU to speed up"),
+    Knob(
+        "sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+        "performance",
+        "no waiting for a CPU to speed up",
+        r"[a-z_]{1,15}",
+    ),
     Knob("sys/devices/system/cpu/intel_pstate/no_turbo", "1", "no frequency that lasts only while others idle"),
     Knob("sys/devices/system/cpu/cpufreq/boost", "0", "no frequency that lasts only while others idle"),
     Knob("proc/sys/kernel/numa_balancing", "0", "no pages moved between nodes under load"),
@@ -61,7 +74,9 @@ def tuned(cache: Path, *, wanted: bool, root: Path = ROOT) -> Iterator[tuple[Cha
     if os.geteuid() != 0:
         raise UnfitMachine("--tune changes kernel settings, which only root may do; run as root, or without --tune")
     changes = wanted_changes(root)
-    replace_file(cache / SAVED, json.dumps({change.file: change.before for change in changes}))
+    originals = {change.file: change.before for change in changes} | _saved(cache)  # what could not be restored yet
+    if originals:
+        replace_file(cache / SAVED, json.dumps(originals))
     try:
         applied = tuple(change for change in changes if _set(root / change.file, change.after))
         for change in changes:
@@ -89,17 +104,46 @@ def restore(cache: Path, root: Path = ROOT) -> bool:
     failed = [file for file, before in saved.items() if not _set(root / file, before)]
     for file in failed:
         log.warning(f"cannot restore {file} to {saved[file]!r}; it is {_get(root / file)!r}; restore it by hand")
-    if not failed:
+    if saved and not failed:
         (cache / SAVED).unlink(missing_ok=True)
     return not failed
 
 
-def _saved(cache: Path) -> Mapping[str, str]:
+def _saved(cache: Path) -> dict[str, str]:
+    """Return the values that are to be restored, by file; what is none of our settings is left out, with a warning."""
     try:
-        saved = json.loads((cache / SAVED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        saved = json.loads(_own_text(cache / SAVED))
+    except FileNotFoundError:
         return {}
-    return {str(file): str(before) for file, before in saved.items()} if isinstance(saved, dict) else {}
+    except (OSError, ValueError) as error:
+        log.warning(f"{cache / SAVED} cannot tell which settings an earlier run left changed: {error}; delete it")
+        return {}
+    items = [(str(file), str(before)) for file, before in saved.items()] if isinstance(saved, dict) else []
+    for file, before in items:
+        if not _is_ours(file, before):
+            log.warning(f"{cache / SAVED} names {file!r} with {before!r}, which no run of ours changes; left alone")
+    return {file: before for file, before in items if _is_ours(file, before)}
+
+
+def _own_text(file: Path) -> str:
+    """Return the text of a file that only this user can have written; raise OSError otherwise."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, encoding="utf-8") as stream:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.getuid() or status.st_mode & 0o022:
+            raise PermissionError(errno.EPERM, "it is not this user's own, or others may write it")
+        return stream.read()
+
+
+def _is_ours(file: str, before: str) -> bool:
+    """Return whether a file and its value are those of a knob, so that no other file is ever written."""
+    return any(
+        len(Path(file).parts) == len(Path(knob.files).parts)
+        and ".." not in Path(file).parts
+        and fnmatchcase(file, knob.files)
+        and re.fullmatch(knob.values, before) is not None
+        for knob in KNOBS
+    )
 
 
 def _get(file: Path) -> str | None:

@@ -27,6 +27,7 @@ import tomli
 from runners import resources
 from runners.errors import UnfitMachine
 from runners.matrix.model import Tool
+from runners.tools.stamp import is_as_unpacked
 
 VERSION_DEADLINE_S = 30.0  # on a busy machine Java, Locust and uvicorn take a while, and must not be taken for missing
 ADMIN_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on an ordinary user's PATH in Debian
@@ -160,12 +161,26 @@ def find_tools(
 ) -> dict[str, ToolStatus]:
     """Look for the named tools, several at a time; raise KeyError if a name is not among the tools.
 
-    `versions` names the tools to start for their version, which can take a second; None: all of them.
+    `versions` names the tools to start for their version, which can take a second; None: all of them. With names, what
+    a matrix says of a tool is only looked up, and never run or loaded: that is the project's own tools' privilege.
     """
     wanted = {name: tools[name] for name in names}
+    own = known_tools() if versions is not None else wanted
+
+    def find(name: str) -> ToolStatus:
+        runs = wanted[name] == own.get(name)
+        return _find(name, wanted[name], host, Asking(runs, runs and (versions is None or name in versions)))
+
     with ThreadPoolExecutor(max_workers=8) as pool:
-        found = pool.map(lambda name: _find(name, wanted[name], host, versions is None or name in versions), wanted)
-    return dict(zip(wanted, found, strict=True))
+        return dict(zip(wanted, pool.map(find, wanted), strict=True))
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What may be done to find a tool: whether to run or load anything at all, and whether to ask for its version."""
+
+    runs: bool
+    version: bool
 
 
 def tool_environment(statuses: Mapping[str, ToolStatus], host: Host) -> dict[str, str]:
@@ -253,6 +268,11 @@ def launchers(tool: Tool, folder: Path) -> dict[str, str]:
     return {command: f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n' for command, words in filled.items()}
 
 
+def programs(tool: Tool, folder: Path) -> dict[str, Path]:
+    """Return the program of each command of a tool whose Debian packages are unpacked in `folder`."""
+    return {command: _program(folder, command) for command in tool.commands}
+
+
 def _program(folder: Path, command: str) -> Path:
     """Return where unpacked Debian packages have a program; some programs are for administrators."""
     administrative = folder / "usr/sbin" / command
@@ -275,13 +295,14 @@ def _ways(tool: Tool, host: Host) -> Iterator[Way]:
         yield "unpack"
 
 
-def _find(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus:  # noqa: FBT001 - whether to start it
+def _find(name: str, tool: Tool, host: Host, ask: Asking) -> ToolStatus:
     return _on_system(name, tool, host, ask) or _in_cache(name, tool, host, ask) or _absent(name, tool, host)
 
 
-def _on_system(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus | None:  # noqa: FBT001
+def _on_system(name: str, tool: Tool, host: Host, ask: Asking) -> ToolStatus | None:
     if tool.library is not None:
-        file = (None if ask else _lies_there(tool.library)) or _loaded(tool.library, host, ())
+        file = None if ask.version else _lies_there(tool.library)
+        file = file or (_loaded(tool.library, host, ()) if ask.runs else None)
         return _found(name, tool, "system", file, Path(file).name) if file else None
     if tool.header is not None:
         return _first_file(name, tool, (Path(folder) / tool.header for folder in _include_folders()))
@@ -289,8 +310,8 @@ def _on_system(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus | Non
         return _first_file(name, tool, _nimble_folder().glob(f"pkgs*/{tool.nimble}-*"))
     for command in tool.commands:
         if file := shutil.which(command, path=host.path):
-            distrust = IMPOSTORS.get(name)
-            text = _printed([file, *tool.version], host.path) if ask or distrust else None
+            distrust = IMPOSTORS.get(name) if ask.runs else None
+            text = _printed([file, *tool.version], host.path) if ask.version or distrust else None
             said = distrust(text) if distrust and text is not None else None
             return _impostor(name, tool, file, said) if said else _found(name, tool, "system", file, version_in(text))
     return None
@@ -343,19 +364,21 @@ def _nimble_folder() -> Path:
     return Path(os.environ.get("NIMBLE_DIR") or Path.home() / ".nimble")
 
 
-def _in_cache(name: str, tool: Tool, host: Host, ask: bool) -> ToolStatus | None:  # noqa: FBT001
+def _in_cache(name: str, tool: Tool, host: Host, ask: Asking) -> ToolStatus | None:
     folder = cached_folder(name, tool, host)
     if folder is None or not folder.is_dir():
         return None
+    if tool.wheel is None and not is_as_unpacked(tool, folder, programs(tool, folder)):
+        return None
     if tool.library is not None:
-        loaded = _loaded(tool.library, host, library_folders(folder))
+        loaded = _loaded(tool.library, host, library_folders(folder)) if ask.runs else None
         return _found(name, tool, "cache", loaded, Path(loaded).name) if loaded else None
     path = os.pathsep.join([host.path, str(launcher_folder(host))])
     for command, text in launchers(tool, folder).items():
         file = launcher_folder(host) / command
         if command in tool.commands and file.is_file() and file.read_text(encoding="utf-8") == text:
-            version = version_line([str(file), *tool.version], path) if ask else None
-            return _found(name, tool, "cache", str(file), version) if version or not ask else None
+            version = version_line([str(file), *tool.version], path) if ask.version else None
+            return _found(name, tool, "cache", str(file), version) if version or not ask.version else None
     return None
 
 

@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from runners.errors import SpeedupError
 from runners.matrix.model import Tool
 from runners.tools.find import (
     Host,
@@ -35,8 +36,10 @@ from runners.tools.find import (
     find_tools,
     launcher_folder,
     launchers,
+    programs,
     ways,
 )
+from runners.tools.stamp import is_old, write_stamp
 
 log = logging.getLogger(__name__)
 
@@ -80,25 +83,28 @@ class Steps:
     log: Path
     deadline_s: float = STEP_DEADLINE_S
 
-    def run(self, what: str, argv: list[str]) -> None:
-        """Run one command to its end; raise StepFailed, with the reason in a sentence, if `what` fails."""
+    def run(self, what: str, argv: list[str], *, whole: bool = False) -> None:
+        """Run one command to its end; raise StepFailed, with the reason in a sentence, if `what` fails.
+
+        One that must end by itself, `whole`, is waited for even if the user wants to stop.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"\n$ {shlex.join(argv)}\n")
             log.flush()
             start = log.tell()
-            status = self._status(argv, log)
+            status = self._status(argv, log, whole=whole)
         if status != 0:
             ended = "took too long" if status is None else f"ended with exit status {status}"
             raise StepFailed(f"{what} {ended}{self._why(start)} (full output: {self.log})")
 
-    def _status(self, argv: list[str], log: IO[str]) -> int | None:
+    def _status(self, argv: list[str], output: IO[str], *, whole: bool) -> int | None:
         environment = os.environ | QUIET | {"PATH": self.path}
         try:
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
@@ -109,6 +115,10 @@ class Steps:
             return process.wait(self.deadline_s)
         except subprocess.TimeoutExpired:
             return None
+        except BaseException:
+            if whole:
+                _wait_whatever_comes(process, argv[0])
+            raise
         finally:
             _end_group(process)
 
@@ -116,6 +126,16 @@ class Steps:
         with self.log.open("rb") as log:
             log.seek(start)
             return explanation(log.read().decode(errors="replace"))
+
+
+def _wait_whatever_comes(process: subprocess.Popen[bytes], name: str) -> None:
+    """Wait for a command's end, also if the user insists; a package that is half installed breaks others."""
+    log.warning("waiting until the installation of Debian packages has ended, so that none is left half installed")
+    while process.poll() is None:
+        try:
+            process.wait()
+        except (KeyboardInterrupt, SpeedupError):
+            log.warning(f"still waiting for {name}")
 
 
 def explanation(output: str) -> str:
@@ -148,7 +168,23 @@ def install_tools(
             failures |= dict.fromkeys(wanted, f"it was installed but does not run (see {steps.log})")
             failures |= _attempt(bring, wanted, host, steps)
             statuses |= find_tools(tools, wanted, host)
+    _renew(tools, statuses, host, steps)
     return {name: _explained(status, failures.get(name)) for name, status in statuses.items()}
+
+
+def _renew(tools: Mapping[str, Tool], statuses: dict[str, ToolStatus], host: Host, steps: Steps) -> None:
+    """Unpack Debian packages again that lie in the cache for long; if that fails, those that are there go on."""
+    cached = {name: tools[name] for name, status in statuses.items() if status.source == "cache"}
+    old = {
+        name: tool
+        for name, tool in cached.items()
+        if tool.wheel is None and (folder := cached_folder(name, tool, host)) is not None and is_old(folder)
+    }
+    if old:
+        log.info(f"renewing Debian packages for {', '.join(old)} in {host.cache}")
+        for name, why in _attempt(bring_unpacked, old, host, steps).items():
+            log.warning(f"{tools[name].title or name} stays as it is: {why}")
+        statuses |= find_tools(tools, old, host)
 
 
 def _attempt(bring: Bring, wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
@@ -166,7 +202,7 @@ def bring_packages(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict
     """Install Debian packages, all at once or else tool by tool; return the reason for each tool that failed."""
     try:
         if _are_stale(APT_LISTS):
-            steps.run("apt-get update", [*_as_root(host), "apt-get", *APT_OPTIONS, "update"])
+            steps.run("apt-get update", [*_as_root(host), "apt-get", *APT_OPTIONS, "update"], whole=True)
     except StepFailed:
         pass  # the packages may still be available; if not, the next step says why
     try:
@@ -186,7 +222,7 @@ def _install_packages(wanted: Collection[Tool], host: Host, steps: Steps) -> Non
     quietly = [*_as_root(host), "sh", str(WITHOUT_SERVICES), str(POLICY), services]
     verb, *words = apt_words(packages)
     options = ["-y", "--no-install-recommends", "--no-remove"]
-    steps.run("apt-get install", [*quietly, "apt-get", *APT_OPTIONS, verb, *options, *words])
+    steps.run("apt-get install", [*quietly, "apt-get", *APT_OPTIONS, verb, *options, *words], whole=True)
 
 
 def bring_wheels(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
@@ -268,6 +304,7 @@ def _unpack(tool: Tool, folder: Path, apt: list[str], archives: Path, steps: Ste
         for archive in sorted(archives.glob("*.deb")):
             steps.run("dpkg-deb", ["dpkg-deb", "-x", str(archive), str(made)])
             archive.unlink()
+        write_stamp(tool, made, programs(tool, made))
 
 
 def _private_apt(scratch: Path) -> list[str]:

@@ -20,6 +20,7 @@ from runners.system.machine import Layout
 from runners.system.network import Network
 from runners.system.processes import Stopped, describe_exit, start, stop, wait
 from runners.system.sampling import SAMPLE_S, Samples, Watch
+from runners.units import printable
 
 INTERRUPT_PATIENCE_S = 1.0  # wrk checks ten times a second whether to stop
 
@@ -184,7 +185,7 @@ class Side:
             check = Check(error.check, error.name, "fail", str(error), error.limit)
             raise TrialInvalid(f"{check.id} {check.name}: {error}", self.cell, check) from error
         except LoadFailed as error:
-            raise TrialFailed(f"{error}: {output[-300:].strip()}", self.cell) from error
+            raise TrialFailed(f"{error}: {printable(output[-300:].strip())}", self.cell) from error
         if result.requests == 0:
             raise TrialFailed(f"the server answered no request in the measured time{self._starved()}", self.cell)
         return result

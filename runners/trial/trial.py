@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from runners.stats.histogram import encode
 from runners.stats.noise import OF_THE_MACHINE
 from runners.system import network
 from runners.system.machine import Layout
-from runners.system.orphans import adopting
 from runners.system.processes import end_leftovers
 from runners.trial import validity
 from runners.trial.checking import checked
@@ -98,7 +96,7 @@ def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
     began = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
     kind: network.Kind = rig.network if all(cell.program.isolate for cell in cells) else "host"
     try:
-        with _daemons_ended(rig), network.fresh_networks(kind, len(cells)) as networks:
+        with network.fresh_networks(kind, len(cells)) as networks:
             sides = [_side(cell, slot, where, rig) for cell, where in zip(cells, networks, strict=True)]
             failure = _carry_out(sides, slot.checking, rig.tick)
     finally:
@@ -109,11 +107,6 @@ def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
         _record(cell, slot, finding, _partner(finding, findings), facts)
         for cell, finding in zip(cells, findings, strict=True)
     )
-
-
-def _daemons_ended(rig: Rig) -> AbstractContextManager[object]:
-    """End what goes into the background, except beside a fleet, whose links may be renewed."""
-    return nullcontext() if rig.fleet else adopting()
 
 
 def _carry_out(sides: Sequence[Side], checking: Checking | None, tick: Callable[[], None]) -> TrialFailed | None:

@@ -108,12 +108,12 @@ def _examined(candidates: Candidates, folder: Path) -> tuple[Honesty, ...]:
     from runners.server.process import Programs
     from speedup.messages import log
 
-    context = builds.build_context(candidates.root, candidates.host, candidates.tools, folder)
+    context = builds.build_context(candidates.root, candidates.host, candidates.tools, folder, candidates.limits)
     programs = {cell.program.name: cell.program for cell in candidates.cells}
     outputs = {name: builds.program_path(program, context) for name, program in programs.items() if program.build}
     infos = builds.build_all(programs.values(), context, lambda _: None)
     broken = {name: info for name, info in infos.items() if info.status == "failed"}
-    places = Programs(candidates.root, outputs, context.env)
+    places = Programs(candidates.root, outputs, context.env, candidates.limits)
     examiner = Examiner(places, candidates.layouts, folder, context.tool_versions, cache=None)
     cells = [cell for cell in candidates.cells if cell.program.name not in broken]
     asked = examiner.examine(cells, lambda honesty: log.info(line_of(honesty)))

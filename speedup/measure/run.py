@@ -199,6 +199,7 @@ def write_report(folder: Path) -> Path:
     from runners import resources
     from runners.errors import SpeedupError
     from runners.records.folder import REPORT_FILE
+    from runners.system.processes import dies_with_parent
 
     written = subprocess.run(
         [sys.executable, "-m", "speedup", "report", str(folder.resolve())],
@@ -207,6 +208,7 @@ def write_report(folder: Path) -> Path:
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=dies_with_parent(),
     )
     if written.returncode:
         raise SpeedupError(f"the report could not be written: {written.stderr.strip()}")

@@ -63,7 +63,7 @@ def examine(
     from runners.tools.install import install_tools
 
     names = serving(tools, purposes)
-    found = install_tools(tools, names, host) if install else find_tools(tools, names, host)
+    found = install_tools(tools, names, host) if install else find_tools(tools, names, host, versions=names)
     return list(found.values())
 
 

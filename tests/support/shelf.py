@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runners.matrix.cells import Program, programs
+from runners.matrix.model import Limits
 from runners.matrix.reading import read_matrix
 from runners.server.builds import BuildContext, build_all, build_context, program_path
 from runners.server.commands import Words, fill, fill_text
@@ -90,7 +91,7 @@ class Shelf:
         for status in statuses.values():
             if not status.found:
                 pytest.skip(f"{status.title}: {status.reason}: speedup doctor --install --for tests")
-        return build_context(ROOT, self.host, statuses, self.folder)
+        return build_context(ROOT, self.host, statuses, self.folder, Limits())
 
     def start(self, server: ServerUnderTest, port: int) -> subprocess.Popen[bytes]:
         """Start a server on a port as a run does, without waiting for it."""

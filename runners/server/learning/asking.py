@@ -15,7 +15,7 @@ from runners.matrix.model import MODES, Mode
 from runners.matrix.request import Expect, Request, shown
 from runners.matrix.starter.learned import Learned
 from runners.server.answers import Answer
-from runners.server.probe import Unanswered, authority, probe, read_answer
+from runners.server.probe import Unanswered, authority, connected, probe, read_answer
 
 ROUNDS = 3
 A_SECOND_S = 1.1  # apart, answers with a time in seconds differ
@@ -81,7 +81,7 @@ def ask_first(question: Question, alive: Callable[[], bool], timeout_s: float) -
 
 
 def _ask(question: Question, patience_s: float) -> Answer:
-    with socket.create_connection((question.host, question.port), timeout=patience_s) as connection:
+    with connected(question.host, question.port, patience_s) as connection:
         request = Request(question.path).bytes_for(authority(question.host, question.port), "Connection: close")
         connection.sendall(request)
         return read_answer(connection)

@@ -7,7 +7,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +21,7 @@ from runners.server.commands import Words, fill, fill_text
 from runners.server.learning.command import takes_port
 from runners.server.process import BACKGROUND, HOST, PORTS, free_port, tail_of
 from runners.system import kernel
-from runners.system.orphans import adopting
-from runners.system.processes import describe_exit, end_leftovers, start, stop
+from runners.system.processes import Enclosed, Enclosure, describe_exit, start, stop
 
 FROM_ENVIRONMENT = {"PORT": "{port}", "HOST": "{host}"}  # what most frameworks and platforms read
 SETTLING_S = 1.0  # so much longer a server may take to open the port that it was told
@@ -39,7 +38,6 @@ class Running:
     port: int
     output: Path
     began: float
-    orphans: Callable[[], frozenset[int]]
 
     @property
     def is_alive(self) -> bool:
@@ -55,7 +53,7 @@ class Running:
     def why_ended(self) -> str:
         """Return how its first process ended, and what to do."""
         code = self.process.wait()
-        if code == 0 and self.orphans() - {self.process.pid}:
+        if code == 0 and isinstance(self.process, Enclosed) and self.process.left_behind:
             return f"it went into the background, where it cannot be watched; {BACKGROUND}; {self.last_words}"
         return f"it ended with {describe_exit(code)} before it answered; {self.last_words}"
 
@@ -64,15 +62,14 @@ class Running:
 def running(launch: Launch, folder: Path, timeout_s: float) -> Iterator[Running]:
     """Start a server and find its port; end it and all that it started afterwards. Raise BadInput if that fails."""
     scratches = tempfile.TemporaryDirectory(prefix="speedup-init-")
-    with scratches as scratch, _ended_by_term(), adopting() as orphans:
-        server = _start(launch, folder, Path(scratch), orphans)
+    with scratches as scratch, _ended_by_term():
+        server = _start(launch, folder, Path(scratch))
         try:
             yield _placed(server, timeout_s, told=takes_port(launch))
         finally:
             stop(server.process)
             if server.process.stdin is not None:
                 server.process.stdin.close()
-            end_leftovers()
 
 
 @contextmanager
@@ -85,7 +82,7 @@ def _ended_by_term() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _start(launch: Launch, folder: Path, scratch: Path, orphans: Callable[[], frozenset[int]]) -> Running:
+def _start(launch: Launch, folder: Path, scratch: Path) -> Running:
     port = free_port(randbelow(len(PORTS)))  # another one than a second init beside this one
     wanted = launch if takes_port(launch) else replace(launch, env={**FROM_ENVIRONMENT, **launch.env})
     words = Words(folder.resolve(), folder.resolve(), scratch, scratch / "config", HOST, port, 1, ())
@@ -95,13 +92,15 @@ def _start(launch: Launch, folder: Path, scratch: Path, orphans: Callable[[], fr
     began = time.monotonic()
     try:
         with output.open("wb") as stream:
-            process = start(argv, output=stream, env={**os.environ, **env}, cwd=folder, stdin=True)
+            process = start(
+                argv, output=stream, env={**os.environ, **env}, cwd=folder, stdin=True, enclosure=Enclosure()
+            )
     except OSError as error:
         raise BadInput(
             f"cannot start {argv[0]} in {folder.resolve()}: {error.strerror};"
             " write the command as you type it in that folder"
         ) from error
-    return Running(process, wanted, port, output, began, orphans)
+    return Running(process, wanted, port, output, began)
 
 
 def _placed(server: Running, timeout_s: float, *, told: bool) -> Running:

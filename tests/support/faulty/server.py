@@ -41,6 +41,76 @@ class LeavesChild(Server):
         subprocess.Popen(["sleep", "600"], start_new_session=True)
 
 
+class Escapes(Server):
+    """Starts a child that detaches itself and forgets its environment, and one that changes its pid all the time."""
+
+    def prepare(self) -> None:
+        """Start both; their command lines say for which run."""
+        super().prepare()
+        word = f"escapes-{os.environ['XDG_CACHE_HOME']}"
+        subprocess.Popen([sys.executable, "-c", DETACHES, word], env={})
+        subprocess.Popen([sys.executable, "-c", HOPS, word], env={})
+
+
+DETACHES = """
+import os, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]], {})
+    os._exit(0)
+"""
+HOPS = """
+import os, time
+os.setsid()
+while True:
+    time.sleep(0.004)
+    if os.fork() != 0:
+        os._exit(0)
+"""
+
+
+class Hungry(Server):
+    """Uses more and more memory once it is under load."""
+
+    def serve(self, connection: socket.socket, *, close: bool) -> None:
+        """Answer, and keep a MiB that is really used."""
+        super().serve(connection, close=close)
+        if self.later:
+            HOARD.append(os.urandom(1 << 20))
+
+
+HOARD: list[bytes] = []
+
+
+class Forks(Server):
+    """Has ever more children once it is under load."""
+
+    def serve(self, connection: socket.socket, *, close: bool) -> None:
+        """Answer, and have another one."""
+        super().serve(connection, close=close)
+        if self.later and os.fork() == 0:
+            time.sleep(600)
+
+
+class Prints(Server):
+    """Prints much more than anybody reads, before it listens and under load."""
+
+    def prepare(self) -> None:
+        """Print 300 MB."""
+        for _ in range(300):
+            os.write(1, LINES)
+        super().prepare()
+
+    def serve(self, connection: socket.socket, *, close: bool) -> None:
+        """Answer, and print 100 KB."""
+        super().serve(connection, close=close)
+        os.write(1, LINES[:100_000])
+
+
+LINES = b"I have something to say. \n" * 40_000
+
+
 class NeverListens(Server):
     """Does something else."""
 
@@ -80,6 +150,10 @@ KINDS: Mapping[str, type[Server]] = FAULTS | {
     "wrong-body": WrongBody,
     "dies-later": DiesLater,
     "leaves-child": LeavesChild,
+    "escapes": Escapes,
+    "hungry": Hungry,
+    "forks": Forks,
+    "prints": Prints,
     "never-listens": NeverListens,
     "exits": Exits,
 }

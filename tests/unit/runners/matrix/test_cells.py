@@ -143,7 +143,7 @@ MATTERS = {
 PROGRAM_MATTERS = {
     "server": "other", "variant": "v", "needs": ("go",), "dir": "other", "build": ("go", "build"), "run": ("go",),
     "config": "x.conf", "flags": ("-d:x",), "env": {"A": "2"},
-    "isolate": False,
+    "isolate": False, "user": "www-data", "read_only": True, "privileged": True,
 }  # fmt: skip
 LOAD_MATTERS = {
     "kind": "locust", "warmup_s": 0.4, "duration_s": 2.0, "threads": 2, "duet": (0.1, 0.3), "clients": 2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import psutil
 import pytest
 
 from runners.matrix.cells import Program
+from runners.matrix.model import Limits
 from runners.records.run import BuildInfo
-from runners.server import builds
+from runners.server.build_cache import open_place
 from runners.server.builds import BuildContext, build_all, program_path
 from runners.server.sources import source_hash
 
@@ -66,6 +66,11 @@ def calls(context: BuildContext) -> int:
     return len(file.read_text(encoding="utf-8").splitlines()) if file.exists() else 0
 
 
+def folders(context: BuildContext) -> list[Path]:
+    """Return the folders in the cache, without links and hashes."""
+    return [item for item in context.cache.iterdir() if item.is_dir() and not item.is_symlink()]
+
+
 def test_a_program_is_built_once_and_then_comes_from_the_cache(context: BuildContext) -> None:
     """The second time says so; the built file and its command are the same."""
     first, second = build(context, program()), build(context, program())
@@ -77,7 +82,7 @@ def test_a_program_is_built_once_and_then_comes_from_the_cache(context: BuildCon
 def test_a_build_tells_its_command_and_keeps_its_output(context: BuildContext) -> None:
     """With placeholders filled and flags as words."""
     info = build(context, program())
-    out = str(program_path(program(), context))
+    out = str(program_path(program(), context).resolve())
     assert info.argv == ("comp", str(context.root / "servers/a/a.txt"), out, "-x")
     assert info.log == "logs/build-a.txt"
     log = (context.folder / str(info.log)).read_text(encoding="utf-8")
@@ -185,20 +190,96 @@ def test_a_missing_compiler_is_told(context: BuildContext) -> None:
     assert (info.status, info.output_tail) == ("failed", "cannot run no-such-compiler: No such file or directory")
 
 
-def test_a_build_that_takes_too_long_is_ended_with_all_it_started(
-    context: BuildContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A compiler's children must not compete with the first trial."""
-    monkeypatch.setattr(builds, "BUILD_TIMEOUT_S", 1.0)
-    script(context.root, '#!/bin/sh\necho started\nsleep 60 &\necho $! > "$CALLS"\nwait\n')
-    info = build(context, program())
+def sleepers(seconds: str) -> list[int]:
+    """Return the processes that sleep for exactly this time."""
+    found = psutil.process_iter(["cmdline"])
+    return [process.pid for process in found if (process.info["cmdline"] or [])[-2:] == ["sleep", seconds]]
+
+
+def test_a_build_that_takes_too_long_is_ended_with_all_it_started(context: BuildContext) -> None:
+    """A compiler's children must not compete with the first trial, not even those that detached themselves."""
+    script(context.root, "#!/bin/sh\necho started\nsleep 61.5 &\nsetsid env -i sleep 61.5 &\nwait\n")
+    info = build(replace(context, limits=Limits(build_time="1s")), program())
     assert info.status == "failed"
-    assert info.output_tail.splitlines() == ["started", "comp did not end within 1 s"]
-    child = int((context.root / "calls").read_text(encoding="ascii"))
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    assert info.output_tail.splitlines() == ["started", "comp did not end within 1s (`build_time` in [limits])"]
+    assert sleepers("61.5") == []
+
+
+def test_a_compiler_s_daemon_ends_with_the_build(context: BuildContext) -> None:
+    """Some leave a server behind that would compile faster the next time; it would run beside the trials."""
+    script(context.root, f"{COMPILER}\nsetsid env -i sleep 62.5 >&- 2>&- &\n")
+    assert build(context, program()).status == "built"
+    assert sleepers("62.5") == []
+
+
+def test_a_build_that_writes_too_much_is_ended(context: BuildContext) -> None:
+    """It would fill the disk, and every trial after it would fail for that."""
+    script(context.root, '#!/bin/sh\nhead -c 3000000 /dev/zero > "$2"\nsleep 60\n')
+    info = build(replace(context, limits=Limits(build_output="1MiB")), program())
+    assert info.output_tail == "comp wrote 2.86 MiB, more than 1 MiB (`build_output` in [limits])"
+    assert list(context.cache.iterdir()) == []
+
+
+def test_an_interrupted_build_leaves_nothing(context: BuildContext) -> None:
+    """Neither processes nor files."""
+    script(context.root, '#!/bin/sh\nsetsid env -i sleep 63.5 &\ncase "$2" in *a-bad*) wait;; esac\ncat "$1" > "$2"\n')
+
+    def interrupt(_: BuildInfo) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_all([program(), program(variant="bad"), program(variant="bad2")], context, interrupt)
+    assert sleepers("63.5") == []
+    assert [file.name for file in context.cache.iterdir() if ".bad" in file.name] == []
+
+
+def test_an_empty_program_is_no_program(context: BuildContext) -> None:
+    """A full disk leaves such behind."""
+    script(context.root, '#!/bin/sh\n: > "$2"\n')
+    assert build(context, program()).output_tail == "comp ended with exit status 0, but did not write {out}"
+
+
+@pytest.mark.parametrize("damage", [b"", b"other source", None], ids=["emptied", "changed", "deleted"])
+def test_a_program_that_is_not_what_was_built_is_built_again(context: BuildContext, damage: bytes | None) -> None:
+    """What is measured is what was built."""
+    build(context, program())
+    built = program_path(program(), context)
+    built.unlink() if damage is None else built.write_bytes(damage)
+    assert build(context, program()).status == "built"
+    assert built.read_text(encoding="utf-8") == "source"
+    assert len(folders(context)) == 1
+
+
+def test_what_an_earlier_version_built_is_built_again(context: BuildContext) -> None:
+    """It stored no hash."""
+    old = program_path(program(), context)
+    old.parent.mkdir()
+    old.write_text("old", encoding="utf-8")
+    assert build(context, program()).status == "built"
+    assert old.read_text(encoding="utf-8") == "source"
+
+
+def test_what_a_killed_build_left_is_removed_but_not_what_a_living_one_works_in(context: BuildContext) -> None:
+    """The folder of one that lives is locked."""
+    link = program_path(program(), context).parent
+    living = open_place(link)
+    killed = link.with_name(f"{link.name}.0123abcd")
+    killed.mkdir()
+    (killed / "half").touch()
+    build(context, program())
+    assert not killed.exists()
+    assert living.folder.exists()
+    living.close()
+    assert len(folders(context)) == 1
+
+
+def test_a_program_stays_where_it_was_built(context: BuildContext) -> None:
+    """A virtual environment names its own path, and so does what `configure --prefix` installs."""
+    script(context.root, '#!/bin/sh\nmkdir "$2"; echo "$2/bin" > "$2/where"; ln -s where "$2/link"\n')
+    assert build(context, program()).status == "built"
+    built = program_path(program(), context).resolve()
+    assert (built / "link").read_text(encoding="ascii").strip() == f"{built}/bin"
+    assert build(context, program()).status == "cached"
 
 
 def test_a_build_sees_the_environment_of_its_program(context: BuildContext) -> None:
@@ -214,7 +295,7 @@ def test_what_the_build_leaves_beside_the_program_is_not_kept(context: BuildCont
         context.root, f'{COMPILER}\nmkdir -p "$(dirname "$2")/nimcache"\ntouch "$(dirname "$2")/nimcache/x" "$2.o"\n'
     )
     build(context, program())
-    (kept,) = context.cache.iterdir()
+    (kept,) = folders(context)
     assert [file.name for file in kept.iterdir()] == ["program"]
 
 

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -194,6 +195,54 @@ def test_a_server_that_never_answers_is_refused_after_a_deadline() -> None:
             connection.recv(1)
 
         assert refusal(handle) == "sends no complete answer within 0.15 s"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_one_that_sends_a_byte_now_and_then_does_not_hold_the_probe_up(
+    mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one deadline for all of it."""
+    monkeypatch.setattr(probing, "LEAST_PATIENCE_S", 0.3)
+
+    def drip(connection: socket.socket) -> None:
+        read_request(connection)
+        for byte in response(headers=tuple(f"X-{n}: y" for n in range(100))):
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    began = time.monotonic()
+    assert refusal(drip, mode) == "sends no complete answer within 0.3 s"
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 999999999", "Transfer-Encoding: chunked", "Connection: close"])
+def test_an_endless_answer_is_not_kept_in_memory(framing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever says where it ends."""
+    monkeypatch.setattr(probing, "MOST_BYTES", 3_000_000)
+
+    def flood(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
+        while True:
+            connection.sendall(b"8000\r\n" + b"x" * 0x8000 + b"\r\n")
+
+    assert refusal(flood) == "sends an answer of more than 2.86 MiB"
+
+
+@pytest.mark.parametrize(
+    "length", ["\u0661\u0661".encode(), b"1_1", b"+11", b" 1 1", b"\xb2", b"0x0b", b"11.0", b"1e1"]
+)
+def test_what_only_python_takes_for_a_number_is_no_length(length: bytes) -> None:
+    """Arabic-Indic digits, underscores and signs are numbers to int()."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n" + BODY
+    assert "its Content-Length is not a valid number" in refusal(answering(answer))
+
+
+@pytest.mark.parametrize("status", ["\u0662\u0660\u0660".encode(), b"2_0", b"+20", b"\xb200"])
+def test_what_only_python_takes_for_a_number_is_no_status(status: bytes) -> None:
+    """It is refused, and breaks nothing."""
+    answer = b"HTTP/1.1 " + status + b" OK\r\nContent-Length: 11\r\n\r\n" + BODY
+    assert "its status line is malformed" in refusal(answering(answer))
 
 
 def test_a_server_that_closes_after_the_first_request_is_not_persistent() -> None:

@@ -6,16 +6,20 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runners.matrix.cells import Cell, LoadSettings, Program
+from runners.matrix.request import Request
 from runners.server import process
-from runners.server.process import Logs, Programs, ServerProcess, TrialFailed, complaint_of, tail_of
+from runners.server.process import Logs, Programs, ServerProcess, TrialFailed, complaint_of, free_port, tail_of
 from runners.system import kernel
+from runners.system.enclosure import namespaces
 from runners.system.kernel import Listening
 from runners.system.machine import Layout
 
+needs_namespaces = pytest.mark.skipif(namespaces.means() is None, reason="pid namespaces are not permitted here")
 FOREIGN = Listening(frozenset({"77"}), {5: frozenset({"1"})})
 OWN = Listening(frozenset({"77"}), {5: frozenset({"77"})})
 SLEEPS, ENDS = "import time; time.sleep(60)", "print('no such file'); raise SystemExit(3)"
@@ -100,3 +104,121 @@ def test_what_a_program_complains_about_is_shown_without_its_usage(output: str, 
 def test_a_program_without_output_complains_about_nothing(tmp_path: Path) -> None:
     """It may not have been started at all."""
     assert (complaint_of(tmp_path / "none"), tail_of(tmp_path / "none")) == ("", "")
+
+
+def test_the_output_of_a_server_is_harmless_on_a_terminal(tmp_path: Path) -> None:
+    """It may try to erase lines, to recolour them, or to turn the reading direction round."""
+    file = tmp_path / "output.txt"
+    file.write_bytes(b"fine\t\xc3\xa9\n\x1b[2J\x1b]0;title\x07 \xe2\x80\xae gone \x9b1m\x00\n")
+    assert tail_of(file) == "fine\t\u00e9 | \ufffd[2J\ufffd]0;title\ufffd \ufffd gone \ufffd1m\ufffd"
+    file.write_bytes(b"\x1b[31mno such option\nUsage: x\n")
+    assert complaint_of(file) == "\ufffd[31mno such option"
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give rights away")
+CAPABILITIES = """
+import os, time
+bits = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("CapEff:")), 16)
+print("lacks admin" if not bits >> 21 & 1 else "has admin", bits >> 7 & 1, bits >> 10 & 1, os.geteuid(), flush=True)
+"""
+
+
+def run_with(tmp_path: Path, code: str, **more: Any) -> str:
+    """Run Python as a server whose table says more, and return what it printed."""
+    program = Program(
+        server="s", variant=None, title="s", language=None, class_="realistic", group="document", needs=(), dir=".",
+        build=(), run=("python3", "-c", code, "{work}"), config=None, flags=(), env={}, unavailable=None, **more,
+    )  # fmt: skip
+    cell = Cell(program, 1, 1, "persistent", "local", LoadSettings("wrk", 0.1, 1.0, None), None)
+    cpus = tuple(sorted(os.sched_getaffinity(0)))
+    env = {"PATH": os.defpath}
+    server = ServerProcess(cell, Layout(cpus, cpus), Programs(Path("/"), {}, env), Logs(tmp_path, tmp_path, "b"), 18080)
+    server.process.wait(10)
+    server.stop()
+    return (tmp_path / "b.server.txt").read_text(encoding="utf-8").strip()
+
+
+@as_root
+@pytest.mark.parametrize(("privileged", "told"), [(False, "lacks admin 1 1 0"), (True, "has admin 1 1 0")])
+def test_a_server_loses_the_rights_that_none_needs_unless_it_says_so(
+    tmp_path: Path, *, privileged: bool, told: str
+) -> None:
+    """It keeps the harness's uid, and may still change the user and listen on ports below 1024."""
+    assert run_with(tmp_path, CAPABILITIES, privileged=privileged) == told
+
+
+@as_root
+def test_a_server_runs_as_the_user_of_its_table(tmp_path: Path) -> None:
+    """It can write into its work folder, and has no capability left."""
+    code = "import os, sys; open(sys.argv[1] + '/mine', 'w'); print(os.getuid(), os.getgid(), len(os.getgroups()) > 0)"
+    for parent in (tmp_path, *tmp_path.parents):
+        if "pytest" in str(parent):  # pytest's own folders, which only root may enter
+            parent.chmod(0o755)
+    assert run_with(tmp_path, code, user="nobody") == "65534 65534 True"
+
+
+READ_ONLY = """
+import sys
+for name in (sys.argv[1] + "/x", "/tmp/http-speedup-test", "/etc/http-speedup-test", "/root/http-speedup-test"):
+    try:
+        open(name, "w").close()
+        print("may")
+    except OSError as error:
+        print(error.strerror)
+open("/proc/self/oom_score_adj", "w").write("500")
+"""
+
+
+@as_root
+@needs_namespaces
+def test_a_read_only_server_writes_only_where_it_works(tmp_path: Path) -> None:
+    """Everything else is read-only for it, and for it alone."""
+    told = run_with(tmp_path, READ_ONLY, read_only=True).splitlines()
+    assert told == ["may", "may", "Read-only file system", "Read-only file system"]
+    (tmp_path / "still").touch()
+    Path("/tmp/http-speedup-test").unlink()  # noqa: S108 - it is really that folder
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"user": "no-such-user"}, "there is no user 'no-such-user' here"),
+        ({"read_only": True, "isolate": False}, "`read_only` has no effect with isolate = false"),
+    ],
+    ids=["user", "read_only"],
+)
+def test_rights_that_cannot_be_had_are_told(tmp_path: Path, more: dict[str, Any], told: str) -> None:
+    """Rather than to measure something else than what was asked for."""
+    with pytest.raises(TrialFailed, match=told):
+        run_with(tmp_path, "", **more)
+
+
+NEEDS_ADMIN = """
+import os, sys
+bits = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("CapEff:")), 16)
+if not bits >> 21 & 1:
+    sys.exit("I need CAP_SYS_ADMIN")
+print("started", flush=True)
+import http.server
+http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind="127.0.0.1")
+"""
+
+
+@as_root
+def test_a_server_that_needs_all_rights_gets_them_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It ran before they were taken from it, and runs on; the next trial does not try without them again."""
+    port = free_port(700)
+    program = Program(
+        server="s", variant=None, title="s", language=None, class_="realistic", group="document", needs=(), dir=".",
+        build=(), run=("python3", "-c", NEEDS_ADMIN, "{port}"), config=None, flags=(), env={}, unavailable=None,
+    )  # fmt: skip
+    cell = Cell(program, 1, 1, "persistent", "local", LoadSettings("wrk", 0.1, 1.0, None), None, Request("/"))
+    cpus = tuple(sorted(os.sched_getaffinity(0)))
+    programs = Programs(tmp_path, {}, {"PATH": os.defpath})
+    for _ in range(2):
+        server = ServerProcess(cell, Layout(cpus, cpus), programs, Logs(tmp_path, tmp_path, "b"), port)
+        assert server.why_unready() is None
+        server.stop()
+    assert [record.message for record in caplog.records] == [
+        "s ends without capabilities such as CAP_SYS_ADMIN, so it keeps all of them"
+    ]

@@ -16,7 +16,17 @@ import pytest
 
 from runners.errors import UnfitMachine
 from runners.system import processes
-from runners.system.processes import describe_exit, end_leftovers, leftovers, start, stop, sweep
+from runners.system.enclosure import keeper, namespaces
+from runners.system.processes import (
+    Enclosed,
+    Enclosure,
+    describe_exit,
+    end_leftovers,
+    leftovers,
+    start,
+    stop,
+    sweep,
+)
 
 STUBBORN = """
 import signal, time
@@ -306,3 +316,224 @@ def test_sweep_spares_our_own_processes(log: Path) -> None:
     assert process.pid not in sweep()
     assert process.poll() is None
     stop(process)
+
+
+def test_a_zombie_harness_is_dead(log: Path) -> None:
+    """Whoever started it may not have noticed yet that it was killed."""
+    with begin_harness(log, FORK.format(child="os.setsid()")) as harness:
+        wait_for(lambda: log.exists() and b"\n" in log.read_bytes())
+        orphan = int(log.read_text(encoding="ascii"))
+        harness.kill()
+        wait_for(lambda: psutil.Process(harness.pid).status() == psutil.STATUS_ZOMBIE)
+        assert orphan in sweep()
+
+
+def test_a_harness_in_another_pid_namespace_is_spared(log: Path) -> None:
+    """Nobody can tell whether it lives: its number is another one here."""
+    dead = {processes.MARK: "1:1", "PATH": os.defpath}
+    with log.open("wb") as output:
+        elsewhere = start(["sleep", "60"], output=output, env={**dead, processes.MARKED_IN: "4026531999"}, lasting=True)
+        here = start(["sleep", "60"], output=output, env=dead, lasting=True)
+    swept = sweep()
+    assert (elsewhere.pid in swept, here.pid in swept) == (False, True)
+    stop(elsewhere)
+    stop(here)
+
+
+needs_namespaces = pytest.mark.skipif(namespaces.means() is None, reason="pid namespaces are not permitted here")
+
+
+@pytest.fixture(
+    name="enclosure",
+    params=[pytest.param(True, marks=needs_namespaces), False],
+    ids=["namespace", "family"],
+)
+def any_enclosure(request: pytest.FixtureRequest) -> Enclosure:
+    """Return an enclosure of each kind."""
+    return Enclosure(namespace=request.param)
+
+
+def begin_enclosed(log: Path, enclosure: Enclosure, code: str, lines: int = 1) -> Enclosed:
+    """Start Python in an enclosure and wait for its first lines."""
+    process = begin(log, sys.executable, "-c", code, enclosure=enclosure)
+    assert isinstance(process, Enclosed)
+    wait_for(lambda: log.read_bytes().count(b"\n") >= lines)
+    return process
+
+
+def count(marker: str) -> int:
+    """Return how many living processes have a word in their command lines."""
+    found = psutil.process_iter(["cmdline", "status"])
+    return sum(
+        marker in (process.info["cmdline"] or []) and process.info["status"] != psutil.STATUS_ZOMBIE
+        for process in found
+    )
+
+
+DETACHED = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve("/bin/sleep", ["sleep", "600", "0.{marker}"], {{}})
+    os._exit(0)
+print("ready", flush=True)
+time.sleep(60)
+"""
+HOPPING = """
+import os, sys, time
+print("ready", flush=True)
+if os.fork() == 0:
+    os.setsid()
+    while True:
+        time.sleep(0.004)
+        if os.fork() != 0:
+            os._exit(0)
+time.sleep(60)
+"""
+
+
+def test_a_detached_grandchild_without_environment_ends_with_the_server(log: Path, enclosure: Enclosure) -> None:
+    """It has left the group, the session and its parent, and carries no mark."""
+    process = begin_enclosed(log, enclosure, DETACHED.format(marker=71501))
+    wait_for(lambda: count("0.71501") == 1)
+    assert stop(process).exit == "SIGINT"
+    assert count("0.71501") == 0
+
+
+def test_a_child_that_changes_its_pid_all_the_time_ends_with_the_server(log: Path, enclosure: Enclosure) -> None:
+    """Every look at the list of processes comes too late for it."""
+    marker = "hopping-71502"
+    process = begin(log, sys.executable, "-c", HOPPING, marker, enclosure=enclosure)
+    wait_for(lambda: count(marker) >= 2)
+    stop(process)
+    time.sleep(0.02)
+    assert count(marker) == 0
+
+
+def test_all_is_gone_when_stop_returns_and_nothing_else_is(log: Path, enclosure: Enclosure) -> None:
+    """The harness counts CPU time and ports from then on."""
+    before = {process.pid for process in psutil.process_iter()}
+    process = begin_enclosed(log, enclosure, DETACHED.format(marker=71503))
+    wait_for(lambda: len(process.members()) >= 2)
+    members = process.members()
+    stop(process)
+    assert [pid for pid in members if psutil.pid_exists(pid)] == []
+    ours = psutil.Process().children()
+    assert [child.pid for child in ours if child.pid not in before] == []
+
+
+def test_a_server_that_went_into_the_background_is_known_and_ended(log: Path, enclosure: Enclosure) -> None:
+    """As nginx does by default."""
+    code = "import os, time; os.fork() and os._exit(0); os.setsid(); print('ready', flush=True); time.sleep(71504)"
+    process = begin_enclosed(log, enclosure, code)
+    assert process.wait(10) == 0
+    assert process.left_behind
+    members = process.members()
+    assert len(members) == 1
+    assert stop(process).exit == "exit status 0"
+    assert not any(map(psutil.pid_exists, members))
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("raise SystemExit(3)", "exit status 3"),
+        ("import os; os.kill(os.getpid(), 11)", "SIGSEGV"),
+        ("", "exit status 0"),
+    ],
+)
+def test_an_enclosed_program_s_own_end_is_told(log: Path, enclosure: Enclosure, code: str, told: str) -> None:
+    """Not that of what stands between."""
+    process = begin(log, sys.executable, "-c", code, enclosure=enclosure)
+    assert describe_exit(process.wait(10)) == told
+    assert stop(process).sent == ()
+
+
+@pytest.mark.parametrize(
+    ("ignored", "ended_by"), [((), "SIGINT"), (("SIGINT",), "SIGTERM"), (("SIGINT", "SIGTERM"), "SIGKILL")]
+)
+def test_signals_reach_an_enclosed_program(
+    log: Path, enclosure: Enclosure, ignored: tuple[str, ...], ended_by: str
+) -> None:
+    """They would not reach the first process of a pid namespace."""
+    code = STUBBORN.format(ignored=ignored)
+    if not ignored:
+        code = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n" + code
+    assert stop(begin_enclosed(log, enclosure, code), QUICK).exit == ended_by
+
+
+def test_an_enclosed_program_that_is_not_there_is_told_and_leaves_nothing(log: Path, enclosure: Enclosure) -> None:
+    """As without an enclosure."""
+    before = {child.pid for child in psutil.Process().children()}
+    with pytest.raises(FileNotFoundError):
+        begin(log, "no-such-program-anywhere", enclosure=enclosure)
+    assert {child.pid for child in psutil.Process().children()} == before
+
+
+@needs_namespaces
+def test_a_program_in_a_namespace_sees_itself_in_proc(log: Path) -> None:
+    """Servers read /proc/self, and /proc with their own pid."""
+    code = (
+        "import os; names = [name for name in os.listdir('/proc') if name.isdigit()];"
+        "print(os.getpid() == int(os.readlink('/proc/self')), str(os.getpid()) in names, len(names), os.getpid() > 2,"
+        " os.getpgrp() == os.getpid(), os.getsid(0) == 1, flush=True)"
+    )
+    process = begin_enclosed(log, Enclosure(), code)
+    stop(process)
+    assert log.read_text(encoding="ascii").split() == ["True", "True", "2", "True", "True", "True"]
+
+
+def test_what_stands_between_holds_nothing_open_and_uses_no_cpu(log: Path, enclosure: Enclosure) -> None:
+    """An open file would keep a lock, or a pipe from its end."""
+    process = begin_enclosed(log, enclosure, "import time; print(flush=True); time.sleep(60)")
+    between = {process.first, psutil.Process(process.pid).ppid()} | {
+        child.pid for child in psutil.Process().children() if process.first in {c.pid for c in child.children()}
+    }
+    spent = {pid: psutil.Process(pid).cpu_times()[:2] for pid in between}
+    open_files = {pid: os.listdir(f"/proc/{pid}/fd") for pid in between}  # noqa: PTH208 - numbers
+    time.sleep(0.3)
+    assert {pid: psutil.Process(pid).cpu_times()[:2] for pid in between} == spent
+    assert all(len(names) <= 1 for names in open_files.values())
+    assert process.pid not in between
+    stop(process)
+
+
+ENCLOSING_HARNESS = """
+import sys, time
+from runners.system import processes
+with open(sys.argv[1], "wb") as output:
+    enclosure = processes.Enclosure(namespace=sys.argv[3] == "True")
+    process = processes.start([sys.executable, "-c", sys.argv[2]], output=output, enclosure=enclosure)
+time.sleep(60)
+"""
+
+
+def test_a_killed_harness_leaves_nothing_of_an_enclosure(log: Path, enclosure: Enclosure) -> None:
+    """SIGKILL leaves it no time for anything: the kernel, or what stands between, ends it all."""
+    argv = [sys.executable, "-c", ENCLOSING_HARNESS, str(log), DETACHED.format(marker=71505), str(enclosure.namespace)]
+    with subprocess.Popen(argv) as harness:
+        wait_for(lambda: count("0.71505") == 1)
+        harness.kill()
+    wait_for(lambda: count("0.71505") == 0)
+
+
+def test_where_no_namespace_is_permitted_a_program_runs_all_the_same(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is watched by what stands between."""
+    monkeypatch.setattr(processes, "means", lambda: None)
+    process = begin_enclosed(log, Enclosure(), DETACHED.format(marker=71506))
+    assert not process.in_namespace
+    stop(process)
+    assert count("0.71506") == 0
+
+
+def test_a_namespace_that_is_refused_at_the_last_moment_is_done_without(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be too many of them by then."""
+    monkeypatch.setattr(keeper, "unshare", lambda _: False)
+    process = begin_enclosed(log, Enclosure(), "print(flush=True); import time; time.sleep(60)")
+    assert not process.in_namespace
+    assert stop(process).clean

@@ -104,10 +104,81 @@ def test_a_setting_that_does_not_take_the_value_is_named(
 
 def test_what_cannot_be_put_back_is_kept_and_said(root: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The saved values stay on disk for the next try."""
-    (cache / SAVED).write_text(json.dumps({"sys/no/such/file": "1"}), encoding="utf-8")
+    save(cache, {GOVERNOR.format(7): "schedutil"})
     assert restore(cache, root) is False
     assert "restore it by hand" in caplog.messages[0]
     assert (cache / SAVED).exists()
+
+
+def save(cache: Path, saved: object) -> None:
+    """Leave a file as a killed run does."""
+    (cache / SAVED).write_text(json.dumps(saved), encoding="utf-8")
+    (cache / SAVED).chmod(0o644)
+
+
+def test_what_an_earlier_run_left_to_restore_is_not_forgotten(root: Path, cache: Path) -> None:
+    """A CPU that is offline keeps its setting until it is back; a run that tunes meanwhile adds its own."""
+    save(cache, {GOVERNOR.format(7): "powersave"})
+    with tuned(cache, wanted=True, root=root):
+        saved = json.loads((cache / SAVED).read_text(encoding="utf-8"))
+        assert saved[GOVERNOR.format(7)] == "powersave"
+        assert saved[GOVERNOR.format(0)] == "schedutil"
+    file = root / GOVERNOR.format(7)
+    file.parent.mkdir(parents=True)
+    file.write_text("performance\n", encoding="utf-8")
+    with tuned(cache, wanted=False, root=root):
+        assert file.read_text(encoding="utf-8") == "powersave"
+    assert not (cache / SAVED).exists()
+
+
+def test_an_original_value_is_not_replaced_by_a_tuned_one(root: Path, cache: Path) -> None:
+    """A second run must not take what the first one set for what it was before."""
+    save(cache, {"sys/devices/system/cpu/cpufreq/boost": "1", GOVERNOR.format(9): "powersave"})
+    (root / "sys/devices/system/cpu/cpufreq/boost").write_text("0\n", encoding="utf-8")
+    with tuned(cache, wanted=True, root=root):
+        assert json.loads((cache / SAVED).read_text(encoding="utf-8"))["sys/devices/system/cpu/cpufreq/boost"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("file", "value"),
+    [
+        ("etc/passwd", "root::0:0::/:/bin/sh"),
+        ("../outside", "1"),
+        ("/etc/passwd", "1"),
+        ("sys/devices/system/cpu/cpu0/../../cpufreq/scaling_governor", "performance"),
+        ("sys/devices/system/cpu/cpu0/x/y/cpufreq/scaling_governor", "performance"),
+        (GOVERNOR.format(0), "a\nb"),
+        ("proc/sys/kernel/numa_balancing", "\u0661"),
+        ("proc/sys/kernel/core_pattern", "|/bin/sh"),
+    ],
+)
+def test_nothing_else_is_written_than_our_own_settings(
+    root: Path, cache: Path, file: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file that says what to restore is no way for others to have root write files."""
+    (root / "etc").mkdir()
+    (root / "etc/passwd").touch()
+    before = values(root)
+    save(cache, {file: value})
+    with tuned(cache, wanted=False, root=root):
+        pass
+    assert values(root) == before
+    assert "which no run of ours changes" in caplog.messages[0]
+
+
+def test_a_file_that_others_could_have_written_is_not_obeyed(
+    root: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither one that everybody may write nor a link to somewhere else."""
+    save(cache, {GOVERNOR.format(0): "powersave"})
+    (cache / SAVED).chmod(0o666)
+    restore(cache, root)
+    (cache / SAVED).rename(cache / "elsewhere.json")
+    (cache / "elsewhere.json").chmod(0o644)
+    (cache / SAVED).symlink_to(cache / "elsewhere.json")
+    restore(cache, root)
+    assert "powersave" not in values(root)
+    assert len(caplog.messages) == 2
 
 
 def test_only_root_may_tune(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

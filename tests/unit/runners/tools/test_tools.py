@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +41,7 @@ from runners.tools.find import (
     ways,
 )
 from runners.tools.install import StepFailed, Steps, explanation, install_tools
+from runners.tools.stamp import STAMP
 
 ZOOM = Tool(title="Zoom", commands=("zoom", "zoom2"), debian=("zoom-bin",), hint="Ask around.")
 UNPACKED = ZOOM.model_copy(update={"relocatable": True})
@@ -110,7 +114,7 @@ def test_a_program_on_the_path_is_found_with_the_line_that_tells_its_version(mac
     assert status.version == "zoom release 3.14-2 [epoll]"
 
 
-WRK = Tool(title="wrk", commands=("wrk",), version=("-v",), debian=("wrk",), hint="Build it.")
+WRK = known_tools()["wrk"]
 WRK_SAYS = "wrk 4.0.0 [epoll] Copyright (C) 2012 Will Glozer"
 
 
@@ -426,6 +430,50 @@ def test_an_ordinary_user_gets_packages_unpacked_in_the_cache(machine: FakeMachi
     assert "--download-only" in machine.calls_made()[-1]
 
 
+def unpacked_on(machine: FakeMachine) -> Path:
+    """Unpack a tool in the cache and return its folder."""
+    machine.program("apt-get", FAKE_DOWNLOAD.format(calls=machine.calls))
+    machine.program("dpkg-deb", FAKE_UNPACK)
+    assert installed_on(machine, UNPACKED).source == "cache"
+    return machine.folder / "cache/debian/zoom"
+
+
+def test_an_unpacked_program_that_was_changed_is_unpacked_again(machine: FakeMachine) -> None:
+    """What runs is what Debian sent."""
+    (program,) = unpacked_on(machine).glob("usr/bin/*")
+    before = program.read_bytes()
+    program.write_bytes(before + b"\n# changed")
+    assert not found_on(machine, UNPACKED).found
+    assert installed_on(machine, UNPACKED).found
+    assert program.read_bytes() == before
+
+
+def test_other_packages_than_those_that_were_unpacked_are_unpacked_again(machine: FakeMachine) -> None:
+    """A newer version of http-speedup may ask for others."""
+    unpacked_on(machine)
+    other = UNPACKED.model_copy(update={"debian": ("zoom", "zoom-plugins")})
+    assert not found_on(machine, other).found
+    assert installed_on(machine, other).found
+
+
+def test_unpacked_packages_are_renewed_and_stay_if_that_fails(
+    machine: FakeMachine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Debian mends its packages, but not for a cache."""
+    stamp = unpacked_on(machine) / STAMP
+    calls = len(machine.calls_made())
+    installed_on(machine, UNPACKED)
+    assert len(machine.calls_made()) == calls
+    os.utime(stamp, (1, 1))
+    assert installed_on(machine, UNPACKED).found
+    assert len(machine.calls_made()) > calls
+    assert stamp.stat().st_mtime > 1
+    os.utime(stamp, (1, 1))
+    machine.program("apt-get", "exit 1")
+    assert installed_on(machine, UNPACKED).found
+    assert "stays as it is" in caplog.text
+
+
 def test_packages_without_the_program_are_not_taken_for_the_tool(machine: FakeMachine) -> None:
     """A launcher that starts nothing does not count, and the reason says so."""
     machine.program("apt-get", FAKE_DOWNLOAD.format(calls=machine.calls))
@@ -508,6 +556,25 @@ def test_a_cached_tool_of_other_requirements_is_not_found(machine: FakeMachine) 
     assert found_on(machine, WHEEL).status == "installable"
 
 
+def test_an_interrupt_waits_for_the_system_s_packages(machine: FakeMachine) -> None:
+    """dpkg that is killed leaves packages half installed, and the system with them."""
+    done = machine.folder / "done"
+    machine.program("dpkg", f'trap "" TERM INT; touch "{machine.calls}"; sleep 1; touch "{done}"')
+    steps = Steps(path=str(machine.folder / "bin"), log=machine.folder / "log")
+
+    def interrupt_twice() -> None:
+        for _ in range(2):
+            while not machine.calls.exists():
+                time.sleep(0.01)
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the thread belongs to it
+        threading.Thread(target=interrupt_twice).start()
+        steps.run("dpkg", [str(machine.folder / "bin/dpkg")], whole=True)
+    assert done.exists()
+
+
 def test_an_interrupted_installation_is_not_found(machine: FakeMachine) -> None:
     """Without its launcher, or with one that does not run, a folder in the cache is no tool."""
     launcher = in_cache(machine, "exit 127")
@@ -526,6 +593,24 @@ def test_only_tools_that_are_asked_tell_their_version(machine: FakeMachine) -> N
     machine.program("zoom", "echo zoom 1.0")
     unasked = find_tools({"zoom": ZOOM}, ["zoom"], host, versions=["other"])["zoom"]
     assert (unasked.found, unasked.source, unasked.version) == (True, "system", None)
+
+
+@pytest.mark.parametrize("name", ["zoom", "wrk"])
+def test_what_a_matrix_names_is_looked_up_and_never_run(machine: FakeMachine, name: str) -> None:
+    """To plan, or to look what there is, starts nothing that a stranger wrote; not even under a known tool's name."""
+    machine.program("evil", f'echo "$*" >> "{machine.calls}"')
+    tool = Tool(commands=("evil",), version=("--do", "harm"))
+    status = find_tools({name: tool}, [name], machine.host(), versions=[name])[name]
+    assert (status.found, status.version, machine.calls_made()) == (True, None, [])
+
+
+def test_a_library_that_a_matrix_names_is_not_loaded(machine: FakeMachine) -> None:
+    """Loading runs its code."""
+    names = ["zoom"]
+    tool = Tool(library=str(machine.folder / "evil.so"))
+    assert not find_tools({"zoom": tool}, names, machine.host(), versions=names)["zoom"].found
+    (machine.folder / "evil.so").touch()
+    assert find_tools({"zoom": tool}, names, machine.host(), versions=names)["zoom"].found
 
 
 def test_a_launcher_quotes_what_it_starts(tmp_path: Path) -> None:
