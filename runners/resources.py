@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 
 PACKAGED = "speedup_data"
@@ -15,6 +17,12 @@ def root() -> Path:
 def command_line() -> str:
     """Return the command that starts this program here, for messages that say what to do next."""
     return "python -m speedup" if root() == code() else "speedup"
+
+
+def resume_line(folder: Path, *options: str) -> str:
+    """Return the command that completes a run, as a shell takes it, from whatever folder it is typed in."""
+    own = ["python", str(code() / "speedup")] if root() == code() else ["speedup"]
+    return shlex.join([*own, "run", "--resume", os.path.abspath(folder), *options])  # noqa: PTH100 - keeps links
 
 
 def code() -> Path:

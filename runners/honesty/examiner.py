@@ -20,7 +20,8 @@ from runners.honesty.gates.__main__ import words
 from runners.matrix.cells import Cell
 from runners.matrix.model import MODES, Mode
 from runners.matrix.request import Request
-from runners.records.folder import LOGS, replace_file, to_json
+from runners.records.files import replace_file
+from runners.records.folder import LOGS, to_json
 from runners.records.run import Gate, Honesty
 from runners.server.process import HOST, Logs, Programs, ServerProcess, TrialFailed, free_port, tail_of
 from runners.server.sources import source_hash

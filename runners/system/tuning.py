@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.errors import UnfitMachine
-from runners.records.folder import replace_file
+from runners.records.files import replace_file
 
 log = logging.getLogger(__name__)
 
