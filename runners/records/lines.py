@@ -49,8 +49,9 @@ def separated(line: bytes) -> Sequence[bytes]:
 def whole_items(trials: Sequence[Trial]) -> tuple[tuple[Trial, ...], tuple[int, ...]]:
     """Return the trials of whole items, and the indexes of those that are half a duet.
 
-    The two trials of a duet are appended together, so its lines follow each other. One without the other is what a kill
-    or damage left. It is set aside: it counts nowhere, and the duet is measured again.
+    The two trials of a duet are appended together, first the one whose server started first, and began at the same
+    moment. One without the other is what a kill or damage left. It is set aside: it counts nowhere, and the duet is
+    measured again.
     """
     whole: list[Trial] = []
     halves: list[int] = []
@@ -72,8 +73,9 @@ def _items(trials: Sequence[Trial]) -> Iterator[tuple[int, int]]:
 
 
 def _are_duet(one: Trial, other: Trial) -> bool:
-    return bool(one.pair) and one.cell != other.cell and _item(one) == _item(other)
+    in_order = one.cell != other.cell and (one.role, other.role) != ("second", "first")
+    return bool(one.pair) and in_order and _item(one) == _item(other)
 
 
 def _item(trial: Trial) -> tuple[object, ...]:
-    return trial.family, trial.block, trial.attempt, trial.position, trial.pair
+    return trial.family, trial.block, trial.attempt, trial.position, trial.pair, trial.started_at

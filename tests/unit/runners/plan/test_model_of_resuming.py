@@ -6,6 +6,7 @@ is measured. `HTTP_SPEEDUP_EXAMPLES=10000 pytest tests/unit/runners/plan/test_mo
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import tempfile
@@ -28,6 +29,7 @@ from tests.support.examples import examples
 
 Measured = tuple[str, int, int, Item]  # family, block, attempt, item
 ITEM_BYTES = 1500  # about
+MOMENTS = itertools.count()
 CELL = Trial(cell="", server="s", variant=None, threads=1, connections=8, mode="persistent", machine="m", verdict="ok")
 
 
@@ -47,6 +49,7 @@ class World:
         blank = replace(
             CELL, verdict=verdict, checks=checks, family=slot.family, block=slot.block, attempt=slot.attempt,
             position=slot.position, pair=pair, duration_us=1_000_000, design="duet" if pair else "solo",
+            started_at=f"moment {next(MOMENTS)}",
         )  # fmt: skip
         return [
             replace(
@@ -70,7 +73,7 @@ class World:
             for slot in slots:
                 records = self.measure(slot)
                 if most == 0:
-                    append_trials(folder, [replace(each, verdict="not run") for each in records])
+                    append_trials(folder, [replace(each, verdict="not run", started_at=None) for each in records])
                     return
                 append_trials(folder, records)
                 trials += records
