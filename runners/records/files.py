@@ -100,3 +100,10 @@ def open_to_append(file: Path) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no ordinary file")
     return descriptor
+
+
+def check_links(folder: Path) -> None:
+    """Raise BadInput if a name that a run writes is a link: it would be written where the link leads."""
+    names = (folder.glob("*"), (folder / "logs").glob("*"), (folder / "logs").glob("*/*.txt"))
+    for file in (file for found in names for file in found if file.is_symlink()):
+        raise BadInput(f"{file} is a link, and a run writes there; remove it first")

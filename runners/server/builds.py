@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runners.matrix.cells import Program
@@ -32,16 +32,22 @@ Done = Callable[[BuildInfo], None]
 
 @dataclass(frozen=True)
 class BuildContext:
-    """Where sources, built programs and logs are, the environment for the build, and the versions of the tools."""
+    """Where sources, built programs and logs are, the environment for the build, and the versions of the tools.
+
+    `sources` holds the hashes of the servers' folders, so that a build is known by what a run began with.
+    """
 
     root: Path
     cache: Path
     folder: Path
     env: Mapping[str, str]
     tool_versions: Mapping[str, str]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
-def build_context(root: Path, host: Host, found: Mapping[str, ToolStatus], folder: Path) -> BuildContext:
+def build_context(
+    root: Path, host: Host, found: Mapping[str, ToolStatus], folder: Path, sources: Mapping[str, str] | None = None
+) -> BuildContext:
     """Return the context for the servers of a matrix in `root`, built with the tools found; logs go into `folder`."""
     (folder / LOGS).mkdir(parents=True, exist_ok=True)
     return BuildContext(
@@ -50,13 +56,14 @@ def build_context(root: Path, host: Host, found: Mapping[str, ToolStatus], folde
         folder=folder,
         env={**os.environ, **tool_environment(found, host)},
         tool_versions={name: status.version or "" for name, status in found.items()},
+        sources=sources or {},
     )
 
 
 def program_path(program: Program, context: BuildContext) -> Path:
     """Return where the built program is, or will be."""
     ingredients = {
-        "sources": source_hash(context.root / program.dir),
+        "sources": context.sources.get(program.dir) or source_hash(context.root / program.dir),
         "build": program.build,
         "flags": program.flags,
         "env": dict(program.env),

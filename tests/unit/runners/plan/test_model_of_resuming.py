@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,6 @@ from tests.support.examples import examples
 
 Measured = tuple[str, int, int, Item]  # family, block, attempt, item
 ITEM_BYTES = 1500  # about
-MOMENTS = itertools.count()
 CELL = Trial(cell="", server="s", variant=None, threads=1, connections=8, mode="persistent", machine="m", verdict="ok")
 
 
@@ -40,6 +39,7 @@ class World:
     plan: Blocks
     spoilt_share: float
     noise: float
+    moments: Iterator[int] = field(default_factory=itertools.count)
 
     def measure(self, slot: Slot) -> list[Trial]:
         """Return the trials of an item."""
@@ -49,7 +49,7 @@ class World:
         blank = replace(
             CELL, verdict=verdict, checks=checks, family=slot.family, block=slot.block, attempt=slot.attempt,
             position=slot.position, pair=pair, duration_us=1_000_000, design="duet" if pair else "solo",
-            started_at=f"moment {next(MOMENTS)}",
+            started_at=f"moment {next(self.moments)}",
         )  # fmt: skip
         return [
             replace(

@@ -19,6 +19,7 @@ from runners.records.trial import Trial
 from runners.run import running
 from runners.run.job import exit_code
 from runners.run.running import Loop
+from runners.run.watching import Edited
 from runners.trial.trial import blanks
 from tests.support.latency_matrix import cells, matrix
 
@@ -56,6 +57,8 @@ class World:
         self.cells = cells(matrix(mode="persistent"))
         self.reporter = FakeReporter()
         self.reports = 0
+        self.edited_at: int | None = None
+        self.guard: Any = self
         monkeypatch.setattr(running, "measure", self.measure)
 
     def measure(self, of: Sequence[Cell], slot: Slot, _rig: object) -> tuple[Trial, ...]:
@@ -80,8 +83,16 @@ class World:
         pace = Pace((stage,), trials)
         self.reporter.begin(pace)
         rig: Any = type("Rig", (), {"folder": self.folder})()
-        Loop(self.job, rig, self.reporter, self.report, trials, pace).measure(stage)
+        Loop(self.job, rig, self.reporter, self.report, trials, pace, self.guard).measure(stage)
         return trials
+
+    def check(self, _cells: Sequence[Cell]) -> None:
+        """Stand in for a look at the files."""
+        if self.edited_at is not None and self.number > self.edited_at:
+            raise Edited("server.py changed")
+
+    def measured(self, _cells: Sequence[Cell]) -> None:
+        """Remember nothing."""
 
     def report(self, _folder: Path) -> None:
         """Count the reports."""
@@ -112,6 +123,15 @@ def test_what_stops_a_run_is_recorded_and_the_next_one_goes_on(world: World, err
     world.stops_at = None
     trials = [trial for trial in world.run() if trial.verdict != "not run"]
     assert len({(trial.cell, trial.block) for trial in trials}) == len(trials) == 6 * len(world.cells)
+
+
+def test_a_trial_of_what_was_edited_meanwhile_is_not_recorded(world: World) -> None:
+    """It may have been of another program; the run ends with 2, and can be resumed once the edit is undone."""
+    world.edited_at = 3
+    with pytest.raises(Edited):
+        world.run()
+    assert [trial.verdict for trial in read_trials(world.folder)] == ["ok"] * 3 + ["not run"]
+    assert Edited.exit_code == 2
 
 
 def test_a_client_that_is_away_is_no_interruption() -> None:
