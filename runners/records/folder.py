@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from runners.errors import BadInput, DiskFull
 from runners.records.files import open_to_append, replace_file
-from runners.records.lines import BadLine, opened, sealed, separated, whole_items
+from runners.records.lines import BadLine, head_fault, opened, sealed, sealed_head, separated, whole_items
 from runners.records.run import Run, RunFolder
 from runners.records.trial import Trial
 from runners.resources import resume_line
@@ -57,11 +57,19 @@ def read_run(path: Path) -> Run:
     try:
         with file.open("rb") as stream:
             data = stream.read(MOST_HEAD_BYTES)
-        return _RUN.validate_json(data)
+        run = _RUN.validate_json(data)
     except OSError as error:
         raise BadInput(f"{path} is not a run folder: {file.name}: {error.strerror}") from error
     except ValidationError as error:
         raise BadInput(f"{file}: {_first_problem(error)}") from error
+    if fault := head_fault(data):
+        log.warning(f"{file}: {fault}: it is damaged or was edited, and so may say what never was")
+    return run
+
+
+def is_damaged(path: Path) -> bool:
+    """Return whether `run.json` is not as it was written."""
+    return bool(head_fault((path / RUN_FILE).read_bytes()))
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,7 @@ def read_folder(path: Path) -> RunFolder:
 
 def write_run(path: Path, run: Run) -> None:
     """Write `run.json` completely or not at all; raise DiskFull if it cannot be written."""
-    replace_file(path / RUN_FILE, json.dumps(dataclasses.asdict(run), ensure_ascii=False, indent=1) + "\n")
+    replace_file(path / RUN_FILE, sealed_head(json.dumps(dataclasses.asdict(run), ensure_ascii=False, indent=1)))
 
 
 def append_trials(path: Path, trials: Sequence[Trial]) -> None:

@@ -1,6 +1,5 @@
-"""A line of `trials.jsonl`: one record as JSON, whose last field is the CRC-32 of all the bytes before that field.
-
-Lines of version 1 have no checksum. Pure.
+"""A line of `trials.jsonl`: one record as JSON, whose last field is the CRC-32 of all the bytes before that field. Lines of version 1 have
+none. `run.json` ends with a checksum, too. Pure.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from runners.records.trial import TRIAL_SCHEMA, Trial
 
 _CHECKSUM = re.compile(rb',"crc32":"([0-9a-f]{8})"\}\n')
 _CHECKSUM_BYTES = len(b',"crc32":"00000000"}\n')
+_HEAD_CHECKSUM = re.compile(rb',\n "crc32": "([0-9a-f]{8})"\n\}\n\Z')
 _MUST_HAVE_ONE = re.compile(rb'"schema": ?"' + re.escape(TRIAL_SCHEMA.encode()) + rb'"')
 _JOINED = re.compile(rb'(?<="crc32":"[0-9a-f]{8}"\}).(?=\{)', re.DOTALL)
 
@@ -38,6 +38,19 @@ def opened(line: bytes) -> bytes:
     if zlib.crc32(body) != int(found[1], 16):
         raise BadLine("its checksum does not match")
     return body + b"}\n"
+
+
+def sealed_head(text: str) -> str:
+    """Return the JSON of `run.json`, an object of several lines, with the checksum of what stands before it."""
+    body = text.rstrip().removesuffix("}").rstrip()
+    return f'{body},\n "crc32": "{zlib.crc32(body.encode("utf-8", "replace")):08x}"\n}}\n'
+
+
+def head_fault(data: bytes) -> str:
+    """Return how it shows that `run.json` is not as it was written; empty if it is, or has no checksum."""
+    found = _HEAD_CHECKSUM.search(data)
+    matches = found is None or zlib.crc32(data[: found.start()]) == int(found[1], 16)
+    return "" if matches else "its checksum does not match"
 
 
 def separated(line: bytes) -> Sequence[bytes]:

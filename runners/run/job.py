@@ -129,6 +129,8 @@ def resumed_job(plan: Plan, path: Path, wishes: Wishes = Wishes(), options: Flee
     _allow_connections(plan)
     run = folder.read_run(path)
     check_links(path)
+    if folder.is_damaged(path):
+        raise BadInput(f"{path}: run.json is damaged or was edited, so it cannot be completed; start a new run")
     if run.identity is None:
         raise BadInput(
             f"{path} was begun by a version that did not record what began it, so it cannot be completed; start a new"
@@ -142,7 +144,9 @@ def resumed_job(plan: Plan, path: Path, wishes: Wishes = Wishes(), options: Flee
     if not differ and (changed := _changed_cells(plan, run)):
         differ.append(f"settings changed ({', '.join(changed[:4])}{', ...' if len(changed) > 4 else ''})")
     if differ:
-        raise BadInput(f"{path} cannot be completed: since it began, {'; '.join(differ)}. Start a new run")
+        raise BadInput(
+            f"{path} cannot be completed: since it began, {'; '.join(differ)}. Undo that, or start a new run"
+        )
     return Job(plan, path, run, folder.read_trials(path), fleet=options)
 
 

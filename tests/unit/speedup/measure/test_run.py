@@ -11,7 +11,6 @@ import pytest
 
 from speedup.measure import run
 
-
 FOLDER = Path("results/x")
 
 
