@@ -11,7 +11,7 @@ import sys
 
 from speedup import early
 from speedup.early import INTERRUPTED
-from speedup.streams import silence, unheard
+from speedup.streams import opened, silence, unheard
 
 TYPE_CHECKING = False  # typing itself would take a tenth of the time that --help may take
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ FULL = {"ENOSPC", "EDQUOT", "EFBIG"}
 def run() -> NoReturn:
     """Run the command line and end the process at once: Python tidies up for a tenth of the time that `plan` takes."""
     early.begin()
-    sys.stderr = unheard(sys.stderr)
+    sys.stdout, sys.stderr = opened(sys.stdout), unheard(opened(sys.stderr))
     code = main()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):  # its reader has gone, which `main` has seen to
@@ -79,7 +79,7 @@ def _told(error: OSError) -> tuple[Exception, int]:
     kinds: dict[type[SpeedupError], bool] = {BadInput: kind in NAMED_WRONGLY, DiskFull: kind in FULL}
     of = next((each for each, fits in kinds.items() if fits), UnfitMachine)
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-    return of(": ".join([" -> ".join(names) or "the system", error.strerror or str(error)])), of.exit_code
+    return of(": ".join([*names, error.strerror or str(error)])), of.exit_code
 
 
 def _lacking(error: ModuleNotFoundError) -> Exception:

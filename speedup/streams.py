@@ -35,6 +35,13 @@ class Unheard:
         return getattr(self._stream, name)
 
 
+def opened(stream: TextIO | None) -> TextIO:
+    """Return a stream, or one that leads nowhere if the caller has closed it."""
+    if stream is not None:
+        return stream
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - pathlib is slow to import, and it stays open
+
+
 def unheard(stream: TextIO) -> TextIO:
     """Return a stream whose reader may leave: what is said there is for people, and nothing depends on it."""
     return Unheard(stream)  # type: ignore[return-value]

@@ -1,5 +1,6 @@
-"""A line of `trials.jsonl`: one record as JSON, whose last field is the CRC-32 of all the bytes before that field. Lines of version 1 have
-none. `run.json` ends with a checksum, too. Pure.
+"""A line of `trials.jsonl`: one record as JSON, whose last field is the CRC-32 of all the bytes before that field.
+
+Lines of version 1 have no checksum. `run.json` ends with one, too. Pure.
 """
 
 from __future__ import annotations

@@ -96,9 +96,9 @@ def test_what_is_no_histogram_is_bad_input(text: str) -> None:
 
 
 def test_a_text_that_inflates_without_end_is_refused_before_it_does() -> None:
-    """A run folder may come by mail: a kilobyte could ask for gigabytes, and a number of millions of digits for days."""
+    """A run folder may come by mail: a kilobyte could ask for gigabytes, and a number of a million digits for days."""
     for data in (b"\0" * (MOST_BYTES + 1), b"\x81" * (MOST_BYTES // 2)):
-        with pytest.raises(BadInput, match="not a latency histogram: (it is larger|a number has more)"):
+        with pytest.raises(BadInput, match=r"not a latency histogram: (it is larger|a number has more)"):
             decode(base64.b64encode(zlib.compress(data)).decode())
 
 
