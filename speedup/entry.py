@@ -43,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _act(build_parser(words).parse_args(words))
     except KeyboardInterrupt as error:
         return _show(error, INTERRUPTED)
+    except Exception:
+        if early.received():  # what a signal raised during an import may come out as another error
+            return _show(KeyboardInterrupt(early.received()), INTERRUPTED)
+        raise
 
 
 def _act(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 
+from speedup import early
 from speedup.arguments import count, duration, path
 from speedup.measure.options import add_options, options_of
 from speedup.measure.plan import what, where
@@ -121,6 +122,7 @@ def _measure(job: Job) -> int:
     from speedup.streams import tell
 
     log.info(summary(job))
+    early.check()
     report = Report()
     try:
         trials = execute(job, reporter(), report)
