@@ -73,7 +73,10 @@ class World:
             for slot in slots:
                 records = self.measure(slot)
                 if most == 0:
-                    append_trials(folder, [replace(each, verdict="not run", started_at=None) for each in records])
+                    append_trials(
+                        folder,
+                        [replace(each, verdict="not run", started_at=None, duration_us=None) for each in records],
+                    )
                     return
                 append_trials(folder, records)
                 trials += records
