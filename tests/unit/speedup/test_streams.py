@@ -102,7 +102,8 @@ def test_a_signal_that_a_callback_swallows_comes_again() -> None:
 
 def test_a_signal_that_an_import_turns_into_another_error_is_still_one_line() -> None:
     """Classes wrap what their parts raise; libraries do as well."""
-    odd = "try: os.kill(os.getpid(), signal.SIGINT); time.sleep(5)\n        except BaseException: raise RuntimeError('odd')"
+    kill = "os.kill(os.getpid(), signal.SIGINT); time.sleep(5)"
+    odd = f"try: {kill}\n        except BaseException: raise RuntimeError('odd')"
     process = begun(odd, stdout=subprocess.DEVNULL)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "speedup: interrupted (SIGINT)\n")
