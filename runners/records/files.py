@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from runners.errors import BadInput, DiskFull, SpeedupError
 
@@ -100,6 +101,15 @@ def open_to_append(file: Path) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no ordinary file")
     return descriptor
+
+
+def open_to_read(file: Path) -> BinaryIO:
+    """Return a file to read; raise OSError if it is no ordinary file: a pipe would never end, nor would /dev/zero."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no ordinary file")
+    return os.fdopen(descriptor, "rb")
 
 
 def check_links(folder: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from runners.errors import BadInput, DiskFull
-from runners.records.files import open_to_append, replace_file
+from runners.records.files import open_to_append, open_to_read, replace_file
 from runners.records.lines import BadLine, head_fault, opened, sealed, sealed_head, separated, whole_items
 from runners.records.run import Run, RunFolder
 from runners.records.trial import Trial
@@ -55,7 +55,7 @@ def read_run(path: Path) -> Run:
     """Read `run.json` of a run folder; raise BadInput if it is missing or malformed."""
     file = path / RUN_FILE
     try:
-        with file.open("rb") as stream:
+        with open_to_read(file) as stream:
             data = stream.read(MOST_HEAD_BYTES)
         run = _RUN.validate_json(data)
     except OSError as error:
@@ -93,7 +93,7 @@ def read_lines(path: Path, parse: Callable[[bytes], Trial] = _TRIAL.validate_jso
     if not file.exists():
         return
     try:
-        with file.open("rb") as stream:
+        with open_to_read(file) as stream:
             for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE_BYTES), b""), start=1):
                 if line.endswith(b"\n"):
                     yield from (_read_line(number, part, parse) for part in separated(line))

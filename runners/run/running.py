@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runners.errors import BadInput, RunStopped, UnfitMachine
 from runners.loads.fleet.master.session import fleet, token_file
-from runners.matrix.cells import Cell
+from runners.matrix.cells import Cell, variant_name
 from runners.plan.goals import OfferedRates
 from runners.plan.order import Slot, trial_s
 from runners.plan.pace import Pace
@@ -62,7 +62,7 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
 
 
 def _measured(trials: Iterable[Trial]) -> set[str]:
-    return {trial.cell for trial in trials if trial.verdict != "not run"}
+    return {variant_name(trial.server, trial.variant) for trial in trials if trial.verdict != "not run"}
 
 
 def _resume_line(job: Job) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from runners.errors import RunStopped
@@ -57,7 +58,7 @@ class Watch:
 class Guard:
     """Watches the files of a run, and keeps its head up to date on which of them are data.
 
-    `fixed` files can be none. `known` are the cells that were measured before.
+    `fixed` files can be none. `known` are the variants that were measured before.
     """
 
     def __init__(self, path: Path, root: Path, run: Run, fixed: Iterable[Path] = (), known: Iterable[str] = ()) -> None:
@@ -73,7 +74,7 @@ class Guard:
 
     def check(self, cells: Iterable[Cell]) -> None:
         """Raise Edited if a file was edited since the last check, during which these cells were measured."""
-        changed, new = self.watch.changed(), [cell for cell in cells if cell.id not in self.known]
+        changed, new = self.watch.changed(), [cell for cell in cells if cell.program.name not in self.known]
         if changed and new:
             own = {self.root / cell.program.dir for cell in new}
             elsewhere = {self.root / name for name in self.run.files}
@@ -81,18 +82,17 @@ class Guard:
         self._refuse([each for each in changed if each in self.watch.hashes])
 
     def measured(self, cells: Iterable[Cell]) -> None:
-        """Remember cells that have been measured."""
-        self.known |= {cell.id for cell in cells}
+        """Remember that servers have been measured, and so have written what they write."""
+        self.known |= {cell.program.name for cell in cells}
 
     def _take(self, changed: Sequence[Path]) -> None:
         """Take changed files for data; raise Edited for those that can be none."""
         self._refuse([file for file in changed if file in self.fixed])
         if changed:
-            log.warning(
-                f"{shown(changed, self.root)} changed while servers were built or first ran, so servers are taken to"
-                " write that, and later changes are not looked at; if you edited it, start a new run"
-            )
-            self.run = taking_for_data(self.run, self.root, changed)
+            what = f"{shown(changed, self.root)} changed while servers were built or first ran, so servers are taken to"
+            log.warning(f"{what} write that, and later changes are not looked at; if you edited it, start a new run")
+            run = taking_for_data(self.run, self.root, changed)
+            self.run = replace(run, notes=(*run.notes, f"{what} write that: it does not count as their source."))
             self.watch.hashes = watched(self.run, self.root)
             folder.write_run(self.path, self.run)
 

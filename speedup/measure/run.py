@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from runners.errors import SpeedupError
     from runners.loads.fleet.master.session import FleetOptions
     from runners.plan.planning import Plan
     from runners.records.run import Run
@@ -101,11 +102,22 @@ def _carry_out(job: Job) -> int:
             note(f"speedup: {stopped}")
             raise stopped from error
         except SpeedupError as error:
-            note(f"speedup: {error}")
-            raise
+            told = _with_resume_line(error, job)
+            note(f"speedup: {told}")
+            raise told from error
         except OSError as error:
             log.debug("the run ends", exc_info=error)
             raise SpeedupError(f"{_told(error)}; to resume: {resume_line(job.folder)}") from error
+
+
+def _with_resume_line(error: SpeedupError, job: Job) -> SpeedupError:
+    """Return an error that says how to resume, unless it does already or that would be of no use."""
+    from runners.errors import BadInput
+    from runners.resources import resume_line
+
+    if isinstance(error, BadInput) or "--resume" in str(error):
+        return error
+    return type(error)(f"{error}; to resume: {resume_line(job.folder)}")
 
 
 def _told(error: OSError) -> str:

@@ -12,7 +12,8 @@ import pytest
 
 from runners.errors import BadInput, DiskFull
 from runners.records.files import PARTIAL_AGE_S, remove_partials, replace_file
-from runners.records.folder import append_trials
+from runners.records.folder import append_trials, read_folder, write_run
+from runners.records.run import Run
 from tests.unit.runners.records.test_folder import trial
 
 
@@ -65,6 +66,17 @@ def test_trials_are_not_appended_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(DiskFull, match="Too many levels of symbolic links"):
         append_trials(folder, [trial()])
     assert key.read_text(encoding="utf-8") == "secret"
+
+
+@pytest.mark.parametrize("name", ["run.json", "trials.jsonl"])
+def test_a_pipe_or_a_device_is_not_read(name: str, tmp_path: Path) -> None:
+    """Reading would never end."""
+    write_run(tmp_path, Run("measured", "local"))
+    for make in (os.mkfifo, lambda file: file.symlink_to("/dev/zero")):
+        (tmp_path / name).unlink(missing_ok=True)
+        make(tmp_path / name)
+        with pytest.raises(BadInput, match="it is no ordinary file"):
+            read_folder(tmp_path)
 
 
 def make_socket(file: Path) -> None:
