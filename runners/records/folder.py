@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from runners.errors import BadInput, DiskFull
-from runners.records.files import open_to_append, open_to_read, replace_file
+from runners.records.files import open_to_append, open_to_read, replace_file, sync_folder
 from runners.records.lines import BadLine, head_fault, opened, sealed, sealed_head, separated, whole_items
 from runners.records.run import Run, RunFolder
 from runners.records.trial import Trial
@@ -160,12 +160,15 @@ def append_trials(path: Path, trials: Sequence[Trial]) -> None:
     lines = b"".join(map(to_line, trials))
     if any(trial.verdict == "failed" for trial in trials) and free_bytes(path) < LEAST_FREE_BYTES:
         raise _disk_full(file, os.strerror(errno.ENOSPC))  # the trial may have failed for lack of space
+    created = not file.exists()
     try:
         descriptor = open_to_append(file)
         try:
             _append(descriptor, lines)
         finally:
             os.close(descriptor)
+        if created:
+            sync_folder(path)
     except OSError as error:
         raise _disk_full(file, error.strerror) from error
 

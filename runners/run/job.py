@@ -19,7 +19,7 @@ from runners.loads.by_name import LOADS
 from runners.loads.fleet.master.session import FleetOptions
 from runners.plan.planning import Plan
 from runners.records import folder
-from runners.records.files import check_links
+from runners.records.files import check_links, sync_folder
 from runners.records.run import FleetInfo, Published, Run, ToolInfo
 from runners.records.trial import Trial, slug_of
 from runners.revision import commit_of
@@ -231,6 +231,7 @@ def _new_folder(results: Path, name: str) -> Path:
             path = results / (name if number == 1 else f"{name}-{number}")
             with suppress(FileExistsError):
                 path.mkdir(parents=True)
+                sync_folder(results)
                 return path
     except OSError as error:
         raise BadInput(f"{cannot}: {error.strerror}; name another folder with --results DIR") from error

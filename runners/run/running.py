@@ -110,7 +110,7 @@ def _measure_all(job: Job, rig: Rig, guard: Guard, reporter: Reporter, after_blo
     reporter.begin(pace)
     loop = Loop(job, rig, reporter, after_block, trials, pace, guard)
     loop.measure(blocks)
-    _conclude(blocks, guard, trials)
+    conclude(blocks, guard, trials)
     pace.next_stage(trials)
     loop.measure(offered)
     for line in offered.conclusions(trials):
@@ -118,7 +118,7 @@ def _measure_all(job: Job, rig: Rig, guard: Guard, reporter: Reporter, after_blo
     return tuple(trials)
 
 
-def _conclude(blocks: Blocks, guard: Guard, trials: Sequence[Trial]) -> None:
+def conclude(blocks: Blocks, guard: Guard, trials: Sequence[Trial]) -> None:
     """Record what ended each family; raise RunStopped, and record no end, if a block is missing."""
     if lacking := blocks.lacking(trials):
         raise RunStopped(f"nothing is left to measure, although {lacking[0]}: this is a fault of http-speedup")

@@ -15,11 +15,12 @@ from runners.plan.order import Slot, plan_families
 from runners.plan.pace import Pace
 from runners.plan.scheduling import Blocks, Bounds
 from runners.records.folder import read_trials
+from runners.records.run import Run
 from runners.records.trial import Trial
 from runners.run import running
 from runners.run.job import exit_code
-from runners.run.running import Loop
-from runners.run.watching import Edited
+from runners.run.running import Loop, conclude
+from runners.run.watching import Edited, Guard
 from runners.trial.trial import blanks
 from tests.support.latency_matrix import cells, matrix
 
@@ -132,6 +133,19 @@ def test_a_trial_of_what_was_edited_meanwhile_is_not_recorded(world: World) -> N
         world.run()
     assert [trial.verdict for trial in read_trials(world.folder)] == ["ok"] * 3 + ["not run"]
     assert Edited.exit_code == 2
+
+
+def test_nothing_to_do_while_a_block_is_missing_is_no_end(world: World) -> None:
+    """It would be a fault of ours: the run ends with an error, and no family is marked as ended."""
+    trials = world.run(blocks=2)
+    families = plan_families(world.cells, [], 3, 1)
+    stage = Blocks(families, Bounds(3, None, None), 1, {family.name: 1.0 for family in families})
+    run = Run("measured", "local", families=families)
+    guard = Guard(world.folder, world.folder, run)
+    with pytest.raises(RunStopped, match=r"nothing is left to measure, although .* has 2 of at least 3 blocks"):
+        conclude(stage, guard, trials)
+    assert not (world.folder / "run.json").exists()
+    assert RunStopped.exit_code == 1
 
 
 def test_a_client_that_is_away_is_no_interruption() -> None:
