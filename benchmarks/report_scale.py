@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.records.folder import REPORT_FILE, TRIALS_FILE, write_run
+from runners.records.lines import sealed
 from runners.records.run import CellInfo, FamilyInfo, Run
 from runners.records.trial import Trial
 from tests.support.example_run import example_run
@@ -79,7 +80,7 @@ def write_synthetic(folder: Path, cells: int, trials: int) -> int:
     head = Run("measured", "local", matrix=matrix, cells=planned, families=families, blocks=trials, preset="quick")
     write_run(folder, head)
     model = next(trial for trial in example if trial.server == "epoll" and trial.pair is None)
-    with (folder / TRIALS_FILE).open("w", encoding="utf-8") as stream:
+    with (folder / TRIALS_FILE).open("wb") as stream:
         stream.writelines(_lines(planned, trials, model))
     return len(planned)
 
@@ -114,7 +115,7 @@ def _matrix(servers: Sequence[str]) -> str:
     return told + "".join(TABLE.format(mode=mode, rows=rows) for mode in MODES)
 
 
-def _lines(cells: Sequence[CellInfo], trials: int, model: Trial) -> Iterator[str]:
+def _lines(cells: Sequence[CellInfo], trials: int, model: Trial) -> Iterator[bytes]:
     chance = random.Random(1)
     record: dict[str, Any] = dataclasses.asdict(model)
     for block in range(trials):
@@ -125,7 +126,7 @@ def _lines(cells: Sequence[CellInfo], trials: int, model: Trial) -> Iterator[str
                 "mode": cell.mode, "family": cell.family, "block": block, "requests_per_s": rate,
                 "requests": round(rate), "server_cpu_us_per_request": 1e6 / rate, "bound": "server",
             }  # fmt: skip
-            yield json.dumps(record, separators=(",", ":")) + "\n"
+            yield sealed(json.dumps(record, separators=(",", ":")))
 
 
 def hash_of(name: str) -> float:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
+from contextlib import contextmanager, suppress
 from functools import cached_property
 
 from runners.units import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
     from typing import TextIO
 
     from rich.logging import RichHandler
 
 log = logging.getLogger("speedup")
 PACKAGES = ("speedup", "reports", "runners")
+KEPT = "run.txt"
+MOST_KEPT_BYTES = 16 << 20  # a hundred thousand trials; no run has more
 
 
 def configure(*, debug: bool = False) -> None:
@@ -27,6 +33,43 @@ def configure(*, debug: bool = False) -> None:
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+@contextmanager
+def kept_in(folder: Path) -> Iterator[Callable[[str], None]]:
+    """Write all messages into a folder's run.txt too; yield what adds a line there. Nothing is said if that fails."""
+    handler = KeepingHandler(folder / KEPT)
+    loggers = [logging.getLogger(name) for name in PACKAGES]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield handler.note
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+class KeepingHandler(logging.Handler):
+    """Appends messages to a file; a full disk, or a missing folder, is no reason to stop."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.file = file
+        self.setFormatter(Marked())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append a message."""
+        self.note(self.format(record))
+
+    def note(self, text: str) -> None:
+        """Append a line with the time, unless the file has become too large."""
+        line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n"
+        with suppress(OSError):
+            self.file.parent.mkdir(exist_ok=True)
+            descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            with os.fdopen(descriptor, "ab") as stream:
+                if stream.tell() < MOST_KEPT_BYTES:
+                    stream.write(line.encode("utf-8", "replace"))
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -17,6 +17,7 @@ COMMANDS = {  # in the order of --help: the folder of each command's module, and
     "plan": ("measure", "show which cells would be measured, and how long that takes"),
     "run": ("measure", "measure, and write the report, which is updated as the run goes on"),
     "report": ("read", "write the report of run folders again, or an index of many reports"),
+    "verify": ("read", "read run folders whole, and name each line that is damaged"),
     "check": ("measure", "test from outside whether servers are honest, before timing them"),
     "selftest": ("measure", "inject known faults into trials, and see whether each is named"),
     "worker": ("measure", "load a server from this machine, for a `run` on another one"),

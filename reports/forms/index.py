@@ -17,7 +17,8 @@ from reports.forms.about import About, from_metas
 from reports.forms.pages import environment, style_sheet
 from reports.view.view import matrix_of
 from runners.errors import BadInput
-from runners.records.folder import RUN_FILE, read_run, replace_file
+from runners.records.files import replace_file
+from runners.records.folder import RUN_FILE, read_run
 from runners.resources import command_line
 
 INDEX_FILE = "index.html"

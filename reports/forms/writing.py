@@ -8,7 +8,8 @@ from pathlib import Path
 
 from reports.view.limits import read_for_report
 from runners.errors import BadInput
-from runners.records.folder import REPORT_FILE, replace_file
+from runners.records.files import replace_file
+from runners.records.folder import REPORT_FILE
 from runners.records.run import RunFolder
 
 log = logging.getLogger(__name__)

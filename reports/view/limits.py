@@ -23,7 +23,7 @@ MOST_FOLDED = 5000  # trials: of more, no cell can be unfolded, and only what ta
 MOST_DETAILED = 600  # trials: of more, their rows and checks are short
 MOST_OUTPUTS = 80  # trials: of more, only each cell's first and so many that do not count have their output
 MOST_WATCHED = 100  # cells: of more, only a detailed page shows counters over time
-WRITTEN_END = f',"schema":"{TRIAL_SCHEMA}"}}\n'.encode()  # behind the evidence
+WRITTEN_ENDS = tuple(f',"schema":"{schema}"}}\n'.encode() for schema in (TRIAL_SCHEMA, "speedup.trial/1"))
 CHECK = re.compile(rb'\{"id":"([^"\\]*)","name":"([^"\\]*)","outcome":"([a-z]*)"')
 CHECKS = TypeAdapter(Check)
 MOST_ORDER = 20_000  # characters of the planned order
@@ -110,7 +110,7 @@ class _LeanTrials:
         _, end, tail = tail.partition(b'],"server_exit":')
         between, evidence, _ = tail.partition(b',"evidence":')
         found = CHECK.findall(inside)
-        ours = checks and commands and end and evidence and line.endswith(WRITTEN_END)
+        ours = checks and commands and end and evidence and line.endswith(WRITTEN_ENDS)
         if not ours or len(found) != inside.count(b'"outcome":'):
             return self.whole(line)
         record = from_json(b"".join((head, b',"server_exit":', between, b"}")))

@@ -8,20 +8,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from runners import resources
+from runners.errors import SpeedupError
 from runners.honesty import gates
 from runners.honesty.gates import Target
 from runners.honesty.gates.__main__ import words
 from runners.matrix.cells import Cell
 from runners.matrix.model import MODES, Mode
 from runners.matrix.request import Request
-from runners.records.folder import LOGS, replace_file, to_json
+from runners.records.files import replace_file
+from runners.records.folder import LOGS, to_json
 from runners.records.run import Gate, Honesty
 from runners.server.limits import LOOK_S
 from runners.server.process import HOST, Logs, Programs, ServerProcess, TrialFailed, free_port, tail_of
@@ -106,8 +108,9 @@ class Examiner:
         file = self._file(subject)
         unsure = any(gate.id in UNSURE or (gate.required and gate.outcome == "unknown") for gate in honesty.gates)
         if file and not unsure:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(file, to_json(honesty))
+            with suppress(OSError, SpeedupError):  # it is then examined again next time
+                file.parent.mkdir(parents=True, exist_ok=True)
+                replace_file(file, to_json(honesty))
 
     def _digest(self, subject: Subject) -> str:
         """Return a hash of everything that the gates' results depend on."""

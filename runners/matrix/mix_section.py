@@ -67,3 +67,9 @@ class MixSection(Section):
         if length <= MOST_LENGTH:
             return None
         return f"its weights need a cycle of {length} requests, more than {MOST_LENGTH}; use smaller ones"
+
+
+def request_files(requests: Mapping[str, RequestSection], mixes: Mapping[str, MixSection]) -> tuple[str, ...]:
+    """Return the files that bodies and mixes stand in."""
+    files = (*(each.body_file for each in requests.values()), *(mix.file for mix in mixes.values()))
+    return tuple(dict.fromkeys(filter(None, files)))

@@ -17,7 +17,7 @@ from runners.matrix.model import Matrix, Preset
 from runners.matrix.objective import Ask, Objective, highest_rate, most_questions, parse_objective
 from runners.plan.order import Offer, Slot, trial_s
 from runners.plan.pairing import rows_of
-from runners.plan.scheduling import Left
+from runners.plan.scheduling import Left, next_position
 from runners.records.trial import PACED_DESIGNS, Check, Trial
 from runners.stats.comparison import counting
 
@@ -78,7 +78,7 @@ class OfferedRates:
     def following(self, trials: Sequence[Trial]) -> tuple[Slot, ...]:
         """Return the rest of the block to measure next, or the next question of a search."""
         recorded, known = _recorded(trials), self._known(trials)
-        position = sum(trial.verdict != "not run" for trial in trials)
+        position = next_position(trials)
         for block in range(self.blocks):
             wanted = [_slot(cell, offer, block, recorded) for cell, offer in self._offers(known, block)]
             if slots := [slot for slot in wanted if slot is not None]:

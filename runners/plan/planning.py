@@ -21,7 +21,7 @@ from runners.matrix.reading import parse_matrix, read_matrix, read_requests
 from runners.matrix.request import Request
 from runners.plan.order import Duet, estimated_s
 from runners.plan.pairing import pair_up, rows_of
-from runners.server.sources import source_hash
+from runners.server.sources import hash_of, read_sources
 from runners.system.machine import Layout, available_cores, choose_profile, fixed_layout, machine_facts, share_cpus
 from runners.tools.find import TOOL_DATA, Host, ToolStatus, find_tools, is_older, short_version, this_host
 
@@ -37,10 +37,15 @@ PREFERRED_LOADS = ("wrk", LOCUST)
 LOAD_TOOLS = tuple(dict.fromkeys(TOOLS.values()))
 FLEET_LOADS = (FLEET, LOCUST)
 
+Sources = Mapping[str, Mapping[str, str]]
+
 
 @dataclass(frozen=True)
 class Options:
-    """The options from the command line; `text` is a matrix that is in no file, with paths relative to this folder."""
+    """The options from the command line; `text` is a matrix that is in no file, with paths relative to this folder.
+
+    `sources` are those of the run to resume: it is planned with what it began with, and compared with what is there.
+    """
 
     matrix: Path | None = None
     text: str | None = None
@@ -52,11 +57,15 @@ class Options:
     duet: tuple[str, str] | None = None
     budget_s: float | None = None
     clients: int = 0
+    sources: Sources = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is decided before anything runs. `root` is the folder that the matrix's paths are relative to."""
+    """Everything that is decided before anything runs. `root` is the folder that the matrix's paths are relative to.
+
+    `sources` holds the hash of every source file: a server's folder -> the file's name in there -> its hash.
+    """
 
     matrix: Matrix
     text: str
@@ -77,6 +86,7 @@ class Plan:
     clients: int = 0
     locustfile: Locustfile | None = None
     duet: tuple[str, str] | None = None
+    sources: Sources = field(default_factory=dict)
 
     @property
     def measurable(self) -> tuple[Cell, ...]:
@@ -173,7 +183,10 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options, *, vers
     options = replace(options, clients=options.clients or (len(matrix.client) if options.load == FLEET else 0))
     load = _load(options, tools)
     root = path.resolve().parent
-    hashes = {program_dir: source_hash(root / program_dir) for program_dir in _folders(matrix)}
+    sources = {
+        name: options.sources.get(name) or read_sources(root / name, {path.resolve()}) for name in _folders(matrix)
+    }
+    hashes = {name: hash_of(files) for name, files in sources.items()}
     preset = matrix.preset[preset_name]
     selection = options.selection if options.duet else options.selection.within(matrix.suite.groups)
     locustfile = read_locustfile(matrix.suite.locustfile, root) if matrix.suite.locustfile and load == LOCUST else None
@@ -204,6 +217,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options, *, vers
         clients=options.clients,
         locustfile=locustfile,
         duet=options.duet,
+        sources=sources,
         seed=random.SystemRandom().randrange(2**32) if options.seed is None else options.seed,
     )
 
@@ -223,6 +237,7 @@ def resuming(run: Run) -> Options:
         duet=run.duet,
         budget_s=run.budget_s,
         clients=run.fleet.clients if run.fleet else 0,
+        sources={source.dir: source.files for source in run.sources},
     )
 
 

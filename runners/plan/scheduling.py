@@ -4,18 +4,21 @@ Every family first gets its minimum number of blocks, in rounds. Then the family
 next blocks, up to its next look (`runners.stats.rule`), until every ratio is as precise as requested, the maximum
 number of blocks is done, or the time is used up: sampling stops on precision, never on significance. Blocks with a
 failed or invalid trial are repeated whole at the end, up to a quarter of the blocks, or a few if that is more.
+
+What comes next follows from what is recorded alone, so a run that was cut off anywhere goes on as if it had not been.
+A block that has begun is completed before anything else: its latest attempt, at items that this attempt lacks. Attempts
+and repeats are counted over all sessions of a run.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from runners.plan.order import Slot, first_round
-from runners.records.run import FamilyInfo, Item
+from runners.records.run import Block, FamilyInfo, Item
 from runners.records.trial import PACED_DESIGNS, Trial
 from runners.stats.comparison import by_family, compare_duets, compare_family, counting, widest
 from runners.stats.rule import last_look, looks_of
@@ -71,8 +74,9 @@ class Bounds:
 class Progress:
     """How far one family has got: complete blocks, repeats, and the blocks worth repeating, least repeated first.
 
-    `unfinished` is a block whose repeat has begun but not ended. `missing` counts the items of all blocks that were
-    never measured, `missing_again` those that the repeat still lacks.
+    `unfinished` is the first block that has begun, or is followed by one that has, and of which the latest attempt is
+    not whole. `missing` counts the items that blocks without a whole attempt lack, `missing_again` those that repeats
+    lack.
     """
 
     family: FamilyInfo
@@ -103,8 +107,24 @@ class Blocks:
     def following(self, trials: Sequence[Trial]) -> tuple[Slot, ...]:
         """Return the rest of the block to measure next; empty when the stage is finished."""
         progress, spent = self.progress(trials), spent_s(trials)
-        chosen = self._least(progress) or self._widest(progress, spent) or self._repeat(progress, spent)
+        chosen = (
+            self._unfinished(progress)
+            or self._least(progress)
+            or self._widest(progress, spent)
+            or self._repeat(progress, spent)
+        )
         return () if chosen is None else self._slots(*chosen, trials)
+
+    def lacking(self, trials: Sequence[Trial]) -> tuple[str, ...]:
+        """Return, in words, what families lack although they must have it; nothing once the stage is finished."""
+        progress = self.progress(trials, precise=False)
+        few = [
+            f"{item.family.name} has {item.done} of at least {self.bounds.least_of(item.family)} blocks"
+            for item in progress
+            if item.done < self.bounds.least_of(item.family)
+        ]
+        begun = [f"block {item.unfinished} of {item.family.name}" for item in progress if item.unfinished is not None]
+        return (*few, *(f"{block} is not complete" for block in begun))
 
     def left(self, trials: Sequence[Trial]) -> Left:
         """Return the most that may be left: blocks, and repeats, assuming that blocks are spoilt at the rate so far."""
@@ -144,6 +164,13 @@ class Blocks:
         compare = compare_duets if family.design == "duet" else compare_family
         return widest(compare(seen, family.baseline, len(looks))) if seen else math.inf
 
+    def _unfinished(self, progress: Sequence[Progress]) -> tuple[FamilyInfo, int, int] | None:
+        """Return the block and the attempt that an interruption, or damage, left incomplete."""
+        item = next((item for item in progress if item.unfinished is not None), None)
+        if item is None or item.unfinished is None:
+            return None
+        return item.family, item.unfinished, item.attempts[item.unfinished]
+
     def _least(self, progress: Sequence[Progress]) -> tuple[FamilyInfo, int, int] | None:
         """Return the next block towards every family's minimum; families advance evenly, in random order."""
         wanting = [item for item in progress if item.done < self.bounds.least_of(item.family)]
@@ -168,8 +195,6 @@ class Blocks:
 
     def _repeat(self, progress: Sequence[Progress], spent: float) -> tuple[FamilyInfo, int, int] | None:
         for item in progress:
-            if item.unfinished is not None:
-                return item.family, item.unfinished, item.attempts[item.unfinished]
             if item.spoilt and item.repeats < item.repeats_allowed and self._affordable(item.family, spent):
                 block = item.spoilt[0]
                 return item.family, block, item.attempts[block] + 1
@@ -182,7 +207,7 @@ class Blocks:
     def _slots(self, family: FamilyInfo, block: int, attempt: int, trials: Sequence[Trial]) -> tuple[Slot, ...]:
         this = (family.name, block, attempt)
         done = _items(t for t in trials if (t.family, t.block, t.attempt) == this and _is_over(t))
-        position = sum(map(_is_over, trials))
+        position = next_position(trials)
         missing = [item for item in family.blocks[block] if tuple(sorted(item)) not in done]
         return tuple(
             Slot(item, family.name, block, attempt, position + number, expected_s=self.item_s[family.name])
@@ -208,39 +233,53 @@ def spent_s(trials: Sequence[Trial]) -> float:
     return sum((trial.duration_us or 0) / 1e6 for trial in full)
 
 
+def next_position(trials: Iterable[Trial]) -> int:
+    """Return the number of the next item: no trial that is recorded has it, even if others were lost."""
+    return max((trial.position + 1 for trial in trials if trial.position is not None and _is_over(trial)), default=0)
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a block is: its latest attempt, how many items that lacks, and whether any attempt at it is whole."""
+
+    attempt: int
+    lacks: int
+    measured: bool
+    begun: bool
+
+
+def _state(block: Block, attempts: Mapping[int, set[Item]]) -> State:
+    wanted = {tuple(sorted(item)) for item in block}
+    latest = max(attempts, default=0)
+    lacks = len(wanted - attempts.get(latest, set()))
+    return State(latest, lacks, any(wanted <= items for items in attempts.values()), bool(attempts))
+
+
 def _progress(family: FamilyInfo, trials: Sequence[Trial]) -> Progress:
     over = [trial for trial in trials if _is_over(trial)]
-    recorded: dict[int | None, list[Trial]] = {}
-    attempts: Counter[int] = Counter()
-    for trial in over:
-        recorded.setdefault(trial.block, []).append(trial)
-        attempts[trial.block or 0] = max(attempts[trial.block or 0], trial.attempt)
-
-    def latest(block: int) -> list[Trial]:
-        return [trial for trial in recorded.get(block, []) if trial.attempt == attempts[block]]
-
-    done = 0
-    while done < len(family.blocks) and _is_whole(family, done, recorded.get(done, [])):
-        done += 1
-    again = (block for block, number in attempts.items() if number)
-    unfinished = next((block for block in again if not _is_whole(family, block, latest(block))), None)
-    known = sum(len(_items(recorded.get(block, []))) for block in range(len(family.blocks)))
+    measured = _attempts(over)
+    states = [_state(block, measured.get(number, {})) for number, block in enumerate(family.blocks)]
+    reached = max((number + 1 for number, state in enumerate(states) if state.begun), default=0)
+    attempts = {number: state.attempt for number, state in enumerate(states)}
     spoilt = {trial.block or 0 for trial in counting(over) if trial.verdict != "ok" and not _hopeless(trial)}
     return Progress(
         family=family,
-        done=done,
+        done=next((number for number, state in enumerate(states) if not state.measured), len(states)),
         repeats=sum(attempts.values()),
         spoilt=tuple(sorted(spoilt, key=lambda block: (attempts[block], block))),
-        unfinished=unfinished,
-        missing=sum(map(len, family.blocks)) - known,
-        missing_again=0 if unfinished is None else len(family.blocks[unfinished]) - len(_items(latest(unfinished))),
+        unfinished=next((number for number, state in enumerate(states[:reached]) if state.lacks), None),
+        missing=sum(state.lacks for state in states if not state.measured),
+        missing_again=sum(state.lacks for state in states if state.measured),
         attempts=attempts,
     )
 
 
-def _is_whole(family: FamilyInfo, block: int, trials: Sequence[Trial]) -> bool:
-    done = _items(trials)
-    return all(tuple(sorted(item)) in done for item in family.blocks[block])
+def _attempts(trials: Iterable[Trial]) -> dict[int, dict[int, set[Item]]]:
+    """Return the items that are measured in each attempt at each block."""
+    found: dict[int, dict[int, list[Trial]]] = {}
+    for trial in trials:
+        found.setdefault(trial.block or 0, {}).setdefault(trial.attempt, []).append(trial)
+    return {block: {number: _items(each) for number, each in tries.items()} for block, tries in found.items()}
 
 
 def _items(trials: Iterable[Trial]) -> set[Item]:

@@ -1,7 +1,8 @@
 """The run folder on disk: `run.json`, `trials.jsonl`, `logs/` and `report.html`.
 
-A trial's line is appended and fsynced before the next trial starts. A torn last line (a kill, a full disk) is
-ignored when reading and cut off before the next line is appended.
+An item, one trial or both trials of a duet, is appended and fsynced at once, before the next one starts. A torn last
+line (a kill, a full disk) is ignored when reading and cut off before the next item is appended. Half a duet and lines
+that are damaged are set aside: they count nowhere, and what they held is measured again.
 """
 
 from __future__ import annotations
@@ -9,23 +10,32 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from runners.errors import BadInput, DiskFull
+from runners.records.files import open_to_append, open_to_read, replace_file, sync_folder
+from runners.records.lines import BadLine, head_fault, opened, sealed, sealed_head, separated, whole_items
 from runners.records.run import Run, RunFolder
 from runners.records.trial import Trial
-from runners.resources import command_line
+from runners.resources import resume_line
+
+log = logging.getLogger(__name__)
 
 RUN_FILE = "run.json"
 TRIALS_FILE = "trials.jsonl"
 LOGS = "logs"
 REPORT_FILE = "report.html"
 LEAST_FREE_BYTES = 65536
+MOST_LINE_BYTES = 64 << 20  # of a trial; the largest histogram and an hour of samples take a tenth of this
+MOST_HEAD_BYTES = 256 << 20  # of run.json; a plan of 10,000 cells and 100 blocks takes a quarter of this
+MOST_NAMED = 5  # damaged lines that one warning names
 
 _RUN = TypeAdapter(Run)
 _TRIAL = TypeAdapter(Trial)
@@ -36,34 +46,102 @@ def to_json(record: Any) -> str:
     return json.dumps(dataclasses.asdict(record), ensure_ascii=False, separators=(",", ":"))
 
 
+def to_line(trial: Trial) -> bytes:
+    """Return a trial as a line of `trials.jsonl`, with its checksum."""
+    return sealed(to_json(trial))
+
+
 def read_run(path: Path) -> Run:
     """Read `run.json` of a run folder; raise BadInput if it is missing or malformed."""
     file = path / RUN_FILE
     try:
-        return _RUN.validate_json(file.read_bytes())
+        with open_to_read(file) as stream:
+            data = stream.read(MOST_HEAD_BYTES)
+        run = _RUN.validate_json(data)
     except OSError as error:
         raise BadInput(f"{path} is not a run folder: {file.name}: {error.strerror}") from error
     except ValidationError as error:
         raise BadInput(f"{file}: {_first_problem(error)}") from error
+    if fault := head_fault(data):
+        log.warning(f"{file}: {fault}: it is damaged or was edited, and so may say what never was")
+    return run
+
+
+def is_damaged(path: Path) -> bool:
+    """Return whether `run.json` is not as it was written."""
+    return bool(head_fault((path / RUN_FILE).read_bytes()))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of `trials.jsonl` as it was read: its trial, or what is wrong with it.
+
+    A line whose checksum is right but which cannot be read is `foreign`: another version wrote it. The last line is
+    `torn` if it does not end.
+    """
+
+    number: int
+    trial: Trial | None = None
+    fault: str = ""
+    foreign: bool = False
+    torn: bool = False
+
+
+def read_lines(path: Path, parse: Callable[[bytes], Trial] = _TRIAL.validate_json) -> Iterator[Line]:
+    """Yield every line of `trials.jsonl`, be it good or bad; none if there is no file."""
+    file = path / TRIALS_FILE
+    if not file.exists():
+        return
+    try:
+        with open_to_read(file) as stream:
+            for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE_BYTES), b""), start=1):
+                if line.endswith(b"\n"):
+                    yield from (_read_line(number, part, parse) for part in separated(line))
+                else:
+                    long = len(line) == MOST_LINE_BYTES
+                    yield Line(number, fault="it is too long" if long else "it does not end", torn=not long)
+    except OSError as error:
+        raise BadInput(f"cannot read {file}: {error.strerror}") from error
+
+
+def _read_line(number: int, line: bytes, parse: Callable[[bytes], Trial]) -> Line:
+    try:
+        record = opened(line)
+    except BadLine as error:
+        return Line(number, fault=str(error))
+    try:
+        return Line(number, parse(record))
+    except ValidationError as error:
+        return Line(number, fault=_first_problem(error), foreign=record != line)
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        return Line(number, fault=str(error), foreign=record != line)
 
 
 def read_trials(path: Path, parse: Callable[[bytes], Trial] = _TRIAL.validate_json) -> tuple[Trial, ...]:
-    """Read every complete line of `trials.jsonl`, none if there is no file; raise BadInput for a malformed line."""
-    file = path / TRIALS_FILE
-    if not file.exists():
-        return ()
-    trials = []
-    with file.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                trials.append(parse(line))
-            except ValidationError as error:
-                raise BadInput(f"{file}:{number}: {_first_problem(error)}") from error
-            except (ValueError, TypeError, LookupError) as error:
-                raise BadInput(f"{file}:{number}: {error}") from error
-    return tuple(trials)
+    """Read the trials of a run folder, none if there is no file: those of whole items, from lines that are as written.
+
+    A warning counts the lines that are damaged. Raise BadInput for a line that another version wrote.
+    """
+    trials, damaged = [], []
+    for line in read_lines(path, parse):
+        if line.trial is not None:
+            trials.append(line.trial)
+        elif line.foreign:
+            raise BadInput(f"{path / TRIALS_FILE}:{line.number}: {line.fault}")
+        elif not line.torn:
+            damaged.append(line.number)
+    if damaged:
+        _warn(path, damaged)
+    return whole_items(trials)[0]
+
+
+def _warn(path: Path, damaged: Sequence[int]) -> None:
+    named = ", ".join(map(str, damaged[:MOST_NAMED])) + (", ..." if len(damaged) > MOST_NAMED else "")
+    several = len(damaged) > 1
+    log.warning(
+        f"{path / TRIALS_FILE}: {len(damaged)} damaged line{'s are' if several else ' is'} left out ({named});"
+        " `speedup verify` says why, `speedup run --resume` measures again what they held"
+    )
 
 
 def read_folder(path: Path) -> RunFolder:
@@ -73,42 +151,30 @@ def read_folder(path: Path) -> RunFolder:
 
 def write_run(path: Path, run: Run) -> None:
     """Write `run.json` completely or not at all; raise DiskFull if it cannot be written."""
-    replace_file(path / RUN_FILE, json.dumps(dataclasses.asdict(run), ensure_ascii=False, indent=1) + "\n")
-
-
-def replace_file(file: Path, text: str) -> None:
-    """Write `text` under another name, fsync it and rename it to `file`, so that readers never see half of it."""
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(file)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DiskFull(f"cannot write {file}: {error.strerror}; everything recorded so far is kept") from error
+    replace_file(path / RUN_FILE, sealed_head(json.dumps(dataclasses.asdict(run), ensure_ascii=False, indent=1)))
 
 
 def append_trials(path: Path, trials: Sequence[Trial]) -> None:
-    """Append one trial, or both trials of a duet, and fsync once; raise DiskFull, with no torn line, if that fails."""
+    """Append one item, a trial or both of a duet, and fsync once; raise DiskFull, with no torn line, if that fails."""
     file = path / TRIALS_FILE
-    lines = "".join(to_json(trial) + "\n" for trial in trials).encode()
+    lines = b"".join(map(to_line, trials))
     if any(trial.verdict == "failed" for trial in trials) and free_bytes(path) < LEAST_FREE_BYTES:
         raise _disk_full(file, os.strerror(errno.ENOSPC))  # the trial may have failed for lack of space
+    created = not file.exists()
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_to_append(file)
         try:
             _append(descriptor, lines)
         finally:
             os.close(descriptor)
+        if created:
+            sync_folder(path)
     except OSError as error:
         raise _disk_full(file, error.strerror) from error
 
 
 def _disk_full(file: Path, why: str | None) -> DiskFull:
-    again = f"{command_line()} run --resume {file.parent}"
-    return DiskFull(f"cannot append to {file}: {why}; free some space, then: {again}")
+    return DiskFull(f"cannot append to {file}: {why}; free some space, then: {resume_line(file.parent)}")
 
 
 def free_bytes(path: Path) -> int:

@@ -167,10 +167,42 @@ class FleetInfo:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What a run is completed with, or not at all: the machine and the harness that began it.
+
+    `cpus` are those that it may use, `layouts` how server and client share them for each number of server threads.
+    `network` is the kind that its trials have, null before the first. `harness` is a hash of what measures.
+    """
+
+    cpu: str
+    cpus: str
+    memory_bytes: int
+    kernel: str
+    layouts: dict[str, str]
+    harness: str
+    network: Literal["namespace", "host"] | None = None
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """The sources of the servers in one folder when the run began: the hash of each file by its name in there.
+
+    `data` names files that changed while the servers were built or first ran: they write them, so later changes mean
+    nothing.
+    """
+
+    dir: str
+    files: dict[str, str]
+    data: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Run:
     """The head of a run folder: what was planned, on which machine, with which tools.
 
-    `duet` holds the two globs of a run of duets alone, the row's and the baseline's.
+    `duet` holds the two globs of a run of duets alone, the row's and the baseline's. `files` are other files that are
+    measured, or measure: programs, scripts, configurations, by their paths relative to the matrix, with their hashes.
+    `network`, `tune` and `skip_gates` are the options that it began with.
     """
 
     kind: Literal["measured", "published"]
@@ -202,6 +234,12 @@ class Run:
     published: tuple[Published, ...] = ()
     fleet: FleetInfo | None = None
     duet: tuple[str, str] | None = None
+    network: Literal["auto", "namespace", "host"] = "auto"
+    tune: bool = False
+    skip_gates: bool = False
+    identity: Identity | None = None
+    sources: tuple[SourceInfo, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
     schema: str = RUN_SCHEMA
 
     def family(self, name: str | None) -> FamilyInfo | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-TRIAL_SCHEMA = "speedup.trial/1"
+TRIAL_SCHEMA = "speedup.trial/2"  # 1 had no checksum
 
 Verdict = Literal["ok", "invalid", "failed", "unavailable", "not run"]
 Bound = Literal["server", "client", "shared", "neither"]

@@ -32,9 +32,13 @@ class Interruption:
 
 @contextmanager
 def signals() -> Iterator[Interruption]:
-    """Handle the signals that end a run, so that everything is stopped and recorded; restore the handlers after it."""
+    """Handle the signals that end a run, so that everything is stopped and recorded; restore the handlers after it.
+
+    A signal that was ignored at the start, as by nohup, stays ignored.
+    """
     interruption = Interruption()
-    heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heeded = [number for number in ending if signal.getsignal(number) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, interruption) for number in heeded}
     try:
         yield interruption

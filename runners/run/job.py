@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import math
 import os
 import platform
 import sys
@@ -20,10 +19,21 @@ from runners.loads.by_name import LOADS
 from runners.loads.fleet.master.session import FleetOptions
 from runners.plan.planning import Plan
 from runners.records import folder
+from runners.records.files import check_links, sync_folder
 from runners.records.run import FleetInfo, Published, Run, ToolInfo
 from runners.records.trial import Trial, slug_of
 from runners.revision import commit_of
-from runners.server.sources import source_files
+from runners.run.identity import (
+    differences,
+    identity_of,
+    other_files,
+    shown,
+    sources_of,
+    tool_differences,
+    watched,
+)
+from runners.run.preparing import cell_infos
+from runners.run.watching import Watch
 from runners.stats.comparison import counting
 from runners.stats.noise import is_noisy
 from runners.system.processes import allow_connections
@@ -39,27 +49,44 @@ class Job:
     plan: Plan
     folder: Path
     run: Run
-    network: NetworkWish = "auto"
     recorded: tuple[Trial, ...] = ()
-    tune: bool = False
-    skip_gates: bool = False
     fleet: FleetOptions | None = None
 
 
-def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
-    """Create the run folder and return the job; nothing is measured yet. UnfitMachine if that is impossible here."""
+@dataclass(frozen=True)
+class Wishes:
+    """How the user wants a run to be carried out; it is completed in the same way. None: not said."""
+
+    network: NetworkWish | None = None
+    tune: bool = False
+    skip_gates: bool = False
+
+
+def new_job(plan: Plan, results: Path, wishes: Wishes = Wishes(), options: FleetOptions | None = None) -> Job:
+    """Create the run folder, from now on to be resumed, and return the job; UnfitMachine if that is impossible here."""
     _allow_connections(plan)
     began = dt.datetime.now(dt.UTC)
     path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
-    machine = plan.matrix.machine[plan.machine]
-    blocks = plan.preset.blocks
-    run = Run(
+    try:
+        run = _head(plan, path, wishes, options, began)
+        folder.write_run(path, run)
+    except BaseException:
+        with suppress(OSError):
+            path.rmdir()  # nothing is left of what did not begin
+        raise
+    return Job(plan, path, run, fleet=options)
+
+
+def _head(plan: Plan, path: Path, wishes: Wishes, options: FleetOptions | None, began: dt.datetime) -> Run:
+    """Return the head of a run that is about to begin."""
+    machine, blocks = plan.matrix.machine[plan.machine], plan.preset.blocks
+    return Run(
         kind="measured",
         machine=plan.machine,
         machine_title=machine.title,
         started_at=began.isoformat(timespec="seconds"),
         matrix=plan.text,
-        matrix_path=os.path.relpath(plan.path, path),
+        matrix_path=os.path.relpath(plan.path.resolve(), path.resolve()),
         preset=plan.preset_name,
         warmup_s=plan.preset.warmup,
         duration_s=machine.load.duration or plan.preset.duration,
@@ -78,8 +105,14 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: F
         notes=_notes(plan),
         fleet=FleetInfo(options.clients, options.bind, options.port) if options else None,
         duet=plan.duet,
+        cells=cell_infos(plan, {}),
+        network=wishes.network or "auto",
+        tune=wishes.tune,
+        skip_gates=wishes.skip_gates,
+        identity=identity_of(plan),
+        sources=sources_of(plan),
+        files=other_files(plan),
     )
-    return Job(plan, path, run, network, fleet=options)
 
 
 def _allow_connections(plan: Plan) -> None:
@@ -92,31 +125,50 @@ def _facts(plan: Plan) -> dict[str, str]:
     return {**plan.facts, **({"commit": commit} if commit else {})}
 
 
-def resumed_job(plan: Plan, path: Path, network: NetworkWish = "auto", options: FleetOptions | None = None) -> Job:
-    """Return the job that completes a run folder; raise BadInput if its cells can't be measured as before any more."""
+def resumed_job(plan: Plan, path: Path, wishes: Wishes = Wishes(), options: FleetOptions | None = None) -> Job:
+    """Return the job that completes a run folder; raise BadInput unless everything is as it was when it began."""
     _allow_connections(plan)
     run = folder.read_run(path)
-    now = {cell.id for cell in plan.measurable}
-    ids = {cell for family in run.families for block in family.blocks for item in block for cell in item}
-    changed = sorted({slug_of(cell) for cell in ids - now})
-    if changed:
+    check_links(path)
+    if folder.is_damaged(path):
+        raise BadInput(f"{path}: run.json is damaged or was edited, so it cannot be completed; start a new run")
+    if run.identity is None:
         raise BadInput(
-            f"{path}: sources, tools or settings changed since this run began, so it cannot be completed"
-            f" ({', '.join(changed[:4])}{', ...' if len(changed) > 4 else ''}){_newer(plan, run)}; start a new run"
+            f"{path} was begun by a version that did not record what began it, so it cannot be completed; start a new"
+            " run"
         )
-    if _versions(run.tools) != _versions(_tool_infos(plan)):
-        raise BadInput(f"{path}: a tool's version changed since this run began; start a new run")
-    return Job(plan, path, run, network, folder.read_trials(path), fleet=options)
+    _check_wishes(path, run, wishes)
+    differ = [*differences(run.identity, identity_of(plan)), *tool_differences(run.tools, _tool_infos(plan))]
+    edited = Watch(watched(run, plan.root)).changed()
+    if edited:
+        differ.append(f"{shown(edited, plan.root)} changed")
+    if not differ and (changed := _changed_cells(plan, run)):
+        differ.append(f"settings changed ({', '.join(changed[:4])}{', ...' if len(changed) > 4 else ''})")
+    if differ:
+        raise BadInput(
+            f"{path} cannot be completed: since it began, {'; '.join(differ)}. Undo that, or start a new run"
+        )
+    return Job(plan, path, run, folder.read_trials(path), fleet=options)
 
 
-def _newer(plan: Plan, run: Run) -> str:
-    """Return which files of the servers were written since a run began, in words: a build or a server may do that."""
-    began_s = dt.datetime.fromisoformat(run.started_at).timestamp() if run.started_at else math.inf
-    folders = dict.fromkeys(plan.root / cell.program.dir for cell in plan.measurable)
-    files = [file for folder in folders for file in source_files(folder) if file.stat().st_mtime > began_s]
-    names = [os.path.relpath(file, plan.root) for file in files]
-    hint = "; what is no source belongs into {work}, or into a hidden folder"
-    return f". Written since: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}{hint}" if names else ""
+def _check_wishes(path: Path, run: Run, wishes: Wishes) -> None:
+    """Raise BadInput if a run is to be completed in another way than it began; what is not said is as it was."""
+    said = {
+        "--network": wishes.network not in {None, run.network},
+        "--tune": wishes.tune and not run.tune,
+        "--skip-gates": wishes.skip_gates and not run.skip_gates,
+    }
+    other = [option for option, differs in said.items() if differs]
+    if other:
+        began = {"--network": f"with --network {run.network}"}.get(other[0], f"without {other[0]}")
+        raise BadInput(f"{path} began {began}; leave out {other[0]}, or start a new run")
+
+
+def _changed_cells(plan: Plan, run: Run) -> list[str]:
+    """Return the cells of a run that cannot be measured as before."""
+    ids = {cell for family in run.families for block in family.blocks for item in block for cell in item}
+    planned = ids or {cell.id for cell in run.cells if cell.status == "planned"}
+    return sorted({slug_of(cell) for cell in planned - {cell.id for cell in plan.measurable}})
 
 
 def exit_code(job: Job, trials: Sequence[Trial]) -> int:
@@ -130,10 +182,6 @@ def exit_code(job: Job, trials: Sequence[Trial]) -> int:
     if planned - valid:
         return 1
     return 0 if trials else NothingSelected.exit_code
-
-
-def _versions(infos: Sequence[ToolInfo]) -> dict[str, str | None]:
-    return {info.name: info.version for info in infos}
 
 
 def _tool_infos(plan: Plan) -> tuple[ToolInfo, ...]:
@@ -188,6 +236,7 @@ def _new_folder(results: Path, name: str) -> Path:
             path = results / (name if number == 1 else f"{name}-{number}")
             with suppress(FileExistsError):
                 path.mkdir(parents=True)
+                sync_folder(results)
                 return path
     except OSError as error:
         raise BadInput(f"{cannot}: {error.strerror}; name another folder with --results DIR") from error

@@ -18,6 +18,7 @@ from runners.records.run import BuildInfo, CellInfo, Honesty, Run, gate_ids
 from runners.server import builds
 from runners.server.builds import BuildContext
 from runners.server.process import Programs
+from runners.server.sources import hash_of
 from runners.system.machine import Layout, format_cpus
 
 log = logging.getLogger(__name__)
@@ -40,18 +41,19 @@ def build(plan: Plan, context: BuildContext) -> dict[str, BuildInfo]:
 SKIPPED = "The honesty gates were skipped: these servers were timed without testing whether they answer honestly."
 
 
-def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tuple[Run, Programs]:
+def prepare(plan: Plan, run: Run, path: Path) -> tuple[Run, Programs]:
     """Build and examine the servers, and record the cells; those whose build or gates failed are marked `failed`.
 
     Return the run's new head, and where its servers are: determined once, so that edits during the run do no harm.
     """
-    context = builds.build_context(plan.root, plan.host, plan.tools, path, plan.matrix.limits)
+    hashes = {name: hash_of(files) for name, files in plan.sources.items()}
+    context = builds.build_context(plan.root, plan.host, plan.tools, path, plan.matrix.limits, hashes)
     programs = programs_of(plan, context)  # before a build leaves files among the sources
     infos = build(plan, context)
     broken = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
-    honesty = run.honesty or (() if skip_gates else _examined(plan, context, programs, broken))
+    honesty = run.honesty or (() if run.skip_gates else _examined(plan, context, programs, broken))
     reasons = _refusals(broken, honesty)
-    cells = _cell_infos(plan, reasons)
+    cells = cell_infos(plan, reasons)
     solos = [cell for cell in plan.solos if _key(cell) not in reasons]
     duets = [duet for duet in plan.duets if not {_key(duet.row), _key(duet.baseline)} & reasons.keys()]
     preset = plan.preset
@@ -59,7 +61,7 @@ def prepare(plan: Plan, run: Run, path: Path, *, skip_gates: bool = False) -> tu
         solos, duets, preset.blocks.max, plan.seed, duet_blocks=preset.duet_blocks.max, baselines=plan.baselines
     )
     run = replace(run, builds=tuple(infos.values()), honesty=honesty, cells=cells, families=families)
-    if skip_gates and not honesty and SKIPPED not in run.notes:
+    if run.skip_gates and not honesty and SKIPPED not in run.notes:
         run = replace(run, notes=(*run.notes, SKIPPED))
     folder.write_run(path, run)
     return run, programs
@@ -118,7 +120,8 @@ def build_reason(info: BuildInfo) -> str:
     return f"the build failed: {lines[-1] if lines else 'no output'} (see {info.log})"
 
 
-def _cell_infos(plan: Plan, failed: Refusals) -> tuple[CellInfo, ...]:
+def cell_infos(plan: Plan, failed: Refusals) -> tuple[CellInfo, ...]:
+    """Return the records of a plan's cells; those that were refused are `failed`."""
     layout = layouts(plan)
     return tuple(_cell_info(planned, layout, failed) for planned in plan.cells)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runners.errors import RunStopped, UnfitMachine
-from runners.loads.fleet.master.session import fleet
-from runners.matrix.cells import Cell
+from runners.errors import BadInput, RunStopped, UnfitMachine
+from runners.loads.fleet.master.session import fleet, token_file
+from runners.matrix.cells import Cell, variant_name
 from runners.plan.checking import CheckedAnswers, checkable
 from runners.plan.goals import OfferedRates
 from runners.plan.order import Slot, trial_s
@@ -21,11 +20,13 @@ from runners.plan.scheduling import Blocks, Bounds, Stage
 from runners.records import folder
 from runners.records.run import FamilyInfo, FleetInfo
 from runners.records.trial import Trial
-from runners.resources import command_line
+from runners.resources import resume_line
+from runners.run.identity import fixed_files
 from runners.run.interruption import Interruption, signals
 from runners.run.job import Job, NetworkWish
 from runners.run.preparing import prepare
 from runners.run.reporter import Reporter
+from runners.run.watching import Guard
 from runners.server.process import Programs
 from runners.system.network import Kind, enter_user_namespace
 from runners.system.processes import end_leftovers, sweep
@@ -46,19 +47,29 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
         swept = sweep()
         if swept:
             log.info(f"stopped {len(swept)} processes that a killed run had left behind")
-        run, programs = prepare(job.plan, job.run, job.folder, skip_gates=job.skip_gates)
-        job = replace(job, run=run)
         try:
-            with tuned(job.plan.host.cache, wanted=job.tune) as changes:
-                rig = _rig(job, programs, reporter, interruption)
+            run, programs = prepare(job.plan, job.run, job.folder)
+            guard = Guard(job.folder, job.plan.root, run, fixed_files(job.plan), _measured(job.recorded))
+            job = replace(job, run=guard.settle(run))
+            with tuned(job.plan.host.cache, wanted=job.run.tune) as changes:
+                job, rig = _rig(job, programs, reporter, interruption)
                 with _loaded_from(job, rig) as (job, rig):
-                    return _measure_all(_noting(job, changes), rig, reporter, after_block)
+                    return _measure_all(_noting(job, changes), rig, guard, reporter, after_block)
         except RunStopped as error:
-            resume = f"{command_line()} run --resume {os.path.relpath(job.folder)}"
-            raise type(error)(f"{error}; to resume: {resume}") from error
+            raise type(error)(f"{error}; to resume: {_resume_line(job)}") from error
         finally:
             reporter.end()
             end_leftovers()
+
+
+def _measured(trials: Iterable[Trial]) -> set[str]:
+    return {variant_name(trial.server, trial.variant) for trial in trials if trial.verdict != "not run"}
+
+
+def _resume_line(job: Job) -> str:
+    """Return the whole command that completes the run; what it began with is in its folder."""
+    named = job.fleet is not None and job.fleet.token_file != token_file()
+    return resume_line(job.folder, *(("--token-file", str(job.fleet.token_file)) if job.fleet and named else ()))
 
 
 @contextmanager
@@ -90,17 +101,18 @@ def _noting(job: Job, changes: Sequence[Change]) -> Job:
     return replace(job, run=run)
 
 
-def _measure_all(job: Job, rig: Rig, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
+def _measure_all(job: Job, rig: Rig, guard: Guard, reporter: Reporter, after_block: AfterBlock) -> tuple[Trial, ...]:
     """Measure blocks until that stage is finished, and then at offered rates."""
+    guard.run = job.run
     blocks = _blocks(job)
     offered = OfferedRates(job.plan.goals, job.run.blocks_min, job.run.seed or 0)
     trials = list(job.recorded)
     answers = CheckedAnswers(checkable(job.plan.measurable), job.plan.preset.checked)
     pace = Pace((blocks, answers, offered), trials)
     reporter.begin(pace)
-    loop = Loop(job, rig, reporter, after_block, trials, pace)
+    loop = Loop(job, rig, reporter, after_block, trials, pace, guard)
     loop.measure(blocks)
-    folder.write_run(job.folder, replace(job.run, families=blocks.concluded(trials)))
+    conclude(blocks, guard, trials)
     pace.next_stage(trials)
     loop.measure(answers)
     pace.next_stage(trials)
@@ -108,6 +120,14 @@ def _measure_all(job: Job, rig: Rig, reporter: Reporter, after_block: AfterBlock
     for line in offered.conclusions(trials):
         log.info(line)
     return tuple(trials)
+
+
+def conclude(blocks: Blocks, guard: Guard, trials: Sequence[Trial]) -> None:
+    """Record what ended each family; raise RunStopped, and record no end, if a block is missing."""
+    if lacking := blocks.lacking(trials):
+        raise RunStopped(f"nothing is left to measure, although {lacking[0]}: this is a fault of http-speedup")
+    guard.run = replace(guard.run, families=blocks.concluded(trials))
+    folder.write_run(guard.path, guard.run)
 
 
 @dataclass(frozen=True)
@@ -120,6 +140,7 @@ class Loop:
     after_block: AfterBlock
     trials: list[Trial]
     pace: Pace
+    guard: Guard
 
     def measure(self, stage: Stage) -> None:
         """Measure what a stage needs next, until it is finished."""
@@ -130,13 +151,15 @@ class Loop:
             self.after_block(self.job.folder)
 
     def _measure(self, cells: Sequence[Cell], slot: Slot) -> None:
-        """Measure and record; an interrupted trial is recorded as `not run`."""
+        """Measure and record; a trial that was interrupted, or of what was edited, is recorded as `not run`."""
         try:
             records = measure(cells, slot, self.rig)
+            self.guard.check(cells)
         except RunStopped as error:
             folder.append_trials(self.rig.folder, [replace(blank, reason=str(error)) for blank in blanks(cells, slot)])
             raise
         folder.append_trials(self.rig.folder, records)
+        self.guard.measured(cells)
         self.trials.extend(records)
         self.pace.add(slot, self.trials)
         self.reporter.trial(slot, records)
@@ -156,20 +179,39 @@ def _item_s(family: FamilyInfo, cells: Mapping[str, Cell]) -> float:
     return trial_s(cell.in_duet if family.design == "duet" else cell)
 
 
-def _rig(job: Job, programs: Programs, reporter: Reporter, interruption: Interruption) -> Rig:
+def _rig(job: Job, programs: Programs, reporter: Reporter, interruption: Interruption) -> tuple[Job, Rig]:
+    """Return what trials need; the job then has the kind of network in its record."""
+    kind: Kind = "host" if job.fleet else _network(job.run.network)  # clients elsewhere cannot reach a namespace
+    job = _with_network(job, kind)
+
     def tick() -> None:
         interruption.check()
         reporter.tick()
 
-    return Rig(
+    return job, Rig(
         folder=job.folder,
         programs=programs,
         layouts=layouts(job.plan),
-        network="host" if job.fleet else _network(job.network),  # clients on other hosts cannot reach a namespace
+        network=kind,
         limits=job.plan.matrix.validity,
         ceiling_per_s=job.plan.matrix.machine[job.plan.machine].ceiling,
         tick=tick,
     )
+
+
+def _with_network(job: Job, kind: Kind) -> Job:
+    """Record the kind of network; raise BadInput if the run began with the other kind."""
+    identity = job.run.identity
+    if identity is None or identity.network == kind:
+        return job
+    if identity.network is not None:
+        raise BadInput(
+            f"{job.folder} cannot be completed: its trials had the network kind {identity.network}, and now it would"
+            f" be {kind}; resume it as the same user with the same permissions, or start a new run"
+        )
+    run = replace(job.run, identity=replace(identity, network=kind))
+    folder.write_run(job.folder, run)
+    return replace(job, run=run)
 
 
 def _network(wish: NetworkWish) -> Kind:

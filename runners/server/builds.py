@@ -34,7 +34,10 @@ Done = Callable[[BuildInfo], None]
 
 @dataclass(frozen=True)
 class BuildContext:
-    """Where sources, built programs and logs are, the environment for the build, and the versions of the tools."""
+    """Where sources, built programs and logs are, the environment for the build, and the versions of the tools.
+
+    `sources` holds the hashes of the servers' folders, so that a build is known by what a run began with.
+    """
 
     root: Path
     cache: Path
@@ -42,10 +45,16 @@ class BuildContext:
     env: Mapping[str, str]
     tool_versions: Mapping[str, str]
     limits: Limits = field(default_factory=Limits)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_context(
-    root: Path, host: Host, found: Mapping[str, ToolStatus], folder: Path, limits: Limits
+    root: Path,
+    host: Host,
+    found: Mapping[str, ToolStatus],
+    folder: Path,
+    limits: Limits,
+    sources: Mapping[str, str] | None = None,
 ) -> BuildContext:
     """Return the context for the servers of a matrix in `root`, built with the tools found; logs go into `folder`."""
     (folder / LOGS).mkdir(parents=True, exist_ok=True)
@@ -56,13 +65,14 @@ def build_context(
         env={**os.environ, **tool_environment(found, host)},
         tool_versions={name: status.version or "" for name, status in found.items()},
         limits=limits,
+        sources=sources or {},
     )
 
 
 def program_path(program: Program, context: BuildContext) -> Path:
     """Return where the built program is, or will be, behind a link."""
     ingredients = {
-        "sources": source_hash(context.root / program.dir),
+        "sources": context.sources.get(program.dir) or source_hash(context.root / program.dir),
         "build": program.build,
         "flags": program.flags,
         "env": dict(program.env),

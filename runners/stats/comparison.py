@@ -25,7 +25,8 @@ Key = tuple[str | None, int | None]  # a family's name, and a block
 def counting(trials: Iterable[Trial]) -> tuple[Trial, ...]:
     """Return the trials of the best attempt at each block of each family: the one with the most valid trials.
 
-    Of equally good attempts the first one counts, so that no trial is chosen by its value.
+    Of equally good attempts the first one counts, so that no trial is chosen by its value. An attempt that was
+    interrupted, and so has fewer trials than another, counts only when it is completed.
     """
     attempts: dict[Key, dict[int, dict[tuple[str, Pair], Trial]]] = {}
     for trial in trials:
@@ -36,9 +37,9 @@ def counting(trials: Iterable[Trial]) -> tuple[Trial, ...]:
     return tuple(trial for found in best for trial in found.values())
 
 
-def _worth(attempt: tuple[int, Mapping[tuple[str, Pair], Trial]]) -> tuple[int, int]:
+def _worth(attempt: tuple[int, Mapping[tuple[str, Pair], Trial]]) -> tuple[int, int, int]:
     number, trials = attempt
-    return sum(trial.verdict == "ok" for trial in trials.values()), -number
+    return len(trials), sum(trial.verdict == "ok" for trial in trials.values()), -number
 
 
 def log_ratios(row: Iterable[Trial], baseline: Iterable[Trial], value: str) -> list[float]:

@@ -14,6 +14,8 @@ from fractions import Fraction
 
 from runners.errors import BadInput
 
+MOST_BYTES = 8 << 20  # inflated: each latency takes at least two, and no machine shows four million different ones
+MOST_BITS = 63  # of a number: a latency of 292,000 years, or as many requests as nobody counts
 SAMPLES_ABOVE = 10  # a percentile is stated only if at least this many samples lie above it
 
 
@@ -79,16 +81,26 @@ def encode(histogram: Mapping[int, int]) -> str:
 def decode(text: str) -> dict[int, int]:
     """Return the histogram that `encode` wrote; raise BadInput if the text is something else."""
     try:
-        numbers = list(_unvarint(zlib.decompress(base64.b64decode(text, validate=True))))
-        pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
+        numbers = _unvarint(_inflated(base64.b64decode(text, validate=True)))
+        histogram: dict[int, int] = {}
+        value = 0
+        for delta, count in zip(numbers, numbers, strict=True):
+            value += delta
+            histogram[value] = count
     except (ValueError, zlib.error) as error:
         raise BadInput(f"not a latency histogram: {error}") from error
-    histogram: dict[int, int] = {}
-    value = 0
-    for delta, count in pairs:
-        value += delta
-        histogram[value] = count
     return histogram
+
+
+def _inflated(data: bytes) -> bytes:
+    """Return what a zlib stream holds; ValueError if that is more than any histogram of ours, or not all of it."""
+    inflating = zlib.decompressobj()
+    found = inflating.decompress(data, MOST_BYTES)
+    if inflating.unconsumed_tail:
+        raise ValueError(f"it is larger than {MOST_BYTES} bytes")
+    if not inflating.eof:
+        raise ValueError("it does not end")
+    return found
 
 
 def _varint(number: int) -> bytes:
@@ -104,8 +116,12 @@ def _varint(number: int) -> bytes:
 def _unvarint(data: bytes) -> Iterator[int]:
     number = shift = 0
     for byte in data:
+        if shift >= MOST_BITS:
+            raise ValueError(f"a number has more than {MOST_BITS} bits")
         number |= (byte & 127) << shift
         shift += 7
         if byte < 128:
             yield number
             number = shift = 0
+    if shift:
+        raise ValueError("it ends within a number")

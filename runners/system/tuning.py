@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from runners.errors import UnfitMachine
-from runners.records.folder import replace_file
+from runners.records.files import replace_file
 
 log = logging.getLogger(__name__)
 

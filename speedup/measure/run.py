@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 
+from speedup import early
 from speedup.arguments import count, duration, path
 from speedup.measure.options import add_options, options_of
 from speedup.measure.plan import what, where
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from runners.errors import SpeedupError
     from runners.loads.fleet.master.session import FleetOptions
     from runners.plan.planning import Plan
     from runners.records.run import Run
     from runners.records.trial import Trial
-    from runners.run.job import Job
+    from runners.run.job import Job, Wishes
 
+REPORT_LIMIT_S = 300.0  # the largest report takes a minute; one that hangs must not keep the run waiting for ever
 FIRST_REPORT_S = 30.0  # a report takes about 1.5 s; a run that is over sooner has one at its end only
 
 
@@ -38,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--network",
         choices=("auto", "namespace", "host"),
-        default="auto",
         help="a network namespace for each trial, or the host's network (default: auto, a namespace if permitted)",
     )
     parser.add_argument(
@@ -63,42 +65,88 @@ def _add_fleet(parser: argparse.ArgumentParser) -> None:
         "--token-file",
         type=path,
         metavar="FILE",
-        default="fleet.token",
-        help="secret that admits them, created if it is missing (default: fleet.token)",
+        help="secret that admits them, created if it is missing (default: fleet.token in the cache)",
     )
 
 
 def act(arguments: argparse.Namespace) -> int:
     """Measure what is asked for, or what a run folder lacks; print the report's path last."""
+    from contextlib import ExitStack
+
+    from runners.run.alone import alone_in, alone_on_machine
+
+    check_resumable(arguments)
+    with alone_on_machine(), ExitStack() as held:
+        if arguments.resume:
+            held.enter_context(alone_in(arguments.resume))
+            job = _resumed(arguments)
+        else:
+            job = _new(arguments)
+            held.enter_context(alone_in(job.folder))
+        return _carry_out(job)
+
+
+def _carry_out(job: Job) -> int:
+    """Measure, and write the report; whatever ends the run is told in the run folder too, should nobody read stderr."""
+    from runners.errors import Interrupted, SpeedupError
+    from runners.records.files import remove_partials
+    from runners.resources import resume_line
+    from speedup.messages import kept_in, log
+
+    remove_partials(job.folder)
+    with kept_in(job.folder / "logs") as note:
+        try:
+            return _measure(job)
+        except KeyboardInterrupt as error:
+            stopped = Interrupted(f"{str(error) or 'interrupted'}; to resume: {resume_line(job.folder)}")
+            note(f"speedup: {stopped}")
+            raise stopped from error
+        except SpeedupError as error:
+            told = _with_resume_line(error, job)
+            note(f"speedup: {told}")
+            raise told from error
+        except OSError as error:
+            log.debug("the run ends", exc_info=error)
+            raise SpeedupError(f"{_told(error)}; to resume: {resume_line(job.folder)}") from error
+
+
+def _with_resume_line(error: SpeedupError, job: Job) -> SpeedupError:
+    """Return an error that says how to resume, unless it does already or that would be of no use."""
+    from runners.errors import BadInput
+    from runners.resources import resume_line
+
+    if isinstance(error, BadInput) or "--resume" in str(error):
+        return error
+    return type(error)(f"{error}; to resume: {resume_line(job.folder)}")
+
+
+def _told(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+
+
+def _measure(job: Job) -> int:
     from runners.errors import RunStopped
-    from runners.records.folder import RUN_FILE
-    from runners.run.alone import alone_on_machine
+    from runners.records.folder import REPORT_FILE, TRIALS_FILE
     from runners.run.job import exit_code
     from runners.run.running import execute
     from speedup.messages import log
     from speedup.progress import reporter
+    from speedup.streams import tell
 
-    check_resumable(arguments)
-    with alone_on_machine():
-        job = _job(arguments)
-        log.info(summary(job))
-        try:
-            trials = execute(job, reporter(), RareReport())
-        except RunStopped:
-            if (job.folder / RUN_FILE).exists():  # otherwise there is nothing to report yet
-                write_report(job.folder)
-            raise
-        report = write_report(job.folder)
+    log.info(summary(job))
+    early.check()
+    report = Report()
+    try:
+        trials = execute(job, reporter(), report)
+    except RunStopped:
+        if (job.folder / TRIALS_FILE).exists():  # otherwise there is nothing to report yet
+            report.write(job.folder)
+        raise
+    written = report.write(job.folder)
     log.info(conclusion(job, trials))
-    print(os.path.relpath(report))
-    return exit_code(job, trials)
-
-
-def _job(arguments: argparse.Namespace) -> Job:
-    from dataclasses import replace
-
-    job = _resumed(arguments) if arguments.resume else _new(arguments)
-    return replace(job, tune=arguments.tune, skip_gates=arguments.skip_gates)
+    if written:
+        tell(os.path.relpath(job.folder / REPORT_FILE))
+    return exit_code(job, trials) or (0 if written else 1)
 
 
 def _new(arguments: argparse.Namespace) -> Job:
@@ -109,7 +157,13 @@ def _new(arguments: argparse.Namespace) -> Job:
     if arguments.install:
         planning.install_missing(options)
     plan = planning.make_plan(options)
-    return new_job(plan, arguments.results, arguments.network, fleet_options(arguments, plan))
+    return new_job(plan, arguments.results, _wishes(arguments), fleet_options(arguments, plan))
+
+
+def _wishes(arguments: argparse.Namespace) -> Wishes:
+    from runners.run.job import Wishes
+
+    return Wishes(arguments.network, arguments.tune, arguments.skip_gates)
 
 
 def _resumed(arguments: argparse.Namespace) -> Job:
@@ -127,13 +181,13 @@ def _resumed(arguments: argparse.Namespace) -> Job:
         raise BadInput(f"{folder} holds published numbers, which cannot be resumed")
     matrix = parse_matrix(run.matrix, str(folder / RUN_FILE), TOOL_DATA, recorded=True)
     plan = planning.plan_matrix(matrix, run.matrix, folder / run.matrix_path, planning.resuming(run))
-    return resumed_job(plan, folder, arguments.network, fleet_options(arguments, plan, run))
+    return resumed_job(plan, folder, _wishes(arguments), fleet_options(arguments, plan, run))
 
 
 def fleet_options(arguments: argparse.Namespace, plan: Plan, run: Run | None = None) -> FleetOptions | None:
     """Return the fleet that is asked for, or that loaded the run to resume; None without one."""
     from runners.errors import BadInput
-    from runners.loads.fleet.master.session import FleetOptions, parse_address
+    from runners.loads.fleet.master.session import FleetOptions, parse_address, token_file
 
     if not plan.clients:
         if arguments.bind:
@@ -146,8 +200,9 @@ def fleet_options(arguments: argparse.Namespace, plan: Plan, run: Run | None = N
         raise BadInput("name the address of this machine that client machines connect to: --bind ADDRESS")
     address = parse_address(arguments.bind) if arguments.bind else (before.bind, before.port) if before else ("", 0)
     remotes = plan.matrix.client[: plan.clients]
+    token = arguments.token_file or token_file()
     return FleetOptions(
-        plan.clients, *address, arguments.token_file, arguments.workers_wait, remotes, _versions(plan), plan.locustfile
+        plan.clients, *address, token, arguments.workers_wait, remotes, _versions(plan), plan.locustfile
     )
 
 
@@ -178,38 +233,63 @@ def conclusion(job: Job, trials: Sequence[Trial]) -> str:
     return f"{len(trials)} trials: {', '.join(parts) or 'none'}{lacking}"
 
 
-class RareReport:
-    """Writes the report after a block, but so rarely that it takes at most a twentieth of the time."""
+class Report:
+    """The report of a run under way, written so rarely that it takes at most a twentieth of the time.
+
+    A report that cannot be written is a warning, and never ends a run.
+    """
 
     def __init__(self) -> None:
         self.due = time.monotonic() + FIRST_REPORT_S
+        self.warned = ""
 
     def __call__(self, folder: Path) -> None:
         """Write the report if enough time has passed since the last one."""
         began = time.monotonic()
         if began >= self.due:
-            write_report(folder)
+            self.write(folder)
             self.due = time.monotonic() + 20 * (time.monotonic() - began)
 
+    def write(self, folder: Path) -> bool:
+        """Write the report and return whether that succeeded; say once why it did not."""
+        from runners.resources import report_line
+        from speedup.messages import log
 
-def write_report(folder: Path) -> Path:
-    """Write report.html into a run folder, in a process of its own: plotting would make the harness a heavy one."""
+        why = write_report(folder)
+        if why and why != self.warned:
+            log.warning(f"the report could not be written: {why}; nothing is lost: {report_line(folder)}")
+        self.warned = why
+        return not why
+
+
+def write_report(folder: Path) -> str:
+    """Write report.html into a run folder, and return why that failed, if it did.
+
+    It has a process of its own: plotting would make the harness a heavy one. Ctrl-C in the terminal is not for it.
+    """
     import subprocess
 
     from runners import resources
-    from runners.errors import SpeedupError
-    from runners.records.folder import REPORT_FILE
     from runners.system.processes import dies_with_parent
 
-    written = subprocess.run(
-        [sys.executable, "-m", "speedup", "report", str(folder.resolve())],
-        cwd=resources.code(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=dies_with_parent(),
-    )
-    if written.returncode:
-        raise SpeedupError(f"the report could not be written: {written.stderr.strip()}")
-    return folder / REPORT_FILE
+    try:
+        written = subprocess.run(
+            [sys.executable, "-m", "speedup", "report", str(folder.resolve())],
+            cwd=resources.code(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=REPORT_LIMIT_S,
+            process_group=0,
+            preexec_fn=dies_with_parent(),
+        )
+    except subprocess.TimeoutExpired:
+        return f"it took more than {REPORT_LIMIT_S:g} s"
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    if written.returncode < 0:
+        return f"its process ended with signal {-written.returncode}, perhaps for lack of memory"
+    last = written.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+    return last[0].removeprefix("speedup: ") if written.returncode else ""

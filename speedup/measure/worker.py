@@ -16,8 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--token-file",
         type=path,
         metavar="FILE",
-        default="fleet.token",
-        help="token that `run` created, - reads it from stdin (default: fleet.token)",
+        help="token that `run` created, - reads it from stdin (default: fleet.token here, else in the cache)",
     )
     parser.add_argument("--name", help="this machine's name in the report (default: its host name)")
     parser.add_argument(
@@ -35,14 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def act(arguments: argparse.Namespace) -> int:
     """Be a client machine of a fleet until ended."""
-    from runners.loads.fleet.master.session import parse_address
+    from pathlib import Path
+
+    from runners.loads.fleet.master.session import parse_address, token_file
     from runners.loads.fleet.worker import joining
 
     host, port = parse_address(arguments.master)
+    copied = Path("fleet.token")
     options = joining.WorkerOptions(
         host=host,
         port=port,
-        token_file=arguments.token_file,
+        token_file=arguments.token_file or (copied if copied.exists() else token_file()),
         name=arguments.name,
         targets=tuple(arguments.target),
         install=arguments.install,

@@ -22,7 +22,7 @@ from runners.matrix.cells import Planned, expand
 from runners.matrix.model import Matrix, Validity
 from runners.plan.order import plan_families
 from runners.plan.pairing import pair_up
-from runners.records.folder import read_run, read_trials, to_json, write_run
+from runners.records.folder import read_run, read_trials, to_line, write_run
 from runners.records.run import BuildInfo, CellInfo, FamilyInfo, Published, Run, ToolInfo
 from runners.records.trial import Command, Errors, Evidence, Series, Trial
 from runners.stats.histogram import encode
@@ -91,7 +91,7 @@ def write_folder(folder: Path, run: Run, trials: Sequence[Trial], logs: dict[str
     """Write a run folder from its parts, without an fsync for each line."""
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     write_run(folder, run)
-    (folder / "trials.jsonl").write_text("".join(to_json(trial) + "\n" for trial in trials), encoding="utf-8")
+    (folder / "trials.jsonl").write_bytes(b"".join(map(to_line, trials)))
     for name, content in logs.items():
         (folder / "logs" / name).write_text(content, encoding="utf-8")
     return folder

@@ -115,7 +115,8 @@ def write_starter(folder: Path, starter: Starter) -> tuple[Path, ...]:
         if starter.has_ruler:
             shutil.copytree(resources.root() / "servers" / RULER, ruler)
             (ruler / RULER_ANSWER).write_bytes(starter.learned.bodies[0])
-        matrix.write_text(text, encoding="utf-8")
+        with matrix.open("x", encoding="utf-8") as stream:  # a link that leads nowhere yet is not followed
+            stream.write(text)
     except OSError as error:
         raise BadInput(f"cannot write into {folder}: {error.strerror}; name another folder") from error
     return (matrix, ruler) if starter.has_ruler else (matrix,)

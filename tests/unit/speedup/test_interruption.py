@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from runners.errors import Interrupted
-from runners.run.interruption import Interruption
+from runners.run.interruption import Interruption, signals
 
 
 def test_a_signal_raises_at_once_and_again_at_the_next_check() -> None:
@@ -18,3 +18,15 @@ def test_a_signal_raises_at_once_and_again_at_the_next_check() -> None:
         interruption(signal.SIGINT, None)
     with pytest.raises(Interrupted, match="SIGINT"):
         interruption.check()
+
+
+def test_a_signal_that_was_ignored_at_the_start_stays_ignored() -> None:
+    """nohup means that a closed terminal does not end the run; the others end it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert isinstance(signal.getsignal(signal.SIGTERM), Interruption)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert not isinstance(signal.getsignal(signal.SIGTERM), Interruption)

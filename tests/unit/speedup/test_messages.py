@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import re
+from pathlib import Path
 
 import pytest
 
 from runners.errors import Interrupted
 from speedup import messages
 from speedup.progress import LiveReporter, reporter
+from speedup.streams import unheard
 from tests.unit.speedup.conftest import Terminal
 from tests.unit.speedup.test_progress import pace
 
@@ -89,3 +93,51 @@ def test_an_interruption_is_not_lost_in_a_message(
     with pytest.raises(Interrupted):
         log.info("never shown")
     assert capsys.readouterr().err == ""
+
+
+def test_messages_of_a_run_are_kept_in_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the line that says how to resume is found, should nobody have read it."""
+    messages.configure()
+    with messages.kept_in(tmp_path / "logs") as note:
+        log.warning("wrk is missing")
+        note("speedup: interrupted")
+    log.info("later")
+    kept = (tmp_path / "logs/run.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.partition(" ")[2] for line in kept] == ["warning: wrk is missing", "speedup: interrupted"]
+    assert capsys.readouterr().err == "warning: wrk is missing\nlater\n"
+
+
+def test_messages_that_cannot_be_kept_stop_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full, the folder is gone, a link was planted there, or there is enough already."""
+    (key := tmp_path / "key").write_text("secret", encoding="utf-8")
+    (tmp_path / "run.txt").symlink_to(key)
+    for folder in (tmp_path / "no/such", tmp_path, key):
+        with messages.kept_in(folder) as note:
+            note("x")
+    assert key.read_text(encoding="utf-8") == "secret"
+    monkeypatch.setattr(messages, "MOST_KEPT_BYTES", 10)
+    with messages.kept_in(tmp_path / "logs") as note:
+        note("first")
+        note("second")
+    assert len((tmp_path / "logs/run.txt").read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_a_reader_that_leaves_does_not_end_what_is_said() -> None:
+    """The bar and the messages of a terminal that is closed go nowhere, quietly."""
+
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(5, "Input/output error")
+
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+        def fileno(self) -> int:
+            return self.descriptor
+
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+
+    stream = unheard(Closed())
+    print("x", file=stream, flush=True)
+    assert stream.isatty() is False
+    os.close(Closed.descriptor)

@@ -25,12 +25,18 @@ from runners.matrix.cells import Locustfile
 from runners.matrix.model import Client
 from runners.server.process import tail_of
 from runners.system.processes import start, stop
+from runners.tools.find import cache_folder
 
 log = logging.getLogger(__name__)
 
 PORT = 5557
 START_S = 20.0
 TOOLS = ("wrk", "locust")  # what a client needs, in the same version everywhere
+
+
+def token_file() -> Path:
+    """Return where the token is unless another file is named: not among files that are hashed or committed."""
+    return cache_folder() / "fleet.token"
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class FleetOptions:
     clients: int
     bind: str
     port: int = PORT
-    token_file: Path = Path("fleet.token")
+    token_file: Path = field(default_factory=token_file)
     wait_s: float = 120.0
     remotes: tuple[Client, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from reports.view.rows import Row
 from reports.view.view import view_run
 from runners.errors import BadInput
 from runners.records.folder import read_folder
+from runners.records.lines import opened, sealed
 from runners.records.run import RunFolder
 from tests.support.example_run import example_run, write_example
 
@@ -104,17 +105,17 @@ def test_a_very_large_run_has_its_tables_only(large: Path, monkeypatch: pytest.M
 
 
 def test_a_trial_in_another_order_of_fields_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only lines as we write them are cut short; what is no trial is told with its line."""
+    """Only lines as we write them are cut short; what another version wrote is told with its line."""
     monkeypatch.setattr(limits, "MOST_FOLDED", 1)
     made = write_example(tmp_path / "run", 1)
     file = made / "trials.jsonl"
-    first, second, *_ = file.read_text(encoding="utf-8").splitlines()
-    turned = json.dumps(dict(reversed(json.loads(second).items())))
-    file.write_text(f"{first}\n{turned}\n", encoding="utf-8")
+    first, second, *_ = file.read_bytes().splitlines(keepends=True)
+    turned = json.dumps(dict(reversed(json.loads(opened(second)).items())))
+    file.write_bytes(first + sealed(turned))
 
     assert [trial.cell for trial in read_for_report(made).trials] == [trial.cell for trial in example_run(1)[1][:2]]
-    for wrong in ("[]", '{"cell": 1}', "no JSON"):
-        file.write_text(f"{first}\n{wrong}\n", encoding="utf-8")
+    for wrong in ('{"cell": []}', '{"cell": 1}', "{no JSON}"):
+        file.write_bytes(first + sealed(wrong))
         with pytest.raises(BadInput, match=r"trials\.jsonl:2: "):
             read_for_report(made)
 

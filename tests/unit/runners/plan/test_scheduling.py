@@ -118,6 +118,28 @@ def test_a_block_with_a_spoilt_trial_is_repeated_whole_at_the_end(verdict: Verdi
     assert all(trial.verdict == "ok" for trial in counting(trials))
 
 
+def test_an_interrupted_repeat_takes_no_valid_trial_away_and_is_completed() -> None:
+    """Half of it may be better than what it repeats, and yet lacks a cell that was valid."""
+    plan = schedule(sizes=(4,), least=1, most=1)
+    trials = play(plan, verdicts=["ok", "invalid", "invalid", "failed"])[:7]
+    assert [trial.attempt for trial in trials] == [0, 0, 0, 0, 1, 1, 1]
+    assert [trial.attempt for trial in counting(trials)] == [0, 0, 0, 0]
+    (slot,) = plan.following(trials)
+    assert (slot.block, slot.attempt) == (0, 1)
+    assert [trial.attempt for trial in counting([*trials, *ended(slot)])] == [1, 1, 1, 1]
+
+
+def test_what_a_budget_did_not_foresee_is_completed_all_the_same() -> None:
+    """A block that has begun is not left half done because its first half was paid for twice."""
+    plan = schedule(sizes=(2,), least=1, most=9, budget_s=2.0)
+    trials = play(plan)
+    assert len(trials) == 4
+    assert [slot.block for slot in plan.following(trials[:3])] == [1]
+    assert plan.lacking(trials[:3]) == ("block 1 of f0 is not complete",)
+    assert plan.lacking([]) == ("f0 has 0 of at least 1 blocks",)
+    assert plan.lacking(trials) == ()
+
+
 def test_at_most_a_quarter_of_the_blocks_is_repeated() -> None:
     """A machine that is never calm does not keep the run from ending."""
     trials = play(schedule(sizes=(2,), least=8, most=8), verdicts=["invalid"] * 1000)

@@ -15,10 +15,12 @@ from runners.plan.order import Slot, plan_families
 from runners.plan.pace import Pace
 from runners.plan.scheduling import Blocks, Bounds
 from runners.records.folder import read_trials
+from runners.records.run import Run
 from runners.records.trial import Trial
 from runners.run import running
 from runners.run.job import exit_code
-from runners.run.running import Loop
+from runners.run.running import Loop, conclude
+from runners.run.watching import Edited, Guard
 from runners.trial.trial import blanks
 from tests.support.latency_matrix import cells, matrix
 
@@ -56,6 +58,8 @@ class World:
         self.cells = cells(matrix(mode="persistent"))
         self.reporter = FakeReporter()
         self.reports = 0
+        self.edited_at: int | None = None
+        self.guard: Any = self
         monkeypatch.setattr(running, "measure", self.measure)
 
     def measure(self, of: Sequence[Cell], slot: Slot, _rig: object) -> tuple[Trial, ...]:
@@ -80,8 +84,16 @@ class World:
         pace = Pace((stage,), trials)
         self.reporter.begin(pace)
         rig: Any = type("Rig", (), {"folder": self.folder})()
-        Loop(self.job, rig, self.reporter, self.report, trials, pace).measure(stage)
+        Loop(self.job, rig, self.reporter, self.report, trials, pace, self.guard).measure(stage)
         return trials
+
+    def check(self, _cells: Sequence[Cell]) -> None:
+        """Stand in for a look at the files."""
+        if self.edited_at is not None and self.number > self.edited_at:
+            raise Edited("server.py changed")
+
+    def measured(self, _cells: Sequence[Cell]) -> None:
+        """Remember nothing."""
 
     def report(self, _folder: Path) -> None:
         """Count the reports."""
@@ -112,6 +124,28 @@ def test_what_stops_a_run_is_recorded_and_the_next_one_goes_on(world: World, err
     world.stops_at = None
     trials = [trial for trial in world.run() if trial.verdict != "not run"]
     assert len({(trial.cell, trial.block) for trial in trials}) == len(trials) == 6 * len(world.cells)
+
+
+def test_a_trial_of_what_was_edited_meanwhile_is_not_recorded(world: World) -> None:
+    """It may have been of another program; the run ends with 2, and can be resumed once the edit is undone."""
+    world.edited_at = 3
+    with pytest.raises(Edited):
+        world.run()
+    assert [trial.verdict for trial in read_trials(world.folder)] == ["ok"] * 3 + ["not run"]
+    assert Edited.exit_code == 2
+
+
+def test_nothing_to_do_while_a_block_is_missing_is_no_end(world: World) -> None:
+    """It would be a fault of ours: the run ends with an error, and no family is marked as ended."""
+    trials = world.run(blocks=2)
+    families = plan_families(world.cells, [], 3, 1)
+    stage = Blocks(families, Bounds(3, None, None), 1, {family.name: 1.0 for family in families})
+    run = Run("measured", "local", families=families)
+    guard = Guard(world.folder, world.folder, run)
+    with pytest.raises(RunStopped, match=r"nothing is left to measure, although .* has 2 of at least 3 blocks"):
+        conclude(stage, guard, trials)
+    assert not (world.folder / "run.json").exists()
+    assert RunStopped.exit_code == 1
 
 
 def test_a_client_that_is_away_is_no_interruption() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners.errors import BadInput
-from runners.stats.histogram import decode, encode, mean_us, merge, percentile_us, uncorrected
+from runners.stats.histogram import MOST_BYTES, decode, encode, mean_us, merge, percentile_us, uncorrected
 
 HISTOGRAMS = st.dictionaries(st.integers(0, 3000), st.integers(1, 50), max_size=40)
 
@@ -83,6 +83,8 @@ def test_equal_histograms_have_equal_text() -> None:
         "not base64!",
         "AAAA",
         base64.b64encode(zlib.compress(b"\x01")).decode(),
+        base64.b64encode(zlib.compress(b"\x01\x81")).decode(),
+        base64.b64encode(zlib.compress(b"\x01\x02")[:-3]).decode(),
         base64.b64encode(b"x").decode(),
         "é",
     ],
@@ -91,6 +93,19 @@ def test_what_is_no_histogram_is_bad_input(text: str) -> None:
     """A damaged record ends in a sentence, not in a traceback."""
     with pytest.raises(BadInput, match="not a latency histogram"):
         decode(text)
+
+
+def test_a_text_that_inflates_without_end_is_refused_before_it_does() -> None:
+    """A run folder may come by mail: a kilobyte could ask for gigabytes, and a number of a million digits for days."""
+    for data in (b"\0" * (MOST_BYTES + 1), b"\x81" * (MOST_BYTES // 2)):
+        with pytest.raises(BadInput, match=r"not a latency histogram: (it is larger|a number has more)"):
+            decode(base64.b64encode(zlib.compress(data)).decode())
+
+
+def test_the_largest_numbers_read_back() -> None:
+    """Those that the text can hold."""
+    largest = {2**63 - 1: 2**63 - 1}
+    assert decode(encode(largest)) == largest
 
 
 @given(st.lists(st.lists(st.integers(0, 500), max_size=30), max_size=5))

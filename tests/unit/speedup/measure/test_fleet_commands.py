@@ -14,7 +14,7 @@ from runners.matrix.model import Client
 from runners.plan import planning
 from runners.records.folder import write_run
 from runners.records.run import FleetInfo, Run
-from runners.run.job import new_job
+from runners.run.job import Wishes, new_job
 from speedup import entry
 from speedup.measure.run import fleet_options
 from speedup.parser import build_parser
@@ -91,7 +91,7 @@ def test_a_run_of_a_fleet_is_resumed_with_as_many(
 ) -> None:
     """Its numbers would else be of two fleets."""
     plan = planning.make_plan(planning.Options(matrix=matrix, machine="local", load="fleet", clients=2))
-    job = new_job(plan, tmp_path, "host", FleetOptions(2, "192.0.2.1"))
+    job = new_job(plan, tmp_path, Wishes("host"), FleetOptions(2, "192.0.2.1"))
     cells = (replace(_cell("a", "other", shared=False), load="fleet"),)
     write_run(job.folder, replace(job.run, cells=cells))
     assert job.run.fleet == FleetInfo(2, "192.0.2.1", PORT)
