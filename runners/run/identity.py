@@ -129,8 +129,8 @@ def other_files(plan: Plan) -> dict[str, str]:
 def fixed_files(plan: Plan) -> tuple[Path, ...]:
     """Return the files that cannot be data, whoever writes them.
 
-    Those are the programs and interpreters that commands start, the servers' templates, the files of requests and mixes, the
-    locustfile, and the load generators with their scripts.
+    Those are the programs and interpreters that commands start, the servers' templates, the files of requests and
+    mixes, the locustfile, and the load generators with their scripts.
     """
     programs = {cell.program.name: cell.program for cell in plan.measurable}
     started = [_started(plan, program) for program in programs.values()]
