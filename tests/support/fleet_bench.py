@@ -60,7 +60,8 @@ class FleetBench:
         tools = find_tools(known_tools(), ("wrk", "locust"), host)
         self.env = {**os.environ, **tool_environment(tools, host), "XDG_CACHE_HOME": str(folder / "cache"),
                     "MPLCONFIGDIR": str(FONTS)}  # fmt: skip
-        make_token(folder / "fleet.token")
+        self.token = folder / "cache/http-speedup/fleet.token"
+        make_token(self.token)
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def write(
@@ -81,7 +82,7 @@ class FleetBench:
 
     def worker(self, client: Host, *words: str, program: Sequence[str] = (SPEEDUP,)) -> subprocess.Popen[bytes]:
         """Start a worker on a client host."""
-        master = ("worker", "--master", self.hosts.server.address, "--token-file", "fleet.token")
+        master = ("worker", "--master", self.hosts.server.address, "--token-file", str(self.token))
         argv = [sys.executable, *program, *master, "--name", client.name, *words]
         with self.log(client).open("ab") as output:
             self.workers.append(client.start(argv, output, self.env, self.folder))
