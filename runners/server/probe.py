@@ -19,6 +19,7 @@ from runners.units import format_size
 LEAST_PATIENCE_S = 2.0
 SLOWEST = 20  # times the time that the first right answer took, is what later ones may take
 RETRY_S = 0.002
+LOOK_S = 0.1
 FIRST_TRY_S = 1.0  # then twice as long each time: what accepts connections early may answer late
 SETTLING_S = 5.0  # wrong answers for this long are no longer a start
 MOST_BYTES = 256 * 1024**2  # of one answer: the harness keeps it in memory
@@ -74,6 +75,7 @@ def wait_until_right(
     while alive() and (now := time.monotonic()) < deadline:
         try:
             with connected(host, port, min(patience_s, deadline - now)) as connection:
+                connection.alive = alive
                 answer = ask(connection, host, port, request, close=True)
             return answer, time.monotonic() - now
         except ConnectionRefusedError:
@@ -115,9 +117,13 @@ def _words(error: OSError) -> str:
 
 
 class Connection(socket.socket):
-    """A connection on which everything together has one deadline, after which it raises TimeoutError."""
+    """A connection on which everything together has one deadline, after which it raises TimeoutError.
+
+    While it waits, it asks ten times a second whether the server is `alive`, and raises ConnectionAbortedError if not.
+    """
 
     deadline = math.inf
+    alive: Callable[[], bool] = staticmethod(lambda: True)
 
     def until_deadline(self) -> float:
         """Return the seconds that are left, and let the next call take no longer."""
@@ -126,6 +132,13 @@ class Connection(socket.socket):
             raise TimeoutError
         self.settimeout(left)
         return left
+
+    def receive(self, arriving: select.poll) -> bytes:
+        """Wait for some bytes and return them; empty at the connection's end."""
+        while not arriving.poll(min(LOOK_S, self.until_deadline()) * 1000):
+            if not self.alive():
+                raise ConnectionAbortedError(errno.ECONNABORTED, "the server is not there any more")
+        return self.recv(MAX_HEAD_BYTES)
 
 
 def connected(host: str, port: int, patience_s: float) -> Connection:
@@ -195,8 +208,7 @@ def _receive_more(connection: Connection, received: bytearray) -> bool:
     enough, pending = max(MAX_HEAD_BYTES, 2 * len(received)), select.poll()
     pending.register(connection, select.POLLIN)
     while True:
-        connection.until_deadline()
-        chunk = connection.recv(MAX_HEAD_BYTES)
+        chunk = connection.receive(pending)
         received += chunk
         if len(received) > MOST_BYTES:
             raise Unanswered(f"sends an answer of more than {format_size(MOST_BYTES)}")

@@ -122,6 +122,7 @@ class Enclosed(subprocess.Popen[bytes]):
             super().__init__(argv, preexec_fn=begin, **options)
             self._keeper = self.pid
             self._know(theirs)
+            _LIVING.add(self)
         except BaseException:
             self._reports.close()
             raise
@@ -182,11 +183,15 @@ class Enclosed(subprocess.Popen[bytes]):
         gone = self._reports.fileno() < 0 or _reaped(self._keeper, END_TIMEOUT_S)
         if gone and self._reports.fileno() >= 0:
             self.poll()
+            _LIVING.discard(self)
             self._reports.close()
             if self._first is not None:
                 os.close(self._first)
             self._first = None
         return gone
+
+
+_LIVING: set[Enclosed] = set()  # to end what an interruption has kept from being stopped, or even from being known
 
 
 def _preparation(cpus: Sequence[int] | None, enclosure: Enclosure) -> Callable[[], None]:
@@ -369,7 +374,9 @@ def leftovers() -> list[int]:
 
 
 def end_leftovers() -> list[int]:
-    """Kill the processes that this harness started and that still run; return their pids."""
+    """Kill the processes that this harness started and that still run, with all enclosures; return their pids."""
+    for process in tuple(_LIVING):
+        process.end()
     pids = [pid for pid in leftovers() if _kill(pid)]
     deadline = time.monotonic() + 1
     while leftovers() and time.monotonic() < deadline:

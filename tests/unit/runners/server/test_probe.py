@@ -338,6 +338,22 @@ def test_wrong_answers_for_long_are_no_start_and_the_last_one_is_told(monkeypatc
     assert str(caught.value) == "answers status 404, not 200"
 
 
+def test_a_server_that_ends_while_it_is_asked_is_not_waited_for() -> None:
+    """Nor one that exceeds a limit meanwhile: both are looked for ten times a second."""
+    looks = iter([True, True, False])
+    released = threading.Event()
+    began = time.monotonic()
+
+    def be_silent(_: socket.socket) -> None:
+        released.wait(10)
+
+    with serving(be_silent) as port:
+        with pytest.raises(Unanswered, match="cannot talk to the server: ECONNABORTED"):
+            wait_until_right("127.0.0.1", port, ASKED, lambda: next(looks, False), 30)
+        released.set()
+    assert time.monotonic() - began < 5
+
+
 def test_a_server_that_accepts_but_is_silent_is_told_to_be_so() -> None:
     """Once the time is over."""
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(Unanswered) as caught:

@@ -423,6 +423,15 @@ def test_all_is_gone_when_stop_returns_and_nothing_else_is(log: Path, enclosure:
     assert [child.pid for child in ours if child.pid not in before] == []
 
 
+def test_leftovers_include_what_an_interruption_kept_from_being_stopped(log: Path, enclosure: Enclosure) -> None:
+    """With everything that has no mark."""
+    process = begin_enclosed(log, enclosure, DETACHED.format(marker=71507))
+    wait_for(lambda: count("0.71507") == 1)
+    end_leftovers()
+    assert count("0.71507") == 0
+    assert process.poll() == -signal.SIGKILL
+
+
 def test_a_server_that_went_into_the_background_is_known_and_ended(log: Path, enclosure: Enclosure) -> None:
     """As nginx does by default."""
     code = "import os, time; os.fork() and os._exit(0); os.setsid(); print('ready', flush=True); time.sleep(71504)"
