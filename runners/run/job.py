@@ -68,6 +68,7 @@ def new_job(plan: Plan, results: Path, network: NetworkWish = "auto", options: F
         duet_blocks_min=plan.preset.duet_blocks.min,
         duet_duration_s=plan.preset.duet.duration if plan.preset.duet else None,
         precision=blocks.precision,
+        duet_precision=plan.preset.duet_blocks.precision,
         budget_s=plan.budget_s,
         seed=plan.seed,
         version=VERSION,
