@@ -217,9 +217,9 @@ def _consistent(row: Row, decisions: Mapping[str, Decision]) -> Row:
 
 
 def _families(cells: Iterable[CellInfo], view: RunView, *, duets: bool) -> tuple[Family, ...]:
-    """Return the families of a table's cells, and those of its duets."""
+    """Return the families of a table's cells, those of its duets first, which decide."""
     names = list(dict.fromkeys(cell.family for cell in cells))
-    names += [f"{name}/duet" for name in names] if duets else []
+    names = [*(f"{name}/duet" for name in names if duets), *names]
     return tuple(view.families[name] for name in names if name in view.families)
 
 
