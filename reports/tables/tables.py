@@ -298,7 +298,8 @@ def _note(decisions: Sequence[Decision]) -> str:
     low, high = percent(known[0]), percent(known[-1])
     could = f"{high} %" if low == high else f"{low} to {high} %, depending on the row"
     looks = f" and {rule.looks} looks" if rule.looks > 1 else ""
-    level = f"at {level_text(rule.level)}, so that all rows{looks} hold together at {level_text(LEVEL)}"
+    several = f", so that all rows{looks} hold together at {level_text(LEVEL)}" if rule.rows * rule.looks > 1 else ""
+    level = f"at {level_text(rule.level)}{several}"
     return f"{start}, {level}, beyond ±{percent(rule.margin)} %: could resolve {could}."
 
 
