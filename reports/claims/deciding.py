@@ -100,7 +100,10 @@ class Evidence:
 
 
 def decide(rows: Sequence[Row], duets: Sequence[DuetRow], families: Families) -> dict[str, Decision]:
-    """Return the decision on each of the measured rows of one operating point by its cell, but for their baseline."""
+    """Return the decision on each of the rows of one operating point by its cell, but for their baseline.
+
+    They were measured alone, or at least beside another.
+    """
     baseline = next(row for row in rows if row.baseline)
     others = [row for row in rows if row is not baseline and row.cell]
     measure: Measure = "cost" if any(row.shared or row.client_bound for row in _alike(others, baseline)) else "rate"
@@ -158,6 +161,9 @@ def _alone(evidence: Evidence, baseline: Row, families: Families) -> Evidence:
     row = evidence.row
     names = dict.fromkeys(each.cell.family for each in (row, baseline) if each.cell)
     known = tuple(families[name] for name in names if name in families)
+    unmeasured = next((each for each in (row, baseline) if each.status != "measured"), None)
+    if unmeasured and not evidence.why:
+        evidence = replace(evidence, why=f"no trial of {unmeasured.name} alone counts")
     logs = solo_logs(row, baseline, evidence.measure)
     unknown = "" if logs or evidence.measure == "rate" else NO_COSTS
     return replace(evidence, logs=logs, families=known, why=evidence.why or unknown)

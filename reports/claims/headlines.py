@@ -23,6 +23,7 @@ from runners.stats.statistics import Estimate
 from runners.units import plural
 
 NOTHING_MEASURED = "Nothing was measured in this run."
+ONLY_NOISE = "The machine was too noisy in every trial: the rates are shown, and decide nothing."
 
 
 def headline(measured: Sequence[Row], ranking: Ranking, decisions: Decisions) -> str:

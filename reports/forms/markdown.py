@@ -109,9 +109,11 @@ def _published_columns(table: TableModel) -> list[str]:
 def _cells(row: Row | HeadingRow, table: TableModel, *, measured: bool, then: bool) -> Cells:
     if isinstance(row, HeadingRow):
         return (f"*{escaped(row.title)}*",)
-    numbers = (_measured(row, table) if row.status == "measured" else _absent(row)) if measured else ()
+    compared = row.status == "measured" or table.is_compared(row)
+    numbers = (_measured(row, table) if compared else _absent(row)) if measured else ()
     before = (_whole(row.published), _decimals(row.published_ratio)) if then else ()
-    return (_label(row), *numbers, *before)
+    unmeasured = f" *{row.status} alone: {escaped(row.reason)}*" if compared and row.status != "measured" else ""
+    return (f"{_label(row)}{unmeasured}", *numbers, *before)
 
 
 def _label(row: Row) -> str:
@@ -163,7 +165,7 @@ def _verdict(judgement: Judgement | None, wanted: str) -> str:
 
 def _under(table: TableModel) -> Iterator[str]:
     """Yield the notes below a table: its baseline, the intervals' level, trials that do not count, and the load."""
-    baseline = [escaped(row.shown) for row in table.measured if row.baseline]
+    baseline = [escaped(row.shown) for row in table.compared if row.baseline]
     if baseline:
         yield from ("", f"Baseline: {', '.join(baseline)}. {escaped(table.level_note)}".rstrip())
     notes = [f"{escaped(row.label)}: {escaped(row.trials_note)}" for row in table.measured if row.trials_note]

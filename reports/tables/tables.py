@@ -8,13 +8,13 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reports.claims.comparing import compare
 from reports.claims.deciding import BASES, Decision, decide
 from reports.claims.duets import DuetCell, DuetRow, duet_cells, duets_of
-from reports.claims.headlines import headline
+from reports.claims.headlines import ONLY_NOISE, headline
 from reports.claims.ranking import Ranking, rank_rows
 from reports.trust.checks import CheckLine, check_line
 from reports.view.families import Family, Measure
@@ -76,6 +76,15 @@ class TableModel:
     def measured(self) -> tuple[Row, ...]:
         """Return the rows that have a number of this run."""
         return tuple(row for row in self.measurable if row.status == "measured")
+
+    @property
+    def compared(self) -> tuple[Row, ...]:
+        """Return the rows that something is said of: measured ones, and those that only their duets tell apart."""
+        return tuple(row for row in self.measurable if row.status == "measured" or self.is_compared(row))
+
+    def is_compared(self, row: Row) -> bool:
+        """Return whether a row is the baseline, or has a decision."""
+        return row.baseline or self.decision(row) is not None
 
     @property
     def ranked_by_words(self) -> str:
@@ -170,10 +179,11 @@ def _other_tables(
 
 def _finish(model: TableModel, view: RunView, duets: Sequence[DuetRow]) -> TableModel:
     """Add what needs all rows: ratios, verdicts, ranks, duets, command lines, the headline."""
-    rows = _compare(model.rows, view)
+    beside = {cell.id for duet in duets if duet.ratio and not duet.twin for cell in (duet.row, duet.baseline)}
+    rows = _compare(model.rows, beside, view)
     measurable = [row for row in rows if isinstance(row, Row)]
-    measured = [row for row in measurable if row.status == "measured"]
-    groups = _groups(measured)
+    compared = [row for row in measurable if _is_known(row, beside)]
+    groups = _groups(compared)
     decisions = {cell: found for group in groups for cell, found in decide(group, duets, view.families).items()}
     rankings = [rank_rows(group, decisions) for group in groups]
     cells = [row.cell for row in measurable if row.cell and row.trials]
@@ -190,7 +200,7 @@ def _finish(model: TableModel, view: RunView, duets: Sequence[DuetRow]) -> Table
         ranked_by=rankings[0].by if rankings else "rate",
         decisions=decisions,
         places={cell: place for ranking in rankings for cell, place in ranking.places.items()},
-        headline=headline(measured, rankings[0] if rankings else Ranking(), decisions),
+        headline=_headline(measurable, compared, rankings[0] if rankings else Ranking(), decisions),
         duets=together,
         families=families,
         checks=check_line(trials, families),
@@ -207,10 +217,22 @@ def _consistent(row: Row, decisions: Mapping[str, Decision]) -> Row:
 
 
 def _families(cells: Iterable[CellInfo], view: RunView, *, duets: bool) -> tuple[Family, ...]:
-    """Return the families of a table's cells, and those of its duets."""
+    """Return the families of a table's cells, those of its duets first, which decide."""
     names = list(dict.fromkeys(cell.family for cell in cells))
-    names += [f"{name}/duet" for name in names] if duets else []
+    names = [*(f"{name}/duet" for name in names if duets), *names]
     return tuple(view.families[name] for name in names if name in view.families)
+
+
+def _headline(rows: Sequence[Row], compared: Sequence[Row], ranking: Ranking, decisions: Mapping[str, Decision]) -> str:
+    """Return the answer of a table; where nothing can be compared, whether that is for noise."""
+    if not compared and any(row.status == "noisy" for row in rows):
+        return ONLY_NOISE
+    return headline(compared, ranking, decisions)
+
+
+def _is_known(row: Row, beside: Container[str]) -> bool:
+    """Return whether a row can be compared: it was measured alone, or at least beside another."""
+    return row.status == "measured" or (row.cell is not None and row.cell.id in beside)
 
 
 def _groups(measured: Iterable[Row]) -> list[list[Row]]:
@@ -221,11 +243,11 @@ def _groups(measured: Iterable[Row]) -> list[list[Row]]:
     return list(found.values())
 
 
-def _compare(rows: Sequence[Row | HeadingRow], view: RunView) -> tuple[Row | HeadingRow, ...]:
-    """Compare each measured row with the first one at its operating point."""
+def _compare(rows: Sequence[Row | HeadingRow], beside: Container[str], view: RunView) -> tuple[Row | HeadingRow, ...]:
+    """Compare each row that can be with the first one at its operating point."""
     baselines: dict[OperatingPoint, Row] = {}
     for row in rows:
-        if isinstance(row, Row) and row.status == "measured":
+        if isinstance(row, Row) and _is_known(row, beside):
             baselines.setdefault(row.operating_point, row)
     count = sum(1 for row in rows if isinstance(row, Row) and row.status == "measured") - len(baselines)
     return tuple(_compared(row, baselines, count, view) if isinstance(row, Row) else row for row in rows)
@@ -236,10 +258,10 @@ def _compared(row: Row, baselines: dict[OperatingPoint, Row], comparisons: int, 
     before = None
     if baseline is not None and row is not baseline and row.published and baseline.published:
         before = row.published / baseline.published
-    if baseline is None or row.status != "measured":
-        return dataclasses.replace(row, published_ratio=before)
     if row is baseline:
         return dataclasses.replace(row, baseline=True, published_ratio=1.0 if row.published else None)
+    if baseline is None or row.status != "measured" or baseline.status != "measured":
+        return dataclasses.replace(row, published_ratio=before)
     comparison = compare(row, baseline, _solo_rule(row, comparisons, view), whole=view.limits.folds)
     return dataclasses.replace(row, published_ratio=before, comparison=comparison)
 
@@ -276,7 +298,8 @@ def _note(decisions: Sequence[Decision]) -> str:
     low, high = percent(known[0]), percent(known[-1])
     could = f"{high} %" if low == high else f"{low} to {high} %, depending on the row"
     looks = f" and {rule.looks} looks" if rule.looks > 1 else ""
-    level = f"at {level_text(rule.level)}, so that all rows{looks} hold together at {level_text(LEVEL)}"
+    several = f", so that all rows{looks} hold together at {level_text(LEVEL)}" if rule.rows * rule.looks > 1 else ""
+    level = f"at {level_text(rule.level)}{several}"
     return f"{start}, {level}, beyond ±{percent(rule.margin)} %: could resolve {could}."
 
 

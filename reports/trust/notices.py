@@ -129,9 +129,9 @@ def _noise_floor(view: RunView) -> Iterator[Notice]:
     solos = [family for family in view.families.values() if family.design == "solo"]
     duets = [family for family in view.families.values() if family.design == "duet"]
     floors: dict[str, list[Floor | None]] = {
+        "by CPU time in duets": [family.cost for family in duets],
         "by rate": [family.rate for family in solos],
         "by CPU time": [family.cost for family in solos],
-        "by CPU time in duets": [family.cost for family in duets],
     }
     parts = [f"{between} {how}" for how, found in floors.items() if (between := _between(found))]
     if parts:

@@ -79,7 +79,7 @@ def _family(
         baseline=cell.title if cell else "",
         blocks=len({trial.block for trial in counted}),
         repeated=len({(trial.block, trial.attempt) for trial in trials if trial.attempt}),
-        ended=_ended(planned.ended_by, run, len(planned.blocks)) if planned else "",
+        ended=_ended(planned, run) if planned else "",
         rate=None if duet else twin_floor(_twin_logs(counted, baseline, twins, RATE)),
         cost=twin_floor(_twin_logs(counted, baseline, twins, COST)),
         block_s=_block_s(planned, run) if planned else None,
@@ -129,12 +129,14 @@ def _twin_logs(trials: Sequence[Trial], baseline: str, twins: Mapping[str, str],
     return log_ratios([trial for trial in trials if trial.cell == twin], originals, value)
 
 
-def _ended(by: str | None, run: Run, most: int) -> str:
+def _ended(planned: FamilyInfo, run: Run) -> str:
     """Return in words which bound ended a family; empty while it goes on."""
+    by = planned.ended_by
     if by == "most blocks":
-        return f"ended at the limit of {most}"
+        return f"ended at the limit of {len(planned.blocks)}"
     if by == "precision":
-        return f"ended once every ratio was known to ±{(run.precision or 0) * 100:g} %"
+        precision = run.duet_precision if planned.design == "duet" and run.duet_precision else run.precision
+        return f"ended once every ratio was known to ±{(precision or 0) * 100:g} %"
     if by == "time budget":
         return f"ended by the time budget{f' of {format_duration(run.budget_s)}' if run.budget_s else ''}"
     return by or ""

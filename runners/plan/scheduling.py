@@ -54,7 +54,7 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class Bounds:
-    """When to stop: the minimum of blocks (and of duet blocks), the half-width wanted, the seconds of load allowed.
+    """When to stop: the minimum of blocks and the half-width wanted (of duets, too), the seconds of load allowed.
 
     The maximum is the number of blocks in each family.
     """
@@ -63,6 +63,11 @@ class Bounds:
     precision: float | None
     budget_s: float | None
     least_duets: int | None = None
+    duet_precision: float | None = None
+
+    def precision_of(self, family: FamilyInfo) -> float | None:
+        """Return the half-width wanted of a family's ratios; None: as narrow as the blocks make it."""
+        return self.precision if family.design == "solo" else self.duet_precision
 
     def least_of(self, family: FamilyInfo) -> int:
         """Return the minimum number of blocks of a family."""
@@ -152,7 +157,8 @@ class Blocks:
         """Return how far each family has got; the widths of its intervals are computed only if they matter."""
         families = by_family(trials)
         found = [_progress(family, families.get(family.name, ())) for family in self.families]
-        if not precise or (self.bounds.precision is None and self.bounds.budget_s is None):
+        wanted = (self.bounds.precision, self.bounds.duet_precision, self.bounds.budget_s)
+        if not precise or all(bound is None for bound in wanted):
             return found
         return [replace(item, half_width=self._half_width(item, families.get(item.family.name, ()))) for item in found]
 
@@ -187,7 +193,7 @@ class Blocks:
             item
             for item in progress
             if item.done < len(item.family.blocks)
-            and item.half_width > (self.bounds.precision or 0.0)
+            and item.half_width > (self.bounds.precision_of(item.family) or 0.0)
             and self._affordable(item.family, spent)
         ]
         chosen = max(open_ones, key=lambda item: (min(item.half_width, 1e9), -item.done), default=None)
@@ -221,7 +227,8 @@ class Blocks:
     def _why(self, item: Progress) -> str:
         if item.done >= len(item.family.blocks):
             return "most blocks"
-        if self.bounds.precision is not None and item.half_width <= self.bounds.precision:
+        precision = self.bounds.precision_of(item.family)
+        if precision is not None and item.half_width <= precision:
             return "precision"
         within = self.bounds.budget_s is not None and item.done >= self.bounds.least_of(item.family)
         return "time budget" if within else "interrupted"

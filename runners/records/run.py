@@ -228,6 +228,7 @@ class Run:
     duet_blocks_min: int | None = None
     duet_duration_s: float | None = None
     precision: float | None = None
+    duet_precision: float | None = None
     budget_s: float | None = None
     notes: tuple[str, ...] = ()
     source: Source | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from reports.forms.markdown import render_markdown
 from reports.tables.tables import TableModel, build_tables
 from reports.view.view import view_run
 from runners.records.run import RunFolder
+from runners.records.trial import Check
 from runners.stats.statistics import Estimate, Interval
 from tests.support.small_run import FAMILY, cell_id, duet_run, small_run
 
@@ -158,3 +160,46 @@ def test_the_family_of_a_duet_has_a_floor_of_its_own() -> None:
     assert found.rule is not None
     assert found.rule.margin > 0.02
     assert found.answer == "not resolved"
+
+
+def test_duets_decide_where_noise_left_nothing_that_was_measured_alone() -> None:
+    """Rows whose solo trials are all noisy, or failed, have a verdict and a rank; the table shows both."""
+    folder = both(COSTS, dict.fromkeys(COSTS, 1.0))
+    calm = Check("V15", "calm machine", "fail", "other programs used 93 % of a CPU")
+    spoilt: dict[str, dict[str, Any]] = {
+        "plain": {"verdict": "invalid"},
+        "lean": {"verdict": "invalid"},
+        "alike": {"verdict": "failed", "requests_per_s": None},
+    }
+    trials = tuple(
+        dataclasses.replace(trial, **spoilt[trial.server], checks=(calm,), reason="V15")
+        if trial.design == "solo"
+        else trial
+        for trial in folder.trials
+    )
+    noisy = dataclasses.replace(folder, trials=trials)
+    found = decisions(noisy)
+
+    assert [(each.basis, each.answer) for each in found.values()] == [("duet", "cheaper"), ("duet", "equivalent")]
+    assert [row.status for row in table(noisy).measurable] == ["noisy", "noisy", "failed"]
+    assert table(noisy).places[cell_id("lean")] == "1"
+    assert table(noisy).headline.startswith("lean needs 20.0 % less CPU per request than plain")
+    page = render_report([noisy])
+    assert '<span class="tag">noisy</span><small>alone: none of 8 trials counts' in page
+    assert "noisy alone: none of 8 trials counts" in render_markdown([noisy])
+
+
+def test_rates_of_noisy_rows_decide_nothing() -> None:
+    """Without duets, a noisy row is not even compared."""
+    folder = small_run({"a": 1.0, "b": 2.0})
+    calm = Check("V15", "calm machine", "fail", "other programs used 93 % of a CPU")
+    trials = tuple(
+        dataclasses.replace(trial, verdict="invalid", checks=(calm,)) if trial.server == "b" else trial
+        for trial in folder.trials
+    )
+
+    assert decisions(dataclasses.replace(folder, trials=trials)) == {}
+    alone = tuple(dataclasses.replace(trial, verdict="invalid", checks=(calm,)) for trial in folder.trials)
+    assert table(dataclasses.replace(folder, trials=alone)).headline == (
+        "The machine was too noisy in every trial: the rates are shown, and decide nothing."
+    )

@@ -292,8 +292,7 @@ def test_a_table_says_what_decides_and_what_it_could_resolve() -> None:
     standard, _, comparison = example_tables()[:3]
 
     assert standard.level_note == (
-        "Decided by CPU per request in duets (1 row), at 95 %, so that all rows hold together at 95 %, beyond ±0.2 %:"
-        " could resolve 1.4 %."
+        "Decided by CPU per request in duets (1 row), at 95 %, beyond ±0.2 %: could resolve 1.4 %."
     )
     assert comparison.level_note == (
         "Decided by CPU per request, measured alone (2 rows): no verdict with fewer than 7 blocks in common."

@@ -229,6 +229,16 @@ def test_duets_may_have_a_number_of_blocks_of_their_own_and_come_along_evenly() 
     assert 8 <= len({trial.block for trial in half if trial.family == "f/duet"}) <= 12
 
 
+def test_duets_have_a_precision_of_their_own() -> None:
+    """They go on to their next look only while they are wide, whatever the solo blocks do."""
+    families = family("f", [("a",), ("b",)], 6, "b"), family("f/duet", [("a", "b")], 40, "b")
+    bounds = Bounds(6, None, None, least_duets=12, duet_precision=0.01)
+    plan = Blocks(families, bounds, 1, {"f": 1, "f/duet": 1})
+    trials = play(plan)
+    assert ended_by(plan, trials) == {"f": "most blocks", "f/duet": "precision"}
+    assert len({trial.block for trial in trials if trial.family == "f/duet"}) == 12
+
+
 def test_the_bound_that_ended_a_family_is_said() -> None:
     """Most blocks, precision, or an interruption."""
     assert set(ended_by(schedule(), play(schedule())).values()) == {"most blocks"}
