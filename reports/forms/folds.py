@@ -21,6 +21,7 @@ from reports.view.latency import Latency, latency_of
 from reports.view.limits import MOST_OUTPUTS, MOST_WATCHED, Limits
 from reports.view.reasons import count_reasons
 from reports.view.rows import Row, cell_row
+from reports.view.switches import switches_text
 from reports.view.view import RunView, is_solo
 from runners.records.run import CellInfo
 from runners.records.trial import ClientHost, Command, Trial
@@ -88,6 +89,7 @@ class Fold:
     footprint: Footprint | None
     parts: tuple[PartView, ...]
     checked: str | None
+    switches: str
     trials: tuple[TrialView, ...]
     summary: str
     checks: tuple[CheckRow, ...]
@@ -128,6 +130,7 @@ def _fold(cell: CellInfo, view: RunView, slugs: Mapping[str, str], telling: Abst
         footprint=footprint_of(cell, view),
         parts=parts_of(view.trials.get(cell.id, ())),
         checked=right_answers(trials),
+        switches=switches_text(view.trials.get(cell.id, ())),
         trials=tuple(
             _trial(
                 trial,

@@ -102,6 +102,14 @@ class ClientHost:
 
 
 @dataclass(frozen=True)
+class Switches:
+    """Context switches for each request: the threads went to sleep, or others took their CPU."""
+
+    voluntary: float
+    involuntary: float
+
+
+@dataclass(frozen=True)
 class Part:
     """One request of a mix in one trial: how often it was answered, and its latencies, encoded like the trial's."""
 
@@ -246,6 +254,8 @@ class Trial:
     server_cpu_us_per_request: float | None = None
     client_cpu_us_per_request: float | None = None
     machine_cpu_us_per_request: float | None = None
+    server_switches_per_request: Switches | None = None
+    client_switches_per_request: Switches | None = None
     server_cpu_share: float | None = None
     client_cpu_share: float | None = None
     rss_bytes: int | None = None

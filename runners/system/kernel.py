@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from pathlib import Path
 import psutil
 
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+_SWITCHES = re.compile(r"^(?:non)?voluntary_ctxt_switches:\t(\d+)$", re.MULTILINE)
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CGROUPS = Path("/sys/fs/cgroup")
 PROCESS_CLOCK = 2  # CPUCLOCK_SCHED: the run time counted by the scheduler, not in ticks
@@ -44,11 +46,16 @@ NETSTAT = (
 
 @dataclass(frozen=True)
 class ThreadTimes:
-    """One thread's exact run time and its time on a run queue, in microseconds, and the CPU it last ran on."""
+    """One thread's exact run time and its time on a run queue, in microseconds, and the CPU it last ran on.
+
+    `voluntary` and `involuntary` are its context switches: it went to sleep, or another took its CPU.
+    """
 
     run_us: float
     wait_us: float
     cpu: int | None
+    voluntary: int | None = None
+    involuntary: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,20 @@ class TreeTimes:
     def wait_us(self) -> float:
         """Return the time in which its threads were ready to run but did not."""
         return sum(thread.wait_us for thread in self.threads.values())
+
+    def switches_since(self, before: TreeTimes) -> tuple[int, int] | None:
+        """Return the voluntary and involuntary context switches since; None if a thread ended, or is not counted."""
+        if before.threads.keys() - self.threads.keys():
+            return None
+        grown = []
+        for kind in ("voluntary", "involuntary"):
+            counts = [
+                (getattr(now, kind), getattr(before.threads.get(key), kind, 0)) for key, now in self.threads.items()
+            ]
+            if any(None in pair for pair in counts):
+                return None
+            grown.append(sum(now - then for now, then in counts))
+        return grown[0], grown[1]
 
 
 @dataclass(frozen=True)
@@ -129,7 +150,16 @@ def _threads(pid: int) -> Iterator[tuple[int, ThreadTimes]]:
         if run is None:
             continue
         run_ns, wait_ns, _slices = run.split()
-        yield int(name), ThreadTimes(int(run_ns) / 1000, int(wait_ns) / 1000, _last_cpu(pid, name))
+        yield (
+            int(name),
+            ThreadTimes(int(run_ns) / 1000, int(wait_ns) / 1000, _last_cpu(pid, name), *_switches(pid, name)),
+        )
+
+
+def _switches(pid: int, thread: str) -> tuple[int, int] | tuple[()]:
+    """Return a thread's context switches, voluntary and involuntary; nothing if the kernel does not count them."""
+    found = _SWITCHES.findall(_text(f"/proc/{pid}/task/{thread}/status") or "")
+    return (int(found[0]), int(found[1])) if len(found) == 2 else ()
 
 
 def _last_cpu(pid: int, thread: str) -> int | None:

@@ -80,6 +80,21 @@ class Samples:
         return self.after.server.wait_us - self.before.server.wait_us
 
     @property
+    def server_switches(self) -> tuple[int, int] | None:
+        """Return the context switches of the server's threads during the watch, voluntary and involuntary."""
+        if self.before.server is None or self.after.server is None:
+            return None
+        return self.after.server.switches_since(self.before.server)
+
+    @property
+    def client_switches_per_us(self) -> tuple[float, float] | None:
+        """Return those of the generator's threads in each microsecond between its first and its last sample."""
+        seen = self._client
+        found = seen[-1][1].switches_since(seen[0][1]) if len(seen) > 1 else None
+        passed_us = seen[-1][0] - seen[0][0] if found else 0
+        return (found[0] / passed_us, found[1] / passed_us) if found and passed_us else None
+
+    @property
     def machine_busy_us(self) -> float | None:
         """Return the busy time of all CPUs together during the watch, without steal."""
         if not self.before.cpus or not self.after.cpus:

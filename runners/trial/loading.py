@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from runners.loads.base import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
 from runners.loads.by_name import LOADS
 from runners.matrix.cells import Cell
-from runners.records.trial import Check, Checked, Command
+from runners.records.trial import Check, Checked, Command, Switches
 from runners.server.probe import Probed
 from runners.server.process import Logs, Programs, ServerProcess, Started, TrialFailed, TrialInvalid, complaint_of
 from runners.server.unisolated import server_process
@@ -56,6 +56,19 @@ class Measured:
         """Return the generator's CPU time per request that it counted."""
         spent_us = self.result.client_cpu_us
         return None if spent_us is None else spent_us / self.result.requests
+
+    @property
+    def server_switches_per_request(self) -> Switches | None:
+        """Return the server's context switches for each request that it answered."""
+        found = self.samples.server_switches
+        return Switches(found[0] / self.served, found[1] / self.served) if found else None
+
+    @property
+    def client_switches_per_request(self) -> Switches | None:
+        """Return the generator's context switches for each request, from the time between its samples."""
+        found = self.samples.client_switches_per_us
+        per_us = self.result.requests_per_s / 1e6
+        return Switches(found[0] / per_us, found[1] / per_us) if found and per_us else None
 
     @property
     def machine_cpu_us_per_request(self) -> float | None:

@@ -280,6 +280,8 @@ def _figures(measured: Measured, evidence: Evidence, slot: Slot) -> dict[str, An
         "server_cpu_us_per_request": measured.server_cpu_us_per_request,
         "client_cpu_us_per_request": measured.client_cpu_us_per_request,
         "machine_cpu_us_per_request": None if len(slot.cells) > 1 else measured.machine_cpu_us_per_request,
+        "server_switches_per_request": measured.server_switches_per_request,
+        "client_switches_per_request": measured.client_switches_per_request,
         "server_cpu_share": evidence.server_share,
         "client_cpu_share": evidence.client_share,
         "rss_bytes": measured.samples.rss_bytes,

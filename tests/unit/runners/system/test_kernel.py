@@ -46,6 +46,27 @@ def test_every_thread_is_seen_with_the_cpu_that_it_was_on() -> None:
         assert found[thread.native_id or 0].cpu in kernel.cpu_times()
 
 
+def test_going_to_sleep_is_counted_as_a_voluntary_switch() -> None:
+    """As every request costs a server that waits for the next one."""
+    before = times()
+    for _ in range(20):
+        time.sleep(0.001)
+    found = times().switches_since(before)
+    assert found is not None
+    assert found[0] >= 20
+
+
+def test_switches_of_a_thread_that_ended_are_unknown() -> None:
+    """The kernel forgets them; a thread that came later counts whole."""
+    one = kernel.ThreadTimes(0.0, 0.0, 0, 5, 1)
+    before = kernel.TreeTimes({7: one, 8: one}, (7,), 0.0, 0.0)
+    later = kernel.TreeTimes({7: kernel.ThreadTimes(0.0, 0.0, 0, 9, 2), 9: one}, (7,), 0.0, 0.0)
+    assert later.switches_since(before) is None
+    assert later.switches_since(kernel.TreeTimes({7: one}, (7,), 0.0, 0.0)) == (9, 2)
+    uncounted = kernel.TreeTimes({7: kernel.ThreadTimes(0.0, 0.0, 0)}, (7,), 0.0, 0.0)
+    assert uncounted.switches_since(uncounted) is None
+
+
 def test_ended_children_leave_their_time_to_their_parent() -> None:
     """As the kernel counts it, in ticks."""
     before = times()

@@ -45,3 +45,14 @@ def test_one_look_tells_no_share() -> None:
     """Nothing grew yet."""
     samples = watched([(100, {7: (10, 10)}), (200, None)])
     assert (samples.client_thread_share, samples.client_wait_share) == (None, None)
+
+
+def test_context_switches_of_the_generator_are_told_for_each_microsecond() -> None:
+    """Between its first and its last look, since its whole life includes its start."""
+    looks = [ThreadTimes(0.0, 0.0, None, count, 2 * count) for count in (100, 300)]
+    points = tuple(
+        Sample(at_us, None, None, None, None, None, TreeTimes({7: look}, (1,), 0.0, 0.0))
+        for at_us, look in zip((1000, 2000), looks, strict=True)
+    )
+    assert Samples(NOTHING, NOTHING, points, 0.0).client_switches_per_us == (0.2, 0.4)
+    assert Samples(NOTHING, NOTHING, points[:1], 0.0).client_switches_per_us is None
