@@ -26,7 +26,6 @@ from runners.matrix.quantities import (
     Count,
     Counts,
     CpuList,
-    DuetDuration,
     Duration,
     Fraction,
     Name,
@@ -37,7 +36,7 @@ from runners.matrix.quantities import (
     Slo,
     SshHost,
     Version,
-    WholeSeconds,
+    Window,
     Words,
 )
 from runners.matrix.request import Expect, Request
@@ -101,7 +100,7 @@ class DuetPreset(Section):
     """How long and how often duets are measured. Short and often is best: the cost differs from start to start."""
 
     warmup: Duration = Field(description="Uncounted load before a duet's measured window.")
-    duration: DuetDuration = Field(description="Length of a duet's measured window, at least 200ms.")
+    duration: Window = Field(description="Length of a duet's measured window, at least 200ms.")
     blocks: Blocks = Field(default_factory=Blocks, description="How often to repeat it.")
 
 
@@ -109,13 +108,20 @@ class Preset(Section):
     """How long to measure: a trade-off between time and precision."""
 
     warmup: Duration = Field(description="Uncounted load before the measured window.")
-    duration: WholeSeconds = Field(description="Length of the measured window, in whole seconds, as wrk takes it.")
+    duration: Window = Field(description="Length of the measured window, at least 200ms.")
     blocks: Blocks = Field(default_factory=Blocks, description="How often to repeat it.")
     duet: DuetPreset | None = Field(None, description="How long and how often to measure duets, if not the same.")
-    checked: WholeSeconds = Field(
+    checked: Window = Field(
         2.0,
         description="For how long answers are read and judged under load, in a trial apart, where their length cannot"
         " show wrong ones.",
+    )
+    limit: Duration | None = Field(
+        None, description="Time after which no more blocks are begun than the least, starts and stops included."
+    )
+    blocks_beyond_cpus: Count | None = Field(
+        None,
+        description="Blocks of thread counts beyond the machine's CPUs, without duets; default: as many as of others.",
     )
     twin: bool = Field(
         default=True,
@@ -143,7 +149,7 @@ class GeneratorSettings(Section):
         description="Threads of wrk or h2load; every connection count must be a multiple of it. A fleet uses at most as"
         " many on each client, Locust always one process. Default: one per CPU of the client.",
     )
-    duration: WholeSeconds | None = Field(None, description="Length of the measured window, instead of the preset's.")
+    duration: Window | None = Field(None, description="Length of the measured window, instead of the preset's.")
 
 
 class CpuLayout(Section):

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from runners.matrix.objective import PERCENTILES, parse_objective
 from runners.units import parse_duration_s, parse_share, parse_size_bytes
 
-LEAST_DUET_S = 0.2
+LEAST_WINDOW_S = 0.2
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 Version = Annotated[str, Field(pattern=r"^[0-9]+([.][0-9]+)*$")]
@@ -22,20 +22,13 @@ Duration = Annotated[
 ]
 
 
-def _whole_seconds(seconds: float) -> float:
-    if seconds < 1 or seconds != int(seconds):
-        raise ValueError("'duration' must be whole seconds, at least 1s: wrk takes no fractions")
-    return seconds
-
-
 def _measurable(seconds: float) -> float:
-    if seconds < LEAST_DUET_S:
-        raise ValueError("the 'duration' of a duet must be at least 200ms: wrk checks its clock every 100 ms")
+    if seconds < LEAST_WINDOW_S:
+        raise ValueError("load must last at least 200ms: wrk checks its clock every 100 ms")
     return seconds
 
 
-DuetDuration = Annotated[Duration, AfterValidator(_measurable)]
-WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
+Window = Annotated[Duration, AfterValidator(_measurable)]
 Share = Annotated[
     float,
     BeforeValidator(parse_share),

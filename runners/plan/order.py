@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runners.records.run import Block, FamilyInfo
     from runners.records.trial import Design
 
+DUET = "/duet"  # after the name of a family, that of the duets within it
 OVERHEAD_S = 0.2  # to start, probe and stop the server and the generator of one trial, measured on two slow cores
 T = TypeVar("T")
 
@@ -88,7 +89,7 @@ class Duet:
     @property
     def family(self) -> str:
         """Return the name of the family of duets within the family of the baseline."""
-        return f"{self.baseline.family}/duet"
+        return f"{self.baseline.family}{DUET}"
 
 
 Member = TypeVar("Member", Cell, Duet)
@@ -102,16 +103,21 @@ def plan_families(
     *,
     duet_blocks: int | None = None,
     baselines: Mapping[str, str] | None = None,
+    fewer: Mapping[int, int] | None = None,
 ) -> tuple[FamilyInfo, ...]:
     """Return the families, each block a random order of its cells or duets; the same seed gives the same order.
 
     Families of duets get `duet_blocks` if given, otherwise as many blocks as the others. A family is compared with its
-    cell in `baselines` or, if that is not measured, with the first cell of its first block.
+    cell in `baselines` or, if that is not measured, with the first cell of its first block. Numbers of threads in
+    `fewer` get so many blocks.
     """
     chance = random.Random(seed)  # noqa: S311 - an order, not a secret
     wanted, number = baselines or {}, blocks if duet_blocks is None else duet_blocks
     solos = _by_family(cells)
-    solo_blocks = {family: squares([cell.id for cell in members], blocks, chance) for family, members in solos.items()}
+    solo_blocks = {
+        family: squares([cell.id for cell in members], (fewer or {}).get(members[0].threads, blocks), chance)
+        for family, members in solos.items()
+    }
     pairs = _by_family(duets)
     duet_rows = {family: _duet_blocks(members, number, chance) for family, members in pairs.items()}
     return (
@@ -196,6 +202,12 @@ def duet_s(duet: Duet) -> float:
     return trial_s(duet.row.in_duet)
 
 
-def estimated_s(cells: Sequence[Cell], duets: Sequence[Duet], preset: Preset) -> float:
+def estimated_s(cells: Sequence[Cell], duets: Sequence[Duet], preset: Preset, fewer: Mapping[int, int]) -> float:
     """Return the longest time that the trials may take, in seconds, without building."""
-    return preset.blocks.max * sum(map(trial_s, cells)) + preset.duet_blocks.max * sum(map(duet_s, duets))
+    solo, duet = preset.blocks, preset.duet_blocks
+    most_s = sum(fewer.get(cell.threads, solo.max) * trial_s(cell) for cell in cells)
+    most_s += duet.max * sum(map(duet_s, duets))
+    if preset.limit is None:
+        return most_s
+    least_s = sum(min(fewer.get(cell.threads, solo.min), solo.min) * trial_s(cell) for cell in cells)
+    return min(most_s, max(preset.limit, least_s + duet.min * sum(map(duet_s, duets))))

@@ -106,12 +106,21 @@ class Plan:
     @property
     def trial_count(self) -> int:
         """Return the largest possible number of trials, counting a duet once."""
-        return len(self.solos) * self.preset.blocks.max + len(self.duets) * self.preset.duet_blocks.max
+        return sum(map(self.blocks_of, self.solos)) + len(self.duets) * self.preset.duet_blocks.max
+
+    @property
+    def fewer(self) -> Mapping[int, int]:
+        """Return how many blocks numbers of threads get for which this machine has too few CPUs, if not as many."""
+        return fewer_blocks(self.preset, {cell.threads for cell in self.measurable})
+
+    def blocks_of(self, cell: Cell) -> int:
+        """Return how many times a cell is measured alone at most."""
+        return self.fewer.get(cell.threads, self.preset.blocks.max)
 
     @property
     def estimated_s(self) -> float:
         """Return the longest time that the trials may take, in seconds, without builds."""
-        whole_s = estimated_s(self.solos, self.duets, self.preset) + self.latency_s
+        whole_s = estimated_s(self.solos, self.duets, self.preset, self.fewer) + self.latency_s
         return whole_s if self.budget_s is None else min(whole_s, self.budget_s)
 
     @property
@@ -211,7 +220,7 @@ def plan_matrix(matrix: Matrix, text: str, path: Path, options: Options, *, vers
         cells=pairing.cells,
         tools=tools,
         host=host,
-        duets=pairing.duets,
+        duets=_uncrowded(pairing.duets, preset) if options.duet is None else pairing.duets,
         baselines=pairing.baselines,
         budget_s=options.budget_s,
         clients=options.clients,
@@ -313,6 +322,20 @@ def layouts_of(matrix: Matrix, machine: str, threads: Iterable[int]) -> dict[int
     if missing:
         raise BadInput(f"machine {machine}: this machine has no CPU {', '.join(map(str, sorted(missing)))}")
     return dict.fromkeys(threads, layout)
+
+
+def fewer_blocks(preset: Preset, threads: Iterable[int]) -> dict[int, int]:
+    """Return the blocks of numbers of threads beyond the machine's CPUs, if the preset gives them fewer."""
+    if preset.blocks_beyond_cpus is None:
+        return {}
+    cpus = sum(map(len, available_cores()))
+    return {count: min(preset.blocks_beyond_cpus, preset.blocks.max) for count in threads if count > cpus}
+
+
+def _uncrowded(duets: Sequence[Duet], preset: Preset) -> tuple[Duet, ...]:
+    """Return the duets of numbers of threads that get as many blocks as others."""
+    fewer = fewer_blocks(preset, {duet.row.threads for duet in duets})
+    return tuple(duet for duet in duets if duet.row.threads not in fewer)
 
 
 def _known(kind: str, name: str, known: Mapping[str, object]) -> str:

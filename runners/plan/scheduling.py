@@ -3,7 +3,8 @@
 Every family first gets its minimum number of blocks, in rounds. Then the family with the least certain ratios gets the
 next blocks, up to its next look (`runners.stats.rule`), until every ratio is as precise as requested, the maximum
 number of blocks is done, or the time is used up: sampling stops on precision, never on significance. Blocks with a
-failed or invalid trial are repeated whole at the end, up to a quarter of the blocks, or a few if that is more.
+failed or invalid trial are repeated whole at the end, up to a quarter of the blocks, or a few if that is more;
+of trials that only noise made invalid, those that decide something.
 
 What comes next follows from what is recorded alone, so a run that was cut off anywhere goes on as if it had not been.
 A block that has begun is completed before anything else: its latest attempt, at items that this attempt lacks. Attempts
@@ -17,10 +18,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from runners.plan.order import Slot, first_round
+from runners.plan.order import DUET, Slot, first_round
 from runners.records.run import Block, FamilyInfo, Item
 from runners.records.trial import PACED_DESIGNS, Trial
 from runners.stats.comparison import by_family, compare_duets, compare_family, counting, widest
+from runners.stats.noise import is_noisy
 from runners.stats.rule import last_look, looks_of
 
 REPEATED_SHARE = 0.25
@@ -53,10 +55,19 @@ class Stage(Protocol):
 
 
 @dataclass(frozen=True)
+class Spent:
+    """How much was measured so far: seconds of load, and how long the items should have taken in all."""
+
+    load_s: float
+    took_s: float
+
+
+@dataclass(frozen=True)
 class Bounds:
     """When to stop: the minimum of blocks and the half-width wanted (of duets, too), the seconds of load allowed.
 
-    The maximum is the number of blocks in each family.
+    The maximum is the number of blocks in each family. Beyond the minimum, nothing is begun that would end later than
+    `limit_s` after the first trial, as long as all items take what they should.
     """
 
     least: int
@@ -64,6 +75,7 @@ class Bounds:
     budget_s: float | None
     least_duets: int | None = None
     duet_precision: float | None = None
+    limit_s: float | None = None
 
     def precision_of(self, family: FamilyInfo) -> float | None:
         """Return the half-width wanted of a family's ratios; None: as narrow as the blocks make it."""
@@ -111,7 +123,7 @@ class Blocks:
 
     def following(self, trials: Sequence[Trial]) -> tuple[Slot, ...]:
         """Return the rest of the block to measure next; empty when the stage is finished."""
-        progress, spent = self.progress(trials), spent_s(trials)
+        progress, spent = self.progress(trials), self._spent(trials)
         chosen = (
             self._unfinished(progress)
             or self._least(progress)
@@ -135,10 +147,20 @@ class Blocks:
         """Return the most that may be left: blocks, and repeats, assuming that blocks are spoilt at the rate so far."""
         progress = self.progress(trials, precise=False)
         left = sum(map(self._left_of, progress), start=Left(0, 0))
-        if self.bounds.budget_s is None:
-            return left
-        share = min(1.0, max(0.0, self.bounds.budget_s - spent_s(trials)) / (left.seconds or 1.0))
-        return Left(left.items * share, left.seconds * share)
+        spent, needed = self._spent(trials), sum(map(self._needed_of, progress), start=Left(0, 0))
+        bounds = ((self.bounds.budget_s, spent.load_s), (self.bounds.limit_s, spent.took_s))
+        for most_s, used_s in bounds:
+            if most_s is not None:
+                share = min(1.0, max(needed.seconds, most_s - used_s, 0.0) / (left.seconds or 1.0))
+                left = Left(left.items * share, left.seconds * share)
+        return left
+
+    def _needed_of(self, item: Progress) -> Left:
+        """Return what a family's least blocks still lack, whatever the time."""
+        if self.bounds.budget_s is not None:
+            return Left(0, 0)
+        items = max(0, self.bounds.least_of(item.family) - item.done) * len(item.family.blocks[0])
+        return Left(items, items * self.item_s[item.family.name])
 
     @property
     def whole(self) -> Left:
@@ -156,7 +178,11 @@ class Blocks:
     def progress(self, trials: Sequence[Trial], *, precise: bool = True) -> list[Progress]:
         """Return how far each family has got; the widths of its intervals are computed only if they matter."""
         families = by_family(trials)
-        found = [_progress(family, families.get(family.name, ())) for family in self.families]
+        beside = {family.name.removesuffix(DUET) for family in self.families if family.design == "duet"}
+        found = [
+            _progress(family, families.get(family.name, ()), decides=family.name not in beside)
+            for family in self.families
+        ]
         wanted = (self.bounds.precision, self.bounds.duet_precision, self.bounds.budget_s)
         if not precise or all(bound is None for bound in wanted):
             return found
@@ -187,28 +213,42 @@ class Blocks:
         rank = first_round([family.name for family in self.families], item.done, self.seed).index(item.family.name)
         return item.done / self.bounds.least_of(item.family), rank
 
-    def _widest(self, progress: Sequence[Progress], spent: float) -> tuple[FamilyInfo, int, int] | None:
+    def _widest(self, progress: Sequence[Progress], spent: Spent) -> tuple[FamilyInfo, int, int] | None:
         """Return the next block of the family with the least certain ratios, if any needs and may have one."""
         open_ones = [
             item
             for item in progress
             if item.done < len(item.family.blocks)
             and item.half_width > (self.bounds.precision_of(item.family) or 0.0)
-            and self._affordable(item.family, spent)
+            and self._affordable(item.family, spent, self._until_look(item))
         ]
         chosen = max(open_ones, key=lambda item: (min(item.half_width, 1e9), -item.done), default=None)
         return None if chosen is None else (chosen.family, chosen.done, 0)
 
-    def _repeat(self, progress: Sequence[Progress], spent: float) -> tuple[FamilyInfo, int, int] | None:
+    def _until_look(self, item: Progress) -> int:
+        """Return how many blocks a family lacks until they are looked at: fewer would be of no use."""
+        looks = looks_of(self.bounds.least_of(item.family), len(item.family.blocks))
+        return next((look - item.done for look in looks if look > item.done), 1)
+
+    def _repeat(self, progress: Sequence[Progress], spent: Spent) -> tuple[FamilyInfo, int, int] | None:
         for item in progress:
             if item.spoilt and item.repeats < item.repeats_allowed and self._affordable(item.family, spent):
                 block = item.spoilt[0]
                 return item.family, block, item.attempts[block] + 1
         return None
 
-    def _affordable(self, family: FamilyInfo, spent: float) -> bool:
+    def _affordable(self, family: FamilyInfo, spent: Spent, blocks: int = 1) -> bool:
+        """Return whether a block fits into the load that is allowed, and so many blocks into the time."""
         block_s = len(family.blocks[0]) * self.item_s[family.name]
-        return self.bounds.budget_s is None or spent + block_s <= self.bounds.budget_s
+        limits = (
+            (self.bounds.budget_s, spent.load_s + block_s),
+            (self.bounds.limit_s, spent.took_s + blocks * block_s),
+        )
+        return all(most is None or by_then <= most for most, by_then in limits)
+
+    def _spent(self, trials: Sequence[Trial]) -> Spent:
+        took = (self.item_s.get(trial.family or "", 0.0) for trial in trials if trial.role != "second")
+        return Spent(spent_s(trials), sum(took))
 
     def _slots(self, family: FamilyInfo, block: int, attempt: int, trials: Sequence[Trial]) -> tuple[Slot, ...]:
         this = (family.name, block, attempt)
@@ -230,7 +270,8 @@ class Blocks:
         precision = self.bounds.precision_of(item.family)
         if precision is not None and item.half_width <= precision:
             return "precision"
-        within = self.bounds.budget_s is not None and item.done >= self.bounds.least_of(item.family)
+        bounded = self.bounds.budget_s is not None or self.bounds.limit_s is not None
+        within = bounded and item.done >= self.bounds.least_of(item.family)
         return "time budget" if within else "interrupted"
 
 
@@ -262,13 +303,15 @@ def _state(block: Block, attempts: Mapping[int, set[Item]]) -> State:
     return State(latest, lacks, any(wanted <= items for items in attempts.values()), bool(attempts))
 
 
-def _progress(family: FamilyInfo, trials: Sequence[Trial]) -> Progress:
+def _progress(family: FamilyInfo, trials: Sequence[Trial], *, decides: bool) -> Progress:
+    """Return how far a family has got; noise is no reason for a repeat where duets decide in its place."""
     over = [trial for trial in trials if _is_over(trial)]
     measured = _attempts(over)
     states = [_state(block, measured.get(number, {})) for number, block in enumerate(family.blocks)]
     reached = max((number + 1 for number, state in enumerate(states) if state.begun), default=0)
     attempts = {number: state.attempt for number, state in enumerate(states)}
-    spoilt = {trial.block or 0 for trial in counting(over) if trial.verdict != "ok" and not _hopeless(trial)}
+    bad = [trial for trial in counting(over) if trial.verdict != "ok" and not _hopeless(trial)]
+    spoilt = {trial.block or 0 for trial in bad if decides or not is_noisy(trial)}
     return Progress(
         family=family,
         done=next((number for number, state in enumerate(states) if not state.measured), len(states)),

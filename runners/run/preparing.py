@@ -58,7 +58,13 @@ def prepare(plan: Plan, run: Run, path: Path) -> tuple[Run, Programs]:
     duets = [duet for duet in plan.duets if not {_key(duet.row), _key(duet.baseline)} & reasons.keys()]
     preset = plan.preset
     families = run.families or order.plan_families(
-        solos, duets, preset.blocks.max, plan.seed, duet_blocks=preset.duet_blocks.max, baselines=plan.baselines
+        solos,
+        duets,
+        preset.blocks.max,
+        plan.seed,
+        duet_blocks=preset.duet_blocks.max,
+        baselines=plan.baselines,
+        fewer=plan.fewer,
     )
     run = replace(run, builds=tuple(infos.values()), honesty=honesty, cells=cells, families=families)
     if run.skip_gates and not honesty and SKIPPED not in run.notes:

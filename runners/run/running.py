@@ -169,7 +169,14 @@ def _blocks(job: Job) -> Blocks:
     cells = {cell.id: cell for cell in job.plan.measurable}
     item_s = {family.name: _item_s(family, cells) for family in job.run.families}
     run = job.run
-    bounds = Bounds(run.blocks_min, run.precision, job.plan.closed_budget_s, run.duet_blocks_min, run.duet_precision)
+    bounds = Bounds(
+        run.blocks_min,
+        run.precision,
+        job.plan.closed_budget_s,
+        run.duet_blocks_min,
+        run.duet_precision,
+        job.plan.preset.limit,
+    )
     return Blocks(run.families, bounds, run.seed or 0, item_s)
 
 

@@ -131,7 +131,7 @@ def _solo_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     from runners.plan.order import trial_s
 
     for family, cells in _families(plan).items():
-        spent = format_duration(sum(map(trial_s, cells)) * plan.preset.blocks.max)
+        spent = format_duration(sum(plan.blocks_of(cell) * trial_s(cell) for cell in cells))
         yield f"family {family}: {plural(len(cells), 'cell')}, {spent}", "bold"
         yield from ((f"  {cell.id:<52}  group {cell.program.group}", "") for cell in cells)
 

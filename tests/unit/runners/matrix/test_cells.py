@@ -222,7 +222,7 @@ def test_the_machine_s_duration_overrides_the_preset_s() -> None:
     """The document's machines were measured for ten seconds."""
     matrix = Matrix.model_validate(tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8")))
     planned = expand(matrix, "xeon-e5-2680", matrix.preset["quick"], "wrk")[0]
-    assert planned.cell.load == LoadSettings("wrk", 0.3, 10.0, 20, (0.05, 0.2))
+    assert planned.cell.load == LoadSettings("wrk", 0.2, 10.0, 20, (0.05, 0.2))
 
 
 def test_a_cell_has_the_duration_of_a_duet_only_in_one() -> None:

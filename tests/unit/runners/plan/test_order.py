@@ -133,9 +133,26 @@ def test_the_estimate_counts_every_second_of_every_trial() -> None:
     slow = replace(cell("b"), load=LoadSettings("wrk", 1.0, 5.0, None))
     preset = Preset.model_validate({"warmup": "1s", "duration": "1s", "blocks": Blocks(min=2, max=3)})
     assert trial_s(slow) == pytest.approx(6 + OVERHEAD_S)
-    assert estimated_s([cell("a"), slow], [], preset) == pytest.approx(3 * (1.3 + 6.0 + 2 * OVERHEAD_S))
-    assert estimated_s([], [Duet(slow, cell("a"))], preset) == pytest.approx(3 * (6.0 + OVERHEAD_S))
-    assert estimated_s([], [], preset) == 0
+    assert estimated_s([cell("a"), slow], [], preset, {}) == pytest.approx(3 * (1.3 + 6.0 + 2 * OVERHEAD_S))
+    assert estimated_s([], [Duet(slow, cell("a"))], preset, {}) == pytest.approx(3 * (6.0 + OVERHEAD_S))
+    assert estimated_s([], [], preset, {}) == 0
+
+
+def test_the_estimate_knows_that_some_thread_counts_get_fewer_blocks_and_that_time_is_limited() -> None:
+    """The least blocks are measured whatever the time."""
+    blocks = {"min": 2, "max": 10}
+    preset = Preset.model_validate({"warmup": "300ms", "duration": "1s", "blocks": blocks, "limit": "10s"})
+    each_s = trial_s(cell("a"))
+    few, many = cell("a"), replace(cell("b"), threads=8)
+    assert estimated_s([few, many], [], preset, {8: 1}) == pytest.approx(10.0)
+    assert estimated_s([many], [], preset, {8: 1}) == pytest.approx(each_s)
+    assert estimated_s([few] * 20, [], preset, {}) == pytest.approx(20 * 2 * each_s)
+
+
+def test_thread_counts_with_fewer_blocks_are_planned_so() -> None:
+    """Those beyond the machine's CPUs get one short look."""
+    families = plan_families([cell("a"), replace(cell("b"), threads=8)], [], 6, 1, fewer={8: 1})
+    assert {family.threads: len(family.blocks) for family in families} == {cell("a").threads: 6, 8: 1}
 
 
 def test_the_estimate_knows_that_duets_are_shorter_and_more() -> None:
@@ -143,7 +160,7 @@ def test_the_estimate_knows_that_duets_are_shorter_and_more() -> None:
     short = replace(cell("b"), load=LoadSettings("wrk", 1.0, 5.0, None, (0.1, 0.3)))
     lengths = {"warmup": "100ms", "duration": "300ms", "blocks": {"min": 20, "max": 20}}
     preset = Preset.model_validate({"warmup": "1s", "duration": "1s", "duet": lengths})
-    assert estimated_s([], [Duet(short, cell("a"))], preset) == pytest.approx(20 * (0.4 + OVERHEAD_S))
+    assert estimated_s([], [Duet(short, cell("a"))], preset, {}) == pytest.approx(20 * (0.4 + OVERHEAD_S))
     (family,) = plan_families([], [Duet(short, cell("a"))], 6, 1, duet_blocks=20)
     assert len(family.blocks) == 20
 

@@ -200,6 +200,28 @@ def test_the_time_goes_where_the_interval_is_widest() -> None:
     assert ended_by(plan, trials) == {"f0": "time budget", "f1": "time budget"}
 
 
+def test_no_look_is_begun_that_would_end_after_the_limit() -> None:
+    """The least blocks are measured all the same; blocks short of a look would be of no use."""
+    plan = schedule(sizes=(2,), least=12, most=40, precision=0.01)
+    for limit_s, blocks in ((5.0, 12), (19.0, 12), (20.0, 20), (39.0, 20), (40.0, 40)):
+        limited = replace(plan, bounds=replace(plan.bounds, limit_s=limit_s))
+        trials = play(limited, noise=0.2)
+        assert len({trial.block for trial in trials}) == blocks
+
+
+def test_noise_is_no_reason_to_repeat_what_duets_decide() -> None:
+    """Their rates are shown all the same, as noisy; alone, they are repeated."""
+    solo, duets = family("f", [("a",), ("b",)], 2, "b"), family("f/duet", [("a", "b")], 2, "b")
+    for families, repeated in (((solo,), True), ((solo, duets), False)):
+        plan = Blocks(families, Bounds(2, None, None), 1, {"f": 1, "f/duet": 1})
+        trials: list[Trial] = []
+        while slots := plan.following(trials):
+            for slot in slots:
+                records = ended(slot, "invalid" if slot.family == "f" else "ok")
+                trials += [replace(record, design="solo") for record in records] if slot.family == "f" else records
+        assert any(trial.attempt for trial in trials) == repeated
+
+
 def test_a_duet_is_one_slot_of_two_cells() -> None:
     """Both sides are measured at the same moment, and done together."""
     plan = Blocks((family("f/duet", [("a", "b"), ("c", "b")], 6, "b"),), Bounds(6, None, None), 1, {"f/duet": 2.0})
