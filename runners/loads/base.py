@@ -67,7 +67,8 @@ class LoadJob:
 class Phase:
     """One command line of a job, run in the folder `cwd`.
 
-    `stop_after_s` stops it early with SIGINT; `limit_s` is how long it may take.
+    `stop_after_s` stops it early with SIGINT; `limit_s` is how long it may take. What `catches_interrupts` would die
+    of one that comes before it has begun to.
     """
 
     purpose: Literal["warm-up", "load"]
@@ -75,6 +76,7 @@ class Phase:
     limit_s: float
     stop_after_s: float | None = None
     cwd: Path | None = None
+    catches_interrupts: bool = False
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def _phase(job: LoadJob, purpose: Literal["warm-up", "load"], duration_s: float)
     whole_s = math.ceil(duration_s)
     argv = command(job, whole_s, script=purpose == "load")
     early_s = duration_s if duration_s < whole_s else None
-    return Phase(purpose, argv, whole_s + PATIENCE_S, early_s, cwd=SCRIPT.parent)
+    return Phase(purpose, argv, whole_s + PATIENCE_S, early_s, cwd=SCRIPT.parent, catches_interrupts=True)
 
 
 def _result(summary: str, histogram: str, connections: int) -> LoadResult:

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+_CAUGHT = re.compile(r"^SigCgt:\t([0-9a-f]+)$", re.MULTILINE)
 _SWITCHES = re.compile(r"^(?:non)?voluntary_ctxt_switches:\t(\d+)$", re.MULTILINE)
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CGROUPS = Path("/sys/fs/cgroup")
@@ -103,6 +104,12 @@ class CpuTimes:
     busy_us: float
     steal_us: float
     total_us: float
+
+
+def catches(pid: int, number: int) -> bool | None:
+    """Return whether a process has a handler for a signal; None if it cannot be looked at."""
+    found = _CAUGHT.search(_text(f"/proc/{pid}/status") or "")
+    return None if found is None else bool(int(found[1], 16) >> (number - 1) & 1)
 
 
 def tree(pid: int) -> tuple[int, ...]:

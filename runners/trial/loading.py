@@ -23,6 +23,7 @@ from runners.system.sampling import SAMPLE_S, Samples, Watch
 from runners.units import printable
 
 INTERRUPT_PATIENCE_S = 1.0  # wrk checks ten times a second whether to stop
+LOOK_AGAIN_S = 0.002
 
 Tick = Callable[[], None]
 
@@ -166,7 +167,20 @@ class Side:
     def interrupt_client(self, phase: Phase) -> None:
         """Ask the generator to end, if it still runs; after a warm-up, terminate it, since its output is not needed."""
         if self.client is not None and self.client.poll() is None:
-            self.client.send_signal(signal.SIGTERM if phase.purpose == "warm-up" else signal.SIGINT)
+            if phase.purpose == "warm-up":
+                self.client.send_signal(signal.SIGTERM)
+                return
+            if phase.catches_interrupts:
+                self._wait_until_it_catches()
+            self.client.send_signal(signal.SIGINT)
+
+    def _wait_until_it_catches(self) -> None:
+        """Wait until the generator catches interrupts: on an overloaded machine it may not have come that far."""
+        deadline = time.monotonic() + INTERRUPT_PATIENCE_S
+        while self.client and self.client.poll() is None and time.monotonic() < deadline:
+            if kernel.catches(self.client.pid, signal.SIGINT) is not False:
+                return
+            time.sleep(LOOK_AGAIN_S)
 
     def stop_client(self) -> None:
         """Stop the generator if it still runs, even if it ignores interrupts."""

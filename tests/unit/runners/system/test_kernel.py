@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -65,6 +66,18 @@ def test_switches_of_a_thread_that_ended_are_unknown() -> None:
     assert later.switches_since(kernel.TreeTimes({7: one}, (7,), 0.0, 0.0)) == (9, 2)
     uncounted = kernel.TreeTimes({7: kernel.ThreadTimes(0.0, 0.0, 0)}, (7,), 0.0, 0.0)
     assert uncounted.switches_since(uncounted) is None
+
+
+def test_it_is_seen_whether_a_process_catches_a_signal() -> None:
+    """One that does not yet would die of it."""
+    before = signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+    try:
+        assert kernel.catches(os.getpid(), signal.SIGUSR2) is False
+        signal.signal(signal.SIGUSR2, lambda *_: None)
+        assert kernel.catches(os.getpid(), signal.SIGUSR2) is True
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert kernel.catches(2**22 + 1, signal.SIGUSR2) is None
 
 
 def test_ended_children_leave_their_time_to_their_parent() -> None:

@@ -44,6 +44,17 @@ def test_a_generator_that_refuses_its_options_is_quoted_with_the_reason(side: Si
     assert str(failed.value) == "sh ended with exit status 1: wrk: no such thing"
 
 
+def test_a_generator_is_interrupted_only_once_it_catches_that(side: Side) -> None:
+    """On an overloaded machine it may have started only just: it would die of it, and its counts with it."""
+    slow = "sleep 0.3; trap 'echo counts; exit' INT; sleep 9 & wait"
+    phase = Phase("load", ("sh", "-c", slow), 5.0, 0.01, catches_interrupts=True)
+    side.start_client(phase)
+    side.interrupt_client(phase)
+    assert side.ended(5.0)
+    side.stop_client()
+    assert side.logs.file("load").read_text() == "counts\n"
+
+
 def test_a_server_that_got_no_cpu_is_said_to_have_starved(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than to have answered nothing; what the kernel saw stays with the failed trial."""
     side.logs.file("load").write_text("", encoding="utf-8")
