@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,12 +47,12 @@ def test_a_generator_that_refuses_its_options_is_quoted_with_the_reason(side: Si
 
 def test_a_generator_is_interrupted_only_once_it_catches_that(side: Side) -> None:
     """On an overloaded machine it may have started only just: it would die of it, and its counts with it."""
-    slow = "sleep 0.3; trap 'echo counts; exit' INT; sleep 9 & wait"
-    phase = Phase("load", ("sh", "-c", slow), 5.0, 0.01, catches_interrupts=True)
+    slow = "import signal, sys, time; time.sleep(0.3); signal.signal(2, lambda *_: sys.exit('counts')); time.sleep(9)"
+    argv = ("env", "--ignore-signal=INT", sys.executable, "-S", "-c", slow)  # otherwise Python catches it at once
+    phase = Phase("load", argv, 5.0, 0.01, catches_interrupts=True)
     side.start_client(phase)
     side.interrupt_client(phase)
     assert side.ended(5.0)
-    side.stop_client()
     assert side.logs.file("load").read_text() == "counts\n"
 
 
