@@ -86,19 +86,27 @@ def cell_glob(word: str) -> str:
 
 
 def examine_servers(matrix: Path | None, globs: tuple[str, ...], groups: tuple[str, ...]) -> tuple[Honesty, ...]:
-    """Build and start each selected variant of a matrix, and ask it."""
+    """Build and start each selected variant of a matrix, and ask it; a run beside it would measure both."""
     import tempfile
     from pathlib import Path
 
     from runners.matrix.cells import Selection
     from runners.plan.candidates import find_candidates
+    from runners.run.alone import alone_on_machine
+    from runners.run.interruption import signals
+    from runners.system.processes import end_leftovers, sweep
     from speedup.messages import log
 
     found = find_candidates(matrix, Selection(globs, group=groups))
     for name, reason in found.lacking.items():
         log.warning(f"{name} is not checked: {reason}")
-    with tempfile.TemporaryDirectory(prefix="speedup-check-") as folder:
-        return _examined(found, Path(folder))
+    folder = tempfile.TemporaryDirectory(prefix="speedup-check-")
+    with alone_on_machine(), signals(), folder as path:
+        sweep()
+        try:
+            return _examined(found, Path(path))
+        finally:
+            end_leftovers()
 
 
 def _examined(candidates: Candidates, folder: Path) -> tuple[Honesty, ...]:

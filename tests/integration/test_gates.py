@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -49,6 +50,18 @@ def test_a_dishonest_server_fails_and_is_told_why(bench: Bench) -> None:
     assert "path: it answers 200 to /no-such-page, not 404" in ended.out
     assert "received 'HTTP/1.1 200 OK" in ended.out
     assert bench.processes() == []
+
+
+def test_nothing_is_checked_beside_a_run(bench: Bench) -> None:
+    """They would disturb each other."""
+    bench.write("ignores-close")
+    lock = bench.folder / "cache" / "http-speedup" / "run.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        ended = bench.run("check")
+    assert ended.code == 4
+    assert "another run is under way" in ended.err
 
 
 def test_a_server_that_does_not_start_fails(bench: Bench) -> None:
