@@ -30,7 +30,7 @@ from runners.server.process import HOST, Logs, Programs, ServerProcess, TrialFai
 from runners.server.sources import source_hash
 from runners.server.unisolated import server_process
 from runners.system.machine import Layout
-from runners.system.processes import describe_exit, start, stop, wait
+from runners.system.processes import start, stop, wait
 
 AT_ONCE = 4  # most of a gate is waiting
 FIRST_PORT = 400  # beyond those that trials take
@@ -161,8 +161,8 @@ class Examination:
         breach = self._wait_within_limits(self.asker, self.server)
         if breach:
             return (Gate("limits", "It stays within the matrix's limits.", required=True, outcome="fail", saw=breach),)
-        found, code = self._read(), self.server.process.poll()
-        return found if code is None else (*found, _died(code, self.cell.program.class_))
+        found, end = self._read(), self.server.end()
+        return found if end is None else (*found, _died(end, self.cell.program.class_))
 
     @staticmethod
     def _wait_within_limits(asker: subprocess.Popen[bytes], server: ServerProcess) -> str | None:
@@ -228,12 +228,12 @@ def _rank(cell: Cell) -> tuple[bool, int]:
     return cell.mode == "persistent", cell.threads
 
 
-def _died(code: int, class_: str) -> Gate:
+def _died(end: str, class_: str) -> Gate:
     return Gate(
         "alive",
         "It survives all gates.",
         required=class_ != "application",
         outcome="fail",
-        saw=f"it ended: {describe_exit(code)}",
+        saw=f"it ended: {end}",
         kind="robustness",
     )

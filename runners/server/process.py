@@ -269,11 +269,15 @@ class ServerProcess:
         places = kernel.listening_at(self.pid)
         return f", but on {', '.join(places)}: {PLACEHOLDERS}" if places else ""
 
+    def end(self) -> str | None:
+        """Return how it ended; None as long as it runs."""
+        code = self.process.poll()
+        return None if code is None else describe_exit(code)
+
     def check_alive(self, since: str) -> None:
         """Raise TrialFailed if it has ended, or uses more of the machine than it may."""
-        code = self.process.poll()
-        if code is not None:
-            raise TrialFailed(f"the server died ({describe_exit(code)}) {since}; {self._last_words()}", self.cell)
+        if end := self.end():
+            raise TrialFailed(f"the server died ({end}) {since}; {self._last_words()}", self.cell)
         if self.exceeds():
             raise TrialFailed(f"{self.breach} ({since})", self.cell)
 
