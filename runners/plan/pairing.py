@@ -71,10 +71,16 @@ def _is(cell: Cell, key: RowKey) -> bool:
 
 
 def _table_duets(matrix: Matrix, cells: Sequence[Cell], baselines: Mapping[str, Cell], *, twin: bool) -> Iterator[Duet]:
-    """Yield, for each table of design "duet", the duet of every row with its family's baseline, and of the twin."""
-    for table in matrix.table:
+    """Yield, for each table of design "duet", the duet of every row with its family's baseline, and of the twin.
+
+    Where there is such a table, cells that stand in none, as a new variant's, get their duets as well.
+    """
+    shown = {cell for table in matrix.table for cell in rows_of(table, cells)}
+    tables = [list(rows_of(table, cells)) for table in matrix.table if table.design == "duet"]
+    rest = [cell for cell in cells if cell not in shown and cell.program.class_ != "historic"]  # never compared
+    for entries in (*tables, rest) if tables else ():
         rows: dict[str, list[Cell]] = {}
-        for cell in rows_of(table, cells) if table.design == "duet" else ():
+        for cell in entries:
             if cell != baselines[cell.family]:
                 rows.setdefault(cell.family, []).append(cell)
         for family, others in rows.items():

@@ -72,7 +72,17 @@ def test_a_duet_table_pairs_each_row_with_the_first_of_its_family_and_the_twin()
     """Rows of other families are not paired: their CPUs differ."""
     pairing = pair_up(MATRIX, cells_of(MATRIX), twin=True, duet=None)
     pairs = [(duet.row.name, duet.baseline.name, duet.row.threads) for duet in pairing.duets]
-    assert pairs == [("a", "c", 1), ("c~twin", "c", 1), ("a", "b", 2), ("b~twin", "b", 2)]
+    assert pairs[:4] == [("a", "c", 1), ("c~twin", "c", 1), ("a", "b", 2), ("b~twin", "b", 2)]
+
+
+def test_a_cell_in_no_table_gets_its_duet_too() -> None:
+    """As a new variant that somebody has just added; but not where no table asks for duets."""
+    pairs = [
+        (duet.row.name, duet.row.threads) for duet in pair_up(MATRIX, cells_of(MATRIX), twin=True, duet=None).duets
+    ]
+    assert pairs[4:] == [("b", 1)]
+    alone = parse_matrix(TEXT.replace('design = "duet"', 'design = "solo"'))
+    assert pair_up(alone, cells_of(alone), twin=True, duet=None).duets == ()
 
 
 def test_without_twins_there_is_no_twin_anywhere() -> None:
