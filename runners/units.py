@@ -56,6 +56,14 @@ def format_size(size_bytes: float) -> str:
     return f"{size_bytes:.0f} B"
 
 
+def printable(text: str) -> str:
+    """Return text without what a terminal would obey instead of showing it; lines and tabs stay.
+
+    What a server prints or answers may recolour a terminal, erase lines, or turn the reading direction round.
+    """
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\ufffd" for letter in text)
+
+
 def plural(count: int, word: str) -> str:
     """Return "1 cell", "2 cells"."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
