@@ -26,7 +26,10 @@ from runners.records.run import Run, RunFolder
 
 Record = TypeVar("Record")
 
-COMMON = {"localhost", "local", "root", "client", "server", "unknown", ""}  # tell nothing, and stand everywhere
+COMMON = {  # tell nothing, and stand everywhere
+    "", "localhost", "local", "root", "client", "server", "unknown", "true", "false", "none", "null", "info", "debug",
+    "warn", "warning", "error", "release", "production", "development", "test",
+}  # fmt: skip
 ENCODED = {"latency", "schema", "sha256"}
 LEAST_VALUE_CHARACTERS = 4  # a shorter value of the environment is left out of the matrix only
 SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL", re.IGNORECASE)
@@ -57,18 +60,16 @@ class Redaction:
 
     def __init__(self, secrets: Secrets) -> None:
         self._words: dict[str, str] = {}
-        for kind, words in (("host", secrets.hosts), ("user", secrets.users)):
+        for kind, words in (("host", secrets.hosts), ("user", secrets.users), ("value", secrets.values)):
             told = sorted({word.lower() for word in words} - COMMON)
             self._words.update({word: f"{kind}-{number}" for number, word in enumerate(told, start=1)})
-        self._plain = _any_of([*secrets.homes, *secrets.values])
-        self._homes = secrets.homes
+        self._homes = _any_of(secrets.homes)
         self._named = re.compile(rf"(?<![^\W_]){_any_of(self._words).pattern}(?![^\W_])", re.IGNORECASE)
 
     def text(self, text: str) -> str:
         """Return a text without what must not be shown."""
-        text = self._plain.sub(lambda found: "~" if found[0] in self._homes else "redacted", text)
-        text = CREDENTIALS.sub("://", HOME.sub("~", text))
-        text = self._named.sub(lambda found: self._words[found[0].lower()], text)
+        text = CREDENTIALS.sub("://", HOME.sub("~", self._homes.sub("~", text)))
+        text = self._named.sub(lambda found: self._words.get(found[0].lower(), "redacted"), text)
         return ADDRESS.sub("address", text)
 
     def record(self, record: Record) -> Record:
@@ -142,7 +143,9 @@ def _of_matrix(text: str) -> Secrets:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return Secrets()
-    hosts, users, values = set(), set(), set()
+    hosts: set[str] = set()
+    users: set[str] = set()
+    values: set[str] = set()
     for key, value in _pairs(tables):
         if key == "ssh" and isinstance(value, str):
             user, _, host = value.rpartition("@")
@@ -183,7 +186,9 @@ def without_environment(matrix: str) -> str:
         before, after = tomllib.loads(matrix), tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return ""
-    left = {str(each) for key, value in _pairs(after) if key == "env" and isinstance(value, dict) for each in value.values()}
+    left = {
+        str(each) for key, value in _pairs(after) if key == "env" and isinstance(value, dict) for each in value.values()
+    }
     same = len(list(_pairs(before))) == len(list(_pairs(after)))
     return text if same and left <= {"redacted"} else ""
 
@@ -215,7 +220,7 @@ def _logs(folder: RunFolder) -> set[str]:
 
 def _copy_log(folder: Path, name: str, to: Path, redaction: Redaction) -> None:
     file = (folder / name).resolve()
-    if not file.is_relative_to(folder.resolve()) or not to.resolve().is_relative_to(to.parents[len(Path(name).parts) - 1]):
+    if not file.is_relative_to(folder.resolve()) or ".." in Path(name).parts:
         return
     with file.open("rb") as stream:
         text = stream.read(MOST_READ_BYTES).decode("utf-8", errors="replace")

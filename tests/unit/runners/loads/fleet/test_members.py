@@ -13,8 +13,8 @@ from runners.loads.fleet.master import members as members_module
 from runners.loads.fleet.master.members import CLOCK_MOST_US, Members, unfit
 from runners.loads.fleet.wire.clock import now_us
 from runners.loads.fleet.wire.link import Incoming
-from runners.loads.fleet.wire.seal import Seal
 from runners.loads.fleet.wire.messages import PROTOCOL, Malformed, Ping, Pong, Ready, Refusal, Welcome
+from runners.loads.fleet.wire.seal import Seal
 from tests.support.fleet_fakes import TOKEN, TRIAL, FakeLink, FakeWorker, facts
 from tests.unit.runners.loads.fleet.test_seal import ANY_TEXT
 
