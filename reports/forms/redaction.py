@@ -14,12 +14,13 @@ import os
 import re
 import socket
 import tempfile
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+import tomli
 
 from reports.forms.logs import MOST_READ_BYTES
 from runners.records.run import Run, RunFolder
@@ -140,8 +141,8 @@ def _with_short(hosts: Iterable[str]) -> frozenset[str]:
 def _of_matrix(text: str) -> Secrets:
     """Return what a matrix names: ssh targets, and the values of environment variables."""
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        tables = tomli.loads(text)
+    except (ValueError, RecursionError):
         return Secrets()
     hosts: set[str] = set()
     users: set[str] = set()
@@ -183,8 +184,8 @@ def without_environment(matrix: str) -> str:
         kept.append(line[:start] + STRING.sub('"redacted"', line[start:]))
     text = "\n".join(kept) + "\n"
     try:
-        before, after = tomllib.loads(matrix), tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        before, after = tomli.loads(matrix), tomli.loads(text)
+    except (ValueError, RecursionError):
         return ""
     left = {
         str(each) for key, value in _pairs(after) if key == "env" and isinstance(value, dict) for each in value.values()

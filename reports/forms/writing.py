@@ -26,6 +26,8 @@ def write_as(runs: Sequence[Path], form: str, output: Path | None = None, *, red
     """Write the report of run folders into the first of them, or where `output` says, and return its path."""
     if output and not output.parent.is_dir():
         raise BadInput(f"cannot write {output}: there is no folder {output.parent}; create it first")
+    if output and output.is_dir():
+        raise BadInput(f"cannot write {output}: it is a folder; name a file in it")
     folders = read_all(runs)
     file = output or folders[0].path / FILES[form]
     replace_file(file, render_redacted(folders, form) if redact else render_as(folders, form))
