@@ -28,13 +28,15 @@ def form_of(wanted: str | None, output: Path | None) -> str:
     return wanted or (suffix if suffix in FILES else "html")
 
 
-def write_as(runs: Sequence[Path], form: str, output: Path | None = None) -> Path:
+def write_as(runs: Sequence[Path], form: str, output: Path | None = None, *, redact: bool = False) -> Path:
     """Write the report of run folders into the first of them, or where `output` says, and return its path."""
     if output and not output.parent.is_dir():
         raise BadInput(f"cannot write {output}: there is no folder {output.parent}; create it first")
+    if output and output.is_dir():
+        raise BadInput(f"cannot write {output}: it is a folder; name a file in it")
     folders = read_all(runs)
     file = output or folders[0].path / FILES[form]
-    replace_file(file, render_as(folders, form))
+    replace_file(file, render_redacted(folders, form) if redact else render_as(folders, form))
     return file
 
 
@@ -51,6 +53,14 @@ def read_all(runs: Sequence[Path]) -> list[RunFolder]:
     for fault in faults:
         log.warning(f"left out of the report: {fault}")
     return folders
+
+
+def render_redacted(folders: Sequence[RunFolder], form: str) -> str:
+    """Return the report of run folders in one of the forms, without what tells who measured where."""
+    from reports.forms.redaction import redacted  # noqa: PLC0415 - only what is asked for
+
+    with redacted(folders) as copies:
+        return render_as(copies, form)
 
 
 def render_as(folders: Sequence[RunFolder], form: str) -> str:

@@ -106,7 +106,7 @@ def _parsed(output: str) -> LoadResult:
         raise LoadFailed("Locust printed no result")
     try:
         return _result(_punctual(json.loads(lines[-1].removeprefix(RESULT))))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise LoadFailed(f"Locust printed a torn result ({error})") from error
 
 

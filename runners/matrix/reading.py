@@ -104,6 +104,8 @@ def _parse(text: str, name: str) -> dict[str, Any]:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise BadInput(show(name, text, error.lineno, error.colno, error.msg)) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
+        raise BadInput(f"{name}: {str(error).partition('; use sys.')[0]}") from error
 
 
 def _problems(items: Sequence[Any]) -> list[Problem]:

@@ -75,7 +75,7 @@ class Expect:
             return None
         try:
             found = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return f"answers a body that is not JSON: {shown(body)}"
         where = _difference(json.loads(self.json), found)
         return f"answers JSON that differs from what is expected{where}: {shown(body)}" if where is not None else None

@@ -14,7 +14,7 @@
 #include "ruler.h"
 #include <sys/epoll.h>
 
-enum { EVENTS = 256, OUTPUT_BYTES = 65536 };
+enum { EVENTS = 256, OUTPUT_BYTES = 65536, MOST_ACCEPTS = 1024 };
 
 typedef struct {
     int fd;
@@ -84,6 +84,10 @@ static bool answer(Worker *worker, Connection *connection, bool drained) {
     }
     if (sent < used) {
         connection->held = malloc(used - sent);
+        if (!connection->held) {
+            hang_up(connection);
+            return false;
+        }
         memcpy(connection->held, worker->output + sent, used - sent);
         connection->held_from = 0;
         connection->held_to = used - sent;
@@ -132,15 +136,20 @@ static void resume(Worker *worker, Connection *connection) {
 }
 
 /* The request has often come by the time that its connection is accepted; with one request per connection epoll
- * then never needs to know of it. */
+ * then never needs to know of it. After MOST_ACCEPTS the open connections have their turn: who is left in the queue is
+ * told of again at once. */
 static void accept_all(Worker *worker) {
-    for (;;) {
+    for (int count = 0; count < MOST_ACCEPTS; count++) {
         int fd = accept4(worker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE) usleep(10000); /* until somebody leaves */
             return;
         }
         Connection *connection = malloc(sizeof *connection);
+        if (!connection) {
+            close(fd);
+            return;
+        }
         memset(connection, 0, offsetof(Connection, input));
         connection->fd = fd;
         if (converse(worker, connection)) watch(worker, connection, EPOLLIN);
@@ -149,6 +158,7 @@ static void accept_all(Worker *worker) {
 
 static Worker *new_worker(int listener) {
     Worker *worker = calloc(1, sizeof *worker);
+    if (!worker) no_memory();
     worker->listener = listener;
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN}; /* not EPOLLET: who could not be accepted is told of again */

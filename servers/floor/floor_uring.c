@@ -112,10 +112,14 @@ static void send_end(Worker *worker, unsigned slot) {
     worker->connections[slot]->shutting = true;
 }
 
-static void hang_up(Worker *worker, unsigned slot) {
+static void close_slot(Worker *worker, unsigned slot) {
     struct io_uring_sqe *closing = entry(worker);
     io_uring_prep_close_direct(closing, slot);
     mark(closing, IGNORED, slot, IOSQE_CQE_SKIP_SUCCESS);
+}
+
+static void hang_up(Worker *worker, unsigned slot) {
+    close_slot(worker, slot);
     Connection *connection = worker->connections[slot];
     free(connection->input);
     connection->next = worker->spare;
@@ -123,10 +127,17 @@ static void hang_up(Worker *worker, unsigned slot) {
     worker->connections[slot] = NULL;
 }
 
+/* Where there is no memory for more input, the connection ends after what is being sent. */
 static void keep(Connection *connection, const char *bytes, size_t count) {
     if (connection->filled + count > connection->room || !connection->input) {
-        connection->room = connection->filled + count + INPUT_BYTES;
-        connection->input = realloc(connection->input, connection->room);
+        size_t room = connection->filled + count + INPUT_BYTES;
+        char *input = realloc(connection->input, room);
+        if (!input) {
+            connection->phase = ENDING;
+            return;
+        }
+        connection->room = room;
+        connection->input = input;
     }
     memcpy(connection->input + connection->filled, bytes, count);
     connection->filled += count;
@@ -174,7 +185,10 @@ static void accepted(Worker *worker, int slot) {
     }
     Connection *connection = worker->spare;
     if (connection) worker->spare = connection->next;
-    else connection = malloc(sizeof *connection);
+    else if (!(connection = malloc(sizeof *connection))) {
+        close_slot(worker, slot);
+        return;
+    }
     worker->connections[slot] = connection;
     memset(connection, 0, offsetof(Connection, output));
     receive(worker, slot);
@@ -250,8 +264,10 @@ static void make_ring(struct io_uring *ring) {
 
 static void make_buffers(Worker *worker) {
     worker->buffers = malloc(BUFFERS * BUFFER_BYTES);
+    if (!worker->buffers) no_memory();
     memset(worker->buffers, 0, BUFFERS * BUFFER_BYTES); /* or the first requests would pay for the pages */
     worker->free_buffers = aligned_alloc(4096, BUFFERS * sizeof(struct io_uring_buf));
+    if (!worker->free_buffers) no_memory();
     struct io_uring_buf_reg registration = {.ring_addr = (uintptr_t)worker->free_buffers, .ring_entries = BUFFERS};
     int error = io_uring_register_buf_ring(&worker->ring, &registration, 0);
     if (error) stop("cannot register buffers", -error);
@@ -262,6 +278,7 @@ static void make_buffers(Worker *worker) {
 /* A ring belongs to the thread that makes it. */
 static Worker *new_worker(int listener) {
     Worker *worker = calloc(1, sizeof *worker);
+    if (!worker) no_memory();
     worker->listener = listener;
     make_ring(&worker->ring);
     make_buffers(worker);

@@ -132,6 +132,12 @@ static void fail(const char *host, const char *port) {
     exit(1);
 }
 
+/* For what a server cannot do without; a single connection is rather given up. */
+static void no_memory(void) {
+    fprintf(stderr, NAME ": no memory\n");
+    exit(1);
+}
+
 static int bound(const char *host, const char *port, int flags, bool shared) {
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), yes = 1;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};

@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a page, Markdown for a pull request, text, or data (default: as FILE's name ends, else html)",
     )
     parser.add_argument(
+        "--redact",
+        action="store_true",
+        help="leave out host names, users, home paths, addresses, ssh targets and the environment's values",
+    )
+    parser.add_argument(
         "--output", type=path, metavar="FILE", help="where to write it, or - to print it (default: in the first RUN)"
     )
 
@@ -43,14 +48,15 @@ def act(arguments: argparse.Namespace) -> int:
         return 0
     import gc
 
-    from reports.forms.writing import form_of, read_all, render_as, write_as
+    from reports.forms.writing import form_of, read_all, render_as, render_redacted, write_as
 
     gc.disable()  # all that is read is needed until the end, so looking for garbage would only take time
     form = form_of(arguments.format, arguments.output)
     if str(arguments.output) == "-":
-        print(render_as(read_all(arguments.runs), form), end="")
+        render = render_redacted if arguments.redact else render_as
+        print(render(read_all(arguments.runs), form), end="")
     else:
-        print(os.path.relpath(write_as(arguments.runs, form, arguments.output)))
+        print(os.path.relpath(write_as(arguments.runs, form, arguments.output, redact=arguments.redact)))
     return 0
 
 
@@ -59,6 +65,6 @@ def _index(arguments: argparse.Namespace) -> Path:
     from runners.errors import BadInput
     from speedup.messages import log
 
-    if arguments.format or arguments.output:
-        raise BadInput("--index always writes DIR/index.html: leave out --format and --output")
+    if arguments.format or arguments.output or arguments.redact:
+        raise BadInput("--index always writes DIR/index.html: leave out --format, --output and --redact")
     return write_index(arguments.index, log.warning)

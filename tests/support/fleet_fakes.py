@@ -79,6 +79,7 @@ class FakeLink:
         self.ready = True
         self.broken: str | None = None
         self.sent: list[tuple[str, str | None]] = []
+        self.trusted: list[str] = []
         self.coming: deque[Incoming] = deque()
         self.turn: Callable[[], None] = lambda: None
         self.hear: Callable[[str, str | None], None] = lambda _text, _to: None
@@ -102,6 +103,10 @@ class FakeLink:
         if not self.coming:
             time.sleep(min(patience_s, 0.005))
         return self.coming.popleft() if self.coming else None
+
+    def trust(self, peer: str) -> None:
+        """Keep who may send much."""
+        self.trusted.append(peer)
 
     @property
     def closed(self) -> bool:

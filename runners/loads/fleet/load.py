@@ -93,7 +93,7 @@ def parse(output: str, read: merging.Parse, *, punctual: bool = False) -> LoadRe
         raise LoadInvalid(CHECK, NAME, f"{who}{failure['reason']}", LIMIT)
     try:
         return merging.merged(answer["clients"], read, punctual=punctual)
-    except (LoadFailed, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (LoadFailed, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise LoadInvalid(CHECK, NAME, f"a client reported something impossible: {error}", LIMIT) from error
 
 
@@ -102,7 +102,9 @@ def _answer(output: str) -> Mapping[str, Any]:
     if not lines:
         raise LoadFailed("the fleet's master gave no answer")
     try:
-        answer: Mapping[str, Any] = json.loads(lines[-1].removeprefix(RESULT))
-    except ValueError as error:
+        answer = json.loads(lines[-1].removeprefix(RESULT))
+        failure, clients = answer["failure"], answer["clients"]
+        told = {key: failure[key] for key in ("client", "reason", "kind")} if failure else None
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise LoadFailed("the fleet's master gave no complete answer") from error
-    return answer
+    return {"failure": told, "clients": clients}

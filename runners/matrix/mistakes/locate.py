@@ -1,13 +1,15 @@
 """Finds the line and column of a value in a TOML text.
 
-No TOML package keeps positions of parsed values, so the real parser reads growing prefixes of the text: the first
-prefix in which the value exists ends at the statement that wrote it. Used on the error path only.
+No TOML package keeps positions of parsed values, so the real parser reads prefixes of the text: the first prefix in
+which the value exists ends at the statement that wrote it. Values never disappear again, so a few prefixes suffice.
+Used on the error path only.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import tomli
@@ -17,25 +19,57 @@ Path_ = Sequence[str | int]
 
 def locate(text: str, path: Path_) -> tuple[int, int]:
     """Return line and column (from 1) of the value at `path`, or of the nearest table above it that exists."""
-    lines = [f"{line}\n" for line in text.split("\n")]  # not splitlines: TOML has only one line end
+    prefixes = _prefixes(text)
     for depth in range(len(path), 0, -1):
-        if (statement := _statement(lines, path[:depth])) is not None:
-            return _column(lines, *statement, path[:depth])
+        if (statement := _statement(prefixes, path[:depth])) is not None:
+            return _column(prefixes.lines, *statement, path[:depth])
     return 1, 1
 
 
-def _statement(lines: list[str], path: Path_) -> tuple[int, int] | None:
+class _Prefixes:
+    """The documents that the first lines of a text are, each parsed once for all errors."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = [f"{line}\n" for line in text.split("\n")]  # not splitlines: TOML has only one line end
+        self._documents: dict[int, Any] = {}
+
+    def document(self, end: int) -> Any:
+        """Return the document of the lines up to `end`; None if that is inside a multi-line value."""
+        if end not in self._documents:
+            try:
+                self._documents[end] = tomli.loads("".join(self.lines[:end]))
+            except ValueError:
+                self._documents[end] = None
+        return self._documents[end]
+
+    def whole(self, end: int) -> int:
+        """Return the first end from here on of a document."""
+        while end < len(self.lines) and self.document(end) is None:
+            end += 1
+        return end
+
+
+@lru_cache(maxsize=1)
+def _prefixes(text: str) -> _Prefixes:
+    return _Prefixes(text)
+
+
+def _statement(prefixes: _Prefixes, path: Path_) -> tuple[int, int] | None:
     """Return the first and last line (from 0) of the statement that creates `path`."""
-    start = 0
-    for end in range(1, len(lines) + 1):
-        try:
-            document = tomli.loads("".join(lines[:end]))
-        except tomli.TOMLDecodeError:
-            continue  # inside a multi-line value
-        if _has(document, path):
-            return _first_code_line(lines, start, end - 1), end - 1
-        start = end
-    return None
+    low, high = 1, len(prefixes.lines)
+    if not _has(prefixes.document(high), path):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if _has(prefixes.document(prefixes.whole(middle)), path):
+            high = middle
+        else:
+            low = middle + 1
+    end = prefixes.whole(low)
+    start = end - 1
+    while start and prefixes.document(start) is None:
+        start -= 1
+    return _first_code_line(prefixes.lines, start, end - 1), end - 1
 
 
 def _has(document: Any, path: Path_) -> bool:

@@ -79,10 +79,10 @@ class Master:
         try:
             said = self.turn(0.0)
         except Malformed as error:
-            log.warning(f"dropped a malformed message: {error}")
+            self.members.complain(f"dropped a malformed message: {error}")
             return
         if said is not None:
-            log.warning(f"dropped a {type(said[1]).__name__} from {said[0].name}: there is no such order")
+            self.members.complain(f"dropped a {type(said[1]).__name__} from {said[0].name}: there is no such order")
 
     def gather(self, wait_s: float, here: Here) -> list[Member]:
         """Return all clients once they are here; raise OrderFailed if some are not here in time."""
@@ -120,7 +120,7 @@ class Master:
         try:
             self.turn(patience_s)
         except Malformed as error:
-            log.warning(f"dropped a malformed message: {error}")
+            self.members.complain(f"dropped a malformed message: {error}")
 
     def measure_clocks(self, members: Sequence[Member]) -> None:
         """Ask every member for its clock several times in a row; raise OrderFailed if one does not answer."""

@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 SILENCE_S = 5.0  # a worker that answers no ping for this long is gone
 PING_S = 2.0  # rarely: each ping wakes three programs on each side, and the load may share CPUs with them
 CLOCK_MOST_US = 1_000_000
+HELLO_CHARACTERS = 8192
+KEPT_NONCES = 10_000  # of hellos, which are out of date after CLOCK_MOST_US
+SAID_CHARACTERS = 300
+SAID_LINES = 100  # about messages that were dropped; beyond them, only their number is said
 KEPT_EXCHANGES = 16
 LOCUSTFILE = "locustfile"  # among the versions: the hash of the user's own locustfile
 
@@ -67,6 +71,8 @@ class Members:
         self.by_address: dict[str, Member] = {}
         self.pinged_at = 0.0
         self.refused: dict[str, str] = {}
+        self.nonces: deque[str] = deque(maxlen=KEPT_NONCES)
+        self.dropped = 0
 
     def alive(self) -> list[Member]:
         """Return the members that are here, sorted by name."""
@@ -98,12 +104,23 @@ class Members:
         else:
             reason = BadSeal("it did not join")
         if not self._let_in(address, text):
-            log.warning(f"dropped a message from {address[:80]!r}: {reason}")
+            self.complain(f"dropped a message from {address[:80]!r}: {reason}")
         return None
+
+    def complain(self, line: str) -> None:
+        """Say that a message was dropped; of very many, only how many."""
+        self.dropped += 1
+        if self.dropped <= SAID_LINES:
+            log.warning(line)
+        elif str(self.dropped).strip("0") == "1":
+            log.warning(f"dropped {self.dropped:,} messages so far")
 
     def _let_in(self, address: str, text: str) -> bool:
         """Answer a hello by admission or refusal; return whether it was a hello."""
         seal = Seal(self.token, "master")
+        if len(text) > HELLO_CHARACTERS:
+            self._refuse_once(address, f"rejected {address[:80]!r}: it did not join, and its message is too long")
+            return True
         try:
             hello = from_worker(seal.open(text))
         except BadSeal as error:
@@ -111,14 +128,16 @@ class Members:
             return True
         except Malformed:
             return False
-        if not isinstance(hello, Hello):
+        if not isinstance(hello, Hello) or hello.nonce in self.nonces:
             return False
+        self.nonces.append(hello.nonce)
         reason = self._unfit(hello)
         if reason:
             self._refuse_once(address, f"rejected {hello.name}: {reason}")
             self.link.send(seal.wrap(Refusal(to=hello.nonce, reason=reason[:2000]).model_dump_json()), address)
             return True
         own = nonce()
+        self.link.trust(address)
         self.link.send(seal.wrap(Welcome(to=hello.nonce, nonce=own).model_dump_json()), address)
         session = Seal(self.token, "master", session_of(own, hello.nonce))
         self._remove(hello.name)
@@ -129,7 +148,7 @@ class Members:
     def _refuse_once(self, address: str, line: str) -> None:
         if self.refused.get(address) != line and len(self.refused) < 1000:
             self.refused[address] = line
-            log.warning(line)
+            log.warning(line[:SAID_CHARACTERS])
 
     def leave(self, name: str) -> None:
         """Count a member as away until it is heard from again."""

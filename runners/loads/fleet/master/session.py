@@ -26,11 +26,14 @@ from runners.matrix.model import Client
 from runners.server.process import tail_of
 from runners.system.processes import start, stop
 from runners.tools.find import cache_folder
+from runners.units import printable
 
 log = logging.getLogger(__name__)
 
 PORT = 5557
 START_S = 20.0
+TOLD_REJECTIONS = 20  # a stranger chooses how many there are
+TOLD_CHARACTERS = 300
 TOOLS = ("wrk", "locust")  # what a client needs, in the same version everywhere
 
 
@@ -189,7 +192,7 @@ class Teller:
     """Passes on what the master has printed since the last call, if the user should know it at once."""
 
     def __init__(self, log_file: Path) -> None:
-        self.log_file, self.read_bytes = log_file, 0
+        self.log_file, self.read_bytes, self.rejections = log_file, 0, 0
 
     def __call__(self) -> None:
         """Pass on complete lines; the rest follows once it is complete."""
@@ -199,16 +202,23 @@ class Teller:
             stream.seek(self.read_bytes)
             whole, newline, _ = stream.read().rpartition(b"\n")
         self.read_bytes += len(whole) + len(newline)
-        for line in whole.decode("utf-8", errors="replace").splitlines():
-            if line.startswith("rejected "):
+        for line in printable(whole.decode("utf-8", errors="replace")).split("\n"):
+            self._tell(line[:TOLD_CHARACTERS])
+
+    def _tell(self, line: str) -> None:
+        if line.startswith("rejected "):
+            self.rejections += 1
+            if self.rejections <= TOLD_REJECTIONS:
                 log.warning(line)
-            elif " joined: " in line or line.startswith("waiting for "):
-                log.info(f"  {line}")
+            elif self.rejections == TOLD_REJECTIONS + 1:
+                log.warning(f"rejected more; see {os.path.relpath(self.log_file)}")
+        elif " joined: " in line or line.startswith("waiting for "):
+            log.info(f"  {line}")
 
 
 def parse_address(text: str, port: int = PORT) -> tuple[str, int]:
     """Return host and port of "HOST" or "HOST:PORT"; raise BadInput for anything else."""
     host, _, number = text.partition(":")
-    if not host or (number and not (number.isdigit() and 0 < int(number) < 65536)):
+    if not host or (number and not (number.isascii() and number.isdigit() and 0 < int(number) < 65536)):
         raise BadInput(f"'{text}' is not an address; use HOST or HOST:PORT")
     return host, int(number) if number else port

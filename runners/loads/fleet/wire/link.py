@@ -49,6 +49,9 @@ class Link(Protocol):
     def receive(self, patience_s: float) -> Incoming | None:
         """Return the next text, None if none arrives in time; raise LinkBroken if none can arrive any more."""
 
+    def trust(self, peer: str) -> None:
+        """Carry long texts and many from this peer, which has proved the token."""
+
 
 def master_arguments(host: str, port: int) -> tuple[str, ...]:
     """Return Locust's arguments for the master's end."""
@@ -77,7 +80,7 @@ class LocustLink:
         )
         self._to, self._from = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
         self._lines: deque[bytes] = deque()
-        self._rest = b""
+        self._rest: list[bytes] = []
         self.ready = False
 
     def fileno(self) -> int:
@@ -86,8 +89,15 @@ class LocustLink:
 
     def send(self, text: str, to: str | None = None) -> None:
         """Send a text; raise LinkBroken if Locust has ended."""
+        self._write({"to": to, "text": text})
+
+    def trust(self, peer: str) -> None:
+        """Carry long texts and many from this peer; raise LinkBroken if Locust has ended."""
+        self._write({"trust": peer})
+
+    def _write(self, message: Mapping[str, str | None]) -> None:
         try:
-            self._to.write(json.dumps({"to": to, "text": text}).encode() + b"\n")
+            self._to.write(json.dumps(message).encode() + b"\n")
             self._to.flush()
         except OSError as error:
             raise LinkBroken(self._ended()) from error
@@ -110,8 +120,11 @@ class LocustLink:
         found = os.read(self._from.fileno(), READ_BYTES)
         if not found:
             raise LinkBroken(self._ended())
-        *whole, self._rest = (self._rest + found).split(b"\n")
-        self._lines.extend(whole)
+        first, *more = found.split(b"\n")
+        self._rest.append(first)
+        for each in more:  # joined once, so that a long line costs no more per byte than a short one
+            self._lines.append(b"".join(self._rest))
+            self._rest = [each]
 
     def _ended(self) -> str:
         return f"Locust ended ({stop(self._process).exit})"

@@ -23,6 +23,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Nonce = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=2**53)]
+Moment = Annotated[int, Field(ge=-(2**62), le=2**62)]  # microseconds on any clock
 Text = Annotated[str, Field(max_length=12 * 2**20)]
 Line = Annotated[str, Field(max_length=2000)]
 
@@ -42,7 +43,7 @@ class Facts(Message):
     cpus: Annotated[int, Field(ge=1, le=65536)]
     cpu: Line
     kernel: Line
-    wall_us: int
+    wall_us: Moment
 
 
 class Hello(Message):
@@ -82,7 +83,7 @@ class Pong(Message):
 
     kind: Literal["pong"] = "pong"
     number: Count
-    read_us: int
+    read_us: Moment
 
 
 class Order(Message):
@@ -102,7 +103,7 @@ class Order(Message):
     threads: Annotated[int, Field(ge=1, le=4096)] | None
     warmup_s: Annotated[float, Field(ge=0, le=3600)]
     duration_s: Annotated[float, Field(gt=0, le=3600)]
-    start_us: int
+    start_us: Moment
     measured: bool
     locustfile: Sha256 | None = None
 
@@ -123,7 +124,7 @@ class Stop(Message):
 class HostSample(Message):
     """The number of segments with data that the client host has sent so far, at a time on its clock."""
 
-    at_us: int
+    at_us: Moment
     segments: Count
 
 
@@ -132,8 +133,8 @@ class HostResult(Message):
 
     kind: Literal["result"] = "result"
     trial: Nonce
-    started_us: int
-    ended_us: int
+    started_us: Moment
+    ended_us: Moment
     failure: Line | None
     output: Text
     threads: Annotated[int, Field(ge=0, le=4096)]

@@ -187,7 +187,7 @@ def test_a_report_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
     ("argv", "reason"),
     [
         (["--index", "/nowhere"], "is not a folder"),
-        (["--index", ".", "--format", "md"], "leave out --format and --output"),
+        (["--index", ".", "--format", "md"], "leave out --format, --output and --redact"),
         (["published/2015-xeon-e5-2680", "--output", "/nowhere/x.md"], "there is no folder /nowhere; create it first"),
     ],
 )

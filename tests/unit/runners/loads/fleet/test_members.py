@@ -14,6 +14,7 @@ from runners.loads.fleet.master.members import CLOCK_MOST_US, Members, unfit
 from runners.loads.fleet.wire.clock import now_us
 from runners.loads.fleet.wire.link import Incoming
 from runners.loads.fleet.wire.messages import PROTOCOL, Malformed, Ping, Pong, Ready, Refusal, Welcome
+from runners.loads.fleet.wire.seal import Seal
 from tests.support.fleet_fakes import TOKEN, TRIAL, FakeLink, FakeWorker, facts
 from tests.unit.runners.loads.fleet.test_seal import ANY_TEXT
 
@@ -226,6 +227,49 @@ def test_what_a_stranger_sends_does_not_fill_the_log(door: Door, caplog: pytest.
     door.hear()
     assert len(caplog.messages) <= 1000
     assert max(map(len, caplog.messages)) < 300
+
+
+def test_what_is_said_of_dropped_messages_is_bounded(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    """However often somebody repeats a hello: the number is said instead."""
+    worker = door.worker("a")
+    hello = worker.hello()
+    for _ in range(1001):
+        worker.send(hello)
+    door.hear()
+    assert len(caplog.messages) <= 102
+    assert "dropped 1,000 messages so far" in caplog.messages
+
+
+def test_what_is_longer_than_a_hello_is_dropped_unopened(
+    door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Looking at it would cost the master time beside the server."""
+    monkeypatch.setattr(Seal, "open", lambda *_: pytest.fail("looked at it"))
+    door.link.coming.append(Incoming("stranger", "x" * (members_module.HELLO_CHARACTERS + 1)))
+    assert door.hear() == []
+    assert caplog.messages == ["rejected 'stranger': it did not join, and its message is too long"]
+
+
+def test_a_hello_that_is_repeated_at_once_brings_nobody_back(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the second in which its clock still fits, a dead worker must not seem alive."""
+    worker = door.worker("a", "first")
+    hello = worker.hello()
+    worker.send(hello)
+    door.hear()
+    monkeypatch.setattr(members_module, "SILENCE_S", 0.0)
+    door.link.coming.append(Incoming("stranger", hello))
+    assert door.hear() == []
+    monkeypatch.undo()
+    assert list(door.members.by_address) == ["first"]
+    assert door.link.trusted == ["first"]
+
+
+def test_only_a_member_may_send_much(door: Door) -> None:
+    """The carrier is told of it before its first long text can come."""
+    stranger = door.worker("b", "stranger", token="another token than ours")  # noqa: S106 - nobody's
+    stranger.send(stranger.hello())
+    door.join("a", "first")
+    assert door.link.trusted == ["first"]
 
 
 def test_a_member_that_speaks_outside_the_schema_is_malformed(door: Door) -> None:

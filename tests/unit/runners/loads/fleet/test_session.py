@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runners.loads.fleet.master.session import Teller
+from runners.errors import BadInput
+from runners.loads.fleet.master.session import Teller, parse_address
 
 
 def test_a_person_is_told_who_joins_who_is_refused_and_who_is_waited_for(
@@ -31,3 +32,20 @@ def test_a_person_is_told_who_joins_who_is_refused_and_who_is_waited_for(
         "rejected b: its wrk is missing",
         "  waiting for 1 of 2 clients, at most 60 s; here: a",
     ]
+
+
+def test_nothing_that_a_terminal_obeys_comes_from_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A stranger chooses some of its words: no escape, no other line break, no long line, no flood."""
+    log = tmp_path / "fleet.txt"
+    log.write_text("".join(f"rejected \x1b[2J\r\x85\u202e{number}{'x' * 9000}\n" for number in range(1000)))
+    Teller(log)()
+    assert len(caplog.messages) == 21
+    assert all(line.isprintable() and len(line) <= 300 for line in caplog.messages)
+    assert caplog.messages[-1].startswith("rejected more; see ")
+
+
+@pytest.mark.parametrize("text", ["host:²", "host:٣", "host:0", "host:65536", ":1", "host:-1"])
+def test_what_is_no_port_is_bad_input(text: str) -> None:
+    """Also a digit of another alphabet, which Python takes for one."""
+    with pytest.raises(BadInput, match="is not an address"):
+        parse_address(text)
