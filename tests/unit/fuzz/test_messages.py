@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import suppress
 
 import pytest
@@ -14,7 +15,7 @@ from runners.loads.fleet.wire.link import Incoming
 from runners.loads.fleet.wire.messages import Malformed, Ready, Welcome, from_master, from_worker
 from runners.loads.fleet.wire.seal import Seal
 from runners.server.answers import Broken, parse_answer
-from runners.server.probe import HungUp, Unanswered, read_answer
+from runners.server.probe import Connection, HungUp, Unanswered, read_answer
 from tests.support.fleet_fakes import TOKEN, TRIAL, FakeLink, FakeWorker, order, result
 from tests.support.mutation import fuzzed, mutations, without_hang
 
@@ -83,9 +84,9 @@ def test_any_answer_is_read_or_broken(data: bytes, bodiless: bool, ended: bool |
 @given(mutations(ANSWERS), st.integers(1, 400))
 def test_an_answer_that_comes_in_pieces_is_read_or_refused(data: bytes, size: int) -> None:
     """However it is cut; the server leaves afterwards."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs, without_hang():
-        ours.settimeout(5)
+    one, theirs = socket.socketpair()
+    with one, theirs, without_hang(), Connection(fileno=one.detach()) as ours:
+        ours.deadline = time.monotonic() + 5
         for start in range(0, min(len(data), 50_000), size):
             theirs.send(data[start : start + size])
         theirs.close()
