@@ -39,10 +39,10 @@ SEEDS = (
     b"GET http://a/ HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\nCookie: a=b; c=d\r\nCookie: e\r\n\r\n" * 3,
 )
 PIECES = (
-    b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"\0", b" ", b":", b"\t", b"/", b"%", b"%00", b"HTTP/1.", b"HTTP/9.9", b"GET ",
-    b"Connection: close\r\n", b"Content-Length: 18446744073709551616\r\n", b"Content-Length: -1\r\n",
-    b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"ffffffffffffffff\r\n", b"0\r\n\r\n", b"\xff\xfe",
-    b"A" * 300, b"a: b\r\n" * 200, b"x" * 9000, b"/" * 70000, b"content-length:", b"connection:",
+    b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"\0", b" ", b":", b"\t", b"/", b"%", b"%00", b"HTTP/1.", b"HTTP/9.9",
+    b"GET ", b"Connection: close\r\n", b"Content-Length: 18446744073709551616\r\n", b"Content-Length: -1\r\n",
+    b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"ffffffffffffffff\r\n", b"0\r\n\r\n",
+    b"\xff\xfe", b"A" * 300, b"a: b\r\n" * 200, b"x" * 9000, b"/" * 70000, b"content-length:", b"connection:",
     b"Expect: 100-continue\r\n",
 )  # fmt: skip
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from reports.view.limits import read_for_report
 from runners.errors import BadInput
@@ -14,6 +16,7 @@ from runners.records.run import RunFolder
 
 log = logging.getLogger(__name__)
 
+MOST = 2.0**63  # no counter of a kernel or a generator goes further
 FILES = {
     "html": REPORT_FILE,
     "md": "report.md",
@@ -64,7 +67,31 @@ def render_redacted(folders: Sequence[RunFolder], form: str) -> str:
 
 
 def render_as(folders: Sequence[RunFolder], form: str) -> str:
-    """Return the report of run folders in one of the forms; the same folders give the same text."""
+    """Return the report of run folders in one of the forms; the same folders give the same text.
+
+    Raise BadInput if a folder holds a number that nothing can be calculated with, as no run of ours writes it.
+    """
+    try:
+        return _rendered(folders, form)
+    except (ArithmeticError, ValueError) as error:
+        for folder in folders:
+            if _is_impossible([folder.run, folder.trials]):
+                raise BadInput(f"{folder.path}: a number in it cannot be right ({error})") from error
+        raise
+
+
+def _is_impossible(value: Any) -> bool:
+    """Return whether there is an infinite or huge number anywhere in a record."""
+    if isinstance(value, int | float):
+        return not abs(value) < MOST
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return any(_is_impossible(getattr(value, field.name)) for field in dataclasses.fields(value))
+    if isinstance(value, dict):
+        return any(map(_is_impossible, value.values()))
+    return isinstance(value, list | tuple) and any(map(_is_impossible, value))
+
+
+def _rendered(folders: Sequence[RunFolder], form: str) -> str:
     if form == "html":
         from reports.forms.html import render_report  # noqa: PLC0415 - matplotlib takes half a second to import
 

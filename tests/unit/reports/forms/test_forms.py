@@ -236,3 +236,11 @@ def test_runs_that_cannot_be_read_are_left_out_and_named(tmp_path: Path, caplog:
     assert "empty" in caplog.text
     with pytest.raises(BadInput, match=r"bad/run\.json"):
         write_as(runs[:1], "txt")
+
+
+def test_a_number_that_nothing_can_be_calculated_with_is_bad_input(run: Path) -> None:
+    """A run folder may come from anyone; none of ours holds such a number."""
+    (folder,) = read_all([run])
+    head = dataclasses.replace(folder.run, duet_duration_s=float("inf"))
+    with pytest.raises(BadInput, match="a number in it cannot be right"):
+        render_as([dataclasses.replace(folder, run=head)], "md")
