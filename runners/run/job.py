@@ -71,8 +71,9 @@ def new_job(plan: Plan, results: Path, wishes: Wishes = Wishes(), options: Fleet
         run = _head(plan, path, wishes, options, began)
         folder.write_run(path, run)
     except BaseException:
-        with suppress(OSError):
-            path.rmdir()  # nothing is left of what did not begin
+        with suppress(OSError):  # nothing is left of what did not begin
+            (path / folder.RUN_FILE).unlink(missing_ok=True)
+            path.rmdir()
         raise
     return Job(plan, path, run, fleet=options)
 
