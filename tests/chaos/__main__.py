@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,8 +56,10 @@ def main() -> int:
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for ended in done:
-                outcomes += ended.result()
-                sys.stderr.write(f"{len(outcomes)} faults after {time.monotonic() - began:.0f} s\n")
+                found = ended.result()
+                outcomes += found
+                name = name_of(found[0].episode) if found else "no fault"
+                sys.stderr.write(f"{time.monotonic() - began:5.0f} s: {len(outcomes)} faults; {len(found)} {name}\n")
             waiting |= {_submit(pool, arguments.seed, number) for number in islice(numbers, len(done))}
     return _show(outcomes, arguments, began)
 
@@ -110,8 +113,10 @@ def _outcome(found: dict[str, object]) -> Outcome:
 
 
 def _episode(seed: int, number: int) -> list[Outcome]:
-    """Carry out an episode."""
+    """Carry out an episode; what is ignored here, as in the background of a shell, is not for the runs."""
     traces.adopt_orphans()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="speedup-chaos-") as folder:
         ground = Ground(Path(folder) / "ground")
         attack = Attack(ground, Random(f"{seed}/{number}"))  # noqa: S311 - moments, not secrets

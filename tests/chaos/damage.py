@@ -6,13 +6,12 @@ import errno
 import os
 import re
 import subprocess
-import time
 from pathlib import Path
 
 from tests.chaos.attack import TRACEBACK, Attack, wrong_resume_line
 from tests.chaos.ground import DUET
 from tests.chaos.judging import lines_of, verified
-from tests.chaos.phases import BETWEEN, HEAD, LOAD, WARM_UP, WRITING, Phase
+from tests.chaos.phases import BETWEEN, LOAD, WARM_UP, WRITING, Phase
 from tests.chaos.session import Session
 
 ENDS_S = 90.0
@@ -29,7 +28,7 @@ def full_disks(attack: Attack) -> None:
     if subprocess.run(mounted, check=False, capture_output=True).returncode:
         return  # only root may; the table then has no such line
     try:
-        for phase in (None, *attack.chance.sample((LOAD, WARM_UP, WRITING, BETWEEN, HEAD, LOAD, BETWEEN), 6)):
+        for phase in (None, *attack.chance.sample((LOAD, WARM_UP, WRITING, BETWEEN, LOAD), 5)):
             _fill(attack, phase)
         attack.finish()
     finally:
@@ -85,11 +84,11 @@ def flipped_bits(attack: Attack) -> None:
     attack.ground.write(blocks=2, nonce=0)
     duets = DUET if attack.chance.random() < 0.5 else ()
     attack.ground.do(attack.ground.words("--skip-gates", *duets))
-    for _ in range(3):
+    for _ in range(2):
         if attack.ground.run is None:
             return
         _flip_in_head(attack, attack.ground.run)
-        for _ in range(attack.chance.choice((2, 3))):
+        for _ in range(attack.chance.choice((3, 4))):
             _flip_in_trials(attack, attack.ground.run)
         session = attack.ground.do(attack.ground.words())
         if session.code not in {0, 1}:
@@ -144,7 +143,7 @@ def _flip_in_head(attack: Attack, run: Path) -> None:
 
 def edits(attack: Attack) -> None:
     """Edit what is measured during a run; it ends and says so, and goes on once that is undone."""
-    attack.ground.write(blocks=6, nonce=0)
+    attack.ground.write(blocks=4, nonce=0)
     sources = attack.ground.folder / "servers"
     files = [sources / "floor/floor.c", sources / "floor/floor.conf", sources / "python_epoll/server.py"]
     for file in (*attack.chance.sample(files, 3), attack.ground.matrix):
@@ -155,10 +154,10 @@ def edits(attack: Attack) -> None:
 def _edit(attack: Attack, file: Path) -> None:
     """Edit a file once each server has been measured: what is written before that is taken for data."""
     session = attack.ground.start(attack.ground.words("--skip-gates", *DUET))
-    before = len(attack.lines)
-    if not session.until(lambda: len(lines_of(attack.ground.run)) >= max(4, before + 2), ENDS_S):
+    if not session.until(lambda: len(lines_of(attack.ground.run)) >= 2, ENDS_S):
         return
-    time.sleep(attack.chance.uniform(0, 1.0))
+    if not attack.chance.choice((LOAD, WARM_UP, BETWEEN)).reach(attack.ground, session, attack.chance):
+        return
     kept, noticed = file.read_bytes(), file != attack.ground.matrix
     file.write_bytes(kept + b"# edited\n")
     session.wait(ENDS_S)

@@ -23,6 +23,7 @@ modes = ["persistent"]
 warmup = "100ms"
 duration = "1s"
 blocks = {{ min = {blocks}, max = {blocks} }}
+checked = "1s"
 twin = false
 
 {validity}

@@ -44,24 +44,26 @@ def measured(folder: RunFolder) -> Counter[Item]:
     )
 
 
-def planned(folder: RunFolder) -> set[Item]:
-    """Return every item of every block, at its first attempt."""
-    return {
-        (family.name, block, 0, tuple(sorted(item)))
-        for family in folder.run.families
-        for block, items in enumerate(family.blocks)
-        for item in items
-    }
-
-
 def against_plan(run: Path) -> tuple[int, list[str]]:
-    """Return how many items of the plan are missing, and what else differs from it."""
+    """Return how many items of the plan are missing, and what else differs from it.
+
+    A block is whole once one attempt at it is: damage to another attempt takes nothing away.
+    """
     with contextlib.redirect_stderr(io.StringIO()):
         folder = read_folder(run)
-    found, plan = measured(folder), planned(folder)
-    twice = [item for item, times in found.items() if times > 1]
-    first = {item for item in found if item[2] == 0}
-    told = [f"measured twice: {item}" for item in twice] + [f"not in the plan: {item}" for item in first - plan]
+    found = measured(folder)
+    told = [f"measured twice: {item}" for item, times in found.items() if times > 1]
+    missing, known = 0, set[Item]()
+    for family in folder.run.families:
+        for block, items in enumerate(family.blocks):
+            wanted = {tuple(sorted(item)) for item in items}
+            attempts: dict[object, set[object]] = {0: set()}
+            for name, number, attempt, item in found:
+                if (name, number) == (family.name, block):
+                    attempts.setdefault(attempt, set()).add(item)
+                    known |= {(name, number, attempt, item)} if item in wanted else set()
+            missing += min(len(wanted - each) for each in attempts.values())
+    told += [f"not in the plan: {item}" for item in found.keys() - known]
     if unended := [family.name for family in folder.run.families if family.ended_by != "most blocks"]:
         told.append(f"not ended: {unended}")
-    return len(plan - first), told
+    return missing, told

@@ -85,7 +85,7 @@ def _report_in_the_way(attack: Attack) -> None:
         session.send(signal.SIGINT)
     session.wait(ENDS_S)
     code = 1 if "trials:" in session.said else 130
-    wrong = _refused(session, code, "the report could not be written" if "[" in session.said else "interrupted")
+    wrong = _refused(session, code, "the report could not be written" if code == 1 else "interrupted")
     (run / "report.html").rmdir()
     attack.judge("folder in the report's place", "interrupted", wrong)
 

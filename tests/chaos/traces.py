@@ -144,8 +144,9 @@ def left_in(ground: Ground) -> list[str]:
         for folder in own.glob("builds/*.*")
         if folder.suffix != HASH_SUFFIX and not folder.is_symlink() and not _is_led_to(folder)
     ]
+    empty = [each for each in ground.results.glob("[!.]*") if not (each / "run.json").exists()]
     saved = [own / SAVED] if (own / SAVED).exists() else []
-    return [f"file {file}" for file in (*partial, *abandoned, *saved, *ground.temporary.iterdir())]
+    return [f"file {file}" for file in (*partial, *abandoned, *empty, *saved, *ground.temporary.iterdir())]
 
 
 def _is_led_to(folder: Path) -> bool:
