@@ -24,7 +24,7 @@ from random import Random
 from tests.chaos import damage, kills, misbehaving, surroundings, traces
 from tests.chaos.attack import Attack
 from tests.chaos.ground import Ground
-from tests.chaos.tally import Outcome, as_json, table
+from tests.chaos.tally import Outcome, as_json, conclusion, table
 from tests.support import ROOT
 
 EPISODES: dict[str, Callable[[Attack], None]] = {
@@ -137,7 +137,8 @@ def _show(outcomes: Sequence[Outcome], arguments: argparse.Namespace, began: flo
     if arguments.json:
         sys.stdout.write(json.dumps(as_json(outcomes, arguments.seed, seconds)) + "\n")
     else:
-        sys.stdout.write(f"{table(outcomes)}\nseed {arguments.seed}, {seconds:.0f} s, {os.cpu_count()} CPUs\n")
+        ended = f"seed {arguments.seed}, {seconds:.0f} s, {os.cpu_count()} CPUs"
+        sys.stdout.write(f"{table(outcomes)}\n{conclusion(outcomes)}\n{ended}\n")
     return 1 if failures or not outcomes else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,11 @@ class Outcome:
     misnamed: tuple[str, ...] = ()
     episode: int = 0
     at_s: float = 0.0
+
+    @property
+    def is_kill(self) -> bool:
+        """Return whether a run, or what it had started, was ended."""
+        return self.kind.startswith(("SIG", "Ctrl-C", "closed"))
 
     @property
     def survived(self) -> bool:
@@ -53,6 +59,29 @@ def counts(outcomes: Iterable[Outcome]) -> tuple[int, int, int, int, int]:
         sum(outcome.lost for outcome in every),
         sum(len(outcome.left) for outcome in every),
         sum(bool(outcome.misnamed) for outcome in every),
+    )
+
+
+def bound(failed: int, injected: int, level: float = 0.95) -> float:
+    """Return the highest failure rate that these counts leave possible at this level, exactly (Clopper-Pearson)."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        at_most = sum(math.comb(injected, k) * middle**k * (1 - middle) ** (injected - k) for k in range(failed + 1))
+        low, high = (middle, high) if at_most > 1 - level else (low, middle)
+    return high
+
+
+def conclusion(outcomes: Sequence[Outcome]) -> str:
+    """Return what the counts say of the share of faults that are not survived, in two lines."""
+    return "\n".join(
+        f"{name}: {failed} of {len(group)} failed; at most {bound(failed, len(group)):.1%} do (95 % confidence)"
+        for name, group in (
+            ("kills", [outcome for outcome in outcomes if outcome.is_kill]),
+            ("other faults", [outcome for outcome in outcomes if not outcome.is_kill]),
+        )
+        if group
+        for failed in [sum(not outcome.survived for outcome in group)]
     )
 
 
