@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.chaos.attack import TRACEBACK, Attack, wrong_words
+from tests.chaos.attack import LIMIT_S, TRACEBACK, Attack, wrong_words
 from tests.chaos.ground import DUET
 from tests.chaos.phases import (
     ANYWHERE,
@@ -114,7 +114,7 @@ def members(attack: Attack) -> None:
             victim = attack.chance.choice(psutil.Process(session.pid).children(recursive=True))
             what = _called(victim, session)
             victim.kill()
-            session.wait(ENDS_S)
+            session.wait(LIMIT_S)  # it goes on to its end
             attack.judge("SIGKILL to a member of a run", f"{phase.name}: {what}", _wrong_for_member(session))
     attack.finish()
 

@@ -57,6 +57,8 @@ SHAPES = (
     ("background", ("failed",), "went into the background"),
     ("six-only", ("failed",), "but on "),
 )
+# What a server looks like that gets no CPU, since others use the machine; it hides any other fault.
+STARVED = ("no complete answer within", "open halfway through", "does not listen on", "answered no request")
 THIRDS = 3
 SHAPE = """
 [server.{name}]
@@ -95,4 +97,5 @@ def _wrong(found: Sequence[Trial], verdicts: Sequence[str], reason: str) -> list
     told = [f"{trial.verdict}: {trial.reason}" for trial in found]
     right = all(trial.verdict in verdicts for trial in found)
     named = all(trial.verdict == "ok" or (trial.reason and reason in trial.reason) for trial in found)
-    return [] if right and named else told
+    starved = all(trial.verdict != "ok" and any(each in (trial.reason or "") for each in STARVED) for trial in found)
+    return [] if (right and named) or starved else told

@@ -223,7 +223,7 @@ def test_a_build_that_writes_too_much_is_ended(context: BuildContext) -> None:
 
 def test_an_interrupted_build_leaves_nothing(context: BuildContext) -> None:
     """Neither processes nor files."""
-    script(context.root, '#!/bin/sh\nsetsid env -i sleep 63.5 &\ncase "$2" in *a-bad*) wait;; esac\ncat "$1" > "$2"\n')
+    script(context.root, '#!/bin/sh\nsetsid env -i sleep 63.5 &\ncase "$2" in *a.bad*) wait;; esac\ncat "$1" > "$2"\n')
 
     def interrupt(_: BuildInfo) -> None:
         raise KeyboardInterrupt
