@@ -58,7 +58,13 @@ SHAPES = (
     ("six-only", ("failed",), "but on "),
 )
 # What a server looks like that gets no CPU, since others use the machine; it hides any other fault.
-STARVED = ("no complete answer within", "open halfway through", "does not listen on", "answered no request")
+STARVED = (
+    "enough data",
+    "no complete answer within",
+    "open halfway through",
+    "does not listen on",
+    "answered no request",
+)
 THIRDS = 3
 SHAPE = """
 [server.{name}]
