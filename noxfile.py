@@ -98,6 +98,14 @@ def acceptance(session: nox.Session) -> None:
 
 
 @nox.session(default=False, reuse_venv=True)
+def chaos(session: nox.Session) -> None:
+    """Attack real runs: each kind of fault once, or `-- --minutes 90`; `-- --seed S --only N` repeats an episode."""
+    install(session, "bench", "tests")
+    install_tools(session, "tests", "load")
+    session.run("python", "-m", "tests.chaos", *session.posargs, interrupt_timeout=INTERRUPT_S)
+
+
+@nox.session(default=False, reuse_venv=True)
 def lock(session: nox.Session) -> None:
     """Pin all requirements anew; `-- --upgrade` takes the newest versions."""
     install(session, "lock")

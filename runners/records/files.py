@@ -7,10 +7,10 @@ a new file whose name cannot be guessed is written, synced and renamed, which re
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +19,6 @@ from typing import BinaryIO
 from runners.errors import BadInput, DiskFull, SpeedupError
 
 PARTIAL = ".partial"
-PARTIAL_AGE_S = 3600.0  # older ones are left over: writing a file takes seconds
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
@@ -80,10 +79,11 @@ def _replace(name: str, data: bytes, folder: int) -> None:
     descriptor = os.open(partial, flags, 0o666, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as stream:
+            _lock(descriptor)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(OSError):
             os.unlink(partial, dir_fd=folder)
@@ -91,12 +91,25 @@ def _replace(name: str, data: bytes, folder: int) -> None:
     os.fsync(folder)
 
 
+def _lock(descriptor: int) -> bool:
+    """Lock a file that is being written, as long as it is open; return False if another process does so."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in {errno.EWOULDBLOCK, errno.EAGAIN}  # a network file system may know no such locks
+    return True
+
+
 def remove_partials(folder: Path) -> None:
-    """Remove what a killed process left of files that it was writing."""
+    """Remove what a killed process left of files that it was writing; those that are being written are locked."""
     for file in folder.glob(f".*{PARTIAL}"):
         with suppress(OSError):
-            if time.time() - file.lstat().st_mtime > PARTIAL_AGE_S:
-                file.unlink()
+            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                if _lock(descriptor):
+                    file.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def open_to_append(file: Path) -> int:

@@ -66,19 +66,20 @@ def new_job(plan: Plan, results: Path, wishes: Wishes = Wishes(), options: Fleet
     """Create the run folder, from now on to be resumed, and return the job; UnfitMachine if that is impossible here."""
     _allow_connections(plan)
     began = dt.datetime.now(dt.UTC)
+    run = _head(plan, results, wishes, options, began)  # takes a while, so there is no folder yet to be left behind
     path = _new_folder(results, f"{began:%Y%m%dT%H%M%SZ}-{plan.machine}")
     try:
-        run = _head(plan, path, wishes, options, began)
         folder.write_run(path, run)
     except BaseException:
-        with suppress(OSError):
-            path.rmdir()  # nothing is left of what did not begin
+        with suppress(OSError):  # nothing is left of what did not begin
+            (path / folder.RUN_FILE).unlink(missing_ok=True)
+            path.rmdir()
         raise
     return Job(plan, path, run, fleet=options)
 
 
-def _head(plan: Plan, path: Path, wishes: Wishes, options: FleetOptions | None, began: dt.datetime) -> Run:
-    """Return the head of a run that is about to begin."""
+def _head(plan: Plan, results: Path, wishes: Wishes, options: FleetOptions | None, began: dt.datetime) -> Run:
+    """Return the head of a run that is about to begin in a folder of `results`."""
     machine, blocks = plan.matrix.machine[plan.machine], plan.preset.blocks
     return Run(
         kind="measured",
@@ -86,7 +87,7 @@ def _head(plan: Plan, path: Path, wishes: Wishes, options: FleetOptions | None, 
         machine_title=machine.title,
         started_at=began.isoformat(timespec="seconds"),
         matrix=plan.text,
-        matrix_path=os.path.relpath(plan.path.resolve(), path.resolve()),
+        matrix_path=os.path.relpath(plan.path.resolve(), results.resolve() / "run"),
         preset=plan.preset_name,
         warmup_s=plan.preset.warmup,
         duration_s=machine.load.duration or plan.preset.duration,

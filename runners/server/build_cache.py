@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAM = "program"
+TEMPORARY = "tmp"  # short: sockets are made there, and their paths may have 107 bytes
 HASH_SUFFIX = ".sha256"
 
 
@@ -34,9 +35,14 @@ class Place:
         """Return the file or folder that the build has to write."""
         return self.folder / PROGRAM
 
+    @property
+    def temporary(self) -> Path:
+        """Return the folder for temporary files: a compiler that is killed removes none of its own."""
+        return self.folder / TEMPORARY
+
     def size_bytes(self) -> int:
-        """Return how much the build has written so far."""
-        return sum(size for _, size in _files(self.folder))
+        """Return how much the build has written so far, without temporary files."""
+        return sum(size for file, size in _files(self.folder) if not file.is_relative_to(self.temporary))
 
     def keep(self) -> None:
         """Sync the program, store its hash, and let the link lead to it; whatever else the build wrote is deleted."""
@@ -63,9 +69,14 @@ def open_place(link: Path) -> Place:
         if folder.suffix != HASH_SUFFIX and (not link.is_symlink() or link.resolve() != folder.resolve()):
             _forget_if_abandoned(folder)
     folder = link.parent.resolve() / f"{link.name}.{secrets.token_hex(4)}"
-    folder.mkdir()
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        folder.mkdir()
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (folder / TEMPORARY).mkdir()
+    except BaseException:
+        _forget(folder)
+        raise
     return Place(link, folder, lock)
 
 

@@ -92,11 +92,12 @@ def build_all(programs: Iterable[Program], context: BuildContext, done: Done) ->
     try:
         while waiting or builds:
             while waiting and len(builds) < (os.cpu_count() or 1):
-                begun = _begin(*waiting.popleft(), context)
-                if isinstance(begun, BuildInfo):
-                    infos[begun.variant] = begun
+                program, out = waiting.popleft()
+                if (known := _known(program, out, context)) is not None:
+                    infos[program.name] = known
                 else:
-                    builds.append(begun)
+                    builds.append(Build(program, out.parent, context))
+                    builds[-1].begin()  # only now, so that an interruption gives it up as well
             _wait_for_any(builds)
             for build in [each for each in builds if each.has_ended()]:
                 builds.remove(build)
@@ -110,13 +111,13 @@ def build_all(programs: Iterable[Program], context: BuildContext, done: Done) ->
     return {program.name: infos[program.name] for program, _ in every}
 
 
-def _begin(program: Program, out: Path, context: BuildContext) -> BuildInfo | Build:
-    """Return the result if there is nothing to do, or if the build command cannot be started; else the build."""
+def _known(program: Program, out: Path, context: BuildContext) -> BuildInfo | None:
+    """Return the result if there is nothing to do."""
     if not program.build:
         return BuildInfo(program.name, "none")
     if (built := build_cache.find(out.parent)) is not None:
         return BuildInfo(program.name, "cached", fill(program.build, _words(program, context, built.parent)))
-    return Build(program, build_cache.open_place(out.parent), context).begun()
+    return None
 
 
 def _wait_for_any(builds: Sequence[Build]) -> None:
@@ -141,15 +142,23 @@ def _words(program: Program, context: BuildContext, work: Path) -> Words:
 
 @dataclass
 class Build:
-    """One build command at work, with everything that it started."""
+    """One build command at work, with everything that it started; `link` will lead to what it builds."""
 
     program: Program
-    place: Place
+    link: Path
     context: BuildContext
+    opened: Place | None = None
     process: subprocess.Popen[bytes] | None = None
     problem: str | None = None
     began: float = field(default_factory=time.monotonic)
     looked: float = 0.0
+
+    @property
+    def place(self) -> Place:
+        """Return where it is built; raise RuntimeError before it has begun."""
+        if self.opened is None:
+            raise RuntimeError("the build has not begun")
+        return self.opened
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -164,8 +173,9 @@ class Build:
     def _log(self) -> Path:
         return self.context.folder / LOGS / f"build-{self.program.name}.txt"
 
-    def begun(self) -> BuildInfo | Build:
-        """Start the command and return this build, or its result if that fails."""
+    def begin(self) -> None:
+        """Start the command; if that fails, the build has ended."""
+        self.opened = build_cache.open_place(self.link)
         env = {name: fill_text(text, self._words) for name, text in self.program.env.items()}
         enclosure = Enclosure(namespace=self.program.isolate)  # sudo does not work in a user namespace
         try:
@@ -173,14 +183,12 @@ class Build:
                 self.process = start(
                     self.argv,
                     output=output,
-                    env={**self.context.env, **env},
+                    env={**self.context.env, "TMPDIR": str(self.place.temporary), **env},
                     cwd=self.context.root / self.program.dir,
                     enclosure=enclosure,
                 )
         except OSError as error:
             self.problem = f"cannot run {self.argv[0]}: {error.strerror}"
-            return self.conclude()
-        return self
 
     def has_ended(self) -> bool:
         """Return whether the command has ended, or has to be ended because it exceeds a limit."""
@@ -234,4 +242,5 @@ class Build:
         """End the command with everything that it started, and delete what it wrote."""
         if self.process is not None:
             stop(self.process, KILL)
-        self.place.close()
+        if self.opened is not None:
+            self.opened.close()

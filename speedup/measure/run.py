@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
+from contextlib import contextmanager
 
 from speedup import early
 from speedup.arguments import count, duration, path
@@ -16,7 +17,7 @@ from speedup.measure.servers import check_resumable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from runners.errors import SpeedupError
@@ -79,11 +80,25 @@ def act(arguments: argparse.Namespace) -> int:
     with alone_on_machine(), ExitStack() as held:
         if arguments.resume:
             held.enter_context(alone_in(arguments.resume))
+            held.enter_context(_resumable(arguments.resume))
             job = _resumed(arguments)
         else:
             job = _new(arguments)
+            held.enter_context(_resumable(job.folder))
             held.enter_context(alone_in(job.folder))
         return _carry_out(job)
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """Say how to resume if a signal comes, although nothing has been carried out yet."""
+    from runners.errors import Interrupted
+    from runners.resources import resume_line
+
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"{str(error) or 'interrupted'}; to resume: {resume_line(folder)}") from error
 
 
 def _carry_out(job: Job) -> int:

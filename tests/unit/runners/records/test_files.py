@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runners.errors import BadInput, DiskFull
-from runners.records.files import PARTIAL_AGE_S, remove_partials, replace_file
+from runners.records.files import remove_partials, replace_file
 from runners.records.folder import append_trials, read_folder, write_run
 from runners.records.run import Run
 from tests.unit.runners.records.test_folder import trial
@@ -115,12 +116,27 @@ def test_a_new_file_is_readable_as_the_user_wants_new_files_to_be(tmp_path: Path
     assert stat.S_IMODE((tmp_path / "report.html").stat().st_mode) == 0o640
 
 
-def test_what_a_killed_process_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
-    """A younger one may be in the making."""
-    old, young, other = (tmp_path / name for name in (".a.1.partial", ".b.2.partial", "c.partial"))
-    for file in (old, young, other):
+def test_what_a_killed_process_left_is_removed_at_once(tmp_path: Path) -> None:
+    """One that is still being written is locked, and stays."""
+    left, written, other = (tmp_path / name for name in (".a.1.partial", ".b.2.partial", "c.partial"))
+    for file in (left, written, other):
         file.touch()
-    for file in (old, other):
-        os.utime(file, times=(0, file.stat().st_mtime - PARTIAL_AGE_S - 1))
+    with written.open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        remove_partials(tmp_path)
+        assert sorted(tmp_path.iterdir()) == [written, other]
     remove_partials(tmp_path)
-    assert sorted(tmp_path.iterdir()) == [young, other]
+    assert sorted(tmp_path.iterdir()) == [other]
+
+
+def test_a_file_is_locked_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody removes it meanwhile, as one that was left."""
+    sync = os.fsync
+
+    def look(descriptor: int) -> None:
+        remove_partials(tmp_path)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look)
+    replace_file(tmp_path / "run.json", "new")
+    assert (tmp_path / "run.json").read_text(encoding="utf-8") == "new"

@@ -12,6 +12,7 @@ import pytest
 from runners.matrix.cells import Program
 from runners.matrix.model import Limits
 from runners.records.run import BuildInfo
+from runners.server import builds
 from runners.server.build_cache import open_place
 from runners.server.builds import BuildContext, build_all, program_path
 from runners.server.sources import source_hash
@@ -222,7 +223,7 @@ def test_a_build_that_writes_too_much_is_ended(context: BuildContext) -> None:
 
 def test_an_interrupted_build_leaves_nothing(context: BuildContext) -> None:
     """Neither processes nor files."""
-    script(context.root, '#!/bin/sh\nsetsid env -i sleep 63.5 &\ncase "$2" in *a-bad*) wait;; esac\ncat "$1" > "$2"\n')
+    script(context.root, '#!/bin/sh\nsetsid env -i sleep 63.5 &\ncase "$2" in *a.bad*) wait;; esac\ncat "$1" > "$2"\n')
 
     def interrupt(_: BuildInfo) -> None:
         raise KeyboardInterrupt
@@ -231,6 +232,29 @@ def test_an_interrupted_build_leaves_nothing(context: BuildContext) -> None:
         build_all([program(), program(variant="bad"), program(variant="bad2")], context, interrupt)
     assert sleepers("63.5") == []
     assert [file.name for file in context.cache.iterdir() if ".bad" in file.name] == []
+
+
+def test_a_build_that_is_interrupted_while_it_starts_leaves_nothing(
+    context: BuildContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not known yet that there is one."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(builds, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(context, program())
+    assert list(context.cache.iterdir()) == []
+
+
+def test_temporary_files_of_a_build_are_gone_with_it(context: BuildContext) -> None:
+    """A compiler that is killed leaves its own behind, so they do not lie in a folder that everybody shares."""
+    script(context.root, '#!/bin/sh\necho x > "$TMPDIR/left.s"; echo "$TMPDIR" > "$CALLS"; cat "$1" > "$2"\n')
+    assert build(context, program()).status == "built"
+    folder = Path((context.root / "calls").read_text(encoding="utf-8").strip())
+    assert folder.is_relative_to(context.cache)
+    assert not folder.exists()
 
 
 def test_an_empty_program_is_no_program(context: BuildContext) -> None:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from runners.errors import Interrupted
 from speedup.measure import run
 
 FOLDER = Path("results/x")
@@ -65,3 +66,12 @@ def test_a_report_whose_process_cannot_even_start_ends_nothing(tmp_path: Path, m
 
     monkeypatch.setattr(subprocess, "run", refused)
     assert run.write_report(tmp_path) == "[Errno 11] Resource temporarily unavailable"
+
+
+def test_a_signal_before_anything_is_carried_out_says_how_to_resume(tmp_path: Path) -> None:
+    """The folder is there from the moment a run is planned."""
+    with (
+        pytest.raises(Interrupted, match=r"^interrupted \(SIGINT\); to resume: .* --resume "),
+        run._resumable(tmp_path),
+    ):
+        raise KeyboardInterrupt("interrupted (SIGINT)")

@@ -1,0 +1,1 @@
+"""Attacks real runs with faults that a seed draws, and counts what they lose, leave behind or name wrongly."""
