@@ -56,7 +56,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is decided before anything runs. `root` is the folder that the matrix's paths are relative to."""
+    """Everything that is decided before anything runs. `root` is the folder that the matrix's paths are relative to.
+
+    With numbers of connections in `only_duets_at`, nothing is measured alone.
+    """
 
     matrix: Matrix
     text: str
@@ -77,6 +80,7 @@ class Plan:
     clients: int = 0
     locustfile: Locustfile | None = None
     duet: tuple[str, str] | None = None
+    only_duets_at: frozenset[int] = frozenset()
 
     @property
     def measurable(self) -> tuple[Cell, ...]:
@@ -86,7 +90,9 @@ class Plan:
     @property
     def solos(self) -> tuple[Cell, ...]:
         """Return the cells that are measured alone."""
-        return () if self.duet_only else self.measurable
+        if self.duet_only:
+            return ()
+        return tuple(cell for cell in self.measurable if cell.connections not in self.only_duets_at)
 
     @property
     def duet_only(self) -> bool:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,7 @@ def _build(program: Program, out: Path, context: BuildContext) -> BuildInfo:
     log = context.folder / "logs" / f"build-{program.name}.txt"
     if out.exists():
         return BuildInfo(program.name, "cached", argv)
-    scratch = out.parent.with_name(f".{out.parent.name}.{os.getpid()}")
+    scratch = scratch_of(out)
     scratch.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     try:
@@ -111,6 +111,11 @@ def _build(program: Program, out: Path, context: BuildContext) -> BuildInfo:
         log=str(log.relative_to(context.folder)),
         output_tail=tail,
     )
+
+
+def scratch_of(out: Path) -> Path:
+    """Return the folder in which a program is built before it is moved to its place."""
+    return out.parent.with_name(f".{out.parent.name}.{os.getpid()}")
 
 
 def _argv(program: Program, context: BuildContext, work: Path) -> tuple[str, ...]:
@@ -133,14 +138,25 @@ def _words(program: Program, context: BuildContext, work: Path) -> Words:
 def _compile(program: Program, context: BuildContext, scratch: Path, log: Path) -> str | None:
     """Run the build command in the scratch folder; return what went wrong, or None."""
     words = _words(program, context, scratch)
-    argv = fill(program.build, words)
-    env = marked({**context.env, **{name: fill_text(text, words) for name, text in program.env.items()}})
+    env = {**context.env, **{name: fill_text(text, words) for name, text in program.env.items()}}
+    problem = run_build(fill(program.build, words), context.root / program.dir, env, log)
+    if problem:
+        return problem
+    return (
+        None
+        if (scratch / PROGRAM).exists()
+        else f"{program.build[0]} ended with exit status 0, but did not write {{out}}"
+    )
+
+
+def run_build(argv: Sequence[str], folder: Path, env: Mapping[str, str], log: Path) -> str | None:
+    """Run a build command in a folder, its output into `log`; return what went wrong, or None."""
     try:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 argv,
-                cwd=context.root / program.dir,
-                env=env,
+                cwd=folder,
+                env=marked(dict(env)),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -154,9 +170,7 @@ def _compile(program: Program, context: BuildContext, scratch: Path, log: Path) 
         return f"{argv[0]} did not end within {BUILD_TIMEOUT_S:g} s"
     finally:
         stop(process, KILL)
-    if code:
-        return f"{argv[0]} ended with {describe_exit(code)}"
-    return None if (scratch / PROGRAM).exists() else f"{argv[0]} ended with exit status 0, but did not write {{out}}"
+    return f"{argv[0]} ended with {describe_exit(code)}" if code else None
 
 
 def _keep(scratch: Path, folder: Path) -> None:
