@@ -23,7 +23,7 @@ COMMANDS = {  # in the order of --help: the folder of each command's module, and
     "worker": ("measure", "load a server from this machine, for a `run` on another one"),
     "doctor": ("tools", "show which tools are installed, where, and how to get the others"),
     "init": ("tools", "start your own server once, and write a matrix.toml that fits"),
-    "schema": ("tools", "print the JSON Schema of matrix.toml, or of a report"),
+    "schema": ("tools", "print the JSON Schema of matrix.toml, of a report or of a comparison"),
     "completion": ("tools", "print a script that completes commands and options in your shell"),
 }
 ABORT_BISECT = 128  # `git bisect run` takes 2 for a bad revision

@@ -67,8 +67,8 @@ KINDS = (
     Kind("memory", "memory", "solo", lambda trial: trial.rss_bytes),
     Kind("p50", "p50 under load", "solo", _percentile(50)),
     Kind("p99", "p99 under load", "solo", _percentile(99)),
-    Kind("p50_alone", "p50, one at a time", "duet", _percentile(50), alone=True),
-    Kind("p99_alone", "p99, one at a time", "duet", _percentile(99), alone=True),
+    Kind("p50_alone", "p50 unloaded", "duet", _percentile(50), alone=True),
+    Kind("p99_alone", "p99 unloaded", "duet", _percentile(99), alone=True),
 )
 
 

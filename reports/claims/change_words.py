@@ -73,7 +73,7 @@ def difference(line: Line) -> str:
     if line.kind.name == "memory":
         return f"it takes {how_much}{' the' if twice else ''} memory ({within})"
     how_long = f"{how_much} as long" if twice else how_much.replace("more", "longer").replace("less", "shorter")
-    return f"{line.kind.title}{',' if ',' in line.kind.title else ''} is {how_long} ({within})"
+    return f"{line.kind.title} is {how_long} ({within})"
 
 
 def _interval(ratio: Estimate) -> str:
@@ -83,20 +83,18 @@ def _interval(ratio: Estimate) -> str:
 
 
 def _same(lines: Sequence[Line]) -> str:
-    names = [
-        f"{line.kind.title} ({_seen(line)})" for line in lines if line.verdict == "no difference"
-    ]  # fmt: skip
-    return f"; no difference in {_listed(names)}" if names else ""
-
-
-def _seen(line: Line) -> str:
-    return f"a change of {percent(line.could_see)} % would have been seen" if line.could_see else "?"
+    """Return in which figures there is no difference, and which one would have been seen in all of them."""
+    same = [line for line in lines if line.verdict == "no difference"]
+    if not same:
+        return ""
+    seen = percent(max(line.could_see or 0 for line in same))
+    return f"; no difference in {_listed([line.kind.title for line in same])} ({seen} % would have been seen)"
 
 
 def _open(lines: Sequence[Line]) -> str:
     """Return which other figures stay open."""
     names = [line.kind.title for line in lines if line.verdict in ("not resolved", "not measured")]
-    return f" Not resolved: {'; '.join(names)}." if names else ""
+    return f" Not resolved: {', '.join(names)}." if names else ""
 
 
 def reasons(change: Change) -> Iterator[str]:
@@ -105,7 +103,7 @@ def reasons(change: Change) -> Iterator[str]:
     for line in change.lines:
         if line.why:
             found.setdefault(line.why, {})[line.kind.title] = None
-    yield from (f"{'; '.join(names)}: {why}" for why, names in found.items())
+    yield from (f"{', '.join(names)}: {why}" for why, names in found.items())
 
 
 def _longer(more_s: float | None, otherwise: str) -> str:
@@ -133,7 +131,7 @@ def _outcome(each: Judged) -> str:
     if each.outcome == "within":
         return f"within the bound{slower}"
     if each.slowdown is None:
-        return f"not resolved: {each.line.why}"
+        return f"not measured: {each.line.why}"
     return f"not resolved{slower}; {_longer(each.more_s, 'more time may not resolve it')}"
 
 

@@ -26,7 +26,7 @@ FIGURES: dict[str, tuple[FigureName, ...]] = {
     "memory": ("memory",),
 }
 TITLES = {"cpu": "CPU per request", "rate": "requests/s", "p50": "p50", "p99": "p99", "memory": "memory"}
-Outcome = Literal["slower", "within", "not resolved"]
+Outcome = Literal["slower", "within", "not resolved", "not measured"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def judged(change: Change, bounds: Sequence[Bound]) -> tuple[Judged, ...]:
 def _judged(bound: Bound, line: Line, level: float) -> Judged:
     needed = blocks_for_level(level)
     if line.ratio is None:
-        return Judged(bound, line, None, "not resolved")
+        return Judged(bound, line, None, "not measured")
     found = hull([ratio(logs, level) for logs in line.logs])
     slowdown = inverse(found) if line.kind.more_is_better else found
     interval = slowdown.interval
@@ -94,6 +94,6 @@ def _time(line: Line, blocks: int | None) -> float | None:
 
 
 def verdict(found: Sequence[Judged]) -> Outcome:
-    """Return the outcome of all bounds: one resolved slowdown is enough, and one open question leaves it open."""
-    outcomes = {each.outcome for each in found}
-    return "slower" if "slower" in outcomes else "not resolved" if "not resolved" in outcomes else "within"
+    """Return the outcome of all bounds: one resolved slowdown is enough, one open question leaves it open."""
+    worst: tuple[Outcome, ...] = ("slower", "not measured", "not resolved")
+    return next((outcome for outcome in worst if any(each.outcome == outcome for each in found)), "within")

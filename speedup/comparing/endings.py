@@ -35,7 +35,9 @@ def failure_code(error: BaseException, *, bisecting: bool) -> int:
 
 
 def gate_code(outcome: str | None, *, bisecting: bool) -> int:
-    """Return the exit code of an answer; without bounds every answer is fine."""
+    """Return the exit code of an answer; without bounds every answer is fine, and what nobody measured is not green."""
     if outcome == "slower":
         return SLOWER
+    if outcome == "not measured":
+        return SKIP if bisecting else UNFIT
     return SKIP if bisecting and outcome == "not resolved" else 0

@@ -71,20 +71,22 @@ def check_measured(folder: RunFolder) -> None:
 
 
 def _check_counted(trials: Sequence[Trial], folder: RunFolder) -> None:
+    """Raise an error with the reason of most trials if none counts; a server's fault comes before the machine's."""
+    from collections import Counter
+
     from runners.errors import UnfitMachine
     from speedup.comparing.endings import DoesNotStart
 
-    most = max(cell.connections for cell in folder.run.cells)
-    duets = [trial for trial in trials if trial.design == "duet" and trial.connections == most]
-    if any(trial.verdict == "ok" for trial in duets):
+    if any(trial.verdict == "ok" for trial in trials):
         return
     titles = {cell.id: cell.title for cell in folder.run.cells}
-    worst = sorted(duets, key=lambda trial: (trial.verdict != "failed", not is_at_fault(trial)))
-    if not worst:
-        raise UnfitMachine(f"nothing was measured; see {folder.path}")
-    first = worst[0]
-    said = f"{titles.get(first.cell, first.server)}: no trial counts: {first.reason or first.verdict}"
-    raise DoesNotStart(said) if is_at_fault(first) else UnfitMachine(f"{said}; try a quieter machine")
+    faults = Counter((trial.cell, trial.reason or trial.verdict) for trial in trials if is_at_fault(trial))
+    if faults:
+        cell, reason = faults.most_common(1)[0][0]
+        raise DoesNotStart(f"{titles.get(cell, cell)} gave no number that counts: {reason}")
+    reasons = Counter(trial.reason or trial.verdict for trial in trials).most_common(1)
+    said = reasons[0][0] if reasons else "no trial was run"
+    raise UnfitMachine(f"no trial counts here: {said}; try a quieter machine")
 
 
 def is_at_fault(trial: Trial) -> bool:
