@@ -29,7 +29,7 @@ from runners.stats.histogram import decode, percentile_us
 from runners.stats.rule import Design, Rule
 from runners.stats.statistics import Answer, Estimate, Interval, Judgement
 
-FigureName = Literal["cpu", "rate", "memory", "p50", "p99", "p50_alone", "p99_alone"]
+FigureName = Literal["cpu", "rate", "memory", "p50", "p99", "p50_unloaded", "p99_unloaded"]
 Verdict = Literal["better", "worse", "no difference", "not resolved", "not measured"]
 Value = Callable[[Trial], float | None]
 
@@ -43,7 +43,7 @@ class Kind:
     design: Design
     value: Value
     more_is_better: bool = False
-    alone: bool = False
+    unloaded: bool = False
 
     @property
     def words(self) -> tuple[Answer, Answer]:
@@ -67,8 +67,8 @@ KINDS = (
     Kind("memory", "memory", "solo", lambda trial: trial.rss_bytes),
     Kind("p50", "p50 under load", "solo", _percentile(50)),
     Kind("p99", "p99 under load", "solo", _percentile(99)),
-    Kind("p50_alone", "p50 unloaded", "duet", _percentile(50), alone=True),
-    Kind("p99_alone", "p99 unloaded", "duet", _percentile(99), alone=True),
+    Kind("p50_unloaded", "p50 unloaded", "duet", _percentile(50), unloaded=True),
+    Kind("p99_unloaded", "p99 unloaded", "duet", _percentile(99), unloaded=True),
 )
 
 
@@ -152,9 +152,9 @@ def _lines(folder: RunFolder) -> tuple[Line, ...]:
     trials = counting(folder.trials)
     modes = list(dict.fromkeys(cell.mode for cell in cells))
     most = max(cell.connections for cell in cells)
-    kinds = [kind for kind in KINDS if most > ALONE or not kind.alone]
+    kinds = [kind for kind in KINDS if most > ALONE or not kind.unloaded]
     return tuple(
-        _line(kind, mode, ALONE if kind.alone else most, trials, folder.run, rows)
+        _line(kind, mode, ALONE if kind.unloaded else most, trials, folder.run, rows)
         for mode in modes
         for kind in kinds
         for rows in [len(modes) * (1 if kind.name == "cpu" else len(kinds) - 1)]
