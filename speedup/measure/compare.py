@@ -100,7 +100,7 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
         type=bound,
         metavar="[FIGURE:]SHARE",
         help="exit with 1 if the new server is slower than this for sure: 2%% is CPU per request, others are rate:5%%,"
-        " p50:10%%, p99:10%% and memory:5%%; may be given several times",
+        " p50:10%%, p99:10%% and memory:5%%",
     )
     group.add_argument(
         "--bisect-codes", action="store_true", help="exit codes for `git bisect run` (see below); needs --fail-slower"
