@@ -1,8 +1,8 @@
 """Checks out revisions of a git repository into folders of their own, without touching the repository.
 
-A checkout is a clone that borrows the repository's objects: no branch, no worktree entry and no file of the repository
-changes, whatever ends this. The working tree, with changes that are not committed, is a clone with its files copied
-over. Submodules come from the repository's own copies, so that nothing is fetched.
+A checkout is a repository of its own that borrows the objects: no branch, no worktree entry and no file of the
+repository changes, whatever ends this. The working tree, with changes that are not committed, is one with its files
+copied over. Submodules come from the repository's own copies, so that nothing is fetched.
 """
 
 from __future__ import annotations
@@ -83,13 +83,29 @@ def check_different(repository: Repository, old: Revision, new: Revision) -> Non
 
 def check_out(repository: Repository, revision: Revision, folder: Path) -> None:
     """Check out a revision into a new folder; BadInput, with git's words, if that fails."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    clone = ("clone", "--quiet", "--shared", "--no-checkout", "--template=", str(repository.git), str(folder))
-    _must(repository.top, clone, revision)
+    _borrow(repository, revision, folder)
     _must(folder, ("checkout", "--quiet", "--detach", revision.commit), revision)
     if revision.working:
         _copy_working_tree(repository, folder)
     _check_out_submodules(repository.git, folder, revision)
+
+
+def _borrow(repository: Repository, revision: Revision, folder: Path) -> None:
+    """Make a repository that borrows all objects of another, also those that only a shallow fetch brought; with tags.
+
+    A clone would have those alone that a branch leads to, and none from a shallow repository.
+    """
+    folder.mkdir(parents=True)
+    kind = (_ask(repository.top, "rev-parse", "--show-object-format") or "sha1").strip()
+    _must(folder, ("init", "--quiet", "--template=", f"--object-format={kind}"), revision)
+    own = folder / ".git"
+    (own / "objects/info").mkdir(exist_ok=True)
+    (own / "objects/info/alternates").write_bytes(os.fsencode(repository.git / "objects") + b"\n")
+    if (repository.git / "shallow").exists():
+        shutil.copy(repository.git / "shallow", own / "shallow")
+    tags = _ask(repository.top, "for-each-ref", "--format=create %(refname) %(objectname)", "refs/tags")
+    if tags:
+        _run(folder, ("update-ref", "--stdin"), tags)
 
 
 def _copy_working_tree(repository: Repository, folder: Path) -> None:
@@ -138,14 +154,14 @@ def _ask(folder: Path, *words: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _run(folder: Path, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, words: Sequence[str], typed: str = "") -> subprocess.CompletedProcess[str]:
     """Run git; a hook that runs us names its repository in the environment, which is not always the one meant."""
     env = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         return subprocess.run(
             ["git", *PLAIN, "-C", str(folder), *words],
-            env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="surrogateescape", check=False,
+            env=env, input=typed, capture_output=True, text=True, errors="surrogateescape", check=False,
         )  # fmt: skip
     except OSError as error:
         raise BadInput(f"cannot run git: {error.strerror}; --rev needs it, two commands do not") from error

@@ -106,6 +106,25 @@ def test_submodules_come_from_the_repository_s_own_copies(repository: Repository
         working_tree(repository)
 
 
+def test_a_commit_that_only_a_shallow_fetch_brought_can_be_checked_out(repository: Repository, tmp_path: Path) -> None:
+    """As in CI, where no branch leads to the base of a pull request."""
+    base = git(repository.top, "rev-parse", "HEAD~1").strip()
+    git(repository.top, "config", "uploadpack.allowAnySHA1InWant", "true")
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{repository.top}", str(shallow))
+    git(shallow, "fetch", "-q", "--depth=1", "origin", base)
+    found = find_repository(shallow)
+    check_out(found, find_revision(found, base), tmp_path / "out")
+    assert (tmp_path / "out/part/server.txt").read_text("utf-8") == "one"
+
+
+def test_tags_are_there_for_builds_that_ask_for_a_version(repository: Repository, tmp_path: Path) -> None:
+    """With `git describe`."""
+    git(repository.top, "tag", "-a", "v1", "-m", "one", "HEAD~1")
+    check_out(repository, find_revision(repository, "HEAD"), tmp_path / "out")
+    assert git(tmp_path / "out", "describe").startswith("v1-1-g")
+
+
 def test_a_folder_within_a_repository_is_known_by_its_prefix(repository: Repository) -> None:
     """Builds run in the same folder of each checkout."""
     assert find_repository(repository.top / "part").prefix == "part/"
