@@ -141,10 +141,14 @@ def change_of(folders: Sequence[RunFolder]) -> Change:
     for folder in folders:
         if not is_comparison(folder.run):
             raise BadInput(f"{folder.path} holds no comparison of two servers; speedup report shows what it holds")
-    titles = {cell.server: cell.title for cell in folders[0].run.cells}
+    first, *others = ({cell.server: cell.title for cell in folder.run.cells} for folder in folders)
+    if any(titles != first for titles in others):
+        raise BadInput(
+            "these runs compare different servers, so they are no builds of one comparison; name one of them"
+        )
     measured = [_lines(folder) for folder in folders]
     lines = tuple(_together(same) for same in zip(*measured, strict=True))
-    return Change(titles[OLD], titles[NEW], lines, len(folders))
+    return Change(first[OLD], first[NEW], lines, len(folders))
 
 
 def _lines(folder: RunFolder) -> tuple[Line, ...]:

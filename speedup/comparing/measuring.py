@@ -65,7 +65,8 @@ def check_measured(folder: RunFolder) -> None:
 
     for cell in folder.run.cells:
         if cell.status in {"failed", "unavailable"}:
-            raise DoesNotStart(f"{cell.title} cannot be measured: {cell.reason}")
+            reason = (cell.reason or cell.status).partition("; `speedup check")[0]  # no matrix names these servers
+            raise DoesNotStart(f"{cell.title} cannot be measured: {reason}; see {folder.path}")
     for mode in dict.fromkeys(cell.mode for cell in folder.run.cells):
         _check_counted([trial for trial in folder.trials if trial.mode == mode], folder)
 

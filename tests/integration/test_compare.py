@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import waiting
-from tests.support.bench import Bench, interrupt
+from tests.support.bench import Bench, interrupt, wait_for
 from tests.unit.runners.server.test_checkouts import commit, git, snapshot
 
 pytestmark = [pytest.mark.measures, pytest.mark.timeout(300)]
@@ -70,7 +70,7 @@ def test_a_server_that_dies_under_load_is_no_slowdown(here: Bench) -> None:
 def test_ctrl_c_ends_a_comparison_with_nothing_left_running(here: Bench) -> None:
     """What was measured is kept, and the message says how to go on."""
     process = here.start("compare", waiting.command(), waiting.command(), *SHORT)
-    here.wait_for(lambda: here.lines() > 0)
+    wait_for(lambda: here.lines() > 0, timeout_s=200)
     ended = interrupt(process, signal.SIGINT)
     assert ended.code == 130
     assert "run --resume results/" in ended.err.splitlines()[-1]

@@ -133,6 +133,14 @@ def test_a_run_that_compares_nothing_is_bad_input() -> None:
         change_of([small_run({"a": 1.0, "b": 2.0})])
 
 
+def test_runs_of_different_servers_are_no_builds_of_one_comparison() -> None:
+    """Their intervals have nothing in common."""
+    one = comparison(Truth())
+    cells = tuple(replace(cell, title=f"another {cell.title}") for cell in one.run.cells)
+    with pytest.raises(BadInput, match="these runs compare different servers"):
+        change_of([one, replace(one, run=replace(one.run, cells=cells))])
+
+
 @pytest.mark.parametrize(
     ("truth", "bound", "expected"),
     [
