@@ -109,7 +109,10 @@ def _by_matrix(recipe: Recipe, revision: Revision, checkout: Path, tracked: froz
     file = checkout / (recipe.matrix or "matrix.toml")
     if not file.is_file():
         raise DoesNotStart(f"{revision.name} has no {recipe.matrix}; name one with --matrix, or use --build and --run")
-    matrix, _ = read_matrix(file, TOOL_DATA)
+    try:
+        matrix, _ = read_matrix(file, TOOL_DATA)
+    except BadInput as error:
+        raise DoesNotStart(str(error).replace(f"{checkout}/", f"{revision.name}:")) from error
     program = _chosen(matrix, recipe.only, revision)
     host = this_host()
     tools = find_tools(matrix.tool, program.needs, host)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from runners.matrix.starter.learned import Learned
 
 PLACES = ("first", "second-in-a-path-of-another-length")  # layout depends on paths, too
-ONCE = "Nothing differs in this build, so there was no second one; half of the budget is left."
+ONCE = "The first build of both resolves no difference, so there was no second one; half of the budget is left."
 TWICE = (
     "Measured in two fresh builds of both, in paths of different length; a difference is called only if both show it."
 )
