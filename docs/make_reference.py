@@ -182,7 +182,7 @@ def _option(action: argparse.Action) -> str:
 
 
 def _help(action: argparse.Action) -> str:
-    words = _prose(action.help or "")
+    words = _prose((action.help or "").replace("%%", "%"))
     if isinstance(action, argparse._AppendAction):  # noqa: SLF001 - it has no public name
         words = f"{words}{'; ' if words else ''}may be given several times"
     shown = action.default not in (None, False, [], argparse.SUPPRESS) and "default" not in words

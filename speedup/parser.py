@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMMANDS = {  # in the order of --help: the folder of each command's module, and what it does
     "plan": ("measure", "show which cells would be measured, and how long that takes"),
     "run": ("measure", "measure, and write the report, which is updated as the run goes on"),
+    "compare": ("measure", "tell whether a change made your server faster, from two commands or two revisions"),
     "report": ("read", "write the report of run folders again, or an index of many reports"),
     "verify": ("read", "read run folders whole, and name each line that is damaged"),
     "check": ("measure", "test from outside whether servers are honest, before timing them"),
@@ -23,9 +24,10 @@ COMMANDS = {  # in the order of --help: the folder of each command's module, and
     "worker": ("measure", "load a server from this machine, for a `run` on another one"),
     "doctor": ("tools", "show which tools are installed, where, and how to get the others"),
     "init": ("tools", "start your own server once, and write a matrix.toml that fits"),
-    "schema": ("tools", "print the JSON Schema of matrix.toml, or of a report"),
+    "schema": ("tools", "print the JSON Schema of matrix.toml, of a report or of a comparison"),
     "completion": ("tools", "print a script that completes commands and options in your shell"),
 }
+ABORT_BISECT = 128  # `git bisect run` takes 2 for a bad revision
 TITLE = "Is this HTTP server really faster? Measures servers on this machine and writes a report."
 EXAMPLES = """\
 examples:
@@ -35,6 +37,7 @@ examples:
   speedup report results/20260101T120000Z-local  write the report again
   speedup report results/* --format md --output pr.md
   speedup run --server 'node server.js'          measure your own server without any file
+  speedup compare './old --port={port}' './new --port={port}'
   speedup init --run './server --port={port}'    write a matrix.toml for it
 
 exit codes: 0 every cell has a valid number; 1 a cell has none; 2 bad input; 3 nothing selected;
@@ -45,11 +48,13 @@ exit codes: 0 every cell has a valid number; 1 a cell has none; 2 bad input; 3 n
 class Parser(argparse.ArgumentParser):
     """An argument parser that suggests what a misspelt word may have meant."""
 
+    bad_input = 2
+
     def error(self, message: str) -> NoReturn:
-        """Print the message with a suggestion and exit with 2."""
+        """Print the message with a suggestion and exit with the code for bad input."""
         near = _closest(_misspelt(message), sorted(_names(self)))
         hint = f" - did you mean {near}?" if near else ""
-        self.exit(2, f"{self.prog}: {message}{hint}\n{self.prog}: see {self.prog} --help\n")
+        self.exit(self.bad_input, f"{self.prog}: {message}{hint}\n{self.prog}: see {self.prog} --help\n")
 
 
 def _misspelt(message: str) -> list[str]:
@@ -94,4 +99,6 @@ def build_parser(argv: Sequence[str] | None = None) -> Parser:
             module = import_module(f"speedup.{folder}.{name}")
             module.add_arguments(command)
             command.set_defaults(action=module.act)
+            if "--bisect-codes" in (argv or ()):
+                parser.bad_input = command.bad_input = ABORT_BISECT
     return parser

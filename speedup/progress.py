@@ -99,17 +99,20 @@ class LiveReporter:
         """Advance the bar; a trial that does not count gets a line above it."""
         if self.pace is None:
             return
-        text = f"{slug(slot)} {outcome(trials)}"
         if any(trial.verdict != "ok" for trial in trials):
-            log.info(text)
+            log.info(f"{slug(slot)} {outcome(trials)}")
         self.progress.update(
             self.task,
             completed=self.pace.done,
             total=self.pace.total,
             left=format_duration(self.pace.left_s()),
-            description=self._fitting(text),
+            description=self._fitting(self.text(slot, trials)),
         )
         self._draw()
+
+    def text(self, slot: Slot, trials: Sequence[Trial]) -> str:
+        """Return what stands beside the bar after a trial."""
+        return f"{slug(slot)} {outcome(trials)}"
 
     def _fitting(self, text: str) -> str:
         """Return as much of a text as there is room for, so that the count and the time left stay whole."""

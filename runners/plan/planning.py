@@ -65,6 +65,7 @@ class Plan:
     """Everything that is decided before anything runs. `root` is the folder that the matrix's paths are relative to.
 
     `sources` holds the hash of every source file: a server's folder -> the file's name in there -> its hash.
+    With numbers of connections in `only_duets_at`, nothing is measured alone.
     """
 
     matrix: Matrix
@@ -87,6 +88,7 @@ class Plan:
     locustfile: Locustfile | None = None
     duet: tuple[str, str] | None = None
     sources: Sources = field(default_factory=dict)
+    only_duets_at: frozenset[int] = frozenset()
 
     @property
     def measurable(self) -> tuple[Cell, ...]:
@@ -96,7 +98,9 @@ class Plan:
     @property
     def solos(self) -> tuple[Cell, ...]:
         """Return the cells that are measured alone."""
-        return () if self.duet_only else self.measurable
+        if self.duet_only:
+            return ()
+        return tuple(cell for cell in self.measurable if cell.connections not in self.only_duets_at)
 
     @property
     def duet_only(self) -> bool:

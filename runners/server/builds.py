@@ -21,7 +21,7 @@ from runners.server import build_cache
 from runners.server.build_cache import PROGRAM, Place
 from runners.server.commands import Words, fill, fill_text
 from runners.server.sources import source_hash
-from runners.system.processes import Enclosure, describe_exit, start, stop, wait_for_any
+from runners.system.processes import Enclosure, describe_exit, start, stop, wait, wait_for_any
 from runners.tools.find import Host, ToolStatus, tool_environment
 from runners.units import format_duration, format_size, printable
 
@@ -109,6 +109,26 @@ def build_all(programs: Iterable[Program], context: BuildContext, done: Done) ->
         for build in builds:
             build.give_up()
     return {program.name: infos[program.name] for program, _ in every}
+
+
+def run_build(
+    argv: Sequence[str], folder: Path, env: Mapping[str, str], log: Path, limits: Limits | None = None
+) -> str | None:
+    """Run a build command in a folder, its output into `log`; return what went wrong, or None."""
+    most_s = (limits or Limits()).build_time
+    try:
+        with log.open("wb") as output:
+            process = start(argv, output=output, env=env, cwd=folder, enclosure=Enclosure())
+    except OSError as error:
+        return f"cannot run {argv[0]}: {error.strerror}"
+    try:
+        ended = wait(process, most_s)
+    finally:
+        stop(process, KILL)
+    if not ended:
+        return f"{argv[0]} did not end within {format_duration(most_s)}"
+    code = process.poll()
+    return f"{argv[0]} ended with {describe_exit(code)}" if code else None
 
 
 def _known(program: Program, out: Path, context: BuildContext) -> BuildInfo | None:

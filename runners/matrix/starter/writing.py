@@ -44,11 +44,16 @@ VARIANT = """
 
 @dataclass(frozen=True)
 class Row:
-    """A server of the matrix: its name, the name that a reader knows, and how it starts, None if that is unknown."""
+    """A server of the matrix: its name, the name that a reader knows, and how it starts, None if that is unknown.
+
+    `dir` is the folder that it starts in, `config` the template of its config file there.
+    """
 
     name: str
     title: str
     launch: Launch | None
+    dir: str = "."
+    config: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def starter_matrix(starter: Starter) -> str:
         "title": toml_text(", ".join(row.title for row in starter.rows)),
         "modes": toml_value(learned.modes),
         "modes_note": "" if len(learned.modes) > 1 else f" # {_only(learned.modes[0])}",
-        "asked": _asked(learned),
+        "asked": asked_for(learned),
         "duration": f"{max(1, math.ceil(window_s))}s",
         "duet": f"{max(200, math.ceil(1000 * window_s))}ms",
         "long": f"{max(5, math.ceil(window_s))}s",
@@ -160,7 +165,7 @@ def _takes_threads(starter: Starter) -> bool:
     return any("{threads}" in word for word in words)
 
 
-def _asked(learned: Learned) -> str:
+def asked_for(learned: Learned) -> str:
     """Return what is asked and expected: the suite's path and body, or a request of its own if that does not do."""
     expect = learned.expect
     if expect.body is not None and expect.status == 200:
@@ -187,14 +192,20 @@ def _server(row: Row, learned: Learned) -> str:
     if row.title != row.name:
         lines.append(f"title = {toml_text(row.title)}")
     lines += ['class = "application" # held to nothing but right answers', 'dir = "."']
-    lines += [TO_FILL_IN] if row.launch is None else _launch(row.launch)
-    if learned.ready_s > SLOW_START_S:
-        patience_s = max(USUAL_PATIENCE_S, math.ceil(PATIENCE * learned.ready_s))
-        lines.append(f'ready = {{ timeout = "{patience_s}s" }} # it took {learned.ready_s:.0f} s to answer')
-    return "\n".join((*lines, VARIANT)).replace("@name@", row.name)
+    lines += [TO_FILL_IN] if row.launch is None else launch_lines(row.launch)
+    return "\n".join((*lines, *ready_lines(learned), VARIANT)).replace("@name@", row.name)
 
 
-def _launch(launch: Launch) -> list[str]:
+def ready_lines(learned: Learned) -> list[str]:
+    """Return the key that gives a server more time than usual to start, if it took long."""
+    if learned.ready_s <= SLOW_START_S:
+        return []
+    patience_s = max(USUAL_PATIENCE_S, math.ceil(PATIENCE * learned.ready_s))
+    return [f'ready = {{ timeout = "{patience_s}s" }} # it took {learned.ready_s:.0f} s to answer']
+
+
+def launch_lines(launch: Launch) -> list[str]:
+    """Return the keys that say how a server starts."""
     lines = [f"run = {toml_value(launch.run)}"]
     if launch.env:
         lines.append(f"env = {toml_value(launch.env)}")

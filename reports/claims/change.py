@@ -1,0 +1,267 @@
+"""What changed between an old and a new server: a line per connection mode and figure, with ratio and verdict. Pure.
+
+Duets decide about CPU time per request, as everywhere. Requests per second, memory and latency under load come from
+blocks in turns. Under load a closed loop hides what waits (its latency follows from its rate), so latency is also taken
+with one request at a time. The intervals of CPU time hold together over the modes, those of all other figures too.
+
+A change of sources may be measured in two builds of both. A line is then called only if both builds show it: its
+interval spans those of both.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reports.claims.rules import Logs
+from reports.view.families import COST
+from runners.errors import BadInput
+from runners.matrix.starter.comparison import ALONE, NEW, OLD
+from runners.plan.order import OVERHEAD_S
+from runners.records.run import CellInfo, Run, RunFolder
+from runners.records.trial import Trial
+from runners.stats.comparison import block_ratios, counting
+from runners.stats.histogram import decode, percentile_us
+from runners.stats.rule import Design, Rule
+from runners.stats.statistics import Answer, Estimate, Interval, Judgement
+
+FigureName = Literal["cpu", "rate", "memory", "p50", "p99", "p50_unloaded", "p99_unloaded"]
+Verdict = Literal["better", "worse", "no difference", "not resolved", "not measured"]
+Value = Callable[[Trial], float | None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A figure: its name, what people call it, how it is measured, and whether more of it is better."""
+
+    name: FigureName
+    title: str
+    design: Design
+    value: Value
+    more_is_better: bool = False
+    unloaded: bool = False
+
+    @property
+    def words(self) -> tuple[Answer, Answer]:
+        """Return the rule's words for a ratio above 1 and one below."""
+        return ("faster", "slower") if self.more_is_better else ("slower", "faster")
+
+
+def _percentile(percent: float) -> Value:
+    def value(trial: Trial) -> float | None:
+        try:
+            return percentile_us(decode(trial.latency), percent) if trial.latency else None
+        except (BadInput, ValueError):
+            return None
+
+    return value
+
+
+KINDS = (
+    Kind("cpu", "CPU per request", "duet", lambda trial: trial.server_cpu_us_per_request),
+    Kind("rate", "requests/s", "solo", lambda trial: trial.requests_per_s, more_is_better=True),
+    Kind("memory", "memory", "solo", lambda trial: trial.rss_bytes),
+    Kind("p50", "p50 under load", "solo", _percentile(50)),
+    Kind("p99", "p99 under load", "solo", _percentile(99)),
+    Kind("p50_unloaded", "p50 unloaded", "duet", _percentile(50), unloaded=True),
+    Kind("p99_unloaded", "p99 unloaded", "duet", _percentile(99), unloaded=True),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure in one mode: medians of both sides, the ratio new / old, and what the rule says about it.
+
+    `logs` holds the log ratios of each build by block. A block more takes about `block_s`. `why` says why there is no
+    ratio, or why two builds resolve nothing together.
+    """
+
+    kind: Kind
+    mode: str
+    connections: int
+    old: float | None
+    new: float | None
+    rule: Rule
+    logs: tuple[tuple[float, ...], ...] = ()
+    ratio: Estimate | None = None
+    judgement: Judgement | None = None
+    block_s: float | None = None
+    why: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return what may be said of the new server."""
+        if self.judgement is None:
+            return "not measured"
+        answers: Mapping[Answer, Verdict] = {"faster": "better", "slower": "worse", "equivalent": "no difference"}
+        return answers.get(self.judgement.answer, "not resolved")
+
+    @property
+    def could_see(self) -> float | None:
+        """Return the smallest change that this comparison could have seen, as a share; None without an interval."""
+        return self.rule.resolves(self.ratio) if self.ratio else None
+
+    @property
+    def more_s(self) -> float | None:
+        """Return about how much longer it would take to resolve it, in seconds; None if that is not known."""
+        more = self.judgement.more_blocks if self.judgement and not self.why else None
+        return more * self.block_s if more and self.block_s else None
+
+
+@dataclass(frozen=True)
+class Change:
+    """The answer to a comparison: the names of both sides, and a line per mode and figure; `builds` were measured."""
+
+    old: str
+    new: str
+    lines: tuple[Line, ...]
+    builds: int = 1
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Return the connection modes that were measured."""
+        return tuple(dict.fromkeys(line.mode for line in self.lines))
+
+    def of(self, mode: str) -> tuple[Line, ...]:
+        """Return the lines of a mode."""
+        return tuple(line for line in self.lines if line.mode == mode)
+
+
+def is_comparison(run: Run) -> bool:
+    """Return whether a run compares an old and a new server."""
+    return {cell.server for cell in run.cells} == {OLD, NEW}
+
+
+def change_of(folders: Sequence[RunFolder]) -> Change:
+    """Return what changed, from a run of each build; BadInput if a run compares no old and new server."""
+    for folder in folders:
+        if not is_comparison(folder.run):
+            raise BadInput(f"{folder.path} holds no comparison of two servers; speedup report shows what it holds")
+    first, *others = ({cell.server: cell.title for cell in folder.run.cells} for folder in folders)
+    if any(titles != first for titles in others):
+        raise BadInput(
+            "these runs compare different servers, so they are no builds of one comparison; name one of them"
+        )
+    measured = [_lines(folder) for folder in folders]
+    lines = tuple(_together(same) for same in zip(*measured, strict=True))
+    return Change(first[OLD], first[NEW], lines, len(folders))
+
+
+def _lines(folder: RunFolder) -> tuple[Line, ...]:
+    cells = folder.run.cells
+    trials = counting(folder.trials)
+    modes = list(dict.fromkeys(cell.mode for cell in cells))
+    most = max(cell.connections for cell in cells)
+    kinds = [kind for kind in KINDS if most > ALONE or not kind.unloaded]
+    return tuple(
+        _line(kind, mode, ALONE if kind.unloaded else most, trials, folder.run, rows)
+        for mode in modes
+        for kind in kinds
+        for rows in [len(modes) * (1 if kind.name == "cpu" else len(kinds) - 1)]
+    )
+
+
+def _line(kind: Kind, mode: str, connections: int, trials: Sequence[Trial], run: Run, rows: int) -> Line:
+    old, new = (
+        [trial for trial in trials if trial.cell in ids and trial.design == kind.design]
+        for ids in (_ids(run.cells, side, mode, connections) for side in (OLD, NEW))
+    )
+    rule = Rule(kind.design, rows, 1)
+    logs = block_ratios(new, old, COST) if kind.name == "cpu" else _logs(new, old, kind.value)
+    return Line(
+        kind, mode, connections, _median(old, kind.value), _median(new, kind.value), rule,
+        logs=(tuple(logs.values()),) if logs else (),
+        block_s=_block_s(kind.design, run),
+        why="" if logs else _why_none([*old, *new]),
+    )  # fmt: skip
+
+
+def _why_none(trials: Sequence[Trial]) -> str:
+    """Return why there is no ratio: the reason of most trials that do not count, or that these had too few answers."""
+    if not trials:
+        return "not measured within the budget"
+    reasons = Counter(trial.reason or trial.verdict for trial in trials if trial.verdict != "ok")
+    if len(trials) == reasons.total():
+        checks = Counter(reason.split(":")[0] for reason in reasons.elements())
+        return f"no trial counts ({checks.most_common(1)[0][0]})"
+    return "too few answers for this percentile"
+
+
+def _ids(cells: Iterable[CellInfo], side: str, mode: str, connections: int) -> set[str]:
+    return {
+        cell.id for cell in cells if (cell.server, cell.mode, cell.connections) == (side, mode, connections)
+    }  # fmt: skip
+
+
+def _logs(new: Iterable[Trial], old: Iterable[Trial], value: Value) -> Logs:
+    """Return the log ratio new / old in each block in which both are valid and known."""
+    mine, theirs = ({trial.block or 0: value(trial) for trial in side if trial.verdict == "ok"} for side in (new, old))
+    pairs = {block: (mine[block], theirs[block]) for block in mine if block in theirs}
+    return {block: math.log(one / other) for block, (one, other) in pairs.items() if one and other}
+
+
+def _median(trials: Iterable[Trial], value: Value) -> float | None:
+    known = [found for trial in trials if trial.verdict == "ok" and (found := value(trial)) is not None]
+    return statistics.median(known) if known else None
+
+
+def _block_s(design: Design, run: Run) -> float | None:
+    """Return how long a block of both sides takes: two trials in turns, or one duet."""
+    trial_s = run.duet_duration_s if design == "duet" else run.duration_s
+    if trial_s is None:
+        return None
+    return trial_s + OVERHEAD_S if design == "duet" else 2 * (trial_s + (run.warmup_s or 0) + OVERHEAD_S)
+
+
+def _together(builds: Sequence[Line]) -> Line:
+    """Return a line of one or two builds with its verdict."""
+    first = builds[0]
+    found = [estimate for line in builds for logs in line.logs if (estimate := line.rule.estimate(logs))]
+    if len(found) < len(builds):
+        return _replaced(first, builds, None, None, next(line.why for line in builds if not line.logs))
+    ratio = hull(found)
+    judgement = first.rule.judge(ratio, *first.kind.words)
+    each = [first.rule.judge(estimate, *first.kind.words).answer for estimate in found]
+    apart = judgement.answer == "not resolved" and any(answer in first.kind.words for answer in each)
+    return _replaced(first, builds, ratio, judgement, ONE_BUILD if apart else "")
+
+
+ONE_BUILD = "one build shows it and another does not: an effect of memory layout, not of the change"
+
+
+def _replaced(
+    first: Line, builds: Sequence[Line], ratio: Estimate | None, judgement: Judgement | None, why: str
+) -> Line:
+    return Line(
+        kind=first.kind,
+        mode=first.mode,
+        connections=first.connections,
+        old=_mean(line.old for line in builds),
+        new=_mean(line.new for line in builds),
+        rule=first.rule,
+        logs=tuple(logs for line in builds for logs in line.logs),
+        ratio=ratio,
+        judgement=judgement,
+        block_s=None if first.block_s is None else first.block_s * len(builds),
+        why=why,
+    )
+
+
+def _mean(values: Iterator[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
+
+
+def hull(estimates: Sequence[Estimate]) -> Estimate:
+    """Return the estimate of all builds: between them, with an interval that spans each of theirs."""
+    value = math.exp(statistics.fmean(math.log(each.value) for each in estimates))
+    intervals = [each.interval for each in estimates if each.interval]
+    count = min(each.count for each in estimates)
+    if len(intervals) < len(estimates):
+        return Estimate(value, count)
+    low, high = min(each.low for each in intervals), max(each.high for each in intervals)
+    return Estimate(value, count, Interval(low, high, min(each.level for each in intervals)))

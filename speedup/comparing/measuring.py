@@ -1,0 +1,98 @@
+"""Measures the two sides of a comparison in one run folder, and says which side is at fault if there is no number."""
+
+from __future__ import annotations
+
+from speedup.messages import log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from runners.matrix.starter.learned import Learned
+    from runners.matrix.starter.writing import Row
+    from runners.plan.planning import Plan
+    from runners.records.run import RunFolder
+    from runners.records.trial import Trial
+
+
+def measure(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespace, budget_s: float) -> Path:
+    """Measure two sides and write the report; return the run folder. DoesNotStart or UnfitMachine without numbers."""
+    from runners.errors import RunStopped
+    from runners.records.folder import RUN_FILE, read_folder
+    from runners.run.job import new_job
+    from runners.run.running import execute
+    from speedup.comparing.live import reporter
+    from speedup.measure.run import summary, write_report
+
+    job = new_job(_plan(sides, learned, arguments, budget_s), arguments.results, arguments.network)
+    log.info(summary(job))
+    try:
+        execute(job, reporter(), lambda _: None)
+    except RunStopped:
+        if (job.folder / RUN_FILE).exists():  # otherwise there is nothing to report yet
+            write_report(job.folder)
+        raise
+    write_report(job.folder)
+    check_measured(read_folder(job.folder))
+    return job.folder
+
+
+def _plan(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespace, budget_s: float) -> Plan:
+    """Return the plan: with one request at a time, only duets."""
+    from dataclasses import replace
+
+    from runners.errors import UnfitMachine
+    from runners.matrix.starter.comparison import ALONE, comparison_matrix
+    from runners.plan import planning
+
+    text = comparison_matrix(*sides, learned, budget_s)
+    options = planning.Options(text=text, machine="local", load="wrk", seed=arguments.seed)
+    if arguments.install:
+        planning.install_missing(options)
+    plan = planning.make_plan(options)
+    wrk = plan.tools["wrk"]
+    if not wrk.found:
+        raise UnfitMachine(f"{wrk.title} is missing, which makes the load; add --install, or: {wrk.remedy}")
+    apart = frozenset({ALONE}) if learned.connections > ALONE else frozenset[int]()
+    return replace(plan, only_duets_at=apart)
+
+
+def check_measured(folder: RunFolder) -> None:
+    """Raise DoesNotStart if a side failed, UnfitMachine if the machine's noise left no number, in some mode."""
+    from speedup.comparing.endings import DoesNotStart
+
+    for cell in folder.run.cells:
+        if cell.status in {"failed", "unavailable"}:
+            reason = (cell.reason or cell.status).partition("; `speedup check")[0]  # no matrix names these servers
+            raise DoesNotStart(f"{cell.title} cannot be measured: {reason}; see {folder.path}")
+    for mode in dict.fromkeys(cell.mode for cell in folder.run.cells):
+        _check_counted([trial for trial in folder.trials if trial.mode == mode], folder)
+
+
+def _check_counted(trials: Sequence[Trial], folder: RunFolder) -> None:
+    """Raise an error with the reason of most trials if none counts; a server's fault comes before the machine's."""
+    from collections import Counter
+
+    from runners.errors import UnfitMachine
+    from speedup.comparing.endings import DoesNotStart
+
+    if any(trial.verdict == "ok" for trial in trials):
+        return
+    titles = {cell.id: cell.title for cell in folder.run.cells}
+    faults = Counter((trial.cell, trial.reason or trial.verdict) for trial in trials if is_at_fault(trial))
+    if faults:
+        cell, reason = faults.most_common(1)[0][0]
+        raise DoesNotStart(f"{titles.get(cell, cell)} gave no number that counts: {reason}")
+    reasons = Counter(trial.reason or trial.verdict for trial in trials).most_common(1)
+    said = reasons[0][0] if reasons else "no trial was run"
+    raise UnfitMachine(f"no trial counts here: {said}; try a quieter machine")
+
+
+def is_at_fault(trial: Trial) -> bool:
+    """Return whether a trial that does not count is the server's fault rather than the machine's noise."""
+    from runners.stats.noise import OF_THE_MACHINE, UNSTEADY
+
+    failed = {check.id for check in trial.checks if check.outcome == "fail"}
+    return trial.verdict == "failed" or bool(failed - OF_THE_MACHINE - {UNSTEADY})

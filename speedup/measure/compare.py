@@ -1,0 +1,226 @@
+"""`speedup compare`: whether a change made a server faster, of two commands or of two revisions; a gate for CI."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from speedup.arguments import duration, path
+from speedup.learning import add_question
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from reports.claims.slowdowns import Bound
+    from reports.forms.change import Told
+
+BUDGET_S = 60.0
+EXAMPLES = """\
+examples:
+  speedup compare './old --port={port}' './new --port={port}'
+  speedup compare --rev main --rev HEAD --build 'make' --run './server --port={port}'
+  speedup compare --rev main --only my-server        the matrix's server, against the working tree
+  speedup compare './old' './new' --fail-slower 2% --fail-slower p99:10%
+  git bisect run speedup compare --rev v1.0 --fail-slower 2% --bisect-codes
+  speedup compare results/20260101T120000Z-local     show an answer again
+
+exit codes: 0 answered; 1 a slowdown beyond a bound of --fail-slower, and nothing else; 2 bad input, or a side that does
+            not build or start; 4 the machine is not fit; 130 interrupted
+            with --bisect-codes: 125 not resolved, or a side that does not build or start; 128 any other failure
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
+    parser.add_argument(
+        "sides",
+        nargs="*",
+        metavar="COMMAND|RUN",
+        help="two commands that start the old and the new server in this folder, such as './server --port={port}';"
+        " or run folders of an earlier comparison, to show its answer again",
+    )
+    parser.add_argument(
+        "--budget", type=duration, metavar="TIME", default=BUDGET_S, help="how much load to spend (default: 60s)"
+    )
+    parser.add_argument("--mode", choices=("persistent", "non-persistent"), help="measure only this connection mode")
+    parser.add_argument(
+        "--different-answers", action="store_true", help="compare servers that answer different things all the same"
+    )
+    _add_revisions(parser)
+    _add_gate(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON (see compare.schema.json)")
+    parser.add_argument(
+        "--format", choices=("txt", "md"), default="txt", help="a table, or Markdown for a pull request (default: txt)"
+    )
+    parser.add_argument(
+        "--results", type=path, default="results", metavar="DIR", help="where run folders go (default: results)"
+    )
+    parser.add_argument("--install", action="store_true", help="install missing tools first, if permitted")
+    parser.add_argument(
+        "--network",
+        choices=("auto", "namespace", "host"),
+        default="auto",
+        help="a network namespace for each trial, or the host's network (default: auto, a namespace if permitted)",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the random order (default: a new one)")
+    add_question(parser)
+
+
+def _add_revisions(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "compare revisions", "each is built in a clean checkout in the cache; this working tree is never touched"
+    )
+    group.add_argument(
+        "--rev",
+        action="append",
+        default=[],
+        metavar="REV",
+        help="revision of this repository; twice: old and new, once: against the working tree",
+    )
+    group.add_argument("--build", metavar="COMMAND", help="command that builds a checkout, such as 'make'")
+    group.add_argument(
+        "--run", metavar="COMMAND", help="command that starts the server in a checkout, such as './server'"
+    )
+    group.add_argument(
+        "--matrix", type=path, metavar="FILE", help="matrix with the server, in the repository (default: matrix.toml)"
+    )
+    group.add_argument("--only", metavar="NAME", help="the matrix's server or variant, if it has several")
+
+
+def _add_gate(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("gate")
+    group.add_argument(
+        "--fail-slower",
+        action="append",
+        default=[],
+        type=bound,
+        metavar="[FIGURE:]SHARE",
+        help="exit with 1 if the new server is slower than this for sure: 2%% is CPU per request, others are rate:5%%,"
+        " p50:10%%, p99:10%% and memory:5%%",
+    )
+    group.add_argument(
+        "--bisect-codes", action="store_true", help="exit codes for `git bisect run` (see below); needs --fail-slower"
+    )
+
+
+def bound(text: str) -> Bound:
+    """Return a bound of the gate, for argparse."""
+    from reports.claims.slowdowns import parse_bound
+
+    try:
+        return parse_bound(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Compare, print the answer, and return what the gate says; 1 is a slowdown and nothing else."""
+    from speedup.comparing.endings import Ended, failure_code, gate_code
+    from speedup.comparing.showing import show
+
+    try:
+        told = _told(arguments)
+        show(told, "json" if arguments.json else arguments.format)
+    except (KeyboardInterrupt, BrokenPipeError, ModuleNotFoundError):
+        raise
+    except Exception as error:
+        raise Ended(_words(error), failure_code(error, bisecting=arguments.bisect_codes)) from error
+    return gate_code(_outcome(told), bisecting=arguments.bisect_codes)
+
+
+def _words(error: Exception) -> str:
+    """Return what to tell of a failure: a fault of ours must not look like a slowdown either."""
+    from runners.errors import SpeedupError
+
+    return str(error) if isinstance(error, SpeedupError) else f"unexpected {error!r}; --debug shows where"
+
+
+def _outcome(told: Told) -> str | None:
+    from reports.claims.slowdowns import verdict
+
+    return verdict(told.judged) if told.judged else None
+
+
+def _told(arguments: argparse.Namespace) -> Told:
+    """Return the answer: from run folders, from two revisions, or from two commands."""
+    from pathlib import Path
+
+    from runners.records.folder import RUN_FILE
+    from runners.run.alone import alone_on_machine
+
+    check(arguments)
+    recorded = [Path(text) for text in arguments.sides if (Path(text) / RUN_FILE).exists()]
+    if recorded:
+        return again(recorded, arguments)
+    with alone_on_machine():
+        if arguments.rev:
+            from speedup.comparing.revisions import compare_revisions
+
+            return compare_revisions(arguments)
+        return _of_commands(arguments)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Raise BadInput if the arguments do not name two sides, or do not go together."""
+    from runners.errors import BadInput
+
+    if arguments.bisect_codes and not arguments.fail_slower:
+        raise BadInput("--bisect-codes needs a bound that says what is bad: --fail-slower 2%")
+    if arguments.rev and arguments.sides:
+        raise BadInput("give two commands, or --rev, not both; with --rev, --run COMMAND starts the server")
+    if arguments.rev:
+        return
+    stray = [name for name in ("build", "run", "matrix", "only") if getattr(arguments, name) is not None]
+    if stray:
+        raise BadInput(f"--{stray[0]} belongs to --rev REV; two commands need nothing else")
+    if len(arguments.sides) != 2 and not _is_run(arguments.sides):
+        raise BadInput(
+            "name two commands, as in speedup compare './old --port={port}' './new --port={port}',"
+            " or a revision: --rev main"
+        )
+
+
+def _is_run(sides: Sequence[str]) -> bool:
+    from pathlib import Path
+
+    return len(sides) == 1 and Path(sides[0]).is_dir()
+
+
+def _of_commands(arguments: argparse.Namespace) -> Told:
+    """Start, ask and measure two servers that are named by their commands."""
+    from pathlib import Path
+
+    from speedup.comparing.measuring import measure
+    from speedup.comparing.sides import commands, labels, learn, rows_for
+
+    launches = commands(arguments.sides, "compare")
+    rows = rows_for(labels(launches), launches, (Path(), Path()))
+    sides, learned = learn(rows, arguments)
+    return answered([measure(sides, learned, arguments, arguments.budget)], arguments)
+
+
+def again(folders: Sequence[Path], arguments: argparse.Namespace) -> Told:
+    """Return the answer that run folders of a comparison hold."""
+    from runners.errors import BadInput
+
+    if len(folders) < len(arguments.sides):
+        raise BadInput("give two commands, or run folders of one comparison, not both")
+    return answered(folders, arguments)
+
+
+def answered(folders: Sequence[Path], arguments: argparse.Namespace, notes: tuple[str, ...] = ()) -> Told:
+    """Return the answer that has been measured."""
+    from reports.claims.change import change_of
+    from reports.claims.slowdowns import judged
+    from reports.forms.change import Told
+    from runners.records.folder import REPORT_FILE, read_folder
+
+    change = change_of([read_folder(folder) for folder in folders])
+    runs = tuple(os.path.relpath(folder) for folder in folders)
+    bounds = tuple(dict.fromkeys(arguments.fail_slower))
+    report = os.path.relpath(folders[-1] / REPORT_FILE)
+    return Told(change.old, change.new, change, judged(change, bounds), notes, runs, report)
