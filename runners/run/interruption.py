@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from runners.errors import Interrupted
 
+AGAIN_S = 0.01
+
 
 class Interruption:
-    """Turns Ctrl-C, SIGTERM and SIGHUP into Interrupted, at once or, if Python swallows that, at the next check.
+    """Turns Ctrl-C, SIGTERM and SIGHUP into Interrupted, at once or, if Python swallows that, a moment later.
 
     An exception from a signal handler is lost while Python runs one of its own callbacks, such as those around a fork.
     """
@@ -40,8 +43,19 @@ def signals() -> Iterator[Interruption]:
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     heeded = [number for number in ending if signal.getsignal(number) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, interruption) for number in heeded}
+    previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, lambda *_: interruption.check())
+    hook, sys.unraisablehook = sys.unraisablehook, _unraised
     try:
         yield interruption
     finally:
+        sys.unraisablehook = hook
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _unraised(lost: sys.UnraisableHookArgs) -> None:
+    """Raise again, a moment later, what a callback of Python has swallowed, instead of printing a traceback."""
+    if issubclass(lost.exc_type, Interrupted):
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+    else:
+        sys.__unraisablehook__(lost)
