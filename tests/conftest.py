@@ -23,7 +23,8 @@ os.environ |= tool_environment({}, this_host())
 # Tests open 1,100 connections at once, but most shells allow 1,024 files.
 resource.setrlimit(resource.RLIMIT_NOFILE, many_files(*resource.getrlimit(resource.RLIMIT_NOFILE)))
 
-# A shell that starts the tests in the background lets them ignore Ctrl-C, and servers would inherit that.
+# A shell that starts the tests in the background lets them ignore Ctrl-C, nohup a hangup; servers would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 pytest.register_assert_rewrite("tests.support")  # tests that several modules import say what they compared

@@ -86,10 +86,11 @@ def read_for_report(path: Path) -> RunFolder:
 
 
 def _is_long(file: Path) -> bool:
-    if not file.exists():
+    try:
+        with file.open("rb") as stream:
+            return next(itertools.islice(stream, MOST_FOLDED, None), None) is not None
+    except OSError:  # none, or none that can be read: whoever reads it says so
         return False
-    with file.open("rb") as stream:
-        return next(itertools.islice(stream, MOST_FOLDED, None), None) is not None
 
 
 class _LeanTrials:
