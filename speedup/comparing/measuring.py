@@ -21,22 +21,30 @@ def measure(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namesp
     """Measure two sides and write the report; return the run folder. DoesNotStart or UnfitMachine without numbers."""
     from runners.errors import RunStopped
     from runners.records.folder import RUN_FILE, read_folder
-    from runners.run.job import new_job
+    from runners.run.job import Wishes, new_job
     from runners.run.running import execute
     from speedup.comparing.live import reporter
-    from speedup.measure.run import summary, write_report
+    from speedup.measure.run import summary
 
-    job = new_job(_plan(sides, learned, arguments, budget_s), arguments.results, arguments.network)
+    job = new_job(_plan(sides, learned, arguments, budget_s), arguments.results, Wishes(arguments.network))
     log.info(summary(job))
     try:
         execute(job, reporter(), lambda _: None)
     except RunStopped:
         if (job.folder / RUN_FILE).exists():  # otherwise there is nothing to report yet
-            write_report(job.folder)
+            _report(job.folder)
         raise
-    write_report(job.folder)
+    _report(job.folder)
     check_measured(read_folder(job.folder))
     return job.folder
+
+
+def _report(folder: Path) -> None:
+    """Write the report; a comparison has its answer without one."""
+    from speedup.measure.run import write_report
+
+    if why := write_report(folder):
+        log.warning(f"the report could not be written: {why}")
 
 
 def _plan(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespace, budget_s: float) -> Plan:

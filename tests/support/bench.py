@@ -35,6 +35,7 @@ pressure_fail = "100%"
 drift_fail = "10000%"
 spread_fail = "10000%"
 overshoot_fail = "10s"
+clock_step_fail = "10s"
 offered = "50%"
 """
 
