@@ -27,7 +27,6 @@ checked = "1s"
 twin = false
 
 {validity}
-clock_step_fail = "10s"
 lost_segments = "1%"
 
 [machine.local]
