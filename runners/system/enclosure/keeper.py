@@ -77,7 +77,7 @@ def _in_namespace(reports: socket.socket, harness: int, rights: Rights) -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if select.select([keeper], [], [], 0)[0]:  # it died before that; its pid cannot be seen from in here
         os._exit(1)
-    os.setsid()
+    os.setpgid(0, 0)  # no session of its own: the scheduler would give that another share of the CPUs
     reports.send(NAMESPACE)
     if not mount_own_proc():
         raise PermissionError("cannot mount /proc")
