@@ -482,7 +482,7 @@ def test_an_enclosed_program_that_is_not_there_is_told_and_leaves_nothing(log: P
 
 @needs_namespaces
 def test_a_program_in_a_namespace_sees_itself_in_proc(log: Path) -> None:
-    """Servers read /proc/self, and /proc with their own pid; their session is the harness's, which nobody sees from there."""
+    """Servers read /proc/self, and /proc with their own pid; their session is the harness's."""
     code = (
         "import os; names = [name for name in os.listdir('/proc') if name.isdigit()];"
         "print(os.getpid() == int(os.readlink('/proc/self')), str(os.getpid()) in names, len(names), os.getpid() > 2,"
