@@ -71,9 +71,15 @@ def _exceeds(does: str, what: str, key: str, limit: str) -> str:
 
 def usage(process: subprocess.Popen[bytes], pid: int) -> Usage:
     """Return what a server uses now: of everything in its namespace, or of the tree of `pid`."""
+    members = _members(process, pid)
+    return Usage(len(members), sum(kernel.resident_bytes(member) or 0 for member in members))
+
+
+def _members(process: subprocess.Popen[bytes], pid: int) -> list[str]:
+    """Return the folders in /proc of everything in a server's namespace, or of the tree of `pid`."""
     names = _names(process)
     folder, found = ("/proc", list(map(str, kernel.tree(pid)))) if names is None else (_proc(process), names)
-    return Usage(len(found), sum(kernel.resident_bytes(f"{folder}/{name}") or 0 for name in found))
+    return [f"{folder}/{name}" for name in found]
 
 
 def _proc(process: subprocess.Popen[bytes]) -> str | None:
@@ -93,9 +99,7 @@ def _names(process: subprocess.Popen[bytes]) -> list[str] | None:
 
 def _proportional_bytes(process: subprocess.Popen[bytes], pid: int) -> int:
     """Return the memory of a server, shared pages counted once; this takes long, and holds the server up."""
-    names = _names(process)
-    folder, found = ("/proc", list(map(str, kernel.tree(pid)))) if names is None else (_proc(process), names)
-    return sum(kernel.proportional_bytes(f"{folder}/{name}") or 0 for name in found)
+    return sum(kernel.proportional_bytes(member) or 0 for member in _members(process, pid))
 
 
 class BoundedLog:

@@ -1,4 +1,4 @@
-"""A terminal, and logging as it was before."""
+"""A terminal, a machine that has wrk, and logging as it was before."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ import pytest
 
 from speedup.messages import PACKAGES
 from speedup.terminal import message_console
+
+WRK = """\
+#!/bin/sh
+echo "wrk 4.1.0 [epoll] Copyright (C) 2012 Will Glozer"
+exit 1
+"""
 
 
 @dataclass
@@ -56,3 +62,12 @@ def _logging_as_before() -> Iterator[None]:
     for name in PACKAGES:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def wrk_on_path(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let plans find a wrk, which may not be installed yet."""
+    wrk = tmp_path_factory.mktemp("bin") / "wrk"
+    wrk.write_text(WRK, encoding="utf-8")
+    wrk.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrk.parent}{os.pathsep}{os.environ['PATH']}")

@@ -207,6 +207,7 @@ def test_sides_are_called_by_their_programs_unless_those_are_alike(
     assert labels([Launch((command,)) for command in commands]) == wanted
 
 
+@pytest.mark.usefixtures("wrk_on_path")
 @pytest.mark.parametrize("budget_s", [5.0, 20.0, 60.0, 600.0])
 @pytest.mark.parametrize("modes", [("persistent",), ("persistent", "non-persistent")], ids=["one mode", "two modes"])
 def test_the_matrix_of_a_comparison_can_be_planned_within_its_budget(budget_s: float, modes: tuple[str, ...]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -11,23 +10,13 @@ import pytest
 from speedup import entry
 from tests.support import shapes
 
-WRK = """\
-#!/bin/sh
-echo "wrk 4.1.0 [epoll] Copyright (C) 2012 Will Glozer"
-exit 1
-"""
+pytestmark = pytest.mark.usefixtures("wrk_on_path")
 
 
 @pytest.fixture(autouse=True)
-def _in_an_empty_folder(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where no matrix lies, on a machine that has wrk."""
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no matrix lies."""
     monkeypatch.chdir(tmp_path)
-    wrk = tmp_path_factory.mktemp("bin") / "wrk"
-    wrk.write_text(WRK, encoding="utf-8")
-    wrk.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrk.parent}{os.pathsep}{os.environ['PATH']}")
 
 
 def test_plan_shows_what_would_be_measured_of_two_servers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
