@@ -6,7 +6,6 @@ to say it is each form's business; these numbers and verdicts are the ones that 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from reports.view.families import COST, RATE, Family
 from reports.view.reasons import Status
 from reports.view.rows import HeadingRow, Row
 from reports.view.view import ok_trials
+from runners.matrix.schema import schema_text
 from runners.records.run import CellInfo, RunFolder
 from runners.records.trial import Outcome
 from runners.stats.comparison import Floor
@@ -192,13 +192,8 @@ def render_json(folders: Sequence[RunFolder]) -> str:
 
 def json_schema() -> str:
     """Return the JSON Schema of that JSON, as the text of report.schema.json."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "report.schema.json",
-        **TypeAdapter(ReportData).json_schema(mode="serialization"),
-        "title": "a report of http-speedup as JSON",
-    }
-    return json.dumps(schema, indent=2) + "\n"
+    schema = TypeAdapter(ReportData).json_schema(mode="serialization")
+    return schema_text("report.schema.json", "a report of http-speedup as JSON", schema)
 
 
 def report_data(folders: Sequence[RunFolder]) -> ReportData:

@@ -5,7 +5,6 @@ The terminal shows the same cells as Markdown. Names end with their units; what 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +15,7 @@ from reports.claims.change import Change, FigureName, Line, Verdict
 from reports.claims.change_words import gate_lines, reasons, sentences, signed
 from reports.claims.slowdowns import Judged, Outcome, verdict
 from reports.view.words import clean, level_text, percent
+from runners.matrix.schema import schema_text
 from runners.stats.rule import Design
 from runners.units import format_duration, format_size
 
@@ -128,13 +128,8 @@ def render_json(told: Told) -> str:
 
 def json_schema() -> str:
     """Return the JSON Schema of that JSON, as the text of compare.schema.json."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "compare.schema.json",
-        **TypeAdapter(CompareData).json_schema(mode="serialization"),
-        "title": "a comparison of http-speedup as JSON",
-    }
-    return json.dumps(schema, indent=2) + "\n"
+    schema = TypeAdapter(CompareData).json_schema(mode="serialization")
+    return schema_text("compare.schema.json", "a comparison of http-speedup as JSON", schema)
 
 
 def data_of(told: Told) -> CompareData:
