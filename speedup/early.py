@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 INTERRUPTED = 130
-AGAIN_S = 0.01
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -28,10 +26,11 @@ def begin() -> None:
 
 def heed() -> None:
     """From now on, let a signal raise KeyboardInterrupt, so that what was begun is cleaned up."""
+    from runners.run.interruption import raise_again
+
     if signal.getsignal(signal.SIGINT) is _end or signal.getsignal(signal.SIGTERM) is _end:
         _handle(_interrupt)
-        signal.signal(signal.SIGALRM, lambda *_: check())
-        sys.unraisablehook = _unraised
+        raise_again(KeyboardInterrupt, check)
 
 
 _received: list[str] = []
@@ -46,14 +45,6 @@ def check() -> None:
     """Raise KeyboardInterrupt if a signal came: what its handler raises may be lost in an import or a callback."""
     if _received:
         raise KeyboardInterrupt(received())
-
-
-def _unraised(lost: sys.UnraisableHookArgs) -> None:
-    """Raise again, a moment later, what a callback of Python has swallowed."""
-    if lost.exc_type is KeyboardInterrupt:
-        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-    else:
-        sys.__unraisablehook__(lost)
 
 
 def _open_streams() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -43,8 +43,9 @@ def signals() -> Iterator[Interruption]:
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     heeded = [number for number in ending if signal.getsignal(number) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, interruption) for number in heeded}
-    previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, lambda *_: interruption.check())
-    hook, sys.unraisablehook = sys.unraisablehook, _unraised
+    previous[signal.SIGALRM] = signal.getsignal(signal.SIGALRM)
+    hook = sys.unraisablehook
+    raise_again(Interrupted, interruption.check)
     try:
         yield interruption
     finally:
@@ -53,9 +54,14 @@ def signals() -> Iterator[Interruption]:
             signal.signal(number, handler)
 
 
-def _unraised(lost: sys.UnraisableHookArgs) -> None:
-    """Raise again, a moment later, what a callback of Python has swallowed, instead of printing a traceback."""
-    if issubclass(lost.exc_type, Interrupted):
-        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-    else:
-        sys.__unraisablehook__(lost)
+def raise_again(kind: type[BaseException], check: Callable[[], None]) -> None:
+    """Call `check` a moment after a callback of Python has swallowed such an exception, and print no traceback."""
+
+    def unraised(lost: sys.UnraisableHookArgs) -> None:
+        if issubclass(lost.exc_type, kind):
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+        else:
+            sys.__unraisablehook__(lost)
+
+    signal.signal(signal.SIGALRM, lambda *_: check())
+    sys.unraisablehook = unraised
