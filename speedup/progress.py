@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from runners.plan.order import Slot
 from runners.plan.pace import Pace
 from runners.records.trial import Trial
+from runners.stats.answers import judged
 from runners.units import format_duration
 from speedup.messages import is_terminal
 from speedup.terminal import message_console
@@ -40,7 +41,8 @@ def outcome(trials: Sequence[Trial]) -> str:
     if bad is not None:
         return f"{bad.verdict}: {bad.reason}"
     if trials[0].design == "checked":
-        return next((check.saw for check in trials[0].checks if check.id == "V24"), "ok")
+        check = judged(trials[0])
+        return check.saw if check else "ok"
     costs = [trial.server_cpu_us_per_request for trial in trials]
     if len(costs) == 2 and costs[0] and costs[1]:
         return f"{costs[0]:6.2f} and {costs[1]:6.2f} us CPU  ok"

@@ -24,6 +24,7 @@ from runners.matrix.starter.comparison import ALONE, NEW, OLD
 from runners.plan.order import OVERHEAD_S
 from runners.records.run import CellInfo, Run, RunFolder
 from runners.records.trial import Trial
+from runners.stats.answers import believed
 from runners.stats.comparison import block_ratios, counting
 from runners.stats.histogram import decode, percentile_us
 from runners.stats.rule import Design, Rule
@@ -153,7 +154,7 @@ def change_of(folders: Sequence[RunFolder]) -> Change:
 
 def _lines(folder: RunFolder) -> tuple[Line, ...]:
     cells = folder.run.cells
-    trials = counting(folder.trials)
+    trials = counting(believed(folder.trials))
     modes = list(dict.fromkeys(cell.mode for cell in cells))
     most = max(cell.connections for cell in cells)
     kinds = [kind for kind in KINDS if most > ALONE or not kind.unloaded]

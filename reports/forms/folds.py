@@ -15,7 +15,7 @@ from markupsafe import Markup
 from reports.forms.logs import read_log
 from reports.plots.sparks import SampledCounter, counters, highest, spark, throughput
 from reports.trust.checks import SEVERITY, WORDS, CheckLine, CheckRow, Saw, check_line, check_rows
-from reports.view.asked import PartView, parts_of, right_answers
+from reports.view.asked import PartView, parts_of
 from reports.view.footprint import Footprint, footprint_of
 from reports.view.latency import Latency, latency_of
 from reports.view.limits import MOST_OUTPUTS, MOST_WATCHED, Limits
@@ -25,6 +25,7 @@ from reports.view.switches import switches_text
 from reports.view.view import RunView, is_solo
 from runners.records.run import CellInfo
 from runners.records.trial import ClientHost, Command, Trial
+from runners.stats.answers import right_answers
 from runners.units import plural
 
 MOST_SAWS = 5  # of a check, in a large run

@@ -1,15 +1,13 @@
-"""What a cell's requests got: each request of a mix, and the answers that a checker read under load. Pure."""
+"""What each request of a cell's mix got. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.view.latency import merged_of
-from runners.records.trial import Check, Trial
+from runners.records.trial import Trial
 from runners.stats.histogram import percentile_us
-
-LENGTH = "V24"
 
 
 @dataclass(frozen=True)
@@ -35,17 +33,3 @@ def parts_of(trials: Sequence[Trial]) -> tuple[PartView, ...]:
         p50_us, p99_us = (percentile_us(histogram, percent) if histogram else None for percent in (50, 99))
         found.append(PartView(name, requests, requests / total, p50_us, p99_us))
     return tuple(sorted(found, key=lambda part: -part.requests))
-
-
-def wrong_answers(trials: Iterable[Trial]) -> str | None:
-    """Return what a checker said of a cell that gave wrong answers under load, whatever its other trials counted."""
-    return next((check.saw for check in _checked(trials) if check.outcome == "fail"), None)
-
-
-def right_answers(trials: Iterable[Trial]) -> str | None:
-    """Return what a checker said of a cell whose answers it read and found right; None if none were read."""
-    return next((check.saw for check in _checked(trials) if check.outcome == "pass"), None)
-
-
-def _checked(trials: Iterable[Trial]) -> Iterable[Check]:
-    return (check for trial in trials if trial.design == "checked" for check in trial.checks if check.id == LENGTH)

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from reports.view.asked import wrong_answers
 from reports.view.names import differences, with_server
 from reports.view.reasons import REASON_CHARACTERS, Status, trials_note, why_unmeasured, why_unplanned
 from reports.view.view import PublishedNumbers, RunView, ok_trials, row_key
@@ -21,6 +20,7 @@ from runners.matrix.cells import RowKey
 from runners.matrix.model import TableRow
 from runners.records.run import CellInfo, Gate
 from runners.records.trial import Trial
+from runners.stats.answers import wrong_answers
 from runners.stats.noise import is_noisy
 from runners.stats.statistics import Estimate, median
 from runners.units import plural
@@ -192,16 +192,16 @@ def cell_row(
     key: RowKey | None = None,
 ) -> Row:
     """Return the row of one cell of the plan, measured or not."""
-    trials = view.trials.get(cell.id, ())
     wrong = wrong_answers(view.every.get(cell.id, ()))
-    valid = () if wrong else ok_trials(trials)
+    trials = () if wrong else view.trials.get(cell.id, ())
+    valid = ok_trials(trials)
     status: Status = "measured"
     reason = ""
     if wrong:
         status, reason = "invalid", wrong
     elif not valid:
         status, reason = why_unmeasured(cell, trials)
-    rates = [trial.requests_per_s or 0 for trial in valid or filter(is_noisy, () if wrong else trials)]
+    rates = [trial.requests_per_s or 0 for trial in valid or filter(is_noisy, trials)]
     return Row(
         label=label,
         note=note,
@@ -213,7 +213,7 @@ def cell_row(
         anchor=view.anchors.get(cell.id),
         tags=tuple(_tags(cell, valid, view.badges(cell))),
         broken=tuple(gate.id for gate in view.badges(cell) if gate.required and cell.class_ != "historic"),
-        trials=() if wrong else trials,
+        trials=trials,
         trials_note=trials_note(trials, valid) if valid else "",
         rps=median(rates) if rates else None,
         extremes=(min(rates), max(rates)) if rates else None,

@@ -22,6 +22,7 @@ from runners.matrix.model import Heading, Matrix, Table, TableRow
 from runners.matrix.reading import parse_matrix
 from runners.records.run import CellInfo, Gate, Published, Run, RunFolder
 from runners.records.trial import Trial
+from runners.stats.answers import believed
 from runners.stats.comparison import counting
 from runners.tools.find import TOOL_DATA
 
@@ -115,6 +116,7 @@ class RunView:
 
 def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Published] = ()) -> RunView:
     """Return the view of a run folder; `prefix` keeps the anchors of several runs in one file apart."""
+    folder = replace(folder, trials=believed(folder.trials))
     matrix = matrix_of(folder.run)
     every = _by_cell(folder.trials)
     counted = counting(folder.trials)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from runners.matrix.cells import Cell
 from runners.plan.order import Checking, Slot, trial_s
-from runners.plan.scheduling import Left
+from runners.plan.scheduling import Left, next_position
 from runners.records.trial import Trial
+from runners.stats.answers import judged
 
 SHARE = 0.01  # of the cell's rate
 LEAST_PER_S = 1.0
-LENGTH = "V24"
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,20 @@ class CheckedAnswers:
         return ()
 
     def _slot(self, cell: Cell, rates: Sequence[float], attempt: int, trials: Sequence[Trial]) -> Slot:
-        position = sum(trial.verdict != "not run" for trial in trials)
+        position = next_position(trials)
         checking = Checking(max(LEAST_PER_S, SHARE * statistics.median(rates)), self.duration_s)
-        expected_s = trial_s(cell) + self.duration_s - cell.load.duration_s
-        slot = Slot((cell.id,), f"{cell.family}/checked", 0, attempt, position, expected_s=expected_s)
-        return replace(slot, checking=checking)
+        family = f"{cell.family}/checked"
+        return Slot((cell.id,), family, 0, attempt, position, expected_s=self._trial_s(cell), checking=checking)
+
+    def _trial_s(self, cell: Cell) -> float:
+        return trial_s(cell) + self.duration_s - cell.load.duration_s
 
     def left(self, trials: Sequence[Trial]) -> Left:
         """Return the most that may be left, once it is known which cells need it."""
         unknown = {trial.cell for trial in trials if _is_unknown(trial)}
         done = {trial.cell for trial in trials if trial.design == "checked" and _told(trial)}
         wanted = [cell for cell in self.cells if cell.id in unknown - done]
-        return Left(len(wanted), sum(trial_s(cell) + self.duration_s - cell.load.duration_s for cell in wanted))
+        return Left(len(wanted), sum(map(self._trial_s, wanted)))
 
     @property
     def whole(self) -> Left:
@@ -63,9 +65,11 @@ def checkable(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 
 
 def _is_unknown(trial: Trial) -> bool:
-    return any(check.id == LENGTH and check.outcome == "unknown" for check in trial.checks)
+    check = judged(trial)
+    return check is not None and check.outcome == "unknown"
 
 
 def _told(trial: Trial) -> bool:
     """Return whether answers were read, right or wrong ones."""
-    return any(check.id == LENGTH and check.outcome != "unknown" for check in trial.checks)
+    check = judged(trial)
+    return check is not None and check.outcome != "unknown"

@@ -34,6 +34,7 @@ from runners.run.identity import (
 )
 from runners.run.preparing import cell_infos
 from runners.run.watching import Watch
+from runners.stats.answers import believed, wrong_answers
 from runners.stats.comparison import counting
 from runners.stats.noise import is_noisy
 from runners.system.processes import allow_connections
@@ -179,8 +180,10 @@ def exit_code(job: Job, trials: Sequence[Trial]) -> int:
     A number that the machine's noise made invalid is one: it is shown, and whoever measures need not do anything.
     """
     planned = {cell.id for cell in job.plan.measurable if cell.program.class_ != "historic"}  # those are never valid
-    valid = {trial.cell for trial in counting(trials) if trial.verdict == "ok"}
-    valid |= {trial.cell for trial in trials if is_noisy(trial)}
+    known = [trial for trial in believed(trials) if trial.design != "checked"]  # whose figures do not count
+    valid = {trial.cell for trial in counting(known) if trial.verdict == "ok"}
+    valid |= {trial.cell for trial in known if is_noisy(trial)}
+    valid -= {trial.cell for trial in trials if wrong_answers([trial])}
     if planned - valid:
         return 1
     return 0 if trials else NothingSelected.exit_code

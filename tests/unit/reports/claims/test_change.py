@@ -11,6 +11,7 @@ from reports.claims.change import Change, Line, change_of, hull
 from reports.claims.change_words import gate_lines, reasons, sentences, signed
 from reports.claims.slowdowns import Bound, judged, parse_bound, verdict
 from runners.errors import BadInput
+from runners.records.trial import Check
 from runners.stats.statistics import Estimate, Interval
 from tests.support.changes import Truth, comparison, without
 from tests.support.small_run import small_run
@@ -93,6 +94,17 @@ def test_figures_of_which_no_trial_counts_are_not_measured_and_say_why() -> None
         "requests/s, memory, p50 under load, p99 under load: no trial counts (V15 calm machine)"
     ]
     assert "no difference in requests/s" not in sentences(found)
+
+
+def test_a_side_with_wrong_answers_under_load_has_no_figures() -> None:
+    """However cheap they are."""
+    folder = comparison(Truth(cpu=0.5))
+    new = next(trial for trial in folder.trials if trial.server == "new" and trial.design == "solo")
+    said = Check("V24", "response length", "fail", "3 of 9 answers under load were wrong; the first: it lied")
+    lies = replace(new, design="checked", family="f/checked", checks=(said,))
+    found = change_of([replace(folder, trials=(*folder.trials, lies))])
+    assert line(found, "cpu").verdict != "better"
+    assert line(found, "rate").verdict == "not measured"
 
 
 def test_too_few_blocks_never_resolve_anything() -> None:

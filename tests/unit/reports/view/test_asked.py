@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.view.asked import PartView, parts_of, right_answers, wrong_answers
+from reports.tables.tables import build_tables
+from reports.view.asked import PartView, parts_of
 from reports.view.rows import cell_row
 from reports.view.view import view_run
 from runners.records.run import CellInfo, RunFolder
@@ -44,11 +45,15 @@ def test_wrong_answers_under_load_take_the_number_from_a_row() -> None:
     assert kept.rps == cell_row(cell, cell.title, "", view_run(folder())).rps is not None
 
 
-def test_right_and_wrong_answers_are_told_apart() -> None:
-    """And both from cells whose answers nobody read."""
-    assert (wrong_answers([checked("fail")]) is None, right_answers([checked("fail")])) == (False, None)
-    assert (wrong_answers([checked("pass")]), right_answers([checked("pass")]) is None) == (None, False)
-    assert (wrong_answers([measured()[1]]), right_answers([measured()[1]])) == (None, None)
+def test_duets_say_nothing_of_a_server_with_wrong_answers() -> None:
+    """It would win them: wrong answers are cheap."""
+    ranked = {name for table in build_tables(view_run(folder())) for name in (*table.decisions, *table.places)}
+    trials = example_run()[1]
+    one = next(t for t in trials if t.design == "duet" and t.verdict == "ok" and t.cell in ranked)
+    lies = dataclasses.replace(checked("fail"), cell=one.cell)
+    for table in build_tables(view_run(folder([lies]))):
+        assert one.cell not in {*table.decisions, *table.places}
+        assert [row for row in table.measurable if row.cell and row.cell.id == one.cell and row.baseline] == []
 
 
 def test_the_requests_of_a_mix_are_added_up_over_trials() -> None:

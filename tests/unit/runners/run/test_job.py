@@ -73,6 +73,22 @@ def test_a_cell_that_only_noise_made_invalid_does_not_turn_the_run_red(plan: Pla
     assert exit_code(job, [*noisy[1:], failed[0]]) == exit_code(job, noisy[1:]) == 1
 
 
+def test_a_cell_with_wrong_answers_turns_the_run_red_and_reading_answers_gives_no_number(
+    plan: Plan, tmp_path: Path
+) -> None:
+    """Whoever measures must do something about the one; the figures of the other do not count."""
+    job = new_job(plan, tmp_path / "results")
+    one = replace(small_run({"a": 1.0}).trials[0], design="solo", family="f", verdict="ok")
+    trials = [replace(one, cell=cell.id) for cell in plan.measurable]
+    read = replace(trials[0], design="checked", family="f/checked")
+    outcomes = [replace(read, checks=(Check("V24", "r", outcome, "x"),)) for outcome in ("pass", "fail")]
+    noise = replace(trials[0], verdict="invalid", checks=(Check("V15", "calm machine", "fail", "90 %"),))
+
+    assert exit_code(job, [*trials, outcomes[0]]) == 0
+    assert exit_code(job, [*trials, outcomes[1]]) == exit_code(job, [noise, *trials[1:], outcomes[1]]) == 1
+    assert exit_code(job, [*trials[1:], outcomes[0]]) == 1
+
+
 def test_each_run_has_a_folder_of_its_own(plan: Plan, tmp_path: Path) -> None:
     """Even if they begin in the same second."""
     first, second = (new_job(plan, tmp_path / "results").folder for _ in range(2))
