@@ -22,8 +22,8 @@ from runners.loads.locust import USERS, WINDOW
 from runners.loads.wrk import SCRIPT
 from runners.matrix.mix_section import request_files
 from runners.plan.planning import layouts
+from runners.records.files import file_hash
 from runners.records.run import Identity, Run, SourceInfo, ToolInfo
-from runners.server.sources import file_hash
 from runners.system.machine import format_cpus
 from runners.tools.find import tool_environment
 from runners.units import format_size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 import platform
 import sys
@@ -19,7 +18,7 @@ from runners.loads.by_name import LOADS
 from runners.loads.fleet.master.session import FleetOptions
 from runners.plan.planning import Plan
 from runners.records import folder
-from runners.records.files import check_links, sync_folder
+from runners.records.files import check_links, file_hash, sync_folder
 from runners.records.run import FleetInfo, Published, Run, ToolInfo
 from runners.records.trial import Trial, slug_of
 from runners.revision import commit_of
@@ -204,7 +203,7 @@ def _tool_infos(plan: Plan) -> tuple[ToolInfo, ...]:
 
 def _hash(path: str | None) -> str | None:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None
+        return file_hash(Path(path)) if path else None
     except OSError:
         return None
 

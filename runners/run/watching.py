@@ -15,9 +15,9 @@ from pathlib import Path
 from runners.errors import RunStopped
 from runners.matrix.cells import Cell
 from runners.records import folder
+from runners.records.files import file_hash
 from runners.records.run import Run
 from runners.run.identity import shown, taking_for_data, watched
-from runners.server.sources import file_hash
 
 log = logging.getLogger(__name__)
 

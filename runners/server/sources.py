@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from runners.errors import BadInput
+from runners.records.files import file_hash
 
 NOT_SOURCES = {"__pycache__", "nimcache", "node_modules", "results"}
 
@@ -39,12 +40,6 @@ def _hash(file: Path) -> str:
         raise BadInput(
             f"cannot read {file}: {error.strerror}; what is no source belongs into a hidden folder, or elsewhere"
         ) from error
-
-
-def file_hash(file: Path) -> str:
-    """Return the hash of a file's content; raise OSError if it cannot be read."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def source_files(folder: Path) -> Iterator[Path]:

@@ -8,7 +8,6 @@ outdated installation is never mistaken for a complete one.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import platform
 import re
@@ -27,6 +26,7 @@ import tomli
 from runners import resources
 from runners.errors import UnfitMachine
 from runners.matrix.model import Tool
+from runners.records.files import file_hash
 from runners.tools.stamp import is_as_unpacked
 
 VERSION_DEADLINE_S = 30.0  # on a busy machine Java, Locust and uvicorn take a while, and must not be taken for missing
@@ -247,7 +247,7 @@ def cached_folder(name: str, tool: Tool, host: Host) -> Path | None:
         file = host.requirements / f"{tool.wheel.requirements}.txt"
         if not file.is_file():
             return None
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest = file_hash(file)
         return host.cache / "wheels" / f"{tool.wheel.requirements}-{digest[:12]}"
     return host.cache / "debian" / name if tool.debian and tool.relocatable else None
 

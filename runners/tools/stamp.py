@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from runners.matrix.model import Tool
+from runners.records.files import file_hash
 
 STAMP = ".http-speedup.json"
 RENEWED_S = 30 * 24 * 3600.0  # Debian mends its packages; what was unpacked once would stay as it was
@@ -16,7 +16,7 @@ RENEWED_S = 30 * 24 * 3600.0  # Debian mends its packages; what was unpacked onc
 
 def write_stamp(tool: Tool, folder: Path, programs: Mapping[str, Path]) -> None:
     """Note in a folder which packages were unpacked there, and the hashes of the tool's programs."""
-    hashes = {command: _hash(file) for command, file in programs.items() if file.is_file()}
+    hashes = {command: file_hash(file) for command, file in programs.items() if file.is_file()}
     (folder / STAMP).write_text(json.dumps({"packages": tool.debian, "programs": hashes}), encoding="utf-8")
 
 
@@ -29,7 +29,7 @@ def is_as_unpacked(tool: Tool, folder: Path, programs: Mapping[str, Path]) -> bo
         stamp = json.loads((folder / STAMP).read_text(encoding="utf-8"))
         if stamp["packages"] != list(tool.debian):
             return False
-        return all(_hash(programs[command]) == digest for command, digest in stamp["programs"].items())
+        return all(file_hash(programs[command]) == digest for command, digest in stamp["programs"].items())
     except FileNotFoundError:
         return not (folder / STAMP).exists()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -43,8 +43,3 @@ def is_old(folder: Path) -> bool:
         return time.time() - file.stat().st_mtime > RENEWED_S
     except OSError:
         return False
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from runners.records.files import file_hash
 from runners.records.folder import read_run, write_run
 from runners.records.run import Run, SourceInfo
 from runners.run.watching import Edited, Guard, Watch
-from runners.server.sources import file_hash, read_sources
+from runners.server.sources import read_sources
 from tests.support.latency_matrix import cells, matrix
 
 CELL = cells(matrix(mode="persistent"))[0]
