@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import secrets
 import stat
@@ -137,9 +136,3 @@ def check_links(folder: Path) -> None:
     names = (folder.glob("*"), (folder / "logs").glob("*"), (folder / "logs").glob("*/*.txt"))
     for file in (file for found in names for file in found if file.is_symlink()):
         raise BadInput(f"{file} is a link, and a run writes there; remove it first")
-
-
-def file_hash(file: Path) -> str:
-    """Return the hash of a file's content; raise OSError if it cannot be read."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runners import resources
+from runners.file_hash import file_hash
 from runners.loads import PACED_LOAD
 from runners.loads.by_name import LOADS
 from runners.loads.locust import USERS, WINDOW
 from runners.loads.wrk import SCRIPT
 from runners.matrix.mix_section import request_files
 from runners.plan.planning import layouts
-from runners.records.files import file_hash
 from runners.records.run import Identity, Run, SourceInfo, ToolInfo
 from runners.system.machine import format_cpus
 from runners.tools.find import tool_environment

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 from runners.errors import BadInput, NothingSelected
+from runners.file_hash import file_hash
 from runners.loads import PACED_LOAD
 from runners.loads.by_name import LOADS
 from runners.loads.fleet.master.session import FleetOptions
 from runners.plan.planning import Plan
 from runners.records import folder
-from runners.records.files import check_links, file_hash, sync_folder
+from runners.records.files import check_links, sync_folder
 from runners.records.run import FleetInfo, Published, Run, ToolInfo
 from runners.records.trial import Trial, slug_of
 from runners.revision import commit_of

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from runners.errors import RunStopped
+from runners.file_hash import file_hash
 from runners.matrix.cells import Cell
 from runners.records import folder
-from runners.records.files import file_hash
 from runners.records.run import Run
 from runners.run.identity import shown, taking_for_data, watched
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from runners.errors import BadInput
-from runners.records.files import file_hash
+from runners.file_hash import file_hash
 
 NOT_SOURCES = {"__pycache__", "nimcache", "node_modules", "results"}
 

@@ -25,8 +25,8 @@ import tomli
 
 from runners import resources
 from runners.errors import UnfitMachine
+from runners.file_hash import file_hash
 from runners.matrix.model import Tool
-from runners.records.files import file_hash
 from runners.tools.stamp import is_as_unpacked
 
 VERSION_DEADLINE_S = 30.0  # on a busy machine Java, Locust and uvicorn take a while, and must not be taken for missing

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from runners.file_hash import file_hash
 from runners.matrix.model import Tool
-from runners.records.files import file_hash
 
 STAMP = ".http-speedup.json"
 RENEWED_S = 30 * 24 * 3600.0  # Debian mends its packages; what was unpacked once would stay as it was

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.records.files import file_hash
+from runners.file_hash import file_hash
 from runners.records.folder import read_run, write_run
 from runners.records.run import Run, SourceInfo
 from runners.run.watching import Edited, Guard, Watch
