@@ -138,7 +138,8 @@ class Evidence:
     is 0 for even sending, 1 for independent arrivals, and the number of connections if all send at once. `locustfile`
     names the file whose users generated the load, if it was not ours: they request what they like, and may wait.
     `probed_bytes` are the sizes of the shortest and the longest answer outside the load; `closing` says how the server
-    ends a connection that it does not keep; `lasting_share` of the connections were open from early on until late.
+    ends a connection that it does not keep; `lasting_share` of the connections were open from early on until late, and
+    `hop_share` of the segments with data went over these; the others, over the server's own.
     `expected_error_share` of the right answers have a status of 400 or more; `mixed` says that several requests were
     sent in turn. `checked` is what a checker on connections of its own found.
     """
@@ -166,6 +167,7 @@ class Evidence:
     mixed: bool = False
     checked: Checked | None = None
     lasting_share: float | None = None
+    hop_share: float | None = None
     tcp: dict[str, int] = field(default_factory=dict)
     established_mid: int | None = None
     time_wait_max: int | None = None

@@ -6,9 +6,11 @@ The watch is part of the harness's own loop (no thread), and records its own CPU
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runners.system import kernel
+from runners.system.connections import Segments
 
 SAMPLE_S = 0.1
 
@@ -51,7 +53,9 @@ class Sample:
 class Samples:
     """A complete watch: the counters `before` and `after`, and the samples in between.
 
-    `lasting_share` is the share of the clients' connections seen first that were still there when last looked.
+    `lasting_share` is the share of the clients' connections seen first that were still there when last looked;
+    `hop_share` that of the network's segments with data that went over the clients' connections, not over the server's
+    own; None where some did not last.
     """
 
     before: Snapshot
@@ -59,6 +63,7 @@ class Samples:
     points: tuple[Sample, ...]
     cost_us: float
     lasting_share: float | None = None
+    hop_share: float | None = None
 
     @property
     def wall_us(self) -> int:
@@ -153,36 +158,55 @@ def snapshot(pids: tuple[int, ...]) -> Snapshot:
     )
 
 
+@dataclass(frozen=True)
+class Look:
+    """The clients' connections at one moment, and the segments with data that the network had sent by then."""
+
+    clients: Segments
+    segments: int | None
+
+    def lasting_share(self, last: Look) -> float | None:
+        """Return the share of these connections that a later look still found."""
+        return len(self.clients.keys() & last.clients.keys()) / len(self.clients) if self.clients else None
+
+    def hop_share(self, last: Look) -> float | None:
+        """Return the share of the segments since that went over the clients' connections; None if some ended."""
+        counts = (*self.clients.values(), *last.clients.values(), self.segments, last.segments)
+        if None in counts or self.lasting_share(last) != 1.0 or last.segments == self.segments:
+            return None
+        then, now = (sum(count or 0 for count in look.clients.values()) for look in (self, last))
+        return (now - then) / ((last.segments or 0) - (self.segments or 0))
+
+
 @dataclass
 class Watch:
     """A watch in progress on one server's processes; `client` is the generator's process while it runs.
 
-    `port` is where the server listens: connections to it are looked at, but not those that it has beside them.
+    `clients` returns the connections of clients with the server, without those that it has beside them.
     """
 
     server: int
-    port: int | None = None
+    clients: Callable[[], Segments] | None = None
     client: int | None = None
     pids: tuple[int, ...] = ()
     samples: list[Sample] = field(default_factory=list)
     cost_us: float = 0.0
     before: Snapshot | None = None
-    first_clients: frozenset[str] = frozenset()
-    last_clients: frozenset[str] = frozenset()
+    looks: list[Look] = field(default_factory=list)
 
     def begin(self) -> None:
         """Take the first snapshot and discard earlier samples."""
         self.pids = kernel.tree(self.server)
         self.samples.clear()
-        self.first_clients = self.last_clients = frozenset()
+        self.looks.clear()
         self.cost_us = 0.0
         self.before = snapshot(self.pids)
 
     def sample(self) -> None:
         """Take one sample."""
         began = time.thread_time_ns()
-        self._look_at_clients()
         tcp = kernel.tcp_counters(self.server)
+        self._look_at_clients(tcp.get("TCPOrigDataSent"))
         self.samples.append(
             Sample(
                 at_us=time.monotonic_ns() // 1000,
@@ -196,21 +220,18 @@ class Watch:
         )
         self.cost_us += (time.thread_time_ns() - began) / 1000
 
-    def _look_at_clients(self) -> None:
+    def _look_at_clients(self, segments: int | None) -> None:
         """Look who has a connection, ever more rarely, since the kernel's list of connections may be long."""
         number = len(self.samples)
-        if self.port is not None and not number & (number - 1):
-            self.last_clients = kernel.client_ports(self.server, self.port)
-            self.first_clients = self.first_clients or self.last_clients
-
-    @property
-    def _lasting_share(self) -> float | None:
-        first = self.first_clients
-        return len(first & self.last_clients) / len(first) if first and len(self.samples) > 1 else None
+        if self.clients is not None and not number & (number - 1):
+            look = Look(self.clients(), segments)
+            self.looks += [look] if look.clients or self.looks else []
 
     def end(self) -> Samples:
         """Take the last snapshot, including processes that the server started meanwhile, and return the watch."""
         if self.before is None:
             raise RuntimeError("a watch ended that never began")
         pids = tuple(dict.fromkeys((*self.pids, *kernel.tree(self.server))))
-        return Samples(self.before, snapshot(pids), tuple(self.samples), self.cost_us, self._lasting_share)
+        first, last = (self.looks[0], self.looks[-1]) if len(self.looks) > 1 else (Look({}, None), Look({}, None))
+        shares = (first.lasting_share(last), first.hop_share(last))
+        return Samples(self.before, snapshot(pids), tuple(self.samples), self.cost_us, *shares)

@@ -78,6 +78,7 @@ def _witnessed(side: Side, samples: Samples, *, duet: bool) -> dict[str, Any]:
         "mixed": cell.mix is not None,
         "checked": side.checked,
         "lasting_share": samples.lasting_share,
+        "hop_share": samples.hop_share,
         "tcp": {name: grown for name in samples.after.tcp if (grown := samples.tcp(name)) is not None},
         "time_wait_max": max((s.time_wait for s in samples.points if s.time_wait is not None), default=None),
         "ports": _ports(side),

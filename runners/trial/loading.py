@@ -16,6 +16,7 @@ from runners.server.probe import Probed
 from runners.server.process import Logs, Programs, ServerProcess, Started, TrialFailed, TrialInvalid, complaint_of
 from runners.server.unisolated import server_process
 from runners.system import kernel
+from runners.system.connections import Segments, connections
 from runners.system.machine import Layout
 from runners.system.network import Network
 from runners.system.processes import Stopped, describe_exit, start, stop, wait
@@ -138,8 +139,13 @@ class Side:
             if self.cell.program.class_ != "historic":
                 raise
             self.refusal = refusal
-        port = self.job.port if self.cell.mode == "persistent" else None  # else far too many have ended
-        self.watch = Watch(self.process.pid, port)
+        lasting = self.cell.mode == "persistent"  # else far too many have ended
+        self.watch = Watch(self.process.pid, self._clients if lasting else None)
+
+    def _clients(self) -> Segments:
+        """Return the connections of clients with the server."""
+        self.network.enter()
+        return connections(self.server.pid, self.job.port)
 
     def ask_again(self) -> None:
         """Probe the server once more after the load."""

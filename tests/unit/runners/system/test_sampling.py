@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from runners.system.kernel import ThreadTimes, TreeTimes
-from runners.system.sampling import Sample, Samples, Snapshot
+from runners.system.sampling import Look, Sample, Samples, Snapshot
 
 NOTHING = Snapshot(
     monotonic_us=0, wall_us=0, server=None, server_may_use=frozenset(), cpus={}, tcp={}, time_wait=None,
@@ -56,3 +56,25 @@ def test_context_switches_of_the_generator_are_told_for_each_microsecond() -> No
     )
     assert Samples(NOTHING, NOTHING, points, 0.0).client_switches_per_us == (0.2, 0.4)
     assert Samples(NOTHING, NOTHING, points[:1], 0.0).client_switches_per_us is None
+
+
+def test_a_look_tells_how_many_of_the_connections_last_and_what_went_over_them() -> None:
+    """Of the segments that the whole network sent meanwhile; new connections count, too."""
+    first = Look({"a": 10, "b": 20}, 100)
+    last = Look({"a": 60, "b": 70, "c": 100}, 500)
+    assert (first.lasting_share(last), first.hop_share(last)) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        Look({"a": 60}, 500),
+        Look({"a": 60, "b": None}, 500),
+        Look({"a": 60, "b": 70}, None),
+        Look({"a": 1, "b": 2}, 100),
+    ],
+    ids=["one ended", "not counted", "not the network's", "no traffic"],
+)
+def test_what_went_over_the_connections_may_be_unknown(last: Look) -> None:
+    """Null, never a guess."""
+    assert Look({"a": 10, "b": 20}, 100).hop_share(last) is None

@@ -115,6 +115,16 @@ def test_v3_compares_with_the_kernel_s_count() -> None:
     assert outcome("V3", network="host", tcp=tcp(TCPOrigDataSent=900_000)) == "unknown"
 
 
+def test_v3_judges_the_hop_between_generator_and_proxy() -> None:
+    """Not the proxy's own to the servers behind it, which would hide answers that nobody asked for."""
+    behind = check("V3", tcp=tcp(TCPOrigDataSent=400_000), hop_share=0.5)
+    assert behind.outcome == "pass"
+    assert "200000 of these between them, others over connections of the server's own" in behind.saw
+    assert outcome("V3", tcp=tcp(TCPOrigDataSent=400_000), hop_share=0.4) == "fail"
+    pieces = check("V3", tcp=tcp(TCPOrigDataSent=400_000), hop_share=0.75)
+    assert (pieces.outcome, pieces.saw.rpartition(": ")[2]) == ("warn", "answers in several pieces")
+
+
 def test_your_own_users_may_be_idle_and_send_any_requests() -> None:
     """Checks of a closed loop of one request do not apply; errors and connections are still checked."""
     found = {each.id: each for each in judge(replace(GOOD, load="locust", locustfile="users.py", requests=9), LIMITS)}
