@@ -120,7 +120,7 @@ class Bench:
         """Measure both at the same time, again and again; yield A's and B's trial."""
         in_duet = self.a.in_duet.load
         for block, cells in enumerate(starts((self.a, self.b), blocks, CHANCE)):
-            self.load_s += in_duet.warmup_s + in_duet.duration_s
+            self.load_s += (in_duet.warmup_s or 0.0) + in_duet.duration_s
             first, second = measure(cells, self._slot(cells, block), self.rig)
             a, b = (first, second) if first.cell == self.a.id else (second, first)
             self._note_cost(a)

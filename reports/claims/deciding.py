@@ -129,6 +129,8 @@ def unlike(row: Row, baseline: Row) -> str:
     for each in (row, baseline):
         if each.broken:
             return f"not ranked: its class promises {', '.join(each.broken)}, which {each.name} fails"
+        if each.cold:
+            return f"{each.name} was not warm: {each.cold}"
     return ""
 
 

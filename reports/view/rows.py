@@ -23,6 +23,7 @@ from runners.records.trial import Trial
 from runners.stats.answers import wrong_answers
 from runners.stats.noise import is_noisy
 from runners.stats.statistics import Estimate, median
+from runners.stats.steadiness import why_cold
 from runners.units import plural
 
 MOST_NAMED = 3  # gates in a badge
@@ -86,8 +87,8 @@ class Row:
     A "noisy" row has a rate, but only of trials that the machine's noise made invalid: it is compared with nothing.
     `label` and `note` are what its table shows, `name` is what a sentence calls it. `tags` are words that limit what
     the number means: "shared", "client-bound", "stripped", "historic"; `broken` names the gates that its class promises
-    and it fails. `linked` says whether the page has the cell's trials, `trials_note` which of them do not count, and
-    why; `published_ratio` is to the published baseline.
+    and it fails. `cold` says how it is known not to have been warm. `linked` says whether the page has the cell's
+    trials, `trials_note` which of them do not count, and why; `published_ratio` is to the published baseline.
     """
 
     label: str
@@ -109,6 +110,7 @@ class Row:
     comparison: Comparison | None = None
     published: float | None = None
     published_ratio: float | None = None
+    cold: str = ""
     traits: Traits = Traits()
     linked: bool = False
 
@@ -219,9 +221,17 @@ def cell_row(
         extremes=(min(rates), max(rates)) if rates else None,
         costs=_costs(valid),
         published=published,
+        cold=_cold(view.every.get(cell.id, ())),
         traits=Traits(cell.language or "", cell.class_, cell.group),
         linked=view.limits.folds and (cell.status in ("planned", "failed") or bool(trials)),
     )
+
+
+def _cold(trials: Sequence[Trial]) -> str:
+    """Return how the starts that decide show that a server was not warm: those in duets, where there are any."""
+    valid = ok_trials(trials)
+    duets = [trial for trial in valid if trial.design == "duet"]
+    return why_cold(duets or [trial for trial in valid if trial.design == "solo"])
 
 
 def _tags(cell: CellInfo, valid: Sequence[Trial], badges: Sequence[Gate]) -> Iterator[str]:

@@ -122,6 +122,10 @@ class Load(Protocol):
     def tool(self) -> str:
         """Return the name of the tool (see tools.toml) that it runs."""
 
+    @property
+    def warms_apart(self) -> bool:
+        """Return whether its warm-up is a command of its own, on this machine, that can be ended at any time."""
+
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:
         """Return the number of threads or processes with which it loads a server from `cpus` CPUs."""
 

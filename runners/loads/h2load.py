@@ -53,6 +53,7 @@ class H2load:
 
     kind: str = "h2load"
     tool: str = "h2load"
+    warms_apart: bool = True
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:
         """Return the largest number up to `wanted` (or one per CPU) that divides the connections evenly."""

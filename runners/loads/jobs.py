@@ -11,6 +11,8 @@ from runners.matrix.cells import Cell
 from runners.server.process import HOST
 from runners.system.machine import Layout
 
+MOST_S = 10.0  # of an automatic warm-up
+UNWATCHED_S = 2.0  # instead of one, where nothing can end it early
 BODY, MIX = Path("BODY"), Path("MIX")  # stand for the files that each trial writes
 
 
@@ -23,7 +25,7 @@ def load_job(cell: Cell, layout: Layout, port: int) -> LoadJob:
         mode=cell.mode,
         connections=cell.connections,
         threads=LOADS[cell.load.kind].threads(cell.connections, len(layout.client), cell.load.threads),
-        warmup_s=cell.load.warmup_s,
+        warmup_s=_warmup_s(cell),
         duration_s=cell.load.duration_s,
         locustfile=cell.load.locustfile,
         method=cell.request.method,
@@ -31,6 +33,18 @@ def load_job(cell: Cell, layout: Layout, port: int) -> LoadJob:
         body=BODY if cell.request.body else None,
         mix=MIX if cell.mix else None,
     )
+
+
+def _warmup_s(cell: Cell) -> float:
+    """Return how long a warm-up lasts, at most if it may end early."""
+    if cell.load.warmup_s is not None:
+        return cell.load.warmup_s
+    return MOST_S if warms_until_steady(cell) else UNWATCHED_S
+
+
+def warms_until_steady(cell: Cell) -> bool:
+    """Return whether a cell's warm-up ends once its cost is steady; Locust's and a fleet's cannot be ended early."""
+    return cell.load.warmup_s is None and LOADS[cell.load.kind].warms_apart
 
 
 def load_command(cell: Cell, layout: Layout, port: int = 8080) -> tuple[str, ...]:

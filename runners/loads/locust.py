@@ -30,6 +30,7 @@ class Locust:
 
     kind: str = "locust"
     tool: str = "locust"
+    warms_apart: bool = False
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002 - one process
         """Return 1: its users are greenlets in one thread."""

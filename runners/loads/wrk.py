@@ -31,6 +31,7 @@ class Wrk:
 
     kind: str = "wrk"
     tool: str = "wrk"
+    warms_apart: bool = True
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:
         """Return the largest number up to `wanted` (or one per CPU) that divides the connections evenly."""

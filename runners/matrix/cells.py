@@ -105,16 +105,17 @@ class Locustfile:
 class LoadSettings:
     """How a cell is loaded; `threads` are those of the load generator, None: one per CPU of the client.
 
-    `duet` is the length of the warm-up and of the measured load in a duet, in seconds; None: the same as alone.
+    The warm-up lasts `warmup_s`; None: until the server's cost per request is steady. `duet` is the length of the
+    warm-up and of the measured load in a duet, in seconds; None: the same as alone.
     `clients` is the number of client hosts in a fleet; 0: the load comes from the server's machine. `locustfile` is the
     file with the users of Locust, relative to the matrix; None: each requests the cell's path in a loop.
     """
 
     kind: str
-    warmup_s: float
+    warmup_s: float | None
     duration_s: float
     threads: int | None
-    duet: tuple[float, float] | None = None
+    duet: tuple[float | None, float] | None = None
     clients: int = 0
     locustfile: Locustfile | None = None
 

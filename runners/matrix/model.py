@@ -36,6 +36,7 @@ from runners.matrix.quantities import (
     Slo,
     SshHost,
     Version,
+    WarmUp,
     Window,
     Words,
 )
@@ -99,7 +100,9 @@ class Blocks(Section):
 class DuetPreset(Section):
     """How long and how often duets are measured. Short and often is best: the cost differs from start to start."""
 
-    warmup: Duration = Field(description="Uncounted load before a duet's measured window.")
+    warmup: WarmUp = Field(
+        description='Uncounted load before a duet\'s measured window; "auto": until the costs of both are steady.'
+    )
     duration: Window = Field(description="Length of a duet's measured window, at least 200ms.")
     blocks: Blocks = Field(default_factory=Blocks, description="How often to repeat it.")
 
@@ -107,7 +110,9 @@ class DuetPreset(Section):
 class Preset(Section):
     """How long to measure: a trade-off between time and precision."""
 
-    warmup: Duration = Field(description="Uncounted load before the measured window.")
+    warmup: WarmUp = Field(
+        description='Uncounted load before the measured window; "auto": until the server\'s cost per request is steady.'
+    )
     duration: Window = Field(description="Length of the measured window, at least 200ms.")
     blocks: Blocks = Field(default_factory=Blocks, description="How often to repeat it.")
     duet: DuetPreset | None = Field(None, description="How long and how often to measure duets, if not the same.")

@@ -22,6 +22,22 @@ Duration = Annotated[
 ]
 
 
+AUTO = "auto"
+
+
+def _warm_up(text: object) -> float | None:
+    return None if text == AUTO else parse_duration_s(text)
+
+
+WarmUp = Annotated[
+    float | None,
+    BeforeValidator(_warm_up),
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"^({AUTO}|[0-9.]+ ?(us|ms|s|m|h))$", "examples": ["300ms", AUTO]},
+    ),
+]
+
+
 def _measurable(seconds: float) -> float:
     if seconds < LEAST_WINDOW_S:
         raise ValueError("load must last at least 200ms: wrk checks its clock every 100 ms")

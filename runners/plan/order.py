@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DUET = "/duet"  # after the name of a family, that of the duets within it
 OVERHEAD_S = 0.2  # to start, probe and stop the server and the generator of one trial, measured on two slow cores
+WARMING_S = 1.0  # what an automatic warm-up usually takes; interpreters need longer
 T = TypeVar("T")
 
 
@@ -54,7 +55,8 @@ class Checking:
 class Slot:
     """One planned trial of one cell, or of the two cells of a duet in the order they start.
 
-    It should take `expected_s` seconds.
+    It should take `expected_s` seconds. `warmup_s` is there if earlier starts showed that an automatic warm-up need not
+    be any longer.
     """
 
     cells: tuple[str, ...]
@@ -65,6 +67,7 @@ class Slot:
     offer: Offer | None = None
     expected_s: float = 0.0
     checking: Checking | None = None
+    warmup_s: float | None = None
 
     @property
     def design(self) -> Design:
@@ -194,7 +197,8 @@ def first_round(families: Sequence[str], block: int, seed: int) -> list[str]:
 
 def trial_s(cell: Cell) -> float:
     """Return how long one trial of a cell should take, in seconds."""
-    return cell.load.warmup_s + cell.load.duration_s + OVERHEAD_S
+    warmup_s = WARMING_S if cell.load.warmup_s is None else cell.load.warmup_s
+    return warmup_s + cell.load.duration_s + OVERHEAD_S
 
 
 def duet_s(duet: Duet) -> float:

@@ -14,18 +14,21 @@ and repeats are counted over all sessions of a run.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from runners.plan.order import DUET, Slot, first_round
+from runners.plan.order import DUET, OVERHEAD_S, Slot, first_round
 from runners.records.run import Block, FamilyInfo, Item
 from runners.records.trial import PACED_DESIGNS, Trial
 from runners.stats.comparison import by_family, compare_duets, compare_family, counting, widest
 from runners.stats.noise import is_noisy
 from runners.stats.rule import last_look, looks_of
+from runners.stats.steadiness import WARM_ALREADY_S, needs_warm_up
 
 REPEATED_SHARE = 0.25
+LATELY = 10  # items whose automatic warm-ups say how long the next ones take
 LEAST_REPEATS = 2  # allowed even if a quarter of the blocks is less
 
 
@@ -127,8 +130,8 @@ class Blocks:
         chosen = (
             self._unfinished(progress)
             or self._least(progress)
-            or self._widest(progress, spent)
-            or self._repeat(progress, spent)
+            or self._widest(progress, trials, spent)
+            or self._repeat(progress, trials, spent)
         )
         return () if chosen is None else self._slots(*chosen, trials)
 
@@ -213,14 +216,16 @@ class Blocks:
         rank = first_round([family.name for family in self.families], item.done, self.seed).index(item.family.name)
         return item.done / self.bounds.least_of(item.family), rank
 
-    def _widest(self, progress: Sequence[Progress], spent: Spent) -> tuple[FamilyInfo, int, int] | None:
+    def _widest(
+        self, progress: Sequence[Progress], trials: Sequence[Trial], spent: Spent
+    ) -> tuple[FamilyInfo, int, int] | None:
         """Return the next block of the family with the least certain ratios, if any needs and may have one."""
         open_ones = [
             item
             for item in progress
             if item.done < len(item.family.blocks)
             and item.half_width > (self.bounds.precision_of(item.family) or 0.0)
-            and self._affordable(item.family, spent, self._until_look(item))
+            and self._affordable(item.family, trials, spent, self._until_look(item))
         ]
         chosen = max(open_ones, key=lambda item: (min(item.half_width, 1e9), -item.done), default=None)
         return None if chosen is None else (chosen.family, chosen.done, 0)
@@ -230,16 +235,18 @@ class Blocks:
         looks = looks_of(self.bounds.least_of(item.family), len(item.family.blocks))
         return next((look - item.done for look in looks if look > item.done), 1)
 
-    def _repeat(self, progress: Sequence[Progress], spent: Spent) -> tuple[FamilyInfo, int, int] | None:
+    def _repeat(
+        self, progress: Sequence[Progress], trials: Sequence[Trial], spent: Spent
+    ) -> tuple[FamilyInfo, int, int] | None:
         for item in progress:
-            if item.spoilt and item.repeats < item.repeats_allowed and self._affordable(item.family, spent):
+            if item.spoilt and item.repeats < item.repeats_allowed and self._affordable(item.family, trials, spent):
                 block = item.spoilt[0]
                 return item.family, block, item.attempts[block] + 1
         return None
 
-    def _affordable(self, family: FamilyInfo, spent: Spent, blocks: int = 1) -> bool:
+    def _affordable(self, family: FamilyInfo, trials: Sequence[Trial], spent: Spent, blocks: int = 1) -> bool:
         """Return whether a block fits into the load that is allowed, and so many blocks into the time."""
-        block_s = len(family.blocks[0]) * self.item_s[family.name]
+        block_s = len(family.blocks[0]) * self._next_s(family, trials)
         limits = (
             (self.bounds.budget_s, spent.load_s + block_s),
             (self.bounds.limit_s, spent.took_s + blocks * block_s),
@@ -247,8 +254,14 @@ class Blocks:
         return all(most is None or by_then <= most for most, by_then in limits)
 
     def _spent(self, trials: Sequence[Trial]) -> Spent:
-        took = (self.item_s.get(trial.family or "", 0.0) for trial in trials if trial.role != "second")
+        took = (_took_s(trial, self.item_s.get(trial.family or "", 0.0)) for trial in trials if trial.role != "second")
         return Spent(spent_s(trials), sum(took))
+
+    def _next_s(self, family: FamilyInfo, trials: Sequence[Trial]) -> float:
+        """Return how long an item of a family should take: as the last ones did, if their warm-ups were automatic."""
+        planned_s = self.item_s[family.name]
+        own = [t for t in trials if t.family == family.name and t.role != "second" and t.warmed_us is not None]
+        return statistics.fmean(_took_s(trial, planned_s) for trial in own[-LATELY:]) if own else planned_s
 
     def _slots(self, family: FamilyInfo, block: int, attempt: int, trials: Sequence[Trial]) -> tuple[Slot, ...]:
         this = (family.name, block, attempt)
@@ -256,7 +269,15 @@ class Blocks:
         position = next_position(trials)
         missing = [item for item in family.blocks[block] if tuple(sorted(item)) not in done]
         return tuple(
-            Slot(item, family.name, block, attempt, position + number, expected_s=self.item_s[family.name])
+            Slot(
+                item,
+                family.name,
+                block,
+                attempt,
+                position + number,
+                expected_s=self._next_s(family, trials),
+                warmup_s=_warmup_s(item, trials),
+            )
             for number, item in enumerate(missing)
         )
 
@@ -273,6 +294,19 @@ class Blocks:
         bounded = self.bounds.budget_s is not None or self.bounds.limit_s is not None
         within = bounded and item.done >= self.bounds.least_of(item.family)
         return "time budget" if within else "interrupted"
+
+
+def _took_s(trial: Trial, planned_s: float) -> float:
+    """Return how long a trial took, or should have taken; an automatic warm-up's length is only known afterwards."""
+    if trial.warmed_us is None:
+        return planned_s
+    return (trial.warmed_us + (trial.duration_us or 0)) / 1e6 + OVERHEAD_S
+
+
+def _warmup_s(item: Item, trials: Sequence[Trial]) -> float | None:
+    """Return how short the warm-up of these cells may be; None: as the matrix says."""
+    needed = any(needs_warm_up([trial for trial in trials if trial.cell == cell]) for cell in item)
+    return None if needed else WARM_ALREADY_S
 
 
 def spent_s(trials: Sequence[Trial]) -> float:

@@ -230,6 +230,10 @@ class Trial:
 
     `start_us` is the time from the server's start to its first right answer, `idle_rss_bytes` its memory then.
     `parts` are the requests of a mix, where the load generator can tell them apart.
+
+    `warmed_us` is the length of an automatic warm-up; `steady` says whether the cost was, at its end, and
+    `warmup_drift` how it changed meanwhile. `cost_drift` is that of the measured time: ln(server CPU time per request
+    in its later half / in its earlier half).
     """
 
     cell: str
@@ -275,6 +279,10 @@ class Trial:
     pair: tuple[str, str] | None = None
     role: Literal["first", "second"] | None = None
     cost_log_ratio: float | None = None
+    warmed_us: int | None = None
+    steady: bool | None = None
+    warmup_drift: float | None = None
+    cost_drift: float | None = None
     offered_per_s: float | None = None
     capacity_per_s: float | None = None
     fraction: float | None = None

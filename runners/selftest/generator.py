@@ -31,6 +31,11 @@ class Fake:
         """Return its name in records."""
         return f"fake-{self.lie}"
 
+    @property
+    def warms_apart(self) -> bool:
+        """Return True: its warm-up is a command of its own."""
+        return True
+
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002
         """Return 1: the program has one thread."""
         return 1

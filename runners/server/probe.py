@@ -81,7 +81,9 @@ def wait_until_right(
         except ConnectionRefusedError:
             wrong_since = None
         except TimeoutError:
-            last, patience_s = Unanswered(f"sends no complete answer within {timeout_s:g} s"), 2 * patience_s
+            patience_s *= 2
+            if wrong_since is None:  # else the time was up while it was about to answer wrongly once more
+                last = Unanswered(f"sends no complete answer within {timeout_s:g} s")
         except OSError as error:
             last = Unanswered(_words(error))
         except Unanswered as error:

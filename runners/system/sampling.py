@@ -6,13 +6,17 @@ The watch is part of the harness's own loop (no thread), and records its own CPU
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from runners.stats.steadiness import costs
 from runners.system import kernel
 from runners.system.connections import Segments
 
 SAMPLE_S = 0.1
+LOOK_ERROR = 0.03  # by which the segments of all connections may be uncertain, where the clients' are a share of them
+
+DATA_SENT = "TCPOrigDataSent"
 
 wall_clock_ns = time.time_ns  # its own name, so that the self-test can make this clock step
 
@@ -139,6 +143,13 @@ class Samples:
         return [(sample.at_us, sample.client) for sample in self.points if sample.client is not None]
 
 
+def costs_in(points: Sequence[Sample]) -> list[float]:
+    """Return the server's CPU time per segment between each two samples."""
+    return costs(
+        [point.server.run_us if point.server else None for point in points], [point.segments for point in points]
+    )
+
+
 def snapshot(pids: tuple[int, ...]) -> Snapshot:
     """Read all counters now; those of the network belong to the first process's network."""
     return Snapshot(
@@ -160,22 +171,36 @@ def snapshot(pids: tuple[int, ...]) -> Snapshot:
 
 @dataclass(frozen=True)
 class Look:
-    """The clients' connections at one moment, and the segments with data that the network had sent by then."""
+    """The clients' connections, and the segments with data that the network had sent before and after looking at them.
+
+    Both can be far apart where this process had to wait for a CPU in between.
+    """
 
     clients: Segments
-    segments: int | None
+    before: int | None
+    after: int | None
 
     def lasting_share(self, last: Look) -> float | None:
         """Return the share of these connections that a later look still found."""
         return len(self.clients.keys() & last.clients.keys()) / len(self.clients) if self.clients else None
 
     def hop_share(self, last: Look) -> float | None:
-        """Return the share of the segments since that went over the clients' connections; None if some ended."""
-        counts = (*self.clients.values(), *last.clients.values(), self.segments, last.segments)
-        if None in counts or self.lasting_share(last) != 1.0 or last.segments == self.segments:
+        """Return the share of the segments since that went over the clients' connections.
+
+        None if some ended, or if the looks took too long to tell it.
+        """
+        if None in (*self.clients.values(), *last.clients.values()) or self.lasting_share(last) != 1.0:
+            return None
+        if self.before is None or self.after is None or last.before is None or last.after is None:
+            return None
+        fewest, most = last.before - self.after, last.after - self.before
+        if fewest <= 0 or most > fewest * (1 + LOOK_ERROR):
             return None
         then, now = (sum(count or 0 for count in look.clients.values()) for look in (self, last))
-        return (now - then) / ((last.segments or 0) - (self.segments or 0))
+        return 2 * (now - then) / (fewest + most)
+
+
+NOTHING_SEEN = Look({}, None, None)
 
 
 @dataclass
@@ -205,12 +230,13 @@ class Watch:
     def sample(self) -> None:
         """Take one sample."""
         began = time.thread_time_ns()
+        self.pids = self.pids or kernel.tree(self.server)
+        self._look_at_clients()
         tcp = kernel.tcp_counters(self.server)
-        self._look_at_clients(tcp.get("TCPOrigDataSent"))
         self.samples.append(
             Sample(
                 at_us=time.monotonic_ns() // 1000,
-                segments=tcp.get("TCPOrigDataSent"),
+                segments=tcp.get(DATA_SENT),
                 established=tcp.get("CurrEstab"),
                 time_wait=kernel.time_wait_count(self.server),
                 rss_bytes=kernel.tree_rss_bytes(self.pids),
@@ -220,11 +246,12 @@ class Watch:
         )
         self.cost_us += (time.thread_time_ns() - began) / 1000
 
-    def _look_at_clients(self, segments: int | None) -> None:
+    def _look_at_clients(self) -> None:
         """Look who has a connection, ever more rarely, since the kernel's list of connections may be long."""
         number = len(self.samples)
         if self.clients is not None and not number & (number - 1):
-            look = Look(self.clients(), segments)
+            before = kernel.tcp_counters(self.server).get(DATA_SENT)
+            look = Look(self.clients(), before, kernel.tcp_counters(self.server).get(DATA_SENT))
             self.looks += [look] if look.clients or self.looks else []
 
     def end(self) -> Samples:
@@ -232,6 +259,6 @@ class Watch:
         if self.before is None:
             raise RuntimeError("a watch ended that never began")
         pids = tuple(dict.fromkeys((*self.pids, *kernel.tree(self.server))))
-        first, last = (self.looks[0], self.looks[-1]) if len(self.looks) > 1 else (Look({}, None), Look({}, None))
+        first, last = (self.looks[0], self.looks[-1]) if len(self.looks) > 1 else (NOTHING_SEEN, NOTHING_SEEN)
         shares = (first.lasting_share(last), first.hop_share(last))
         return Samples(self.before, snapshot(pids), tuple(self.samples), self.cost_us, *shares)

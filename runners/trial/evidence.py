@@ -69,7 +69,7 @@ def _witnessed(side: Side, samples: Samples, *, duet: bool) -> dict[str, Any]:
         "duet": duet,
         "connections": cell.connections,
         "server_threads": cell.threads,
-        "asked_us": round(cell.load.duration_s * 1e6),
+        "asked_us": round(side.job.duration_s * 1e6),
         "watched_us": samples.wall_us,
         "shared_cpus": side.layout.shared,
         "probed_bytes": _probed_bytes(side),

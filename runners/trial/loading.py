@@ -6,23 +6,27 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runners.loads.base import Load, LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
 from runners.loads.by_name import LOADS
+from runners.loads.jobs import MOST_S, warms_until_steady
 from runners.matrix.cells import Cell
 from runners.records.trial import Check, Checked, Command, Switches
 from runners.server.probe import Probed
 from runners.server.process import Logs, Programs, ServerProcess, Started, TrialFailed, TrialInvalid, complaint_of
 from runners.server.unisolated import server_process
+from runners.stats.steadiness import drift, is_steady
 from runners.system import kernel
 from runners.system.connections import Segments, connections
 from runners.system.machine import Layout
 from runners.system.network import Network
 from runners.system.processes import Stopped, describe_exit, start, stop, wait
-from runners.system.sampling import SAMPLE_S, Samples, Watch
+from runners.system.sampling import SAMPLE_S, Samples, Watch, costs_in
 from runners.units import printable
 
+MEASURED_SHARE = 0.5  # of an automatic warm-up: a start that took long to warm is measured for longer, too,
+MOST_MEASURED_S = 1.6  # up to here, and is still one value
 INTERRUPT_PATIENCE_S = 1.0  # wrk checks ten times a second whether to stop
 LOOK_AGAIN_S = 0.002
 
@@ -107,6 +111,9 @@ class Side:
     idle_rss_bytes: int | None = None
     refusal: TrialInvalid | None = None
     checked: Checked | None = None
+    warmed_s: float | None = None
+    steady: bool | None = None
+    warmup_drift: float | None = None
     samples: Samples | None = None
     measured: Measured | None = None
     stopped: Stopped | None = None
@@ -169,6 +176,14 @@ class Side:
             except OSError as error:
                 raise TrialFailed(f"cannot start {phase.argv[0]}: {error.strerror}", self.cell) from error
         self.watch.client = self.client.pid if self.layout.client else None  # a fleet's clients are on other hosts
+
+    @property
+    def is_warm(self) -> bool:
+        """Return whether the server's cost per request was steady when last looked at; true if nothing tells it."""
+        points = self.watch.samples
+        if not points or points[-1].server is None or points[-1].segments is None:
+            return True
+        return is_steady(costs_in(points))
 
     def interrupt_client(self, phase: Phase) -> None:
         """Ask the generator to end, if it still runs; after a warm-up, terminate it, since its output is not needed."""
@@ -236,7 +251,7 @@ def load_sides(sides: Sequence[Side], tick: Tick) -> None:
     """Warm up, then measure, all sides at the same time; raise TrialFailed if any of them breaks."""
     *warmups, measured = zip(*(side.load.phases(side.job) for side in sides), strict=True)
     for phases in warmups:
-        _run(sides, phases, tick)
+        measured = _warm_up(sides, phases, tick) or measured
     for side in sides:
         side.watch.begin()
     _run(sides, measured, tick)
@@ -247,13 +262,30 @@ def load_sides(sides: Sequence[Side], tick: Tick) -> None:
         side.measured = Measured(side.result(phase), seen)
 
 
-def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
-    """Run one phase to its end on all sides; no generator outlives it."""
+def _warm_up(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> tuple[Phase, ...] | None:
+    """Warm all sides up; where that ends once all are steady, return the measured phases, as long as it was worth."""
+    if not all(warms_until_steady(side.cell) for side in sides):
+        _run(sides, phases, tick)
+        return None
+    began = time.monotonic()
+    ending = [replace(phase, stop_after_s=MOST_S) for phase in phases]
+    _run(sides, ending, tick, lambda: all(side.is_warm for side in sides))
+    warmed_s = time.monotonic() - began
+    for side in sides:
+        side.warmed_s, side.steady = warmed_s, side.is_warm
+        side.warmup_drift = drift(costs_in(side.watch.samples))
+        longer_s = min(MOST_MEASURED_S, MEASURED_SHARE * warmed_s)
+        side.job = replace(side.job, duration_s=max(side.job.duration_s, longer_s))
+    return tuple(side.load.phases(side.job)[-1] for side in sides)
+
+
+def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick, enough: Callable[[], bool] | None = None) -> None:
+    """Run one phase to its end on all sides, or until it is enough; no generator outlives it."""
     began = time.monotonic()
     try:
         for side, phase in zip(sides, phases, strict=True):
             side.start_client(phase)
-        _watch(sides, phases, began, tick)
+        _watch(sides, phases, began, tick, enough)
     finally:
         for side, phase in zip(
             sides, phases, strict=True
@@ -266,8 +298,13 @@ def _run(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
         side.check_client(phase)
 
 
-def _watch(sides: Sequence[Side], phases: Sequence[Phase], began: float, tick: Tick) -> None:
-    """Sample all sides ten times a second until every generator has ended, or has to be stopped."""
+def _watch(
+    sides: Sequence[Side], phases: Sequence[Phase], began: float, tick: Tick, enough: Callable[[], bool] | None
+) -> None:
+    """Sample all sides ten times a second until every generator has ended, or has to be stopped.
+
+    The last sample is taken just before that, since the cost within the measured time is judged by the samples.
+    """
     early_s, limit_s = phases[0].stop_after_s, phases[0].limit_s
     ends = began + (limit_s if early_s is None else early_s)
     following = time.monotonic() + SAMPLE_S
@@ -282,5 +319,10 @@ def _watch(sides: Sequence[Side], phases: Sequence[Phase], began: float, tick: T
             side.check_server(phase, began)
             side.watch.sample()
         tick()
+        if enough is not None and enough():
+            return
     if running and early_s is None:
         raise TrialFailed(f"{phases[0].argv[0]} did not end within {limit_s:g} s", running[0].cell)
+    if running:
+        for side in sides:
+            side.watch.sample()

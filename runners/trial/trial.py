@@ -11,7 +11,7 @@ from typing import Any
 from runners.loads import PACED_LOAD
 from runners.loads.base import LoadJob
 from runners.loads.by_name import LOADS
-from runners.loads.jobs import load_job
+from runners.loads.jobs import UNWATCHED_S, load_job
 from runners.matrix.cells import Cell
 from runners.matrix.model import Validity
 from runners.plan.goals import too_much
@@ -20,13 +20,15 @@ from runners.records.trial import Bound, Check, Evidence, Part, Trial, Verdict
 from runners.server.process import HOST, Logs, Programs, TrialFailed, TrialInvalid, free_port
 from runners.stats.histogram import encode
 from runners.stats.noise import OF_THE_MACHINE
+from runners.stats.steadiness import drift
 from runners.system import network
 from runners.system.machine import Layout
 from runners.system.processes import end_leftovers
+from runners.system.sampling import costs_in
 from runners.trial import validity
 from runners.trial.checking import checked
 from runners.trial.duets import cost_log_ratio
-from runners.trial.evidence import gather, gather_failed
+from runners.trial.evidence import gather, gather_failed, samples_within
 from runners.trial.loading import Measured, Side, load_sides
 
 MIX_FILE = "mix.txt"  # one in each cell's folder: between trials, only the port changes
@@ -165,16 +167,18 @@ def _mix_file(cell: Cell, job: LoadJob, logs: Logs) -> Path | None:
 
 
 def _as_loaded(cell: Cell, slot: Slot) -> Cell:
-    """Return the cell with the duration of a duet or of a check, or with the generator that can offer a rate.
+    """Return the cell with the times of a duet or of a check, or with the generator that can offer a rate.
 
     The record keeps the id of the cell itself.
     """
     if slot.offer:
-        paced = replace(cell.load, kind=PACED_LOAD, duration_s=slot.offer.duration_s, locustfile=None)
-        return replace(cell, load=paced)
+        warmup_s = UNWATCHED_S if cell.load.warmup_s is None else cell.load.warmup_s  # a part of the paced command
+        paced = replace(cell.load, kind=PACED_LOAD, locustfile=None, warmup_s=warmup_s)
+        return replace(cell, load=replace(paced, duration_s=slot.offer.duration_s))
     if slot.checking:
         return replace(cell, load=replace(cell.load, duration_s=slot.checking.duration_s))
-    return cell.in_duet if len(slot.cells) > 1 else cell
+    loaded = cell.in_duet if len(slot.cells) > 1 else cell
+    return loaded if slot.warmup_s is None else replace(loaded, load=replace(loaded.load, warmup_s=slot.warmup_s))
 
 
 def _logs(cell: Cell, slot: Slot, rig: Rig) -> Logs:
@@ -239,6 +243,7 @@ def _record(cell: Cell, slot: Slot, finding: Finding, partner: Finding | None, f
     side, verdict, reason = finding.side, finding.verdict, finding.reason
     if verdict == "ok" and partner is not None and partner.verdict != "ok":
         verdict, reason = "invalid", f"its partner is invalid: {partner.reason}"
+    warmed_s = side.warmed_s if slot.warmup_s is None else slot.warmup_s
     both_ok = partner is not None and finding.verdict == partner.verdict == "ok"
     return record(
         cell,
@@ -256,6 +261,9 @@ def _record(cell: Cell, slot: Slot, finding: Finding, partner: Finding | None, f
         objective_met=_objective_met(finding, slot),
         start_us=side.started.start_us if side.started else None,
         idle_rss_bytes=side.idle_rss_bytes,
+        warmed_us=None if warmed_s is None else round(warmed_s * 1e6),
+        steady=side.steady,
+        warmup_drift=side.warmup_drift,
     )
 
 
@@ -285,6 +293,7 @@ def _figures(measured: Measured, evidence: Evidence, slot: Slot) -> dict[str, An
         "server_cpu_share": evidence.server_share,
         "client_cpu_share": evidence.client_share,
         "rss_bytes": measured.samples.rss_bytes,
+        "cost_drift": drift(costs_in(samples_within(measured.samples, evidence.window_us))),
         "latency": encode(measured.latency) if measured.latency else None,
         "parts": tuple(Part(name, sum(found.values()), encode(found)) for name, found in result.parts.items()),
     }

@@ -31,6 +31,7 @@ class Fleet:
 
     kind: str = "fleet"
     tool: str = "locust"  # it carries the messages; wrk is needed on the clients, not here
+    warms_apart: bool = False
 
     def threads(self, connections: int, cpus: int, wanted: int | None) -> int:  # noqa: ARG002 - each client decides
         """Return the most threads that each client may use; 0: one for each of its CPUs."""

@@ -16,6 +16,8 @@ OLD, NEW = "old", "new"
 ALONE = 1  # connections: one request at a time
 DUET_SHARE = 0.4  # of the budget; the rest is for blocks in turns
 DUETS, FEWEST_DUETS = 24, 10  # of each pair
+FEWEST_SOLO = 6
+LIMIT = 2.5  # times the load's budget is what everything may take, warm-ups and starts included
 SHORTEST_DUET_S, LONGEST_NEEDED_S = 0.2, 1.0
 ANSWERS_EACH = 20  # on every connection of both sides, lest a trial say too little (V12)
 
@@ -59,6 +61,9 @@ def comparison_matrix(old: Row, new: Row, learned: Learned, budget_s: float) -> 
         "asked": asked_for(learned),
         "solo_s": str(lengths.solo_s),
         "solo_blocks": str(lengths.solo_blocks),
+        "least_solo": str(min(FEWEST_SOLO, lengths.solo_blocks)),
+        "least_duets": str(min(FEWEST_DUETS, lengths.duet_blocks)),
+        "limit_s": str(round(LIMIT * budget_s)),
         "duet_ms": str(lengths.duet_ms),
         "duet_blocks": str(lengths.duet_blocks),
         "connections": toml_value(operating_points(learned)),

@@ -203,3 +203,22 @@ def test_rates_of_noisy_rows_decide_nothing() -> None:
     assert table(dataclasses.replace(folder, trials=alone)).headline == (
         "The machine was too noisy in every trial: the rates are shown, and decide nothing."
     )
+
+
+def test_a_server_that_was_not_warm_gets_no_verdict_and_says_why() -> None:
+    """Its interpreter would be compared, not the server; nor is anything compared with such a baseline."""
+    folder = both(COSTS, dict.fromkeys(COSTS, 1.0))
+    cold = {name: with_drift(folder, name, -0.5) for name in ("lean", "plain")}
+    answers = {name: {server: each.answer for server, each in decisions(cold[name]).items()} for name in cold}
+    assert answers == {"lean": {"lean": None, "alike": "equivalent"}, "plain": {"lean": None, "alike": None}}
+    why = decisions(cold["lean"])["lean"].why
+    assert why.startswith("lean was not warm: its CPU time per request fell by 39% within the measured time")
+    assert "lean was not warm" in render_report([cold["lean"]])
+
+
+def with_drift(folder: RunFolder, server: str, drift: float) -> RunFolder:
+    """Return a run in which a server's cost changed so within each trial."""
+    trials = tuple(
+        dataclasses.replace(trial, cost_drift=drift) if trial.server == server else trial for trial in folder.trials
+    )
+    return dataclasses.replace(folder, trials=trials)

@@ -310,3 +310,39 @@ def test_a_repeat_that_was_cut_short_is_completed(cut: int) -> None:
     keys = [(trial.cell, trial.block, trial.attempt) for trial in resumed]
     assert len(set(keys)) == len(keys)
     assert all(trial.verdict == "ok" for trial in counting(resumed))
+
+
+def test_an_automatic_warm_up_ends_being_one_once_several_starts_did_without() -> None:
+    """Each cell by itself; a duet needs it as long as one of its sides does."""
+    duets = family("f/duet", [("a", "b"), ("a", "c")], 12)
+    plan = Blocks((duets,), Bounds(12, None, None), 7, {"f/duet": 1.25})
+    drifts = {"a": 0.0, "b": 0.01, "c": -1.0}
+    trials: list[Trial] = []
+    while slots := plan.following(trials):
+        for slot in slots:
+            warmed_us = round(1e6 * (2.0 if slot.warmup_s is None else slot.warmup_s))
+            trials += [
+                replace(trial, warmed_us=warmed_us, warmup_drift=None if slot.warmup_s else drifts[trial.cell])
+                for trial in ended(replace(slot, expected_s=0.2))
+            ]
+    warmed_s = {
+        pair: [
+            trial.warmed_us / 1e6
+            for trial in trials
+            if trial.pair == pair and trial.role == "first" and trial.warmed_us
+        ]
+        for pair in (("a", "b"), ("a", "c"))
+    }
+    assert warmed_s == {("a", "b"): [2.0] * 5 + [0.05] * 7, ("a", "c"): [2.0] * 12}
+
+
+def test_long_warm_ups_leave_time_for_fewer_blocks() -> None:
+    """What automatic warm-ups really took counts, not what was planned."""
+    warm = Blocks((family("f", [("a",)], 40),), Bounds(6, None, None, limit_s=60.0), 7, {"f": 1.0})
+    trials: list[Trial] = []
+    while slots := warm.following(trials):
+        trials += [
+            replace(trial, warmed_us=4_000_000, warmup_drift=-1.0) for trial in ended(replace(slots[0], expected_s=1.0))
+        ]
+    assert len(trials) == 6
+    assert len(play(warm)) == 40

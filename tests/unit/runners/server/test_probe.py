@@ -338,6 +338,24 @@ def test_wrong_answers_for_long_are_no_start_and_the_last_one_is_told(monkeypatc
     assert str(caught.value) == "answers status 404, not 200"
 
 
+def test_a_server_that_answers_wrongly_until_the_time_is_up_is_not_called_silent() -> None:
+    """Even if the last question was cut off before its answer."""
+
+    def answer_wrongly_once(connection: socket.socket) -> None:
+        if answers:
+            read_request(connection)
+            connection.sendall(answers.pop())
+        else:
+            released.wait(10)
+
+    answers, released = [response(b"Hello Mars!")], threading.Event()
+    with serving_many(answer_wrongly_once) as port:
+        with pytest.raises(Unanswered) as caught:
+            wait_until_right("127.0.0.1", port, ASKED, lambda: True, 0.3)
+        released.set()
+    assert "Hello Mars!" in str(caught.value)
+
+
 def test_a_server_that_ends_while_it_is_asked_is_not_waited_for() -> None:
     """Nor one that exceeds a limit meanwhile: both are looked for ten times a second."""
     looks = iter([True, True, False])

@@ -60,21 +60,22 @@ def test_context_switches_of_the_generator_are_told_for_each_microsecond() -> No
 
 def test_a_look_tells_how_many_of_the_connections_last_and_what_went_over_them() -> None:
     """Of the segments that the whole network sent meanwhile; new connections count, too."""
-    first = Look({"a": 10, "b": 20}, 100)
-    last = Look({"a": 60, "b": 70, "c": 100}, 500)
+    first = Look({"a": 10, "b": 20}, 100, 100)
+    last = Look({"a": 60, "b": 70, "c": 100}, 500, 500)
     assert (first.lasting_share(last), first.hop_share(last)) == (1.0, 0.5)
 
 
 @pytest.mark.parametrize(
     "last",
     [
-        Look({"a": 60}, 500),
-        Look({"a": 60, "b": None}, 500),
-        Look({"a": 60, "b": 70}, None),
-        Look({"a": 1, "b": 2}, 100),
+        Look({"a": 9}, 500, 500),
+        Look({"a": 9, "b": None}, 500, 500),
+        Look({"a": 9, "b": 9}, None, None),
+        Look({"a": 9, "b": 9}, 100, 100),
+        Look({"a": 60, "b": 70}, 480, 520),
     ],
-    ids=["one ended", "not counted", "not the network's", "no traffic"],
+    ids=["one ended", "not counted", "not the network's", "no traffic", "looked at too slowly"],
 )
 def test_what_went_over_the_connections_may_be_unknown(last: Look) -> None:
     """Null, never a guess."""
-    assert Look({"a": 10, "b": 20}, 100).hop_share(last) is None
+    assert Look({"a": 10, "b": 20}, 100, 100).hop_share(last) is None
