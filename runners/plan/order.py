@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DUET = "/duet"  # after the name of a family, that of the duets within it
 OVERHEAD_S = 0.2  # to start, probe and stop the server and the generator of one trial, measured on two slow cores
-WARMING_S = 1.0  # what an automatic warm-up usually takes; interpreters need longer
+WARMING_S = 0.5  # what an automatic warm-up takes, as a mean over starts that need none any more and others
 T = TypeVar("T")
 
 
