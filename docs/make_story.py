@@ -27,9 +27,10 @@ from reports.claims.deciding import CANNOT_SHOW
 from reports.claims.phrases import TWICE, change_interval, interval_text, percent_change, times
 from reports.forms.answers import ComparisonData, Figure, ReportData, RowData, RunData, TableData
 from reports.forms.markdown import escaped
+from reports.forms.writing import read_all, render_redacted
+from runners.errors import SpeedupError
 from runners.stats.statistics import Estimate, Interval
 from runners.units import plural
-from speedup.entry import main as speedup
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "published"
@@ -88,16 +89,12 @@ def newest() -> Recorded | None:
 
 def keep(folder: Path) -> Path:
     """Write the figures of a run folder, without who and where, to where they are kept; return the file."""
-    file = PUBLISHED / "new" / "report.json"
+    text = render_redacted(read_all([folder]), "json")
+    run = parsed(text)
+    file = PUBLISHED / f"{(run.started_at or 'undated')[:10]}-{run.machine}" / "report.json"
     file.parent.mkdir(exist_ok=True)
-    if code := speedup(["report", str(folder), "--format", "json", "--redact", "--output", str(file)]):
-        raise SystemExit(code)
-    run = read(file).run
-    named = PUBLISHED / f"{(run.started_at or 'undated')[:10]}-{run.machine}"
-    named.mkdir(exist_ok=True)
-    file.replace(named / file.name)
-    file.parent.rmdir()
-    return named / file.name
+    file.write_text(text, encoding="utf-8")
+    return file
 
 
 def about(recorded: Recorded, page: Path) -> str:
@@ -248,7 +245,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is out of date")
     arguments = parser.parse_args(argv)
     if arguments.run and not arguments.check:
-        keep(arguments.run)
+        try:
+            keep(arguments.run)
+        except SpeedupError as error:
+            parser.exit(error.exit_code, f"make_story: {error}\n")
     recorded = newest()
     texts = {page: page.read_text(encoding="utf-8") for page in PAGES}
     stale = [page for page, text in texts.items() if renewed(text, page, recorded) != text]
