@@ -31,8 +31,15 @@ ONLY_OPTIONS = "<!-- only options are checked -->"
 FRONT_DOORS = {  # how a command begins -> how the command line is called then
     ("speedup",): (),
     ("python", "-m", "speedup"): (),
-    ("nox", "-s", "bench", "--"): ("run", "--install"),
-    ("nox", "-s", "report", "--"): ("report",),
+    **{
+        (*nox, "-s", session, "--"): called
+        for nox in (("nox",), ("pipx", "run", "nox"))
+        for session, called in {
+            "bench": ("run", "--install"),
+            "report": ("report",),
+            "worker": ("worker", "--install"),
+        }.items()
+    },
 }
 LISTS = ("exclude", "include", "table")  # a fragment adds to these
 ANNOUNCED = re.compile(r"^.* x \d+ blocks?.* preset '([\w-]+)'.*$", re.MULTILINE)
