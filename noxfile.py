@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,12 +26,15 @@ TERMINATE_S = 20
 # Some unit tests wait for others' deadlines rather than for a CPU.
 MANY = ("--numprocesses=4", "--dist=worksteal")
 
+SITE = "build/docs"  # git ignores it
+
 # Each locked file, the dependency groups of pyproject.toml that it holds and the files it must agree with.
 LOCKS = {
     "bench": (("bench", "report"), ()),
     "client": (("bench",), ("bench",)),
     "tests": (("tests",), ("bench",)),
     "lint": (("lint",), ("bench", "tests")),
+    "docs": (("docs",), ()),
     "lock": (("lock",), ()),
     "locust": (("locust",), ()),
     "tool-go": (("tool-go",), ()),
@@ -84,6 +88,16 @@ def tests(session: nox.Session) -> None:
         session.run(*pytest(*MANY, "tests/unit"))
     with beside(session, *pytest("-m", "not measures", "tests/integration")):
         session.run(*pytest("-m", "measures", "tests/integration"))  # one after another: they would measure each other
+
+
+@nox.session(reuse_venv=True)
+def docs(session: nox.Session) -> None:
+    """Build the documentation's site in build/docs, without a warning, and check its links; needs no network."""
+    install(session, "docs")
+    shutil.rmtree(SITE, ignore_errors=True)  # a page that is gone must not satisfy a link
+    session.run("sphinx-build", "--quiet", "--fail-on-warning", "docs", SITE)
+    session.run("python", "docs/check_site.py", SITE)
+    session.log(f"{SITE}/index.html")
 
 
 @nox.session(default=False, reuse_venv=True)

@@ -1,68 +1,68 @@
 #!/usr/bin/env python3
-"""Takes the README's picture of a report: `python docs/picture.py RUN_FOLDER [docs/report.png]`.
+"""Takes a picture of a run's report, as the README shows one: `python docs/picture.py RUN_FOLDER`.
 
-Needs Chromium (`speedup doctor --install --for tests` brings it). The picture is what a window of 1200 x 900 shows,
-after some scrolling with `--top`; nothing is touched up.
+The report is written anew, redacted, so that the picture is of today's page and tells nobody whose machine it was. It
+shows what a window of that size shows, light or dark; nothing is touched up. Needs Chromium, which `python -m speedup
+doctor --install --for tests` installs.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.image import imread, imsave
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PICTURE = Path(__file__).with_name("report.png")
-WIDTH, HEIGHT = 1200, 900
-DEADLINE_S = 60.0
+from reports.forms.writing import write_as
+from runners.errors import SpeedupError
+from tests.integration.chromium import BROWSER, Chromium
 
-
-def command(browser: str, page: str, picture: Path, profile: Path, height: int) -> list[str]:
-    """Return the command line that draws a page into a picture, light and without the network."""
-    return [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--virtual-time-budget=2000",
-        "--blink-settings=preferredColorScheme=1", f"--user-data-dir={profile}",
-        f"--window-size={WIDTH},{height}", f"--screenshot={picture}", page,
-    ]  # fmt: skip
+DOCS = Path(__file__).resolve().parent
+PICTURES = {"light": DOCS / "report.png", "dark": DOCS / "report-dark.png"}
 
 
-def take(report: Path, picture: Path, *, top: int = 0, height: int = HEIGHT) -> None:
-    """Draw a report from a line of pixels on; RuntimeError where there is no browser or no picture."""
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if browser is None:
-        raise RuntimeError(f"none of {', '.join(BROWSERS)} is on the PATH")
-    with tempfile.TemporaryDirectory() as folder:
-        drawn = Path(folder) / "report.png"
-        argv = command(browser, report.resolve().as_uri(), drawn, Path(folder) / "profile", top + height)
-        done = subprocess.run(argv, capture_output=True, timeout=DEADLINE_S, check=False)
-        if not drawn.exists():
-            raise RuntimeError(f"{browser} drew nothing: {done.stderr.decode(errors='replace')[-500:]}")
-        imsave(picture, imread(drawn)[top:])
+@dataclass(frozen=True)
+class View:
+    """What of a page is seen: a window's width and height, how far it is scrolled down, its colour scheme."""
+
+    width: int = 1200
+    height: int = 900
+    top: int = 0
+    scheme: str = "light"
+
+
+def take(page: Path, picture: Path, view: View) -> None:
+    """Draw a page into a PNG file; OSError, RuntimeError or TimeoutError if the browser does not."""
+    with tempfile.TemporaryDirectory(prefix="picture-") as profile, Chromium(Path(profile)) as browser:
+        shown = browser.open(page.resolve().as_uri(), width=view.width, height=view.height, scheme=view.scheme)
+        shown.evaluate(f"document.fonts.ready.then(() => scrollTo(0, {view.top}))")
+        shown.picture(picture)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Take one picture and print where it lies."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="a run folder with its report.html")
-    parser.add_argument("picture", type=Path, nargs="?", default=PICTURE, metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--top", type=int, default=0, metavar="PIXELS", help="where to begin, default: %(default)s")
-    parser.add_argument("--height", type=int, default=HEIGHT, metavar="PIXELS", help="default: %(default)s")
+    parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="the run whose report is drawn")
+    parser.add_argument("picture", type=Path, nargs="?", metavar="FILE", help="default: the README's")
+    parser.add_argument("--scheme", choices=list(PICTURES), default="light", help="default: %(default)s")
+    for name, meaning in (("width", "of the window"), ("height", "of the window"), ("top", "where to begin")):
+        default = getattr(View, name)
+        parser.add_argument(f"--{name}", type=int, default=default, metavar="PIXELS", help=f"{meaning} ({default})")
     arguments = parser.parse_args(argv)
-    report = arguments.run / "report.html"
-    if not report.is_file():
-        parser.error(f"{report} does not exist; write it with: python -m speedup report {arguments.run}")
-    try:
-        take(report, arguments.picture, top=arguments.top, height=arguments.height)
-    except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
-        parser.exit(1, f"picture: {error}\n")
-    sys.stdout.write(f"{arguments.picture}\n")
+    if BROWSER is None:
+        parser.exit(1, "picture: Chromium is missing: python -m speedup doctor --install --for tests\n")
+    picture = arguments.picture or PICTURES[arguments.scheme]
+    view = View(arguments.width, arguments.height, arguments.top, arguments.scheme)
+    with tempfile.TemporaryDirectory(prefix="picture-") as folder:
+        try:
+            take(write_as([arguments.run], "html", Path(folder) / "report.html", redact=True), picture, view)
+        except (SpeedupError, OSError, RuntimeError, TimeoutError) as error:
+            parser.exit(1, f"picture: {error}\n")
+    sys.stdout.write(f"{picture}\n")
     return 0
 
 

@@ -166,6 +166,8 @@ class RunData:
     kind: Literal["measured", "published"]
     machine: str
     machine_title: str | None
+    processor: str | None
+    cpus: str | None
     started_at: str | None
     preset: str | None
     version: str | None
@@ -209,6 +211,8 @@ def run_data(item: Summary) -> RunData:
         kind=run.kind,
         machine=run.machine,
         machine_title=run.machine_title,
+        processor=run.facts.get("cpu"),
+        cpus=run.facts.get("cpus"),
         started_at=run.started_at,
         preset=run.preset or None,
         version=run.version or None,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import tomli
 
-from docs import make_reference
+from docs import check_site, make_reference
 from runners.matrix.cells import expand
 from runners.matrix.mistakes.reach import unreachable
 from runners.matrix.mistakes.references import cross_check
@@ -31,8 +31,15 @@ ONLY_OPTIONS = "<!-- only options are checked -->"
 FRONT_DOORS = {  # how a command begins -> how the command line is called then
     ("speedup",): (),
     ("python", "-m", "speedup"): (),
-    ("nox", "-s", "bench", "--"): ("run", "--install"),
-    ("nox", "-s", "report", "--"): ("report",),
+    **{
+        (*nox, "-s", session, "--"): called
+        for nox in (("nox",), ("pipx", "run", "nox"))
+        for session, called in {
+            "bench": ("run", "--install"),
+            "report": ("report",),
+            "worker": ("worker", "--install"),
+        }.items()
+    },
 }
 LISTS = ("exclude", "include", "table")  # a fragment adds to these
 ANNOUNCED = re.compile(r"^.* x \d+ blocks?.* preset '([\w-]+)'.*$", re.MULTILINE)
@@ -221,14 +228,16 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
-    """Files exist, and headings in them."""
+    """Files exist, and headings in them; an address elsewhere is complete."""
     broken = []
     for target in LINK.findall(FENCE.sub("", text_of(page))):
         name, _, anchor = target.partition("#")
         file = (page.parent / name).resolve() if name else page
-        if target.startswith(("https:", "http:", "mailto:")):
-            continue
-        if not file.exists() or (anchor and anchor not in anchors(file)):
+        if check_site.is_elsewhere(target):
+            leads = check_site.is_complete(target)
+        else:
+            leads = file.exists() and (not anchor or anchor in anchors(file))
+        if not leads:
             broken.append(target)
     assert broken == []
 

@@ -29,7 +29,7 @@ def said(capsys: pytest.CaptureFixture[str], code: int, *runs: Path) -> list[str
 def test_a_whole_folder_has_no_fault(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line for each folder, published ones of version 1 too."""
     count = len((made / "trials.jsonl").read_bytes().splitlines())
-    published = sorted((ROOT / "published").iterdir())
+    published = sorted((ROOT / "published").glob("2015-*"))
     first, *others = said(capsys, 0, made, *published)
     assert first == f"{made}: {count} lines, {count} of them whole, no fault"
     assert [line.partition(":")[0] for line in others] == list(map(str, published))

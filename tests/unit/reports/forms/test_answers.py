@@ -60,7 +60,7 @@ def test_the_schema_is_a_valid_schema() -> None:
         [small_run({"a": 1.0, "b": 2.0})],
         [small_run({"a": 1.0}, blocks=1)],
         [duet_run({"plain": 1.0, "lean": 0.8}), small_run({"a": 1.0, "b": 2.0})],
-        [read_folder(folder) for folder in sorted((ROOT / "published").iterdir())],
+        [read_folder(folder) for folder in sorted((ROOT / "published").glob("2015-*"))],
         [RunFolder(Path("nowhere"), *hostile(example_run(2)[:2]))],
     ],
     ids=["solo", "one block", "two runs", "published", "hostile"],

@@ -177,7 +177,7 @@ def test_a_file_s_name_chooses_the_form(run: Path, tmp_path: Path, capsys: pytes
 
 def test_a_report_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """The document, from its own numbers."""
-    code, out, _ = report(capsys, *sorted((ROOT / "published").iterdir()), "--format", "txt", "--output", "-")
+    code, out, _ = report(capsys, *sorted((ROOT / "published").glob("2015-*")), "--format", "txt", "--output", "-")
 
     assert code == 0
     assert "    epoll_parallel 145422 (8 threads)\n" in out

@@ -102,7 +102,7 @@ def test_it_says_whether_the_numbers_agree() -> None:
 
 def test_published_runs_alone_show_their_numbers_only() -> None:
     """In the tables that name them, without empty columns."""
-    text = render_markdown([read_folder(folder) for folder in sorted((ROOT / "published").iterdir())])
+    text = render_markdown([read_folder(folder) for folder in sorted((ROOT / "published").glob("2015-*"))])
     rows = table_rows(text)
 
     assert ["jester", "6597"] in rows

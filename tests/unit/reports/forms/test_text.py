@@ -29,7 +29,7 @@ def example_view(blocks: int = 6) -> RunView:
 
 def test_the_published_runs_as_text_are_the_tables_of_the_document() -> None:
     """Every name and number, line for line, spaces and all, in its order, and nothing else."""
-    text = render_text([read_folder(folder) for folder in sorted((ROOT / "published").iterdir())])
+    text = render_text([read_folder(folder) for folder in sorted((ROOT / "published").glob("2015-*"))])
 
     assert table_lines(text) == table_lines(DOCUMENT.read_text(encoding="utf-8"))
     assert len(table_lines(text)) == 41
@@ -84,7 +84,7 @@ def test_several_runs_stand_one_after_another() -> None:
     """Published ones only add their numbers."""
     run, trials, _ = example_run(1)
     measured = RunFolder(Path("nowhere"), run, trials)
-    published = [read_folder(folder) for folder in sorted((ROOT / "published").iterdir())]
+    published = [read_folder(folder) for folder in sorted((ROOT / "published").glob("2015-*"))]
     text = render_text([measured, *published, measured])
 
     assert text.count("\n## Answers\n") == 2
