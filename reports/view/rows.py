@@ -111,6 +111,7 @@ class Row:
     published_ratio: float | None = None
     traits: Traits = Traits()
     linked: bool = False
+    id: str = ""
 
     @cached_property
     def by_block(self) -> Mapping[str, Mapping[int, float]]:

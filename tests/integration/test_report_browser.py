@@ -89,6 +89,37 @@ def test_the_page_fits_its_window(browser: Chromium, url: str, width: int) -> No
     assert page.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_first_chart_is_in_the_window_with_its_answer(browser: Chromium, url: str, width: int, height: int) -> None:
+    """Who wins, by how much and how sure, without scrolling, on a telephone too; warnings are a link above it."""
+    page = browser.open(url, width=width, height=height)
+    bottoms = page.evaluate(
+        "['.warned', '.said', '.bars'].map(each => document.querySelector(each).getBoundingClientRect().bottom)"
+    )
+
+    assert bottoms == sorted(bottoms)
+    assert bottoms[-1] < height
+    assert page.evaluate("document.querySelectorAll('.warned a').length") == 1
+    assert page.evaluate("document.querySelector('.whisker').getBoundingClientRect().width") >= 2
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_columns_of_text_can_be_read(browser: Chromium, url: str, width: int) -> None:
+    """No line of text has more than 85 characters, however wide the window; small print neither."""
+    page = browser.open(url, width=width)
+    widths = page.evaluate("""[...document.querySelectorAll('main p, .notices li span, .findings li')].map(each => {
+        const line = document.createElement('span');
+        line.textContent = 'n'.repeat(100);
+        line.style.cssText = 'position: absolute; white-space: nowrap';
+        each.append(line);
+        const character = line.getBoundingClientRect().width / 100;
+        line.remove();
+        return each.getBoundingClientRect().width / character;
+    })""")
+
+    assert 30 < max(widths) <= 85
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_paper_follows_the_colour_scheme(
@@ -128,7 +159,8 @@ def test_without_a_script_everything_is_there_but_the_controls(browser: Chromium
 
     assert shown(page, ".controls, .tools, th button") == 0
     assert shown(page, "table[data-name]") > 5
-    assert shown(page, "svg.plot") > 5
+    assert shown(page, "svg.plot") > 1
+    assert shown(page, ".bars .bar") > 5
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])

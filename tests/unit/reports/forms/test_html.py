@@ -150,11 +150,11 @@ def test_the_same_folder_gives_the_same_bytes(folder: Path, report: str) -> None
 
 
 def test_sections_stand_in_their_order(report: str) -> None:
-    """Answer first, then what limits it, the text to paste, the document, and the details."""
+    """How many warnings, the answers, the warnings in full, the document, the details, and the text to paste."""
     marks = [
-        'id="answers"', 'class="notices"', 'id="text"', 'class="introduction"', 'id="table-standard-library"',
-        'id="table-non-persistent"', 'id="other-non-persistent"', 'id="scaling"', 'id="latency"', 'id="cells"',
-        'id="builds"', 'id="machine"', 'id="plan"', 'id="method"',
+        'class="warned"', 'id="answers"', 'class="bars"', 'id="notices"', 'class="introduction"',
+        'id="table-standard-library"', 'id="table-non-persistent"', 'id="other-non-persistent"', 'id="scaling"',
+        'id="latency"', 'id="cells"', 'id="text"', 'id="builds"', 'id="machine"', 'id="plan"', 'id="method"',
     ]  # fmt: skip
     places = [report.index(mark) for mark in marks]
 
@@ -163,7 +163,7 @@ def test_sections_stand_in_their_order(report: str) -> None:
 
 def test_what_broke_is_said_near_the_top(report: str, folder: Path) -> None:
     """A failed build, invalid trials and the runner's own warnings."""
-    top = report[: report.index('id="text"')]
+    top = report[: report.index('class="introduction"')]
 
     assert "asynchttp.boehm did not build: could not load: libgc.so" in top
     assert f"Not counted: 1 invalid of {len(read_trials(folder))} trials. Most frequent cause: V1 no errors" in top
