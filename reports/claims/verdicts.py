@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.claims.deciding import Decision
-from reports.claims.phrases import TWICE, percent_change, times
+from reports.claims.phrases import NO_INTERVAL, TWICE, change_interval, interval_text, percent_change, times
 from reports.view.families import Measure
 from reports.view.words import MOST_BLOCKS
 from runners.stats.statistics import Estimate
@@ -26,6 +26,16 @@ def verdict_words(found: Decision) -> str:
     if found.answer == "not resolved":
         return f"not resolved{_more(found)}"
     return change_words(found.estimate, found.measure)
+
+
+def verdict_interval(found: Decision) -> str:
+    """Return the interval that a verdict rests on; the reason where there is no verdict."""
+    if found.why:
+        return found.unsaid[1]
+    if found.estimate is None or found.estimate.interval is None:
+        return NO_INTERVAL
+    called = found.answer not in ("equivalent", "not resolved")
+    return change_interval(found.estimate) if called and found.estimate.value < TWICE else interval_text(found.estimate)
 
 
 def change_words(ratio: Estimate, measure: Measure) -> str:

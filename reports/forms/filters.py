@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from reports.claims.verdicts import verdict_interval, verdict_words
 from reports.forms.summary import pace_of
 from reports.trust.notices import Notice
 from reports.view.families import blocks_line, blocks_note, noise_line
@@ -119,6 +120,7 @@ def width(value: float, longest: float) -> str:
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     grouped, breakable, fixed, sortable, share, mib, ms, between, between_ms, between_kib, between_mib, plural, digits,
     needs, cell_name, load_name, timed_from, blocks_note, blocks_line, noise_line, counted, factor, width, pace_of,
+    verdict_words, verdict_interval,
 )  # fmt: skip
 FILTERS: dict[str, Callable[..., Any]] = {
     **{function.__name__: function for function in FUNCTIONS},

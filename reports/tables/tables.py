@@ -84,6 +84,27 @@ class TableModel:
         """Return the rows that something is said of: measured ones, and those that only their duets tell apart."""
         return tuple(row for row in self.measurable if row.status == "measured" or self.is_compared(row))
 
+    def shows(self, row: Row) -> bool:
+        """Return whether a row has something of this run to show: a rate, or a part in duets."""
+        return row.rps is not None or row.status == "measured" or self.is_compared(row)
+
+    @property
+    def shown(self) -> tuple[Row | HeadingRow, ...]:
+        """Return the rows with something to show, and the headings that stand over any of them."""
+        found: list[Row | HeadingRow] = []
+        for row in self.rows:
+            if isinstance(row, Row) and not self.shows(row):
+                continue
+            if isinstance(row, HeadingRow) and found and isinstance(found[-1], HeadingRow):
+                found.pop()
+            found.append(row)
+        return tuple(found[:-1] if found and isinstance(found[-1], HeadingRow) else found)
+
+    @property
+    def excluded(self) -> tuple[Row, ...]:
+        """Return the rows with nothing to show but the reason."""
+        return tuple(row for row in self.measurable if not self.shows(row))
+
     def is_compared(self, row: Row) -> bool:
         """Return whether a row is the baseline, or has a decision."""
         return row.baseline or self.decision(row) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports.claims.deciding import Decision
-from reports.claims.verdicts import verdict_words
+from reports.claims.verdicts import verdict_interval, verdict_words
 from reports.view.families import Measure
 from runners.stats.statistics import Answer, Estimate, Interval, Judgement
 
@@ -39,3 +39,18 @@ def decision(measure: Measure, value: float, answer: Answer, **more: float | Non
 def test_verdicts_are_words(found: Decision, said: str) -> None:
     """What is not resolved says how much longer to measure, as far as that is known."""
     assert verdict_words(found) == said
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (decision("cost", 0.4, "cheaper"), "95 % CI 58\u201362 %"),
+        (decision("cost", 2.4, "costlier"), "95 % CI 2.28\u20132.52"),
+        (decision("cost", 1.0, "equivalent"), "95 % CI 0.95\u20131.05"),
+        (Decision("duet", "cost", Estimate(1.5, 2)), "no interval: too few blocks"),
+        (Decision("solo", "rate", why="this machine cannot show it: shared"), "shared"),
+    ],
+)
+def test_a_verdict_stands_on_an_interval_or_says_why_there_is_none(found: Decision, said: str) -> None:
+    """In the words of the verdict: percent or times."""
+    assert verdict_interval(found) == said
