@@ -1,13 +1,15 @@
-// Sorting, filtering, another baseline, hidden columns. The report can be read without this script. The view is kept in
-// the URL's fragment, so that a link shows the same. Nothing is loaded or stored, and text never becomes markup.
+// Sorting, filtering, another baseline, hidden columns, two rows head to head. The report can be read without this
+// script. The view is kept in the URL's fragment, so that a link shows the same, with what is unfolded. Nothing is loaded
+// or stored, and text never becomes markup.
 (() => {
   "use strict";
 
   const TRAITS = ["language", "class", "group"];
   const names = new Intl.Collator("en", { numeric: true });
   const tables = new Map(); // name -> what `read` found in a table
-  const view = { filters: {}, sort: {}, baseline: {}, hide: {} };
-  let bar, status;
+  const plain = () => ({ filters: {}, sort: {}, baseline: {}, hide: {}, open: new Set(), versus: [] });
+  const view = plain();
+  let bar, status, versus;
 
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const make = (tag, properties = {}, ...children) => {
@@ -23,6 +25,7 @@
     all("small, .tag", copy).forEach((extra) => extra.remove());
     return copy.textContent.replace(/\s+/g, " ").trim();
   };
+  const calledName = (row) => row.dataset.called ?? shownName(row);
   const number = (row, column) => {
     const cell = row.querySelector(`[data-c="${column}"]`);
     return cell?.dataset.v ? Number(cell.dataset.v) : null;
@@ -59,6 +62,7 @@
       hideColumns(of);
       rebase(of);
     }
+    versus?.show();
     all("input[data-trait]", bar).forEach((box) => {
       box.checked = view.filters[box.dataset.trait]?.has(box.value) ?? false;
     });
@@ -166,6 +170,8 @@
     for (const [name, value] of Object.entries(view.sort)) parts.set(`sort.${name}`, value);
     for (const [name, value] of Object.entries(view.baseline)) parts.set(`baseline.${name}`, value);
     for (const [name, ids] of Object.entries(view.hide)) if (ids.size) parts.set(`hide.${name}`, [...ids].join(" "));
+    if (view.open.size) parts.set("open", [...view.open].join(" "));
+    if (view.versus.length) parts.set("versus", view.versus.join(" "));
     const anchor = location.hash.slice(1).split("&")[0];
     const fragment = `#${anchor}${parts.size ? `&${parts}` : ""}`;
     if (fragment !== location.hash && (fragment !== "#" || location.hash)) history.replaceState(null, "", fragment);
@@ -174,16 +180,38 @@
   function parse() {
     const [anchor, ...rest] = location.hash.slice(1).split("&");
     if (rest.length) {
-      Object.assign(view, { filters: {}, sort: {}, baseline: {}, hide: {} });
+      Object.assign(view, plain());
       for (const [key, value] of new URLSearchParams(rest.join("&"))) {
         const [kind, name] = [key.split(".")[0], key.slice(key.indexOf(".") + 1)];
         if (TRAITS.includes(key)) (view.filters[key] ??= new Set()).add(value);
+        else if (key === "open") view.open = new Set(value.split(" "));
+        else if (key === "versus") view.versus = value.split(" ").slice(0, 2);
         else if (kind === "hide") view.hide[name] = new Set(value.split(" "));
         else if (kind === "sort" || kind === "baseline") view[kind][name] = value;
       }
     }
+    if (rest.length) unfold();
     show();
     reveal(anchor, rest.length > 0);
+  }
+
+  // Open what the view names, and nothing else that has a name.
+  function unfold() {
+    for (const each of all("details[id]")) each.open = view.open.has(each.id);
+    for (const each of all("input.more")) each.checked = view.open.has(each.id);
+  }
+
+  // Only what a reader opens is kept: not what a link or the printer does.
+  function keepUnfolded() {
+    const keep = (id, open) => {
+      open ? view.open.add(id) : view.open.delete(id);
+      write();
+    };
+    addEventListener("click", ({ target }) => {
+      const fold = target.closest?.("summary")?.parentElement;
+      if (fold?.id) keep(fold.id, !fold.open);
+    });
+    for (const each of all("input.more")) each.addEventListener("change", () => keep(each.id, each.checked));
   }
 
   // Unfold what a link leads to; the browser scrolls there by itself unless the fragment also holds a view.
@@ -221,10 +249,11 @@
     }
     const reset = make("button", { type: "button", textContent: "Reset the view" });
     reset.onclick = () => {
-      Object.assign(view, { filters: {}, sort: {}, baseline: {}, hide: {} });
+      Object.assign(view, plain());
+      unfold();
       changed("Everything is shown as in the report");
     };
-    const words = " The page's address keeps filters, order, columns and baseline: a link shows the same view.";
+    const words = " The page's address keeps filters, order, columns, baseline and what is unfolded: a link shows it.";
     bar.append(make("p", {}, reset, words), status);
     document.querySelector("table[data-name]").closest("section").before(bar);
   }
@@ -280,6 +309,79 @@
     return [make("label", {}, "Baseline ", of.choice)];
   }
 
+  // ---------------------------------------------------------------- two rows head to head
+
+  // A ratio of two rows by way of their common baseline: its interval holds whenever both of theirs do.
+  function ratioOf(one, other) {
+    const numbers = (row) => (row.dataset.ratio ?? "").split(" ").map(Number);
+    const by = [one, other].map((row) => row.dataset.by).filter(Boolean);
+    const known = one.dataset.ratio && other.dataset.ratio && one !== other;
+    if (!known || one.dataset.like !== other.dataset.like || new Set(by).size !== 1) return null;
+    const [[value, low, high, level], [value2, low2, high2, level2]] = [numbers(one), numbers(other)];
+    return { value: value / value2, low: low / high2, high: high / low2, level: Math.min(level, level2), by: by[0] };
+  }
+
+  function comparison(one, other) {
+    const found = ratioOf(one, other);
+    if (!found) return "Not compared directly: no interval leads from one to the other.";
+    const cost = found.by.endsWith("cost");
+    const places = (low, high) => (low.toFixed(2) === high.toFixed(2) || low < 0.5 ? 3 : 2);
+    const ends = (low, high) =>
+      `${Number((found.level * 100).toPrecision(3))} % CI ${low.toFixed(places(low, high))}–${high.toFixed(places(low, high))}`;
+    const [mine, theirs] = [one, other].map(calledName);
+    if (found.low <= 1 && found.high >= 1)
+      return `No measurable difference between ${mine} and ${theirs} (ratio ${digits(found.value)}, ${ends(found.low, found.high)}).`;
+    const up = found.value >= 1;
+    const [times, range] = up ? [found.value, ends(found.low, found.high)] : [1 / found.value, ends(1 / found.high, 1 / found.low)];
+    const [more, less] = up ? [mine, theirs] : [theirs, mine];
+    return cost
+      ? `${more} needs ${digits(times)} times the CPU of ${less} per request (${range}).`
+      : `${more} answers ${digits(times)} times as many requests per second as ${less} (${range}).`;
+  }
+
+  function addVersus() {
+    const of = [...tables.values()].filter(({ name, baseline, rows }) => name === baseline && rows.filter((row) => row.dataset.row).length > 1);
+    if (!of.length) return;
+    const rowsOf = (table) => table.rows.filter((row) => row.dataset.row);
+    const option = (row) => make("option", { value: row.id, textContent: calledName(row) });
+    const titleOfTable = (table) => table.table.closest("section").querySelector("h2").textContent;
+    const first = make("select", { aria: { label: "One row" } }, ...of.map((table) => make("optgroup", { label: titleOfTable(table) }, ...rowsOf(table).map(option))));
+    const second = make("select", { aria: { label: "Another row" } });
+    const said = make("p", { className: "said", role: "status" });
+    const body = make("tbody");
+    const heads = [make("th", { scope: "col" }), make("th", { scope: "col" })];
+    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col", className: "name", textContent: "figure" }), ...heads));
+    const grid = make("table", { className: "numbers compact" }, make("caption", { textContent: "Two rows side by side" }), head, body);
+    const section = make("section", { className: "versus", id: "versus" }, make("h2", { textContent: "Head to head" }),
+      make("p", {}, first, " against ", second), said, make("div", { className: "scroll", tabIndex: 0 }, grid));
+    const show = () => {
+      const [wanted, against] = view.versus.map((id) => document.getElementById(id));
+      const table = of.find((each) => rowsOf(each).includes(wanted)) ?? of[0];
+      const rows = rowsOf(table);
+      const one = rows.includes(wanted) ? wanted : rows.find((row) => !("isBaseline" in row.dataset));
+      const others = rows.filter((row) => row !== one);
+      const other = others.includes(against) ? against : others[0];
+      first.value = one.id;
+      second.replaceChildren(...others.map(option));
+      second.value = other.id;
+      said.textContent = comparison(one, other);
+      [one, other].forEach((row, number) => (heads[number].textContent = calledName(row)));
+      body.replaceChildren(...["rate", "cpu", "rss"].map((id) => {
+        const cells = [one, other].map((row) => make("td", {}, ...row.querySelector(`[data-c="${id}"]`).cloneNode(true).childNodes));
+        cells.forEach((cell) => all(".size", cell).forEach((size) => size.remove()));
+        return make("tr", {}, make("th", { scope: "row", className: "name", textContent: table.columns.find((column) => column.id === id).title }), ...cells);
+      }));
+    };
+    const choose = () => {
+      view.versus = [first.value, second.value];
+      show();
+      write();
+    };
+    first.onchange = second.onchange = choose;
+    versus = { show };
+    document.querySelector(".answers").after(section);
+  }
+
   function unfoldForPrint() {
     let closed = [];
     addEventListener("beforeprint", () => {
@@ -298,6 +400,8 @@
       addSorting(of);
       addTools(of);
     }
+    addVersus();
+    keepUnfolded();
     parse();
     addEventListener("hashchange", () => {
       parse();

@@ -55,6 +55,10 @@ class Decision:
         """Return the verdict."""
         return self.judgement.answer if self.judgement else None
 
+    def is_by(self, basis: Design, measure: Measure) -> bool:
+        """Return whether that design and figure decide."""
+        return (self.basis, self.measure) == (basis, measure)
+
     @property
     def figure(self) -> str:
         """Return the name of the figure that decides, as trials have it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from reports.claims.deciding import BASES, CANNOT_SHOW
 from reports.claims.phrases import (
@@ -22,28 +23,49 @@ from reports.view.rows import Row
 from runners.stats.statistics import Estimate
 from runners.units import plural
 
-NOTHING_MEASURED = "Nothing was measured in this run."
-ONLY_NOISE = "The machine was too noisy in every trial: the rates are shown, and decide nothing."
+
+@dataclass(frozen=True)
+class Headline:
+    """The answer of a table: `said` is who is ahead, by how much and how sure; `basis` by what; `more` what else."""
+
+    said: str
+    basis: str = ""
+    more: str = ""
+
+    @property
+    def short(self) -> str:
+        """Return the answer alone."""
+        return f"{self.said}."
+
+    def __str__(self) -> str:
+        return f"{self.said}{self.basis}.{self.more}"
 
 
-def headline(measured: Sequence[Row], ranking: Ranking, decisions: Decisions) -> str:
+NOTHING = Headline("Nothing was measured in this run")
+ONLY_NOISE = Headline("The machine was too noisy in every trial: the rates are shown, and decide nothing")
+
+
+def headline(measured: Sequence[Row], ranking: Ranking, decisions: Decisions) -> Headline:
     """Return the answer of a table, or why there is none."""
     if not measured:
-        return NOTHING_MEASURED
+        return NOTHING
     if len(measured) == 1:
-        return _only(measured[0])
+        return Headline(_only(measured[0]))
     baseline = next(row for row in measured if row.baseline)
     if ranking.groups:
-        said = f"{_winner(ranking, baseline)}{_runner_up(ranking)}; by {_basis(ranking, baseline)}"
-        return f"{said}{_left_out(measured, ranking, decisions)}.{_over_threads(measured, ranking, decisions)}"
+        return Headline(
+            f"{_winner(ranking, baseline)}{_runner_up(ranking)}",
+            f"; by {_basis(ranking, baseline)}{_left_out(measured, ranking, decisions)}",
+            _over_threads(measured, ranking, decisions),
+        )
     if ranking.refused == "few":
         return _unresolved(measured, baseline, ranking, decisions)
-    return f"Nothing to rank: {_apart(measured, baseline, decisions)}{_costs(measured, decisions)}."
+    return Headline(f"Nothing to rank: {_apart(measured, baseline, decisions)}{_costs(measured, decisions)}")
 
 
 def _only(row: Row) -> str:
     cost = f", {row.costs.server.value:.1f} µs of server CPU each" if row.costs.server else ""
-    return f"Only {row.name} was measured: {_rate(row)} requests per second{cost}{_at_least(row)}."
+    return f"Only {row.name} was measured: {_rate(row)} requests per second{cost}{_at_least(row)}"
 
 
 def _apart(measured: Sequence[Row], baseline: Row, decisions: Decisions) -> str:
@@ -73,6 +95,12 @@ def _winner(ranking: Ranking, baseline: Row) -> str:
     ratio = _ratio(best, ranking)
     if ratio is None or any(row.baseline for row in first):
         return capital(no_difference(best.name, baseline.name, ratio))
+    if ranking.by == "cost" and ratio.interval and ratio.value <= 1 / TWICE:
+        most = inverse(ratio)
+        return (
+            f"{best.name} needs the least CPU per request; {baseline.name} needs {times(most)} as much"
+            f" ({interval_text(most)})"
+        )
     say = rate_difference if ranking.by == "rate" else cost_difference
     return capital(say(best.name, baseline.name, ratio))
 
@@ -150,7 +178,7 @@ def _over_threads(measured: Sequence[Row], ranking: Ranking, decisions: Decision
     return f" Over thread counts ({plural(len(hidden), 'row')}), {hidden[0].why}."
 
 
-def _unresolved(measured: Sequence[Row], baseline: Row, ranking: Ranking, decisions: Decisions) -> str:
+def _unresolved(measured: Sequence[Row], baseline: Row, ranking: Ranking, decisions: Decisions) -> Headline:
     """Return the ratio furthest ahead, without an interval to prove it, and how many blocks would give one."""
     known = [
         (row, found)
@@ -162,7 +190,8 @@ def _unresolved(measured: Sequence[Row], baseline: Row, ranking: Ranking, decisi
     best = better((row for row, _ in known), key=lambda row: ratios[row.cell.id].value if row.cell else 0)
     said = _winner(Ranking(ranking.basis, ranking.by, ((best,),), "", ratios), baseline)
     needed = max(found.rule.blocks for _, found in known if found.rule)
-    return f"{said}; by {_basis(ranking, baseline)}; a verdict needs at least {needed} blocks."
+    verdict = f"; a verdict needs at least {needed} blocks"
+    return Headline(f"{said}{verdict}", f"; by {_basis(ranking, baseline)}")
 
 
 def _rate(row: Row) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.claims.duets import DuetTable
-from reports.claims.headlines import NOTHING_MEASURED
+from reports.claims.headlines import NOTHING
 from reports.forms.summary import title_of
 from reports.tables.tables import TableModel
 from reports.view.view import RunView
@@ -52,9 +52,9 @@ def about(view: RunView, tables: Sequence[TableModel], duets: DuetTable | None) 
 def first_answer(tables: Sequence[TableModel], duets: DuetTable | None) -> str:
     """Return a report's first answer: that of the first table with a measured row, else that of the duets."""
     for table in tables:
-        if table.headline != NOTHING_MEASURED:
+        if table.answer != NOTHING:
             return f"{table.title}: {table.headline}"
-    return f"Duets: {duets.headline}" if duets else NOTHING_MEASURED
+    return f"Duets: {duets.headline}" if duets else NOTHING.short
 
 
 def from_metas(metas: dict[str, str]) -> About | None:

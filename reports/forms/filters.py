@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
-from reports.plots.bars import bars_note
+from reports.claims.verdicts import verdict_interval, verdict_words
+from reports.forms.summary import pace_of
+from reports.trust.notices import Notice
 from reports.view.families import blocks_line, blocks_note, noise_line
 from reports.view.names import cell_name, load_name, timed_from
 from reports.view.words import clean, digits, needs
@@ -98,9 +101,26 @@ def between(pair: tuple[float, float] | Interval | None, places: int = 0) -> Mar
     return Markup(f"{grouped(low)}\u2013{grouped(high)}")  # noqa: S704 - digits
 
 
+def counted(notices: Sequence[Notice]) -> str:
+    """Return how many notices there are of each kind: "1 error, 2 warnings"."""
+    kinds = Counter(notice.kind for notice in notices)
+    return ", ".join(plural(kinds[kind], kind) for kind in ("error", "warning", "note") if kinds[kind])
+
+
+def factor(value: float) -> str:
+    """Return a multiple with as many digits as a reader compares: "6.23", "41.5", "120"."""
+    return f"{value:.{2 if value < 20 else 1 if value < 100 else 0}f}"
+
+
+def width(value: float, longest: float) -> str:
+    """Return a part of the longest bar, in percent for CSS."""
+    return f"{max(0.0, value / longest) * 100:.2f}%" if longest > 0 and math.isfinite(value) else "0%"
+
+
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     grouped, breakable, fixed, sortable, share, mib, ms, between, between_ms, between_kib, between_mib, plural, digits,
-    needs, cell_name, load_name, timed_from, bars_note, blocks_note, blocks_line, noise_line,
+    needs, cell_name, load_name, timed_from, blocks_note, blocks_line, noise_line, counted, factor, width, pace_of,
+    verdict_words, verdict_interval,
 )  # fmt: skip
 FILTERS: dict[str, Callable[..., Any]] = {
     **{function.__name__: function for function in FUNCTIONS},

@@ -15,10 +15,10 @@ from reports.forms.downloads import Download, downloads
 from reports.forms.folds import Fold, build_folds
 from reports.forms.logs import read_log
 from reports.forms.pages import environment, style_sheet
-from reports.forms.summary import Summary, apart, summarize
+from reports.forms.summary import Summary, apart, place_of, summarize
 from reports.forms.text import text_measured, text_published
-from reports.plots.bars import bar_plot
 from reports.plots.curves import paced_plot, percentile_plot, scaling_plot
+from reports.tables.charts import Chart, chart_of
 from reports.tables.machines import column_names, machine_tables
 from reports.tables.modes import ModeTable, mode_table
 from reports.tables.scaling import Scaling, scalings
@@ -36,7 +36,8 @@ class PagePart(Summary):
 
     prefix: str
     modes: ModeTable | None
-    plots: dict[str, Markup]
+    place: str
+    charts: dict[str, Chart]
     threads: tuple[Scaling, ...]
     connections: tuple[Scaling, ...]
     curves: dict[str, Markup]
@@ -83,10 +84,8 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Pag
         **{**vars(said), "paced": paced, "notices": (*said.notices, *_left_out(view))},
         prefix=prefix,
         modes=mode_table(view) if detailed else None,
-        plots={  # of a very large run's tables, no few rows can represent the others
-            table.id: Markup(bar_plot(table, f"plot-{table.id}") if detailed else "")  # noqa: S704 - our own SVG
-            for table in said.tables
-        },
+        place=place_of(view),
+        charts={table.id: chart_of(table) for table in said.tables},
         threads=threads,
         connections=connections,
         curves={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704 - our own SVG

@@ -16,6 +16,9 @@ from reports.plots.curves import MOST_LINES
 from reports.view.words import clean
 from runners.resources import root
 
+MOST_BARS = 8  # of a table on the first screen, so that the first chart fits a telephone's window
+MOST_MORE_BARS = 20  # with those that a click unfolds; the table has all rows
+
 
 @cache
 def environment() -> Environment:
@@ -29,7 +32,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(FILTERS)
-    made.globals.update(absent=ABSENT, most_lines=MOST_LINES, percentiles=PERCENTILES)
+    made.globals.update(
+        absent=ABSENT,
+        most_lines=MOST_LINES,
+        most_bars=MOST_BARS,
+        most_more_bars=MOST_MORE_BARS,
+        percentiles=PERCENTILES,
+    )
     return made
 
 

@@ -79,19 +79,25 @@ def title_of(view: RunView) -> str:
     return view.matrix.suite.title if view.matrix else "HTTP speedup"
 
 
+def place_of(view: RunView) -> str:
+    """Return where and when: "local \u00b7 2026-11-24 18:00 UTC"."""
+    began = f"{view.run.started_at[:16].replace('T', ' ')} UTC" if view.run.started_at else ""
+    load = f"loaded by a {view.load_name}" if view.run.fleet else ""
+    return " \u00b7 ".join(filter(None, (view.machine_name, began, load)))
+
+
 def subtitle_of(view: RunView) -> str:
-    """Return where, when and how long: "local · 2026-11-24 18:00:00 UTC · preset quick: 6 blocks of 1s trials"."""
-    run = view.run
-    parts = [view.machine_name]
-    if run.started_at:
-        parts.append(run.started_at.replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC"))
-    if run.fleet:
-        parts.append(f"loaded by a {view.load_name}")
-    if run.preset:
-        length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
-        warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
-        parts.append(f"preset {run.preset}: {plural(run.blocks, 'block')}{length}{warmup}{_duet_lengths(run)}")
-    return " \u00b7 ".join(parts)
+    """Return where, when and how long."""
+    return " \u00b7 ".join(filter(None, (place_of(view), pace_of(view.run))))
+
+
+def pace_of(run: Run) -> str:
+    """Return how much was planned: "preset quick: 6 blocks of 1s trials"; empty if that is not known."""
+    if not run.preset:
+        return ""
+    length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
+    warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
+    return f"preset {run.preset}: {plural(run.blocks, 'block')}{length}{warmup}{_duet_lengths(run)}"
 
 
 def _duet_lengths(run: Run) -> str:

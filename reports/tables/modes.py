@@ -48,6 +48,16 @@ class ModeTable:
     rows: tuple[ModeRow, ...]
     level_note: str
 
+    @property
+    def both(self) -> tuple[ModeRow, ...]:
+        """Return the rows that were measured in both modes."""
+        return tuple(row for row in self.rows if _known(row.kept) and _known(row.closed))
+
+    @property
+    def one(self) -> tuple[ModeRow, ...]:
+        """Return the rows that were measured in one mode only."""
+        return tuple(row for row in self.rows if row not in self.both)
+
 
 def mode_table(view: RunView) -> ModeTable | None:
     """Return the modes side by side; None if nothing was planned in both."""

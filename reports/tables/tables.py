@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from reports.claims.comparing import compare
 from reports.claims.deciding import BASES, Decision, decide
 from reports.claims.duets import DuetCell, DuetRow, duet_cells, duets_of
-from reports.claims.headlines import ONLY_NOISE, headline
+from reports.claims.headlines import NOTHING, ONLY_NOISE, Headline, headline
 from reports.claims.ranking import Ranking, rank_rows
 from reports.trust.checks import CheckLine, check_line
 from reports.view.families import Family, Measure
@@ -23,6 +23,7 @@ from reports.view.reasons import NOT_SELECTED
 from reports.view.rows import HeadingRow, Row, cell_row, rows_of
 from reports.view.view import PublishedNumbers, RunView, is_solo, keys_of
 from reports.view.words import level_text, percent
+from runners.matrix.cells import RowKey
 from runners.matrix.model import Heading, Table
 from runners.records.run import CellInfo
 from runners.stats.rule import Design, Rule
@@ -30,6 +31,7 @@ from runners.stats.statistics import LEVEL, MIN_VALUES, Estimate, blocks_for_lev
 from runners.units import plural
 
 OperatingPoint = tuple[int, str, str] | None
+UNRANKED = Ranking()
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class TableModel:
     published: PublishedNumbers | None = None
     load_lines: tuple[LoadLine, ...] = ()
     headline: str = ""
+    answer: Headline = NOTHING
     level_note: str = ""
-    basis: Design = "solo"
-    ranked_by: Measure = "rate"
+    ranking: Ranking = UNRANKED
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
     duets: Mapping[str, DuetCell] = field(default_factory=dict)
@@ -82,9 +84,40 @@ class TableModel:
         """Return the rows that something is said of: measured ones, and those that only their duets tell apart."""
         return tuple(row for row in self.measurable if row.status == "measured" or self.is_compared(row))
 
+    def shows(self, row: Row) -> bool:
+        """Return whether a row has something of this run to show: a rate, or a part in duets."""
+        return row.rps is not None or row.status == "measured" or self.is_compared(row)
+
+    @property
+    def shown(self) -> tuple[Row | HeadingRow, ...]:
+        """Return the rows with something to show, and the headings that stand over any of them."""
+        found: list[Row | HeadingRow] = []
+        for row in self.rows:
+            if isinstance(row, Row) and not self.shows(row):
+                continue
+            if isinstance(row, HeadingRow) and found and isinstance(found[-1], HeadingRow):
+                found.pop()
+            found.append(row)
+        return tuple(found[:-1] if found and isinstance(found[-1], HeadingRow) else found)
+
+    @property
+    def excluded(self) -> tuple[Row, ...]:
+        """Return the rows with nothing to show but the reason."""
+        return tuple(row for row in self.measurable if not self.shows(row))
+
     def is_compared(self, row: Row) -> bool:
         """Return whether a row is the baseline, or has a decision."""
         return row.baseline or self.decision(row) is not None
+
+    @property
+    def basis(self) -> Design:
+        """Return in which design the rows were measured by which they are ranked."""
+        return self.ranking.basis
+
+    @property
+    def ranked_by(self) -> Measure:
+        """Return by which figure the rows are ranked."""
+        return self.ranking.by
 
     @property
     def ranked_by_words(self) -> str:
@@ -107,7 +140,7 @@ def build_tables(view: RunView, prefix: str = "") -> tuple[TableModel, ...]:
     models = [_table(table, view, duets, f"{prefix}{_anchor(table, number)}") for number, table in enumerate(tables)]
     shown = [(table, model) for table, model in zip(tables, models, strict=True) if _is_asked_for(table, model)]
     others = _other_tables(view, duets, [table for table, _ in shown], prefix)
-    return (*_unique(model for _, model in shown), *others)
+    return (*_unique(model for _, model in shown), *map(_anchored, others))
 
 
 def _is_asked_for(table: Table, model: TableModel) -> bool:
@@ -149,7 +182,27 @@ def _unique(models: Iterable[TableModel]) -> Iterator[TableModel]:
     for number, model in enumerate(models):
         anchor = f"{model.id}-{number}" if model.id in taken else model.id
         taken.add(anchor)
-        yield dataclasses.replace(model, id=anchor)
+        yield _anchored(dataclasses.replace(model, id=anchor))
+
+
+def _slug(key: RowKey) -> str:
+    return "-".join(filter(None, (key.server, key.variant, f"t{key.threads}")))
+
+
+def _anchored(model: TableModel) -> TableModel:
+    """Return a table whose rows have anchors of their own, which say what they name."""
+    taken: set[str] = set()
+    rows: list[Row | HeadingRow] = []
+    for number, row in enumerate(model.rows):
+        if isinstance(row, HeadingRow):
+            rows.append(row)
+            continue
+        slug = row.cell.slug if row.cell else _slug(row.key) if row.key else ""
+        anchor = f"{model.id}-row-{re.sub(r'[^A-Za-z0-9]+', '-', slug).strip('-')}"
+        anchor = f"{anchor}-{number}" if anchor in taken else anchor
+        taken.add(anchor)
+        rows.append(dataclasses.replace(row, id=anchor))
+    return dataclasses.replace(model, rows=tuple(rows))
 
 
 def _other_tables(
@@ -191,16 +244,17 @@ def _finish(model: TableModel, view: RunView, duets: Sequence[DuetRow]) -> Table
     families = _families(cells, view, duets=bool(together))
     trials = [trial for cell in cells for trial in view.every[cell.id] if is_solo(trial)]
     rows = tuple(_consistent(row, decisions) if isinstance(row, Row) else row for row in rows)
+    answer = _headline(measurable, compared, rankings[0] if rankings else UNRANKED, decisions)
     return dataclasses.replace(
         model,
         rows=rows,
         load_lines=load_lines(rows),
         level_note=level_note(list(decisions.values())),
-        basis=rankings[0].basis if rankings else "solo",
-        ranked_by=rankings[0].by if rankings else "rate",
+        ranking=rankings[0] if rankings else UNRANKED,
         decisions=decisions,
         places={cell: place for ranking in rankings for cell, place in ranking.places.items()},
-        headline=_headline(measurable, compared, rankings[0] if rankings else Ranking(), decisions),
+        headline=str(answer),
+        answer=answer,
         duets=together,
         families=families,
         checks=check_line(trials, families),
@@ -223,7 +277,9 @@ def _families(cells: Iterable[CellInfo], view: RunView, *, duets: bool) -> tuple
     return tuple(view.families[name] for name in names if name in view.families)
 
 
-def _headline(rows: Sequence[Row], compared: Sequence[Row], ranking: Ranking, decisions: Mapping[str, Decision]) -> str:
+def _headline(
+    rows: Sequence[Row], compared: Sequence[Row], ranking: Ranking, decisions: Mapping[str, Decision]
+) -> Headline:
     """Return the answer of a table; where nothing can be compared, whether that is for noise."""
     if not compared and any(row.status == "noisy" for row in rows):
         return ONLY_NOISE

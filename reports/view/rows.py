@@ -113,6 +113,7 @@ class Row:
     cold: str = ""
     traits: Traits = Traits()
     linked: bool = False
+    id: str = ""
 
     @cached_property
     def by_block(self) -> Mapping[str, Mapping[int, float]]:

@@ -44,7 +44,9 @@ def test_cost_ranks_where_rates_say_little(bound: Bound, shared: bool) -> None: 
 
     assert table.ranked_by == "cost"
     assert places(table) == {"b": "1", "a": "2"}
-    assert table.headline.startswith("a needs 2.00 times the CPU of b per request (96.1 % CI 2.00\u20132.00); ")
+    assert table.headline.startswith(
+        "b needs the least CPU per request; a needs 2.00 times as much (96.1 % CI 2.00\u20132.00); "
+    )
     assert "; by CPU per request, measured alone, because" in table.headline
 
 
@@ -54,8 +56,8 @@ def test_few_blocks_rank_nothing() -> None:
 
     assert places(table) == {}
     assert table.headline == (
-        "b answers 2.00 times as many requests per second as a (no interval: too few blocks);"
-        " by requests per second, measured alone; a verdict needs at least 6 blocks."
+        "b answers 2.00 times as many requests per second as a (no interval: too few blocks); a verdict needs at least"
+        " 6 blocks; by requests per second, measured alone."
     )
 
 

@@ -71,7 +71,7 @@ def test_a_report_as_text_says_first_what_must_be_known() -> None:
     run, trials, _ = example_run()
     text = render_text([RunFolder(Path("nowhere"), run, trials)])
     marks = [
-        "## Answers", "asynchttp needs 6.23 times the", "## Before you read the numbers",
+        "## Answers", "asynchttp needs 6.23 times as", "## Before you read the numbers",
         "- error: asynchttp.boehm did not build", "## Optimizing standard library", "    initial state",
         "## Consistency", "# Published numbers",
     ]  # fmt: skip

@@ -8,11 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports.plots.bars import bar_plot
 from reports.plots.curves import MOST_LINES, percentile_plot, scaling_plot
 from reports.plots.drawing import top
 from reports.tables.scaling import scalings
-from reports.tables.tables import build_tables
 from reports.view.view import RunView, view_run
 from runners.records.run import RunFolder
 from tests.support.example_run import example_run, hostile, hostile_matrix
@@ -30,49 +28,49 @@ def threads_plot(view: RunView) -> str:
 
 
 @pytest.fixture(scope="module")
-def bars() -> str:
-    """Return the bars of the first table."""
-    return bar_plot(build_tables(example_view())[0], "p1")
+def lines() -> str:
+    """Return the lines over threads."""
+    return threads_plot(example_view())
 
 
-def test_a_plot_is_well_formed_and_speaks_to_people_who_do_not_see_it(bars: str) -> None:
+def test_a_plot_is_well_formed_and_speaks_to_people_who_do_not_see_it(lines: str) -> None:
     """It has a role, a title and a description with the numbers."""
-    root = ET.fromstring(bars)  # noqa: S314 - our own output
+    root = ET.fromstring(lines)  # noqa: S314 - our own output
 
     assert root.get("role") == "img"
-    assert root.get("aria-labelledby") == "p1-title p1-desc"
+    assert root.get("aria-labelledby") == "s-title s-desc"
     title, description = root[0].text or "", root[1].text or ""
-    assert title == "Optimizing standard library: requests per second"
-    assert "(671afcd): unavailable, published 31498" in description
+    assert title == "Requests per second over server threads"
+    assert "epoll, persistent: " in description
 
 
-def test_ids_are_the_plots_own_and_all_references_meet(bars: str) -> None:
+def test_ids_are_the_plots_own_and_all_references_meet(lines: str) -> None:
     """Two plots in one page must not share a clip path."""
-    ids = re.findall(r'\bid="([^"]+)"', bars)
+    ids = re.findall(r'\bid="([^"]+)"', lines)
 
     assert len(ids) == len(set(ids))
-    assert all(name.startswith("p1") for name in ids)
-    assert set(re.findall(r"url\(#([^)]+)\)", bars)) | set(re.findall(r'href="#([^"]+)"', bars)) <= set(ids)
+    assert all(name.startswith("s") for name in ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", lines)) | set(re.findall(r'href="#([^"]+)"', lines)) <= set(ids)
 
 
-def test_colours_follow_the_page(bars: str) -> None:
+def test_colours_follow_the_page(lines: str) -> None:
     """No sentinel is left, nor a colour of its own; and nothing leaks or is loaded."""
-    assert re.findall(r"#[0-9a-f]{6}\b", bars) == []
-    assert "currentColor" in bars
-    assert "var(--bar)" in bars
+    assert re.findall(r"#[0-9a-f]{6}\b", lines) == []
+    assert "currentColor" in lines
+    assert "var(--series-1)" in lines
     for word in ("<style", "<metadata", "<!--", "xlink", "http://www.w3.org/1999", "DejaVu"):
-        assert word not in bars
-    assert re.findall(r"https?://[^\"]+", bars) == ["http://www.w3.org/2000/svg"]
+        assert word not in lines
+    assert re.findall(r"https?://[^\"]+", lines) == ["http://www.w3.org/2000/svg"]
 
 
-def test_the_same_numbers_give_the_same_bytes(bars: str) -> None:
+def test_the_same_numbers_give_the_same_bytes(lines: str) -> None:
     """A report that is made again must not differ."""
-    assert bar_plot(build_tables(example_view())[0], "p1") == bars
+    assert threads_plot(example_view()) == lines
 
 
-def test_text_stays_text(bars: str) -> None:
+def test_text_stays_text(lines: str) -> None:
     """Labels can be selected and found."""
-    assert ">2 threads --gc:markandsweep</text>" in bars
+    assert ">asynchttp --gc:markandsweep</text>" in lines
 
 
 def test_a_table_with_nothing_measured_has_no_plot() -> None:
@@ -80,7 +78,6 @@ def test_a_table_with_nothing_measured_has_no_plot() -> None:
     run, _, _ = example_run(1)
     view = view_run(RunFolder(Path("nowhere"), run, ()))
 
-    assert bar_plot(build_tables(view)[0], "p") == ""
     assert threads_plot(view) == ""
     assert percentile_plot(view, "l") == ""
 
@@ -124,7 +121,7 @@ def test_hostile_labels_stay_labels() -> None:
     run = type(run)(**{**vars(run), "matrix": hostile_matrix(run.matrix)})
     view = view_run(RunFolder(Path("nowhere"), run, hostile(trials)))
 
-    for svg in (bar_plot(build_tables(view)[0], "p"), threads_plot(view), percentile_plot(view, "l")):
+    for svg in (threads_plot(view), percentile_plot(view, "l")):
         names = {element.tag.rpartition("}")[2] for element in ET.fromstring(svg).iter()}  # noqa: S314 - our output
         assert names <= {"svg", "title", "desc", "defs", "g", "path", "use", "text", "clipPath", "rect", "pattern"}
         assert "\x1b" not in svg

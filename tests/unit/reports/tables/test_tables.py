@@ -391,7 +391,32 @@ def test_a_row_that_only_noise_made_invalid_is_noisy() -> None:
     assert fast.rps is not None
     assert fast.rps.value == 2000
     assert fast.reason == "none of 6 trials counts: V15 calm machine (6 times)"
-    assert "<b>noisy</b> none of 6 trials counts: V15 calm machine (6 times)" in render_report([folder])
+    assert "noisy: none of 6 trials counts: V15 calm machine (6 times)" in render_report([folder])
     assert "**noisy**: none of 6 trials counts: V15 calm machine (6 times)" in render_markdown([folder])
     assert "    fast             2000 (noisy)" in render_text([folder])
     assert "Not counted: 6 noisy of 12 trials." in render_text([folder])
+
+
+def test_rows_without_a_number_are_excluded_and_headings_without_rows_are_gone() -> None:
+    """What is shown and what is excluded are all rows, each once."""
+    for table in example_tables():
+        shown = [entry for entry in table.shown if isinstance(entry, Row)]
+
+        assert sorted(map(id, (*shown, *table.excluded))) == sorted(map(id, table.measurable))
+        assert all(entry.reason and not entry.rps for entry in table.excluded)
+        pairs = list(zip(table.shown, table.shown[1:], strict=False))
+        assert not any(isinstance(one, HeadingRow) and isinstance(next_, HeadingRow) for one, next_ in pairs)
+        assert not table.shown or isinstance(table.shown[-1], Row)
+    assert [entry.title for entry in example_tables()[4].shown if isinstance(entry, HeadingRow)] == [
+        "async in nim",
+        "for comparison",
+    ]
+
+
+def test_every_row_has_an_anchor_that_says_what_it_names() -> None:
+    """Its table, its server, threads, connections and mode; no two are the same."""
+    ids = [row.id for table in example_tables() for row in table.measurable]
+
+    assert len(set(ids)) == len(ids)
+    assert "table-persistent-row-epoll-t1-c64-persistent" in ids
+    assert "table-persistent-row-jester-t1-c64-persistent" in ids

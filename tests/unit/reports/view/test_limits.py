@@ -11,8 +11,9 @@ import pytest
 from benchmarks.report_scale import write_synthetic
 from reports.forms.folds import build_folds
 from reports.forms.html import render_report
+from reports.forms.pages import MOST_BARS, MOST_MORE_BARS
 from reports.forms.writing import write_as
-from reports.plots.bars import MOST_BARS, bars_note, drawn_rows
+from reports.tables.charts import chart_of
 from reports.tables.tables import build_tables
 from reports.view import limits
 from reports.view.limits import MOST_OUTPUTS, Limits, read_for_report
@@ -120,20 +121,15 @@ def test_a_trial_in_another_order_of_fields_is_read_too(tmp_path: Path, monkeypa
             read_for_report(made)
 
 
-def test_a_plot_draws_the_highest_of_many_rows(large: Path) -> None:
-    """And the page says how many there are."""
-    table = build_tables(view_run(read_folder(large)))[0]
-    rows = drawn_rows(table)
-    rates = sorted((row.rps.value for row in table.measured if row.rps), reverse=True)
+def test_the_first_screen_draws_some_of_many_rows(large: Path) -> None:
+    """A click unfolds more, and the page says how many only the table has."""
+    rows = len(chart_of(build_tables(view_run(read_folder(large)))[0]).bars)
+    text = write_as([large], "html").read_text(encoding="utf-8")
+    first = text[text.index('class="answer"') : text.index('class="answer"', text.index('class="answer"') + 1)]
 
-    assert sorted((row.rps.value for row in rows if row.rps), reverse=True) == rates[:MOST_BARS]
-    assert bars_note(table) == f"The plot shows the {MOST_BARS} highest of {len(rates)} rows."
-
-
-def test_a_small_plot_has_no_such_note() -> None:
-    """All rows are drawn."""
-    run, trials, _ = example_run(1)
-    assert bars_note(build_tables(view_run(RunFolder(Path("nowhere"), run, trials)))[0]) == ""
+    assert first.count('class="track"') == MOST_MORE_BARS < rows
+    assert f"{rows - MOST_BARS} more rows" in first
+    assert f"{rows - MOST_MORE_BARS} more are in " in first
 
 
 def test_counters_over_time_are_shown_for_the_first_trial_of_each_cell() -> None:
