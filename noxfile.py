@@ -30,6 +30,8 @@ LOCKS = {
     "bench": (("bench", "report"), ()),
     "client": (("bench",), ("bench",)),
     "tests": (("tests",), ("bench",)),
+    "parquet": (("parquet",), ("bench",)),
+    "consumers": (("consumers",), ("bench", "parquet", "tests")),
     "lint": (("lint",), ("bench", "tests")),
     "lock": (("lock",), ()),
     "locust": (("locust",), ()),
@@ -92,7 +94,7 @@ def acceptance(session: nox.Session) -> None:
 
     One test at a time: the self-test's faults are only recognized if nothing else uses the machine's CPUs.
     """
-    install(session, "bench", "tests", "lock")
+    install(session, "bench", "tests", "lock", "parquet", "consumers")
     install_tools(session, "tests", "load", "server")
     session.run(*pytest(*(session.posargs or ("tests/acceptance",))))
 
