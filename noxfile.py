@@ -33,6 +33,8 @@ LOCKS = {
     "bench": (("bench", "report"), ()),
     "client": (("bench",), ("bench",)),
     "tests": (("tests",), ("bench",)),
+    "parquet": (("parquet",), ("bench",)),
+    "consumers": (("consumers",), ("bench", "parquet", "tests")),
     "lint": (("lint",), ("bench", "tests")),
     "docs": (("docs",), ()),
     "lock": (("lock",), ()),
@@ -106,7 +108,7 @@ def acceptance(session: nox.Session) -> None:
 
     One test at a time: the self-test's faults are only recognized if nothing else uses the machine's CPUs.
     """
-    install(session, "bench", "tests", "lock")
+    install(session, "bench", "tests", "lock", "parquet", "consumers")
     install_tools(session, "tests", "load", "server")
     session.run(*pytest(*(session.posargs or ("tests/acceptance",))))
 

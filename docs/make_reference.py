@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeGuard, get_args, get_origin
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from reports.exports.numbers import DUET_COLUMNS, ROW_COLUMNS, TRIAL_COLUMNS
 from reports.trust import consistency
 from runners import errors
 from runners.honesty import gates
@@ -273,6 +274,28 @@ def _codes(words: Sequence[str | None]) -> str:
     return ", ".join(f"`{word}`" for word in words if word)
 
 
+SHEETS = {"rows": ROW_COLUMNS, "duets": DUET_COLUMNS, "trials": TRIAL_COLUMNS}
+OF_FIGURES = ("low", "high", "level", "count")
+
+
+def column_table(name: str, kept: Words) -> Rows:
+    """Return the columns of an export: column, type, meaning; those of a figure's interval are in its own row."""
+    known = {column.name for column in SHEETS[name]}
+    rows: Rows = [("column", "type", "meaning")]
+    for column in SHEETS[name]:
+        base, _, end = column.name.rpartition("_")
+        if not (end in OF_FIGURES and base in known):
+            figure = f"{column.name}_level" in known
+            cell = f"`{column.name}`{'*' if figure else ''}"
+            rows.append((cell, _json_type(column.kind.__name__), kept.get(cell) or _of_trial(column.name, name)))
+    return rows
+
+
+def _of_trial(column: str, sheet: str) -> str:
+    fields = {field.name for field in dataclasses.fields(trial.Trial)}
+    return "as in the [record of a trial](run-folder.md#trial)" if sheet == "trials" and column in fields else ""
+
+
 def error_table(_name: str, kept: Words) -> Rows:
     """Return the exit codes: code, when."""
     codes = {0} | {kind.exit_code for kind in vars(errors).values() if _is_error(kind)}
@@ -292,6 +315,7 @@ KINDS: dict[str, Callable[[str, Words], Rows]] = {
     "gates": gate_table,
     "consistency": consistency_table,
     "tools": tool_table,
+    "columns": column_table,
     "exits": error_table,
 }
 

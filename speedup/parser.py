@@ -18,6 +18,7 @@ COMMANDS = {  # in the order of --help: the folder of each command's module, and
     "run": ("measure", "measure, and write the report, which is updated as the run goes on"),
     "compare": ("measure", "tell whether a change made your server faster, from two commands or two revisions"),
     "report": ("read", "write the report of run folders again, or an index of many reports"),
+    "export": ("read", "write the numbers of run folders for other programs: CSV, Parquet, benchstat and others"),
     "verify": ("read", "read run folders whole, and name each line that is damaged"),
     "check": ("measure", "test from outside whether servers are honest, before timing them"),
     "selftest": ("measure", "inject known faults into trials, and see whether each is named"),

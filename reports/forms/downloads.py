@@ -153,11 +153,12 @@ def to_csv(rows: Sequence[Mapping[str, Field]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(rows[0] if rows else [])
-    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    writer.writerows([csv_cell(value) for value in row.values()] for row in rows)
     return stream.getvalue()
 
 
-def _cell(value: Field) -> Field:
+def csv_cell(value: Field) -> Field:
+    """Return a value as CSV shows it: text harmless and on one line, and never a formula."""
     if not isinstance(value, str):
         return value
     words = clean(one_line(value), keep="")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from reports.view.limits import read_for_report
 from runners.errors import BadInput
@@ -15,6 +15,7 @@ from runners.records.folder import REPORT_FILE
 from runners.records.run import RunFolder
 
 log = logging.getLogger(__name__)
+Rendered = TypeVar("Rendered")
 
 MOST = 2.0**63  # no counter of a kernel or a generator goes further
 FILES = {
@@ -33,22 +34,28 @@ def form_of(wanted: str | None, output: Path | None) -> str:
 
 def write_as(runs: Sequence[Path], form: str, output: Path | None = None, *, redact: bool = False) -> Path:
     """Write the report of run folders into the first of them, or where `output` says, and return its path."""
-    if output and not output.parent.is_dir():
-        raise BadInput(f"cannot write {output}: there is no folder {output.parent}; create it first")
-    if output and output.is_dir():
-        raise BadInput(f"cannot write {output}: it is a folder; name a file in it")
+    if output:
+        check_place(output)
     folders = read_all(runs)
     file = output or folders[0].path / FILES[form]
     replace_file(file, render_redacted(folders, form) if redact else render_as(folders, form))
     return file
 
 
-def read_all(runs: Sequence[Path]) -> list[RunFolder]:
+def check_place(output: Path) -> None:
+    """Raise BadInput if a file cannot be written where the user wants it."""
+    if not output.parent.is_dir():
+        raise BadInput(f"cannot write {output}: there is no folder {output.parent}; create it first")
+    if output.is_dir():
+        raise BadInput(f"cannot write {output}: it is a folder; name a file in it")
+
+
+def read_all(runs: Sequence[Path], read: Callable[[Path], RunFolder] = read_for_report) -> list[RunFolder]:
     """Return the run folders that can be read, and warn of the others; raise BadInput if there is none."""
     folders, faults = [], []
     for path in runs:
         try:
-            folders.append(read_for_report(path))
+            folders.append(read(path))
         except BadInput as error:
             faults.append(error)
     if not folders:
@@ -67,12 +74,17 @@ def render_redacted(folders: Sequence[RunFolder], form: str) -> str:
 
 
 def render_as(folders: Sequence[RunFolder], form: str) -> str:
-    """Return the report of run folders in one of the forms; the same folders give the same text.
+    """Return the report of run folders in one of the forms; the same folders give the same text."""
+    return calculated(folders, lambda: _rendered(folders, form))
+
+
+def calculated(folders: Sequence[RunFolder], make: Callable[[], Rendered]) -> Rendered:
+    """Return what is made of run folders.
 
     Raise BadInput if a folder holds a number that nothing can be calculated with, as no run of ours writes it.
     """
     try:
-        return _rendered(folders, form)
+        return make()
     except (ArithmeticError, ValueError) as error:
         for folder in folders:
             if _is_impossible([folder.run, folder.trials]):

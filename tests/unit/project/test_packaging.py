@@ -122,6 +122,7 @@ def test_the_dependencies_are_the_groups_for_measuring_and_reporting() -> None:
     """A group cannot be included in the dependencies, so they are written twice and kept the same."""
     groups = PROJECT["dependency-groups"]
     assert sorted(PROJECT["project"]["dependencies"]) == sorted(groups["bench"] + groups["report"])
+    assert PROJECT["project"]["optional-dependencies"] == {"parquet": groups["parquet"]}
 
 
 @pytest.mark.parametrize("file", REQUIREMENTS, ids=lambda file: file.stem)
@@ -145,7 +146,7 @@ def test_requirements_name_no_index_and_no_machine(file: Path) -> None:
 def test_requirements_that_are_installed_together_agree() -> None:
     """A session installs several files into one environment, so they pin the same versions."""
     pins: dict[str, set[str]] = {}
-    for file in (ROOT / "requirements" / f"{name}.txt" for name in ("bench", "tests", "lint")):
+    for file in (ROOT / "requirements" / f"{name}.txt" for name in ("bench", "tests", "lint", "parquet", "consumers")):
         for name, pin, marker in re.findall(
             r"^([a-z0-9._-]+)==(\S+)(?: ; (.*?))? \\$", file.read_text(encoding="utf-8"), re.MULTILINE
         ):
@@ -156,8 +157,13 @@ def test_requirements_that_are_installed_together_agree() -> None:
 def test_requirements_hold_what_their_groups_ask_for() -> None:
     """A dependency that is added but not locked is noticed here, not on somebody's machine."""
     asked = PROJECT["dependency-groups"]
-    locked = {"bench": ("bench", "report"), "tests": ("tests",), "docs": ("docs",), "locust": ("locust",)}
-    for name, groups in locked.items():
+    for name, groups in {
+        "bench": ("bench", "report"),
+        "tests": ("tests",),
+        "docs": ("docs",),
+        "locust": ("locust",),
+        "parquet": ("parquet",),
+    }.items():
         text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
         for entry in (entry for group in groups for entry in asked[group]):
             assert re.search(rf"^{re.match(r'[a-z0-9-]+', entry)[0]}==", text, re.MULTILINE), entry  # type: ignore[index]

@@ -1,0 +1,177 @@
+"""`speedup export`: writes the numbers of run folders in the formats of other programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from speedup.arguments import path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from reports.exports.github_action import FigureName
+    from reports.exports.numbers import Numbers
+    from runners.records.run import RunFolder
+
+    Content = str | bytes | Mapping[str, str]  # the last: the text of each file in a folder
+
+SHEETS = ("rows", "duets", "trials")
+FIGURES = ("requests_per_s", "server_cpu_us_per_request")
+FORMATS = {  # format -> which file it writes, if that is not known from its name alone
+    "csv": "a file with a header",
+    "jsonl": "an object per line",
+    "parquet": "typed columns, for DuckDB, pandas and others; needs pyarrow",
+    "benchstat": "Go benchmark results, a line per trial",
+    "bmf": "Bencher Metric Format",
+    "github-action-benchmark": "an array for customBiggerIsBetter or customSmallerIsBetter",
+    "hgrm": "HdrHistogram's percentiles, a file per cell",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("runs", nargs="+", type=path, metavar="RUN", help="run folders")
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        help="the format (default: as FILE's name ends); benchstat holds trials, bmf and github-action-benchmark rows",
+    )
+    parser.add_argument(
+        "--of",
+        choices=SHEETS,
+        default="rows",
+        help="what csv, jsonl and parquet hold: the tables' rows, duets, or every trial (default: rows)",
+    )
+    parser.add_argument(
+        "--figure",
+        choices=FIGURES,
+        default=FIGURES[0],
+        help="of github-action-benchmark: bigger is better for the first, smaller for the second (default: the first)",
+    )
+    parser.add_argument(
+        "--redact",
+        action="store_true",
+        help="leave out host names, users, home paths, addresses and the environment's values",
+    )
+    parser.add_argument(
+        "--output",
+        type=path,
+        metavar="FILE",
+        help="where to write it, or - to print it, which is the default; for hgrm, a folder",
+    )
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Write the numbers; print the path of the file, or the numbers themselves."""
+    from reports.forms.redaction import redacted
+    from reports.forms.writing import read_all
+    from runners.records.folder import read_folder
+
+    name = _format(arguments.format, arguments.output)
+    folders = read_all(arguments.runs, read_folder)
+    if not arguments.redact:
+        content = _content(folders, name, arguments)
+    else:
+        with redacted(folders) as copies:
+            content = _content(copies, name, arguments)
+    output = None if str(arguments.output) == "-" else arguments.output
+    if output is None:
+        _print(content, name)
+    else:
+        _write(content, output)
+        print(os.path.relpath(output))
+    return 0
+
+
+def _format(wanted: str | None, output: Path | None) -> str:
+    """Return the format asked for, else the one that the file's name implies."""
+    from runners.errors import BadInput
+
+    suffix = output.suffix.removeprefix(".") if output else ""
+    if wanted is None and suffix not in FORMATS:
+        raise BadInput(f"name a format: --format {'|'.join(FORMATS)}")
+    return wanted or suffix
+
+
+def _content(folders: Sequence[RunFolder], name: str, arguments: argparse.Namespace) -> Content:
+    from reports.exports.numbers import numbers_of
+    from reports.forms.writing import calculated
+
+    return calculated(folders, lambda: _rendered(numbers_of(folders), name, arguments.of, arguments.figure))
+
+
+def _rendered(numbers: Numbers, name: str, of: str, figure: FigureName) -> Content:
+    """Return the numbers in one of the formats, importing no other."""
+    if name in {"csv", "jsonl", "parquet"}:
+        return _sheet(numbers, name, of)
+    if name == "benchstat":
+        from reports.exports.benchstat import to_benchstat
+
+        return to_benchstat(numbers)
+    if name == "bmf":
+        from reports.exports.bencher import to_bmf
+
+        return to_bmf(numbers)
+    if name == "github-action-benchmark":
+        from reports.exports.github_action import to_github_action
+
+        return to_github_action(numbers, figure)
+    from reports.exports.percentiles import to_hgrm
+
+    return to_hgrm(numbers)
+
+
+def _sheet(numbers: Numbers, name: str, of: str) -> Content:
+    sheet = getattr(numbers, of)
+    if name == "csv":
+        from reports.exports.delimited import to_csv
+
+        return to_csv(sheet)
+    if name == "jsonl":
+        from reports.exports.lines import to_jsonl
+
+        return to_jsonl(sheet)
+    from reports.exports.parquet import to_parquet
+
+    return to_parquet(sheet)
+
+
+def _print(content: Content, name: str) -> None:
+    from runners.errors import BadInput
+
+    if isinstance(content, bytes):
+        if sys.stdout.isatty():
+            raise BadInput(f"{name} is no text: write it to a file with --output FILE")
+        sys.stdout.buffer.write(content)
+    elif isinstance(content, str):
+        print(content, end="")
+    elif len(content) == 1:
+        print(*content.values(), end="")
+    else:
+        _check_some(content)
+        raise BadInput(f"{len(content)} cells have a histogram, and {name} holds one: write them with --output FOLDER")
+
+
+def _write(content: Content, output: Path) -> None:
+    from reports.forms.writing import check_place
+    from runners.records.files import replace_file
+
+    if isinstance(content, str | bytes):
+        check_place(output)
+        replace_file(output, content)
+        return
+    _check_some(content)
+    output.mkdir(parents=True, exist_ok=True)
+    for name, text in content.items():
+        replace_file(output / name, text)
+
+
+def _check_some(files: Mapping[str, str]) -> None:
+    from runners.errors import BadInput
+
+    if not files:
+        raise BadInput("no trial that counts has a latency histogram")
