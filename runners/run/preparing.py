@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from runners.plan import order
 from runners.plan.planning import Plan, layouts
 from runners.records import folder
 from runners.records.run import BuildInfo, CellInfo, Honesty, Run, gate_ids
-from runners.server import builds
+from runners.run.watching import Edited, program_edited
+from runners.server import build_cache, builds
 from runners.server.builds import BuildContext
 from runners.server.process import Programs
 from runners.server.sources import hash_of
@@ -38,6 +39,24 @@ def build(plan: Plan, context: BuildContext) -> dict[str, BuildInfo]:
     return builds.build_all(programs.values(), context, _log_built)
 
 
+def _built_files(programs: Programs, broken: Collection[str]) -> dict[str, Mapping[Path, str]]:
+    """Return the hash of each file of the built programs, by variant; raise Edited if one is not what was built."""
+    found: dict[str, Mapping[Path, str]] = {}
+    for name, out in programs.outputs.items():
+        if name not in broken:
+            files = build_cache.files_of(out.parent)
+            if files is None:
+                raise Edited(program_edited(name, out))
+            found[name] = files
+    return found
+
+
+def started_programs(plan: Plan, programs: Programs) -> tuple[Path, ...]:
+    """Return the built programs that start commands run: one may lie in a folder that the build wrote."""
+    built = {cell.program.name: cell.program.run[0] for cell in plan.measurable if cell.program.build}
+    return tuple(Path(first.replace("{out}", str(programs.outputs[name]))) for name, first in built.items())
+
+
 SKIPPED = "The honesty gates were skipped: these servers were timed without testing whether they answer honestly."
 
 
@@ -51,6 +70,7 @@ def prepare(plan: Plan, run: Run, path: Path) -> tuple[Run, Programs]:
     programs = programs_of(plan, context)  # before a build leaves files among the sources
     infos = build(plan, context)
     broken = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
+    programs = replace(programs, built=_built_files(programs, broken))  # before the gates, which take a while
     honesty = run.honesty or (() if run.skip_gates else _examined(plan, context, programs, broken))
     reasons = _refusals(broken, honesty)
     cells = cell_infos(plan, reasons)

@@ -70,6 +70,7 @@ class Programs:
     """Where the servers of a run are: the matrix's folder, the built programs by variant, and their environment.
 
     `limits` is what each may use of the machine. `privileged` are those that turned out to need all capabilities.
+    `built` holds the hash of each file of the built programs, by variant.
     """
 
     root: Path
@@ -77,6 +78,7 @@ class Programs:
     env: Mapping[str, str]
     limits: Limits = field(default_factory=Limits)
     privileged: set[str] = field(default_factory=set)
+    built: Mapping[str, Mapping[Path, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
