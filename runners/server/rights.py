@@ -21,7 +21,7 @@ def rights_of(program: Program, work: str, *, all_capabilities: bool) -> Rights:
     """Return a server's rights; it may always write into its `work` folder. Raise NoRights if they can't be had."""
     account = _account(program.user)
     if account is not None:
-        os.chown(work, account.uid, account.gid)
+        os.chown(work, account.uid, account.gid, follow_symlinks=False)
     if not program.read_only:
         return Rights(account, all_capabilities)
     if not program.isolate:
