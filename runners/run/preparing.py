@@ -19,6 +19,7 @@ from runners.run.watching import Edited, program_edited
 from runners.server import build_cache, builds
 from runners.server.builds import BuildContext
 from runners.server.process import Programs
+from runners.server.rights import read_only_works
 from runners.server.sources import hash_of
 from runners.system.machine import Layout, format_cpus
 
@@ -60,6 +61,25 @@ def started_programs(plan: Plan, programs: Programs) -> tuple[Path, ...]:
 SKIPPED = "The honesty gates were skipped: these servers were timed without testing whether they answer honestly."
 
 
+NOT_READ_ONLY = (
+    "read_only has no effect here, since no namespaces for mounts are permitted: servers could write wherever their"
+    " user may. Their numbers are not affected."
+)
+
+
+def _with_lost_protection(plan: Plan, run: Run) -> Run:
+    """Say, and note, that servers are not read-only although the matrix asks for that."""
+    asked = any(cell.program.read_only and cell.program.isolate for cell in plan.measurable)
+    if not asked or read_only_works():
+        return run
+    log.warning(NOT_READ_ONLY)
+    return _with_note(run, NOT_READ_ONLY)
+
+
+def _with_note(run: Run, note: str) -> Run:
+    return run if note in run.notes else replace(run, notes=(*run.notes, note))
+
+
 def prepare(plan: Plan, run: Run, path: Path) -> tuple[Run, Programs]:
     """Build and examine the servers, and record the cells; those whose build or gates failed are marked `failed`.
 
@@ -87,8 +107,9 @@ def prepare(plan: Plan, run: Run, path: Path) -> tuple[Run, Programs]:
         fewer=plan.fewer,
     )
     run = replace(run, builds=tuple(infos.values()), honesty=honesty, cells=cells, families=families)
-    if run.skip_gates and not honesty and SKIPPED not in run.notes:
-        run = replace(run, notes=(*run.notes, SKIPPED))
+    if run.skip_gates and not honesty:
+        run = _with_note(run, SKIPPED)
+    run = _with_lost_protection(plan, run)
     folder.write_run(path, run)
     return run, programs
 

@@ -112,7 +112,7 @@ class Logs:
         """Write the file for one purpose, and return its whole path."""
         with self.create(purpose) as stream:
             stream.write(data)
-        return self.file(purpose).resolve()
+        return self.folder.resolve() / self.file(purpose).name
 
     def read(self, purpose: str) -> bytes:
         """Return what the file for one purpose holds; raise OSError if it is missing, a link, or no ordinary file."""
@@ -177,7 +177,8 @@ class ServerProcess:
     def _start(self, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         if self.cell.program.config is not None:
             template = (self.words.dir / self.cell.program.config).read_text(encoding="utf-8")
-            self.logs.write("config", fill_text(template, self.words).encode())
+            with create_file(self.words.config) as config:
+                config.write(fill_text(template, self.words).encode())
         enclosure = self._enclosure
         self.output = self.logs.create("server")
         try:
@@ -339,7 +340,7 @@ def _words(cell: Cell, programs: Programs, logs: Logs, port: int, host: str) -> 
         dir=folder.resolve(),
         out=programs.outputs.get(cell.program.name, folder),
         work=logs.work.resolve(),
-        config=logs.file("config").resolve(),
+        config=logs.work.resolve() / logs.file("config").name,  # beside what it lets the server write
         host=host,
         port=port,
         threads=cell.threads,

@@ -15,8 +15,10 @@ from runners.matrix.model import Limits
 from runners.matrix.request import Request
 from runners.server import process
 from runners.server.process import Logs, Programs, ServerProcess, TrialFailed, complaint_of, free_port, tail_of
+from runners.server.rights import read_only_works
 from runners.system import kernel
 from runners.system.enclosure import namespaces
+from runners.system.enclosure.rights import can_be_read_only
 from runners.system.kernel import Listening
 from runners.system.machine import Layout
 
@@ -128,7 +130,7 @@ def run_with(tmp_path: Path, code: str, *, limits: Limits | None = None, **more:
     """Run Python as a server whose table says more, and return what it printed."""
     program = Program(
         server="s", variant=None, title="s", language=None, class_="realistic", group="document", needs=(), dir=".",
-        build=(), run=("python3", "-c", code, "{work}"), config=None, flags=(), env={}, unavailable=None, **more,
+        build=(), run=("python3", "-c", code, "{work}"), flags=(), env={}, unavailable=None, **{"config": None, **more},
     )  # fmt: skip
     cell = Cell(program, 1, 1, "persistent", "local", LoadSettings("wrk", 0.1, 1.0, None), None)
     cpus = tuple(sorted(os.sched_getaffinity(0)))
@@ -179,6 +181,25 @@ def test_a_read_only_server_writes_only_where_it_works(tmp_path: Path) -> None:
     assert told == ["may", "may", "Read-only file system", "Read-only file system"]
     (tmp_path / "still").touch()
     Path("/tmp/http-speedup-test").unlink()  # noqa: S108 - it is really that folder
+
+
+def test_where_namespaces_are_refused_a_read_only_server_runs_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a chroot without rights: no number is refused for lack of a protection."""
+    monkeypatch.setattr(namespaces, "_means", lambda _: None)
+    assert not read_only_works()
+    code = "import os; print('ran', os.statvfs('/').f_flag & os.ST_RDONLY)"
+    assert run_with(tmp_path, code, read_only=True) == "ran 0"
+
+
+@needs_namespaces
+def test_whether_servers_can_be_read_only_is_tried_in_a_child(tmp_path: Path) -> None:
+    """A folder that is not there, as an old kernel, makes it impossible; this process stays where it is."""
+    before = Path("/proc/self/ns/mnt").readlink()
+    assert read_only_works()
+    assert not can_be_read_only([str(tmp_path / "none")])
+    assert Path("/proc/self/ns/mnt").readlink() == before
 
 
 @pytest.mark.parametrize(
@@ -252,7 +273,7 @@ def test_a_server_of_another_user_cannot_choose_what_the_harness_reads_or_writes
 def test_links_that_were_planted_among_logs_are_not_followed(tmp_path: Path) -> None:
     """By a server with all rights, or by who sent the folder: the server's output goes into a file of its own."""
     (key := tmp_path / "key").write_text("secret", encoding="utf-8")
-    for name in ("b.server.txt", "b.load.txt", "b.config.txt"):
+    for name in ("b.server.txt", "b.load.txt"):
         (tmp_path / name).symlink_to(key)
     logs = Logs(tmp_path, tmp_path, "b")
     assert tail_of(logs.file("server")) == complaint_of(logs.file("load")) == ""
@@ -260,6 +281,17 @@ def test_links_that_were_planted_among_logs_are_not_followed(tmp_path: Path) -> 
         logs.read("load")
     assert run_with(tmp_path, "print('hello')") == "hello"
     assert logs.write("load", b"x").read_bytes() == b"x"
+    assert key.read_text(encoding="utf-8") == "secret"
+
+
+def test_a_link_in_place_of_a_config_file_is_not_followed(tmp_path: Path) -> None:
+    """It lies in the server's own folder, since what is written beside it is the server's business."""
+    (key := tmp_path / "key").write_text("secret", encoding="utf-8")
+    (tmp_path / "template").write_text("port {port}", encoding="utf-8")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/b.config.txt").symlink_to(key)
+    code = "import sys; print(open(sys.argv[1] + '/b.config.txt').read())"
+    assert run_with(tmp_path, code, config=str(tmp_path / "template")) == "port 18080"
     assert key.read_text(encoding="utf-8") == "secret"
 
 
