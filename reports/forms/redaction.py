@@ -210,7 +210,8 @@ def _copy(folder: RunFolder, redaction: Redaction, root: Path) -> RunFolder:
     for name in _logs(folder):
         with suppress(OSError, ValueError):  # what cannot be read is not in the report either
             _copy_log(folder.path, name, path / redaction.text(name), redaction)
-    return RunFolder(path, redaction.record(folder.run), redaction.record(folder.trials))
+    run, trials = redaction.record(folder.run), redaction.record(folder.trials)
+    return dataclasses.replace(folder, path=path, run=run, trials=trials)
 
 
 def _logs(folder: RunFolder) -> set[str]:

@@ -28,7 +28,7 @@ class Notice:
 
 def notices(view: RunView, prefix: str = "") -> tuple[Notice, ...]:
     """Return the banner's lines, the worst first."""
-    found = [*_progress(view), *_builds(view, prefix), *_trials(view)]
+    found = [*_damage(view), *_progress(view), *_builds(view, prefix), *_trials(view)]
     found += [*_biased(view), *_noise_floor(view), *_load(view), *_run_notes(view)]
     rank = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda notice: rank[notice.kind]))
@@ -38,6 +38,20 @@ def _recorded(view: RunView) -> Iterator[Trial]:
     """Yield the trials that the report shows."""
     for trials in view.every.values():
         yield from trials
+
+
+def _damage(view: RunView) -> Iterator[Notice]:
+    """Yield what of the run folder is not as it was written."""
+    folder = view.folder
+    if folder.damaged_head:
+        yield Notice("error", "The run's head, run.json, is damaged or was edited: it may say what never was.")
+    if folder.damaged_lines:
+        are = "are" if folder.damaged_lines > 1 else "is"
+        yield Notice(
+            "warning",
+            f"{plural(folder.damaged_lines, 'line')} of trials.jsonl {are} damaged and set aside: what stood there"
+            " counts only where it was measured again. speedup verify names each line.",
+        )
 
 
 def _progress(view: RunView) -> Iterator[Notice]:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from runners.records.folder import TRIALS_FILE, read_folder, read_run, read_trials
+from runners.records.folder import TRIALS_FILE, read_folder
 from runners.records.run import RunFolder
 from runners.records.trial import TRIAL_SCHEMA, Check, Trial
 
@@ -82,7 +82,7 @@ def read_for_report(path: Path) -> RunFolder:
     """Read a run folder; if it is very large, only what its tables show of each trial."""
     if not _is_long(path / TRIALS_FILE):
         return read_folder(path)
-    return RunFolder(path=path, run=read_run(path), trials=read_trials(path, _LeanTrials().parse))
+    return read_folder(path, _LeanTrials().parse)
 
 
 def _is_long(file: Path) -> bool:

@@ -145,10 +145,9 @@ class Examination:
         if self.why_not:
             return
         target = self.subject.target(self.port, self.server.pid)
-        file = self.logs.file("target").resolve()
-        file.write_text(words(target, self.cell.program.class_), encoding="utf-8")
+        file = self.logs.write("target", words(target, self.cell.program.class_).encode())
         argv = [sys.executable, "-m", "runners.honesty.gates", str(file)]
-        with self.logs.file("gates").open("wb") as output:
+        with self.logs.create("gates") as output:
             self.asker = start(argv, output=output, cwd=resources.code())
 
     def honesty(self) -> Honesty:
@@ -175,11 +174,10 @@ class Examination:
 
     def _read(self) -> tuple[Gate, ...]:
         """Return the results that the gates' process printed; if there are none, the server is not to blame."""
-        file = self.logs.file("gates")
         try:
-            return _GATES.validate_json(file.read_bytes())
+            return _GATES.validate_json(self.logs.read("gates"))
         except ValidationError:
-            saw = f"the process that runs the gates ended without a result: {tail_of(file)}"
+            saw = f"the process that runs the gates ended without a result: {tail_of(self.logs.file('gates'))}"
             return (Gate("gates", "All gates can be run.", required=True, outcome="unknown", saw=saw),)
 
     def stop(self) -> None:

@@ -262,7 +262,8 @@ class Server(Section):
     user: str | None = Field(None, description="The user as whom it runs, if the harness is root; default: the same.")
     read_only: bool = Field(
         default=False,
-        description="true: it may write only below {work}, /tmp, /var/tmp, /run and /dev. It needs pid namespaces.",
+        description="true: it may write only below {work}, /tmp, /var/tmp, /run and /dev. Where namespaces are not"
+        " permitted, it runs without, and the report says so.",
     )
     privileged: bool = Field(
         default=False,

@@ -49,9 +49,9 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def _folder(path: Path) -> Iterator[int]:
+def _folder(path: Path, flags: int = 0) -> Iterator[int]:
     """Hold a folder open, so that it stays the same one from the first step to the last."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | flags)
     try:
         yield descriptor
     finally:
@@ -113,6 +113,18 @@ def remove_partials(folder: Path) -> None:
                 os.close(descriptor)
 
 
+def create_file(file: Path) -> BinaryIO:
+    """Return a new file to write and read, in the place of what has that name; raise OSError if that is impossible.
+
+    A link of that name is removed and never followed, and its folder may be no link.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _folder(file.parent, os.O_NOFOLLOW) as folder:
+        with suppress(FileNotFoundError):
+            os.unlink(file.name, dir_fd=folder)
+        return os.fdopen(os.open(file.name, flags, 0o666, dir_fd=folder), "w+b")
+
+
 def open_to_append(file: Path) -> int:
     """Return a descriptor of a file, created if it is missing; raise OSError if it is a link or no ordinary file."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -123,9 +135,9 @@ def open_to_append(file: Path) -> int:
     return descriptor
 
 
-def open_to_read(file: Path) -> BinaryIO:
+def open_to_read(file: Path, *, follow_link: bool = True) -> BinaryIO:
     """Return a file to read; raise OSError if it is no ordinary file: a pipe would never end, nor would /dev/zero."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow_link else os.O_NOFOLLOW))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no ordinary file")
@@ -134,6 +146,6 @@ def open_to_read(file: Path) -> BinaryIO:
 
 def check_links(folder: Path) -> None:
     """Raise BadInput if a name that a run writes is a link: it would be written where the link leads."""
-    names = (folder.glob("*"), (folder / "logs").glob("*"), (folder / "logs").glob("*/*.txt"))
+    names = (folder.glob("*"), (folder / "logs").glob("*"), (folder / "logs").glob("*/*"))
     for file in (file for found in names for file in found if file.is_symlink()):
         raise BadInput(f"{file} is a link, and a run writes there; remove it first")

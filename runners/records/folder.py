@@ -117,11 +117,16 @@ def _read_line(number: int, line: bytes, parse: Callable[[bytes], Trial]) -> Lin
         return Line(number, fault=str(error), foreign=record != line)
 
 
-def read_trials(path: Path, parse: Callable[[bytes], Trial] = _TRIAL.validate_json) -> tuple[Trial, ...]:
+def read_trials(path: Path) -> tuple[Trial, ...]:
     """Read the trials of a run folder, none if there is no file: those of whole items, from lines that are as written.
 
     A warning counts the lines that are damaged. Raise BadInput for a line that another version wrote.
     """
+    return _read_trials(path, _TRIAL.validate_json)[0]
+
+
+def _read_trials(path: Path, parse: Callable[[bytes], Trial]) -> tuple[tuple[Trial, ...], int]:
+    """Return the trials as well as how many lines are damaged."""
     trials, damaged = [], []
     for line in read_lines(path, parse):
         if line.trial is not None:
@@ -132,7 +137,7 @@ def read_trials(path: Path, parse: Callable[[bytes], Trial] = _TRIAL.validate_js
             damaged.append(line.number)
     if damaged:
         _warn(path, damaged)
-    return whole_items(trials)[0]
+    return whole_items(trials)[0], len(damaged)
 
 
 def _warn(path: Path, damaged: Sequence[int]) -> None:
@@ -144,9 +149,11 @@ def _warn(path: Path, damaged: Sequence[int]) -> None:
     )
 
 
-def read_folder(path: Path) -> RunFolder:
+def read_folder(path: Path, parse: Callable[[bytes], Trial] = _TRIAL.validate_json) -> RunFolder:
     """Read a run folder: its head and all its trials; raise BadInput if either is malformed."""
-    return RunFolder(path=path, run=read_run(path), trials=read_trials(path))
+    run = read_run(path)
+    trials, damaged = _read_trials(path, parse)
+    return RunFolder(path, run, trials, damaged, is_damaged(path))
 
 
 def write_run(path: Path, run: Run) -> None:

@@ -258,8 +258,14 @@ class Published:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run folder as read back: its head and every trial whose line is complete."""
+    """A run folder as read back: its head and every trial whose line is complete.
+
+    `damaged_lines` is how many lines were set aside because they are not as they were written, and `damaged_head` says
+    whether the head is not.
+    """
 
     path: Path
     run: Run
     trials: tuple[Trial, ...]
+    damaged_lines: int = 0
+    damaged_head: bool = False

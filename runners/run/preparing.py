@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +15,11 @@ from runners.plan import order
 from runners.plan.planning import Plan, layouts
 from runners.records import folder
 from runners.records.run import BuildInfo, CellInfo, Honesty, Run, gate_ids
-from runners.server import builds
+from runners.run.watching import Edited, program_edited
+from runners.server import build_cache, builds
 from runners.server.builds import BuildContext
 from runners.server.process import Programs
+from runners.server.rights import read_only_works
 from runners.server.sources import hash_of
 from runners.system.machine import Layout, format_cpus
 
@@ -38,7 +40,44 @@ def build(plan: Plan, context: BuildContext) -> dict[str, BuildInfo]:
     return builds.build_all(programs.values(), context, _log_built)
 
 
+def _built_files(programs: Programs, broken: Collection[str]) -> dict[str, Mapping[Path, str]]:
+    """Return the hash of each file of the built programs, by variant; raise Edited if one is not what was built."""
+    found: dict[str, Mapping[Path, str]] = {}
+    for name, out in programs.outputs.items():
+        if name not in broken:
+            files = build_cache.files_of(out.parent)
+            if files is None:
+                raise Edited(program_edited(name, out))
+            found[name] = files
+    return found
+
+
+def started_programs(plan: Plan, programs: Programs) -> tuple[Path, ...]:
+    """Return the built programs that start commands run: one may lie in a folder that the build wrote."""
+    built = {cell.program.name: cell.program.run[0] for cell in plan.measurable if cell.program.build}
+    return tuple(Path(first.replace("{out}", str(programs.outputs[name]))) for name, first in built.items())
+
+
 SKIPPED = "The honesty gates were skipped: these servers were timed without testing whether they answer honestly."
+
+
+NOT_READ_ONLY = (
+    "read_only has no effect here, since no namespaces for mounts are permitted: servers could write wherever their"
+    " user may. Their numbers are not affected."
+)
+
+
+def _with_lost_protection(plan: Plan, run: Run) -> Run:
+    """Say, and note, that servers are not read-only although the matrix asks for that."""
+    asked = any(cell.program.read_only and cell.program.isolate for cell in plan.measurable)
+    if not asked or read_only_works():
+        return run
+    log.warning(NOT_READ_ONLY)
+    return _with_note(run, NOT_READ_ONLY)
+
+
+def _with_note(run: Run, note: str) -> Run:
+    return run if note in run.notes else replace(run, notes=(*run.notes, note))
 
 
 def prepare(plan: Plan, run: Run, path: Path) -> tuple[Run, Programs]:
@@ -51,6 +90,7 @@ def prepare(plan: Plan, run: Run, path: Path) -> tuple[Run, Programs]:
     programs = programs_of(plan, context)  # before a build leaves files among the sources
     infos = build(plan, context)
     broken = {name: build_reason(info) for name, info in infos.items() if info.status == "failed"}
+    programs = replace(programs, built=_built_files(programs, broken))  # before the gates, which take a while
     honesty = run.honesty or (() if run.skip_gates else _examined(plan, context, programs, broken))
     reasons = _refusals(broken, honesty)
     cells = cell_infos(plan, reasons)
@@ -67,8 +107,9 @@ def prepare(plan: Plan, run: Run, path: Path) -> tuple[Run, Programs]:
         fewer=plan.fewer,
     )
     run = replace(run, builds=tuple(infos.values()), honesty=honesty, cells=cells, families=families)
-    if run.skip_gates and not honesty and SKIPPED not in run.notes:
-        run = replace(run, notes=(*run.notes, SKIPPED))
+    if run.skip_gates and not honesty:
+        run = _with_note(run, SKIPPED)
+    run = _with_lost_protection(plan, run)
     folder.write_run(path, run)
     return run, programs
 

@@ -24,7 +24,7 @@ from runners.resources import resume_line
 from runners.run.identity import fixed_files
 from runners.run.interruption import Interruption, signals
 from runners.run.job import Job, NetworkWish
-from runners.run.preparing import prepare
+from runners.run.preparing import prepare, started_programs
 from runners.run.reporter import Reporter
 from runners.run.watching import Guard
 from runners.server.process import Programs
@@ -49,7 +49,8 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
             log.info(f"stopped {len(swept)} processes that a killed run had left behind")
         try:
             run, programs = prepare(job.plan, job.run, job.folder)
-            guard = Guard(job.folder, job.plan.root, run, fixed_files(job.plan), _measured(job.recorded))
+            fixed = (*fixed_files(job.plan), *started_programs(job.plan, programs))
+            guard = Guard(job.folder, job.plan.root, run, fixed, _measured(job.recorded), programs.built)
             job = replace(job, run=guard.settle(run))
             with tuned(job.plan.host.cache, wanted=job.run.tune) as changes:
                 job, rig = _rig(job, programs, reporter, interruption)

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from runners.file_hash import file_hash
+
 PROGRAM = "program"
 TEMPORARY = "tmp"  # short: sockets are made there, and their paths may have 107 bytes
 HASH_SUFFIX = ".sha256"
@@ -90,6 +92,15 @@ def find(link: Path) -> Path | None:
         return program if not is_empty(program) and stored == digest(program) else None
     except OSError:
         return None
+
+
+def files_of(link: Path) -> dict[Path, str] | None:
+    """Return the hash of each file of the built program, by its path behind the link; None if it is not what was built.
+
+    The hashes are taken before the program is compared with what was built, so that they are those of what was built.
+    """
+    hashes = {file: file_hash(file) for file, _ in _files(link / PROGRAM) if file.is_file()}
+    return None if find(link) is None else hashes
 
 
 def is_empty(program: Path) -> bool:

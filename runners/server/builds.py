@@ -15,6 +15,7 @@ from pathlib import Path
 
 from runners.matrix.cells import Program
 from runners.matrix.model import Limits
+from runners.records.files import create_file
 from runners.records.folder import LOGS
 from runners.records.run import BuildInfo
 from runners.server import build_cache
@@ -117,7 +118,7 @@ def run_build(
     """Run a build command in a folder, its output into `log`; return what went wrong, or None."""
     most_s = (limits or Limits()).build_time
     try:
-        with log.open("wb") as output:
+        with create_file(log) as output:
             process = start(argv, output=output, env=env, cwd=folder, enclosure=Enclosure())
     except OSError as error:
         return f"cannot run {argv[0]}: {error.strerror}"
@@ -199,7 +200,7 @@ class Build:
         env = {name: fill_text(text, self._words) for name, text in self.program.env.items()}
         enclosure = Enclosure(namespace=self.program.isolate)  # sudo does not work in a user namespace
         try:
-            with self._log.open("wb") as output:
+            with create_file(self._log) as output:
                 self.process = start(
                     self.argv,
                     output=output,

@@ -6,13 +6,12 @@ break servers that reserve memory without using it, and those that run as root.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 from runners.matrix.model import Limits
 from runners.matrix.quantities import amount_bytes
@@ -39,7 +38,7 @@ class Usage:
 class Watchdog:
     """Looks at what one server uses; `pid` is the process that is the server, which another one may have started."""
 
-    def __init__(self, process: subprocess.Popen[bytes], output: Path, limits: Limits) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], output: BinaryIO, limits: Limits) -> None:
         self.process, self.limits = process, limits
         self.log = BoundedLog(output, int(limits.log))
         self.memory_bytes = amount_bytes(limits.memory, kernel.memory_bytes() or 0.0)
@@ -103,35 +102,30 @@ def _proportional_bytes(process: subprocess.Popen[bytes], pid: int) -> int:
 
 
 class BoundedLog:
-    """The file that takes a server's output; its first and last half of the limit are kept.
+    """The file that takes a server's output, held open to write and read; its first and last half of the limit stay.
 
     What lies between them is freed while the server goes on writing, which notices nothing: a server that logs each
     request is as honest as any other, and a full disk would be blamed on the disk.
     """
 
-    def __init__(self, file: Path, limit_bytes: int) -> None:
+    def __init__(self, file: BinaryIO, limit_bytes: int) -> None:
         self.file, self.half_bytes = file, max(PAGE, limit_bytes // 2 // PAGE * PAGE)
         self.freed_bytes = self.half_bytes
 
     @property
     def size_bytes(self) -> int:
         """Return how much was printed."""
-        try:
-            return self.file.stat().st_size
-        except OSError:
-            return 0
+        return os.fstat(self.file.fileno()).st_size
 
     def bound(self) -> bool:
         """Free what lies between the halves; return False if there is such, but its file system can't do that."""
         until = (self.size_bytes - self.half_bytes) // PAGE * PAGE
         if until <= self.freed_bytes:
             return True
-        with contextlib.suppress(OSError), self.file.open("r+b") as stream:
-            length = ctypes.c_int64(until - self.freed_bytes)
-            refused = _libc.fallocate(stream.fileno(), PUNCH_HOLE, ctypes.c_int64(self.freed_bytes), length)
-            if refused:
-                return False
-            self.freed_bytes = until
+        length = ctypes.c_int64(until - self.freed_bytes)
+        if _libc.fallocate(self.file.fileno(), PUNCH_HOLE, ctypes.c_int64(self.freed_bytes), length):
+            return False
+        self.freed_bytes = until
         return True
 
     def settle(self) -> None:
@@ -141,9 +135,9 @@ class BoundedLog:
         if size <= 2 * self.half_bytes + PAGE:
             return
         dropped = f"\n... {format_size(size - 2 * self.half_bytes)} dropped: see `log` in [limits] of the matrix ...\n"
-        with self.file.open("r+b") as stream:
-            stream.seek(size - self.half_bytes)
-            last = stream.read()
-            stream.seek(self.half_bytes)
-            stream.write(dropped.encode() + last)
-            stream.truncate()
+        self.file.seek(size - self.half_bytes)
+        last = self.file.read()
+        self.file.seek(self.half_bytes)
+        self.file.write(dropped.encode() + last)
+        self.file.truncate()
+        self.file.flush()

@@ -9,11 +9,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from runners.errors import UnfitMachine
 from runners.matrix.cells import Cell
 from runners.matrix.model import Limits
 from runners.matrix.request import Request
+from runners.records.files import create_file, open_to_read
 from runners.records.trial import Check, Command, Verdict
 from runners.server.commands import Words, fill, fill_text
 from runners.server.limits import Watchdog
@@ -33,6 +35,7 @@ PLACEHOLDERS = "its command or environment must take {host} and {port}"
 OWN_PORT_TIMEOUT_S = 2.0
 LOOK_AGAIN_S = 0.05
 TAIL_BYTES = 2000
+WORK = "work"
 
 
 class TrialFailed(Exception):
@@ -70,6 +73,7 @@ class Programs:
     """Where the servers of a run are: the matrix's folder, the built programs by variant, and their environment.
 
     `limits` is what each may use of the machine. `privileged` are those that turned out to need all capabilities.
+    `built` holds the hash of each file of the built programs, by variant.
     """
 
     root: Path
@@ -77,11 +81,15 @@ class Programs:
     env: Mapping[str, str]
     limits: Limits = field(default_factory=Limits)
     privileged: set[str] = field(default_factory=set)
+    built: Mapping[str, Mapping[Path, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Logs:
-    """Where the output of one trial goes: files in the cell's folder, named after the block."""
+    """Where the output of one trial goes: files in the cell's folder, named after the block.
+
+    The server itself may write only below `work`: it must not choose what the harness writes to, or reads as its own.
+    """
 
     run_folder: Path
     folder: Path
@@ -90,6 +98,26 @@ class Logs:
     def file(self, purpose: str) -> Path:
         """Return the file for one purpose."""
         return self.folder / f"{self.stem}.{purpose}.txt"
+
+    @property
+    def work(self) -> Path:
+        """Return the server's own folder."""
+        return self.folder / WORK
+
+    def create(self, purpose: str) -> BinaryIO:
+        """Return the new file for one purpose, open to write and read; no link is followed."""
+        return create_file(self.file(purpose))
+
+    def write(self, purpose: str, data: bytes) -> Path:
+        """Write the file for one purpose, and return its whole path."""
+        with self.create(purpose) as stream:
+            stream.write(data)
+        return self.folder.resolve() / self.file(purpose).name
+
+    def read(self, purpose: str) -> bytes:
+        """Return what the file for one purpose holds; raise OSError if it is missing, a link, or no ordinary file."""
+        with open_to_read(self.file(purpose), follow_link=False) as stream:
+            return stream.read()
 
     def command(self, purpose: str, argv: tuple[str, ...], cpus: tuple[int, ...]) -> Command:
         """Return the record of a command whose output goes into the file for `purpose`."""
@@ -107,6 +135,7 @@ class ServerProcess:
         self.took_s = 0.0
         self.cell, self.layout, self.logs, self.port, self.host = cell, layout, logs, port, host
         self.programs, self.words = programs, _words(cell, programs, logs, port, host)
+        self._make_work_folder()
         self.argv = fill(cell.program.run, self.words)
         own = {name: fill_text(text, self.words) for name, text in cell.program.env.items()}
         self.env = {**programs.env, **own}
@@ -136,26 +165,35 @@ class ServerProcess:
     def _keeps_all(self) -> bool:
         return keeps_all(self.cell.program) or self.cell.program.name in self.programs.privileged
 
+    def _make_work_folder(self) -> None:
+        """Make the server's own folder; raise TrialFailed if a link is there: the server would own its target."""
+        if self.logs.work.is_symlink():
+            raise TrialFailed(f"{self.logs.work} is a link, and the server would write there; remove it", self.cell)
+        self.logs.work.mkdir(exist_ok=True)
+
     def _watchdog(self) -> Watchdog:
-        return Watchdog(self.process, self.logs.file("server"), self.programs.limits)
+        return Watchdog(self.process, self.output, self.programs.limits)
 
     def _start(self, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         if self.cell.program.config is not None:
             template = (self.words.dir / self.cell.program.config).read_text(encoding="utf-8")
-            self.words.config.write_text(fill_text(template, self.words), encoding="utf-8")
-        with self.logs.file("server").open("wb") as output:
-            try:
-                return start(
-                    self.argv,
-                    output=output,
-                    cpus=self.layout.server,
-                    env=env,
-                    cwd=self.words.dir,
-                    stdin=True,
-                    enclosure=self._enclosure,
-                )
-            except OSError as error:
-                raise TrialFailed(f"cannot start {self.argv[0]}: {error.strerror}", self.cell) from error
+            with create_file(self.words.config) as config:
+                config.write(fill_text(template, self.words).encode())
+        enclosure = self._enclosure
+        self.output = self.logs.create("server")
+        try:
+            return start(
+                self.argv,
+                output=self.output,
+                cpus=self.layout.server,
+                env=env,
+                cwd=self.words.dir,
+                stdin=True,
+                enclosure=enclosure,
+            )
+        except OSError as error:
+            self.output.close()
+            raise TrialFailed(f"cannot start {self.argv[0]}: {error.strerror}", self.cell) from error
 
     def wait_until_ready(self) -> Started:
         """Wait for its first right answer, then probe it; raise TrialFailed or TrialInvalid if it does not answer."""
@@ -290,7 +328,9 @@ class ServerProcess:
         stopped = stop(self.process)
         if self.process.stdin is not None:
             self.process.stdin.close()
-        self.watchdog.log.settle()
+        if not self.output.closed:  # else it was stopped before, and could not be started again
+            self.watchdog.log.settle()
+            self.output.close()
         return stopped
 
 
@@ -299,8 +339,8 @@ def _words(cell: Cell, programs: Programs, logs: Logs, port: int, host: str) -> 
     return Words(
         dir=folder.resolve(),
         out=programs.outputs.get(cell.program.name, folder),
-        work=logs.folder.resolve(),
-        config=logs.file("config").resolve(),
+        work=logs.work.resolve(),
+        config=logs.work.resolve() / logs.file("config").name,  # beside what it lets the server write
         host=host,
         port=port,
         threads=cell.threads,
@@ -323,7 +363,7 @@ def free_port(position: int, host: str = HOST) -> int:
 def tail_of(file: Path) -> str:
     """Return the last lines of a file as one line of text; empty if there is no file."""
     try:
-        with file.open("rb") as stream:
+        with open_to_read(file, follow_link=False) as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - TAIL_BYTES))
             lines = stream.read().decode("utf-8", errors="replace").splitlines()
     except OSError:
@@ -334,7 +374,8 @@ def tail_of(file: Path) -> str:
 def complaint_of(file: Path) -> str:
     """Return the first line of a file if a program explains its usage below it, else the last lines."""
     try:
-        complaint, usage, _ = file.read_text(encoding="utf-8", errors="replace").partition("Usage:")
+        with open_to_read(file, follow_link=False) as stream:
+            complaint, usage, _ = stream.read().decode("utf-8", errors="replace").partition("Usage:")
     except OSError:
         return ""
     lines = complaint.strip().splitlines()

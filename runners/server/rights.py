@@ -7,8 +7,7 @@ import pwd
 from pathlib import Path
 
 from runners.matrix.cells import Program
-from runners.system.enclosure.namespaces import means
-from runners.system.enclosure.rights import Account, Rights
+from runners.system.enclosure.rights import Account, Rights, can_be_read_only
 
 WRITABLE = ("/proc", "/dev", "/tmp", "/var/tmp", "/run")  # noqa: S108 - they stay writable for a read-only server
 
@@ -18,18 +17,29 @@ class NoRights(Exception):
 
 
 def rights_of(program: Program, work: str, *, all_capabilities: bool) -> Rights:
-    """Return a server's rights; it may always write into its `work` folder. Raise NoRights if they can't be had."""
+    """Return a server's rights; it may always write into its `work` folder. Raise NoRights if they can't be had.
+
+    Where `read_only` can't be had, the server runs without it: its numbers are the same, and the run says so once.
+    """
     account = _account(program.user)
     if account is not None:
-        os.chown(work, account.uid, account.gid)
+        os.chown(work, account.uid, account.gid, follow_symlinks=False)
     if not program.read_only:
         return Rights(account, all_capabilities)
     if not program.isolate:
         raise NoRights("`read_only` has no effect with isolate = false, where another program starts the server")
-    if means() is None:
-        raise NoRights("`read_only` needs a pid namespace, which is not permitted here; run as root, or without it")
-    writable = tuple(each for each in (*WRITABLE, work) if Path(each).is_dir())
-    return Rights(account, all_capabilities, read_only=True, writable=writable)
+    if not read_only_works():
+        return Rights(account, all_capabilities)
+    return Rights(account, all_capabilities, read_only=True, writable=(*_writable(), work))
+
+
+def read_only_works() -> bool:
+    """Return whether `read_only` can be had here."""
+    return can_be_read_only(_writable())
+
+
+def _writable() -> tuple[str, ...]:
+    return tuple(each for each in WRITABLE if Path(each).is_dir())
 
 
 def keeps_all(program: Program) -> bool:

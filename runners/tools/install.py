@@ -7,6 +7,8 @@ a rename at the end, so an interruption leaves nothing that looks complete.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import importlib.util
 import logging
 import os
@@ -19,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,7 @@ from typing import IO
 
 from runners.errors import SpeedupError
 from runners.matrix.model import Tool
+from runners.system.processes import Enclosure, start, stop, wait
 from runners.tools.find import (
     Host,
     ToolStatus,
@@ -45,8 +48,8 @@ log = logging.getLogger(__name__)
 
 STEP_DEADLINE_S = 900.0
 STOP_DEADLINE_S = 10.0
+STOPPING = ((signal.SIGTERM, STOP_DEADLINE_S), (signal.SIGKILL, STOP_DEADLINE_S))
 FRESH_LISTS_S = 24 * 3600.0
-ABANDONED_S = 24 * 3600.0
 APT_LISTS = Path("/var/lib/apt/lists")
 POLICY = Path("/usr/sbin/policy-rc.d")
 WITHOUT_SERVICES = Path(__file__).with_name("without_services.sh")
@@ -89,8 +92,8 @@ class Steps:
         One that must end by itself, `whole`, is waited for even if the user wants to stop.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(f"\n$ {shlex.join(argv)}\n")
+        with self.log.open("ab") as log:
+            log.write(f"\n$ {shlex.join(argv)}\n".encode("utf-8", "replace"))
             log.flush()
             start = log.tell()
             status = self._status(argv, log, whole=whole)
@@ -98,26 +101,38 @@ class Steps:
             ended = "took too long" if status is None else f"ended with exit status {status}"
             raise StepFailed(f"{what} {ended}{self._why(start)} (full output: {self.log})")
 
-    def _status(self, argv: list[str], output: IO[str], *, whole: bool) -> int | None:
+    def _status(self, argv: list[str], output: IO[bytes], *, whole: bool) -> int | None:
+        """Run a command and return its exit status, None if it took too long; nothing of it outlives this process.
+
+        Only what must end by itself does, since the system's package manager may not be killed half-way.
+        """
         environment = os.environ | QUIET | {"PATH": self.path}
         try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
+            if whole:
+                return self._whole(argv, output, environment)
+            process = start(argv, output=output, env=environment, enclosure=Enclosure())
         except OSError as error:
             raise StepFailed(f"{argv[0]} cannot be started: {error.strerror}") from error
+        try:
+            return process.poll() if wait(process, self.deadline_s) else None
+        finally:
+            stop(process, STOPPING)
+
+    def _whole(self, argv: list[str], output: IO[bytes], environment: Mapping[str, str]) -> int | None:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
         try:
             return process.wait(self.deadline_s)
         except subprocess.TimeoutExpired:
             return None
         except BaseException:
-            if whole:
-                _wait_whatever_comes(process, argv[0])
+            _wait_whatever_comes(process, argv[0])
             raise
         finally:
             _end_group(process)
@@ -323,10 +338,15 @@ def _private_apt(scratch: Path) -> list[str]:
 
 @contextmanager
 def _made(folder: Path) -> Iterator[Path]:
-    """Yield a new folder next to `folder`; it replaces `folder` if all goes well, and is removed otherwise."""
+    """Yield a new folder next to `folder`; it replaces `folder` if all goes well, and is removed otherwise.
+
+    It is locked as long as this process works in it, so that what a killed one left is known, and removed.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(folder.parent)
-    made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+    with _locked(folder.parent):
+        _remove_abandoned(folder.parent)
+        made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+        lock = _lock_of(made)
     try:
         yield made
         made.chmod(0o755)
@@ -337,13 +357,39 @@ def _made(folder: Path) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
         for old in folder.parent.glob(".old-*"):
             shutil.rmtree(old, ignore_errors=True)
+        os.close(lock)
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove what an installation left behind that was killed more than a day ago."""
+    """Remove what killed installations left behind: nobody locks it."""
     for left in parent.glob(".new-*"):
-        if time.time() - left.stat().st_ctime > ABANDONED_S:
+        with suppress(OSError):
+            os.close(_lock_of(left))
             shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, once nobody else does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a network file system may know no such locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock_of(folder: Path) -> int:
+    """Lock a folder as long as the descriptor is open; raise OSError if another process does, or if it is gone."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in {errno.EWOULDBLOCK, errno.EAGAIN}:
+            os.close(descriptor)
+            raise
+    return descriptor
 
 
 def _write_launchers(tool: Tool, folder: Path, host: Host) -> None:

@@ -23,11 +23,10 @@ def checked(side: Side, checking: Checking | None) -> Iterator[None]:
     if checking is None:
         yield
         return
-    order = side.logs.file("checker-order").resolve()
-    order.write_text(_order(side, checking).text, encoding="utf-8")
+    order = side.logs.write("checker-order", _order(side, checking).text.encode())
     side.network.enter()
     argv = (sys.executable, "-m", "runners.loads.checker", str(order))
-    with side.logs.file("checker").open("wb") as output:
+    with side.logs.create("checker") as output:
         try:
             process = start(argv, output=output, cpus=side.layout.client, cwd=resources.code())
         except OSError as error:
@@ -36,7 +35,7 @@ def checked(side: Side, checking: Checking | None) -> Iterator[None]:
         yield
     finally:
         stop(process, ENDS)
-        side.checked = result_in(side.logs.file("checker").read_text(encoding="utf-8", errors="replace"))
+        side.checked = result_in(side.logs.read("checker").decode("utf-8", errors="replace"))
 
 
 def _order(side: Side, checking: Checking) -> Order:

@@ -168,7 +168,7 @@ class Side:
         """Start one command of the generator, in the server's network."""
         self.commands.append(self.logs.command(phase.purpose, phase.argv, self.layout.client))
         self.network.enter()
-        with self.logs.file(phase.purpose).open("wb") as output:
+        with self.logs.create(phase.purpose) as output:
             try:
                 self.client = start(
                     phase.argv, output=output, cpus=self.layout.client, env=self.programs.env, cwd=phase.cwd
@@ -226,7 +226,7 @@ class Side:
 
     def result(self, phase: Phase) -> LoadResult:
         """Return what the generator counted; raise TrialInvalid or TrialFailed if that is nothing usable."""
-        output = self.logs.file(phase.purpose).read_text(encoding="utf-8", errors="replace")
+        output = self.logs.read(phase.purpose).decode("utf-8", errors="replace")
         try:
             result = self.load.parse(output, self.job)
         except LoadInvalid as error:

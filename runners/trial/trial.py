@@ -16,6 +16,7 @@ from runners.matrix.cells import Cell
 from runners.matrix.model import Validity
 from runners.plan.goals import too_much
 from runners.plan.order import Checking, Slot
+from runners.records.files import create_file
 from runners.records.trial import Bound, Check, Evidence, Part, Trial, Verdict
 from runners.server.process import HOST, Logs, Programs, TrialFailed, TrialInvalid, free_port
 from runners.stats.histogram import encode
@@ -152,18 +153,17 @@ def _body_file(cell: Cell, logs: Logs) -> Path | None:
     """Write the request's body where the generator reads it; None without one."""
     if not cell.request.body:
         return None
-    file = logs.file("body").resolve()
-    file.write_bytes(cell.request.body)
-    return file
+    return logs.write("body", cell.request.body)
 
 
 def _mix_file(cell: Cell, job: LoadJob, logs: Logs) -> Path | None:
     """Write a mix where the generator reads it; None without one."""
     if cell.mix is None:
         return None
-    file = (logs.folder / MIX_FILE).resolve()
-    file.write_bytes(LOADS[cell.load.kind].mix_file(cell.mix, job))
-    return file
+    file = logs.folder / MIX_FILE
+    with create_file(file) as stream:
+        stream.write(LOADS[cell.load.kind].mix_file(cell.mix, job))
+    return file.resolve()
 
 
 def _as_loaded(cell: Cell, slot: Slot) -> Cell:

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from runners.system.enclosure.namespaces import (
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    Means,
+    enter_as_same_user,
+    in_child,
+    means,
+    mount_own_proc,
+    unshare,
+)
 
 PR_CAPBSET_DROP = 24
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
@@ -77,6 +90,23 @@ def drop_dangerous() -> None:
     """Take dangerous capabilities from whatever this process executes; without the right to, it had none anyway."""
     for number in DANGEROUS.values():
         _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
+
+
+def can_be_read_only(writable: Sequence[str]) -> bool:
+    """Return whether programs can have a read-only view of all but some folders here. The answer is tried once.
+
+    It needs namespaces for processes and mounts, and Linux 5.12.
+    """
+    by = means()
+    return by is not None and _tried(by, str(Path("/proc/self/ns/user").readlink()), tuple(writable))
+
+
+@functools.cache
+def _tried(by: Means, _user_namespace: str, writable: tuple[str, ...]) -> bool:
+    def enter() -> bool:
+        return (by == "own rights" or enter_as_same_user()) and unshare(CLONE_NEWPID | CLONE_NEWNS)
+
+    return in_child(lambda: enter() and in_child(lambda: mount_own_proc() and mount_read_only(writable)))
 
 
 class _MountAttr(ctypes.Structure):

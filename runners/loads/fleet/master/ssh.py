@@ -7,6 +7,7 @@ nor an open port is needed. A worker ends when its connection does.
 from __future__ import annotations
 
 import itertools
+import os
 import shlex
 import subprocess
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from runners.loads.fleet.wire.messages import name_of
 from runners.matrix.model import Client
+from runners.records.files import open_to_append
 from runners.server.process import tail_of
 from runners.system.processes import describe_exit, dies_with_parent, stop, wait
 
@@ -54,7 +56,7 @@ class Remote:
     def start(self) -> None:
         """Connect and start the worker; its output is appended to the log."""
         self.began = time.monotonic()
-        with self.log.open("ab") as output:
+        with os.fdopen(open_to_append(self.log), "ab") as output:
             self.process = subprocess.Popen(
                 self.argv,
                 stdin=subprocess.PIPE,

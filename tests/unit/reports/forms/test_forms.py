@@ -11,6 +11,7 @@ import pytest
 
 from reports.forms.about import GENERATOR
 from reports.forms.index import index_entries, write_index
+from reports.forms.redaction import redacted
 from reports.forms.writing import FILES, read_all, render_as, write_as
 from runners.errors import BadInput
 from runners.records.folder import read_run, write_run
@@ -244,3 +245,24 @@ def test_a_number_that_nothing_can_be_calculated_with_is_bad_input(run: Path) ->
     head = dataclasses.replace(folder.run, duet_duration_s=float("inf"))
     with pytest.raises(BadInput, match="a number in it cannot be right"):
         render_as([dataclasses.replace(folder, run=head)], "md")
+
+
+@pytest.mark.parametrize("redact", [False, True])
+@pytest.mark.parametrize("form", ["html", "json", "md", "txt"])
+def test_damage_to_a_run_folder_is_told_in_every_form(form: str, run: Path, tmp_path: Path, *, redact: bool) -> None:
+    """How many lines were set aside, and what names them; a reader may have nothing but the report."""
+    damaged = tmp_path / "damaged"
+    shutil.copytree(run, damaged)
+    assert "damaged" not in render_as(read_all([damaged]), form)
+    lines = (damaged / "trials.jsonl").read_bytes().splitlines(keepends=True)
+    for number in (0, -1):
+        lines[number] = lines[number].replace(b'"requests":', b'"requests":9')
+    (damaged / "trials.jsonl").write_bytes(b"".join(lines))
+    head = (damaged / "run.json").read_text(encoding="utf-8")
+    (damaged / "run.json").write_text(head.replace('"preset": "quick"', '"preset": "other"'), encoding="utf-8")
+    folders = read_all([damaged])
+    with redacted(folders) as copies:
+        text = " ".join(render_as(copies if redact else folders, form).split())
+    assert "2 lines of trials.jsonl are damaged and set aside" in text
+    assert "speedup verify names each line" in text
+    assert "run.json, is damaged or was edited" in text

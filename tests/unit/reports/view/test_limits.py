@@ -87,6 +87,16 @@ def test_the_page_says_which_trials_output_it_holds() -> None:
     assert "Commands and output are those of each cell&#39;s first trial and of up to 80 trials" in part
 
 
+def test_damage_to_a_very_large_run_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lines are read in another way, and not less carefully."""
+    folder = tmp_path / "run"
+    write_synthetic(folder, 2, 2)
+    lines = (folder / "trials.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "trials.jsonl").write_bytes(b"".join([lines[0].replace(b'"', b"'", 1), *lines[1:]]))
+    monkeypatch.setattr(limits, "MOST_FOLDED", 1)
+    assert read_for_report(folder).damaged_lines == 1
+
+
 def test_a_very_large_run_has_its_tables_only(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same numbers as otherwise; no link leads to a cell that cannot be unfolded."""
     full = build_tables(view_run(read_folder(large)))

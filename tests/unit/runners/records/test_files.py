@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runners.errors import BadInput, DiskFull
-from runners.records.files import remove_partials, replace_file
+from runners.records.files import check_links, create_file, open_to_read, remove_partials, replace_file
 from runners.records.folder import append_trials, read_folder, write_run
 from runners.records.run import Run
 from tests.unit.runners.records.test_folder import trial
@@ -45,6 +45,47 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
 def no_room(*_: object, **__: object) -> None:
     """Stand in for a call that finds the disk full."""
     raise OSError(28, "No space left on device")
+
+
+def test_a_file_that_is_made_anew_follows_no_link(tmp_path: Path) -> None:
+    """The link itself gives way; what it led to stays, be it a file, a device or nothing."""
+    (key := tmp_path / "key").write_text("secret", encoding="utf-8")
+    for target in (key, Path("/dev/null"), tmp_path / "nowhere"):
+        (tmp_path / "log").unlink(missing_ok=True)
+        (tmp_path / "log").symlink_to(target)
+        with create_file(tmp_path / "log") as stream:
+            stream.write(b"line")
+        assert (tmp_path / "log").read_bytes() == b"line"
+    os.link(key, tmp_path / "second name")
+    create_file(tmp_path / "second name").close()
+    assert key.read_text(encoding="utf-8") == "secret"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_file_is_not_made_in_a_folder_that_is_a_link(tmp_path: Path) -> None:
+    """Nor in the place of a folder."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "logs").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+        create_file(tmp_path / "logs" / "log")
+    with pytest.raises(OSError, match="Is a directory"):
+        create_file(tmp_path / "elsewhere")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_log_that_is_a_link_is_not_read(tmp_path: Path) -> None:
+    """It would be shown in a report."""
+    (tmp_path / "log").symlink_to("/etc/hostname")
+    with pytest.raises(OSError, match="Too many levels"):
+        open_to_read(tmp_path / "log", follow_link=False)
+
+
+def test_a_link_to_a_folder_in_a_run_is_refused(tmp_path: Path) -> None:
+    """A server's own folder is given to its user."""
+    (tmp_path / "logs/cell").mkdir(parents=True)
+    (tmp_path / "logs/cell/work").symlink_to("/etc")
+    with pytest.raises(BadInput, match="work is a link, and a run writes there"):
+        check_links(tmp_path)
 
 
 def test_a_planted_link_is_replaced_and_not_followed(tmp_path: Path) -> None:

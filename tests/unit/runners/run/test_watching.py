@@ -11,6 +11,7 @@ from runners.file_hash import file_hash
 from runners.records.folder import read_run, write_run
 from runners.records.run import Run, SourceInfo
 from runners.run.watching import Edited, Guard, Watch
+from runners.server.build_cache import files_of, open_place
 from runners.server.sources import read_sources
 from tests.support.latency_matrix import cells, matrix
 
@@ -71,6 +72,69 @@ def test_what_builds_write_is_data_too(root: Path) -> None:
     watching = guard(root)
     edit(root / CELL.program.dir / "app.db")
     assert watching.settle(watching.run).sources[0].data == ("app.db",)
+
+
+def guard_of_built(root: Path, *, whole_folder: bool) -> tuple[Guard, Path, Path]:
+    """Return what watches a program in the cache, a file of it, and the link through which it is started."""
+    place = open_place(root / "cache/s-hash")
+    try:
+        if whole_folder:
+            (place.program / "bin").mkdir(parents=True)
+        program = place.program / "bin/s" if whole_folder else place.program
+        program.write_text("one", encoding="utf-8")
+        if whole_folder:
+            (place.program / "cache.db").write_text("one", encoding="utf-8")
+        place.keep()
+    finally:
+        place.close()
+    files = files_of(place.link)
+    assert files is not None
+    started = place.link / program.relative_to(place.folder)
+    fixed = [started]
+    write_run(root, Run("measured", "local"))
+    built = {CELL.program.name: files}
+    return Guard(root, root, Run("measured", "local"), fixed=fixed, built=built), started, place.link
+
+
+@pytest.mark.parametrize("whole_folder", [False, True])
+def test_an_edit_of_a_built_program_ends_the_run(root: Path, *, whole_folder: bool) -> None:
+    """In the first trial, too: a program is never data."""
+    watching, started, _ = guard_of_built(root, whole_folder=whole_folder)
+    watching.check([CELL])
+    edit(started)
+    with pytest.raises(Edited, match=r"program.*, built for .*, was changed or replaced during this run"):
+        watching.check([CELL])
+
+
+def test_a_built_program_that_is_replaced_ends_the_run(root: Path) -> None:
+    """Another harness, or a person, may let the link in the cache lead elsewhere; what was built is untouched."""
+    watching, _, link = guard_of_built(root, whole_folder=False)
+    other = root / "cache/s-hash.other"
+    other.mkdir()
+    (other / "program").write_text("two", encoding="utf-8")
+    link.unlink()
+    link.symlink_to(other)
+    with pytest.raises(Edited, match="a resume builds it again"):
+        watching.check([CELL])
+
+
+def test_what_a_built_program_writes_beside_itself_is_data(root: Path) -> None:
+    """A virtual environment writes into its own folder when it first runs."""
+    watching, started, _ = guard_of_built(root, whole_folder=True)
+    (started.parent.parent / "new.pyc").touch()
+    edit(started.parent.parent / "cache.db")
+    watching.check([CELL])
+    watching.measured([CELL])
+    edit(started)
+    with pytest.raises(Edited):
+        watching.check([CELL])
+
+
+def test_a_program_that_is_not_what_was_built_has_no_hashes(root: Path) -> None:
+    """It was edited between its build and the first look at it."""
+    _, started, link = guard_of_built(root, whole_folder=False)
+    edit(started)
+    assert files_of(link) is None
 
 
 def test_a_program_or_a_template_is_never_data(root: Path) -> None:

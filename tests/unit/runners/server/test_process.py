@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from runners.matrix.cells import Cell, LoadSettings, Program
+from runners.matrix.model import Limits
 from runners.matrix.request import Request
 from runners.server import process
 from runners.server.process import Logs, Programs, ServerProcess, TrialFailed, complaint_of, free_port, tail_of
+from runners.server.rights import read_only_works
 from runners.system import kernel
 from runners.system.enclosure import namespaces
+from runners.system.enclosure.rights import can_be_read_only
 from runners.system.kernel import Listening
 from runners.system.machine import Layout
 
@@ -123,16 +126,17 @@ print("lacks admin" if not bits >> 21 & 1 else "has admin", bits >> 7 & 1, bits 
 """
 
 
-def run_with(tmp_path: Path, code: str, **more: Any) -> str:
+def run_with(tmp_path: Path, code: str, *, limits: Limits | None = None, **more: Any) -> str:
     """Run Python as a server whose table says more, and return what it printed."""
     program = Program(
         server="s", variant=None, title="s", language=None, class_="realistic", group="document", needs=(), dir=".",
-        build=(), run=("python3", "-c", code, "{work}"), config=None, flags=(), env={}, unavailable=None, **more,
+        build=(), run=("python3", "-c", code, "{work}"), flags=(), env={}, unavailable=None, **{"config": None, **more},
     )  # fmt: skip
     cell = Cell(program, 1, 1, "persistent", "local", LoadSettings("wrk", 0.1, 1.0, None), None)
     cpus = tuple(sorted(os.sched_getaffinity(0)))
     env = {"PATH": os.defpath}
-    server = ServerProcess(cell, Layout(cpus, cpus), Programs(Path("/"), {}, env), Logs(tmp_path, tmp_path, "b"), 18080)
+    programs = Programs(Path("/"), {}, env, limits or Limits())
+    server = ServerProcess(cell, Layout(cpus, cpus), programs, Logs(tmp_path, tmp_path, "b"), 18080)
     server.process.wait(10)
     server.stop()
     return (tmp_path / "b.server.txt").read_text(encoding="utf-8").strip()
@@ -179,6 +183,25 @@ def test_a_read_only_server_writes_only_where_it_works(tmp_path: Path) -> None:
     Path("/tmp/http-speedup-test").unlink()  # noqa: S108 - it is really that folder
 
 
+def test_where_namespaces_are_refused_a_read_only_server_runs_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a chroot without rights: no number is refused for lack of a protection."""
+    monkeypatch.setattr(namespaces, "_means", lambda _: None)
+    assert not read_only_works()
+    code = "import os; print('ran', os.statvfs('/').f_flag & os.ST_RDONLY)"
+    assert run_with(tmp_path, code, read_only=True) == "ran 0"
+
+
+@needs_namespaces
+def test_whether_servers_can_be_read_only_is_tried_in_a_child(tmp_path: Path) -> None:
+    """A folder that is not there, as an old kernel, makes it impossible; this process stays where it is."""
+    before = Path("/proc/self/ns/mnt").readlink()
+    assert read_only_works()
+    assert not can_be_read_only([str(tmp_path / "none")])
+    assert Path("/proc/self/ns/mnt").readlink() == before
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
@@ -222,3 +245,67 @@ def test_a_server_that_needs_all_rights_gets_them_back(tmp_path: Path, caplog: p
     assert [record.message for record in caplog.records] == [
         "s ends without capabilities such as CAP_SYS_ADMIN, so it keeps all of them"
     ]
+
+
+PLANTS = """
+import os, sys
+for folder in (sys.argv[1], os.path.dirname(sys.argv[1])):
+    for name in ("b.server.txt", "b.load.txt", "b.gates.txt", "b.config.txt"):
+        try:
+            os.symlink("KEY", os.path.join(folder, ".new"))
+            os.replace(os.path.join(folder, ".new"), os.path.join(folder, name))
+            print("planted", flush=True)
+        except OSError as error:
+            print(error.strerror, flush=True)
+"""
+
+
+@as_root
+def test_a_server_of_another_user_cannot_choose_what_the_harness_reads_or_writes(tmp_path: Path) -> None:
+    """It owns its work folder, and nothing that the harness opens by name lies there."""
+    for parent in (tmp_path, *tmp_path.parents):
+        if "pytest" in str(parent):
+            parent.chmod(0o755)
+    told = run_with(tmp_path, PLANTS, user="nobody").splitlines()
+    assert told == ["planted"] * 4 + ["Permission denied"] * 4
+
+
+def test_links_that_were_planted_among_logs_are_not_followed(tmp_path: Path) -> None:
+    """By a server with all rights, or by who sent the folder: the server's output goes into a file of its own."""
+    (key := tmp_path / "key").write_text("secret", encoding="utf-8")
+    for name in ("b.server.txt", "b.load.txt"):
+        (tmp_path / name).symlink_to(key)
+    logs = Logs(tmp_path, tmp_path, "b")
+    assert tail_of(logs.file("server")) == complaint_of(logs.file("load")) == ""
+    with pytest.raises(OSError, match="Too many levels"):
+        logs.read("load")
+    assert run_with(tmp_path, "print('hello')") == "hello"
+    assert logs.write("load", b"x").read_bytes() == b"x"
+    assert key.read_text(encoding="utf-8") == "secret"
+
+
+def test_a_link_in_place_of_a_config_file_is_not_followed(tmp_path: Path) -> None:
+    """It lies in the server's own folder, since what is written beside it is the server's business."""
+    (key := tmp_path / "key").write_text("secret", encoding="utf-8")
+    (tmp_path / "template").write_text("port {port}", encoding="utf-8")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/b.config.txt").symlink_to(key)
+    code = "import sys; print(open(sys.argv[1] + '/b.config.txt').read())"
+    assert run_with(tmp_path, code, config=str(tmp_path / "template")) == "port 18080"
+    assert key.read_text(encoding="utf-8") == "secret"
+
+
+def test_a_link_in_place_of_a_work_folder_fails_the_trial(tmp_path: Path) -> None:
+    """The folder that it leads to would be given to the server's user."""
+    (tmp_path / "work").symlink_to("/etc")
+    with pytest.raises(TrialFailed, match="work is a link"):
+        run_with(tmp_path, "")
+
+
+def test_a_link_that_a_server_puts_in_place_of_its_log_is_not_cut(tmp_path: Path) -> None:
+    """Its output is bounded through the file that was opened for it, whatever has its name meanwhile."""
+    (key := tmp_path / "key").write_bytes(b"secret" * 10_000)
+    code = "import os, sys; log = sys.argv[1] + '/../b.server.txt'; os.remove(log); os.symlink('key', log)"
+    run_with(tmp_path, f"{code}; print('x' * 99999)", limits=Limits.model_validate({"log": "8 KiB"}))
+    assert (tmp_path / "b.server.txt").is_symlink()
+    assert key.read_bytes() == b"secret" * 10_000
