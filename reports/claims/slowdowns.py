@@ -14,7 +14,7 @@ from typing import Literal
 
 from reports.claims.change import Change, FigureName, Line, hull
 from reports.claims.phrases import inverse
-from runners.stats.statistics import Estimate, blocks_for_level, family_level, ratio
+from runners.stats.statistics import Estimate, blocks_for_level, family_level
 from runners.units import parse_share
 
 LEVEL = 0.98  # of two-sided intervals: 1 % at the end that alarms
@@ -73,7 +73,7 @@ def _judged(bound: Bound, line: Line, level: float) -> Judged:
     needed = blocks_for_level(level)
     if line.ratio is None:
         return Judged(bound, line, None, "not measured")
-    found = hull([ratio(logs, level) for logs in line.logs])
+    found = hull([each.ratio(level) for each in line.found])
     slowdown = inverse(found) if line.kind.more_is_better else found
     interval = slowdown.interval
     if interval is None:

@@ -68,15 +68,18 @@ def _plan(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespac
 
 
 def check_measured(folder: RunFolder) -> None:
-    """Raise DoesNotStart if a side failed, UnfitMachine if the machine's noise left no number, in some mode."""
+    """Raise DoesNotStart if a side failed, UnfitMachine if the machine's noise left no number, somewhere."""
     from speedup.comparing.endings import DoesNotStart
 
     for cell in folder.run.cells:
         if cell.status in {"failed", "unavailable"}:
             reason = (cell.reason or cell.status).partition("; `speedup check")[0]  # no matrix names these servers
             raise DoesNotStart(f"{cell.title} cannot be measured: {reason}; see {folder.path}")
-    for mode in dict.fromkeys(cell.mode for cell in folder.run.cells):
-        _check_counted([trial for trial in folder.trials if trial.mode == mode], folder)
+    places: dict[tuple[str, str], set[str]] = {}
+    for cell in folder.run.cells:
+        places.setdefault((cell.mode, cell.request), set()).add(cell.id)
+    for cells in places.values():
+        _check_counted([trial for trial in folder.trials if trial.cell in cells], folder)
 
 
 def _check_counted(trials: Sequence[Trial], folder: RunFolder) -> None:

@@ -1,4 +1,4 @@
-"""`speedup compare`: whether a change made a server faster, of two commands or of two revisions; a gate for CI."""
+"""`speedup compare`: whether a change made a server faster, of commands, revisions or recorded runs; a gate for CI."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ examples:
   speedup compare './old' './new' --fail-slower 2% --fail-slower p99:10%
   git bisect run speedup compare --rev v1.0 --fail-slower 2% --bisect-codes
   speedup compare results/20260101T120000Z-local     show an answer again
+  speedup compare results/A results/B                two runs of different times: weaker, and says so
 
 exit codes: 0 answered; 1 a slowdown beyond a bound of --fail-slower, and nothing else; 2 bad input, or a side that does
             not build or start; 4 the machine is not fit; 130 interrupted
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="COMMAND|RUN",
         help="two commands that start the old and the new server in this folder, such as './server --port={port}';"
-        " or run folders of an earlier comparison, to show its answer again",
+        " run folders of an earlier comparison, to show its answer again; or two run folders of any kind",
     )
     parser.add_argument(
         "--budget", type=duration, metavar="TIME", default=BUDGET_S, help="how much load to spend (default: 60s)"
@@ -155,7 +156,7 @@ def _told(arguments: argparse.Namespace) -> Told:
     check(arguments)
     recorded = [Path(text) for text in arguments.sides if (Path(text) / RUN_FILE).exists()]
     if recorded:
-        return again(recorded, arguments)
+        return _recorded(recorded, arguments)
     with alone_on_machine():
         if arguments.rev:
             from speedup.comparing.revisions import compare_revisions
@@ -203,12 +204,18 @@ def _of_commands(arguments: argparse.Namespace) -> Told:
     return answered([measure(sides, learned, arguments, arguments.budget)], arguments)
 
 
-def again(folders: Sequence[Path], arguments: argparse.Namespace) -> Told:
-    """Return the answer that run folders of a comparison hold."""
+def _recorded(folders: Sequence[Path], arguments: argparse.Namespace) -> Told:
+    """Return the answer that run folders hold: those of one comparison, or two runs of different times."""
+    from reports.claims.change import is_comparison
     from runners.errors import BadInput
+    from runners.records.folder import read_run
 
     if len(folders) < len(arguments.sides):
-        raise BadInput("give two commands, or run folders of one comparison, not both")
+        raise BadInput("give two commands, or run folders, not both")
+    if len(folders) == 2 and not any(is_comparison(read_run(folder)) for folder in folders):
+        from speedup.comparing.recorded import compare_runs
+
+        return compare_runs(folders[0], folders[1], arguments)
     return answered(folders, arguments)
 
 
