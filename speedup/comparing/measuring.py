@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from runners.matrix.starter.comparison import Described
     from runners.matrix.starter.learned import Learned
     from runners.matrix.starter.writing import Row
     from runners.plan.planning import Plan
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from runners.records.trial import Trial
 
 
-def measure(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespace, budget_s: float) -> Path:
+def measure(
+    sides: tuple[Row, Row],
+    learned: Learned,
+    arguments: argparse.Namespace,
+    budget_s: float,
+    described: Described | None = None,
+) -> Path:
     """Measure two sides and write the report; return the run folder. DoesNotStart or UnfitMachine without numbers."""
     from runners.errors import RunStopped
     from runners.records.folder import RUN_FILE, read_folder
@@ -26,7 +33,7 @@ def measure(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namesp
     from speedup.comparing.live import reporter
     from speedup.measure.run import summary
 
-    job = new_job(_plan(sides, learned, arguments, budget_s), arguments.results, Wishes(arguments.network))
+    job = new_job(_plan(sides, learned, arguments, budget_s, described), arguments.results, Wishes(arguments.network))
     log.info(summary(job))
     try:
         execute(job, reporter(), lambda _: None)
@@ -47,7 +54,13 @@ def _report(folder: Path) -> None:
         log.warning(f"the report could not be written: {why}")
 
 
-def _plan(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespace, budget_s: float) -> Plan:
+def _plan(
+    sides: tuple[Row, Row],
+    learned: Learned,
+    arguments: argparse.Namespace,
+    budget_s: float,
+    described: Described | None,
+) -> Plan:
     """Return the plan: with one request at a time, only duets."""
     from dataclasses import replace
 
@@ -55,7 +68,7 @@ def _plan(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespac
     from runners.matrix.starter.comparison import ALONE, comparison_matrix
     from runners.plan import planning
 
-    text = comparison_matrix(*sides, learned, budget_s)
+    text = comparison_matrix(*sides, learned, budget_s, described)
     options = planning.Options(text=text, machine="local", load="wrk", seed=arguments.seed)
     if arguments.install:
         planning.install_missing(options)
