@@ -60,16 +60,16 @@ class Pair:
 def compare_revisions(arguments: argparse.Namespace) -> Told:
     """Build and measure two revisions; say so if they are the same program."""
     pair = _pair(arguments)
-    with _workshop() as folder:
+    with workshop() as folder:
         sides = _built(pair, folder / PLACES[0])
         if same(*sides):
             return Told(pair.old.name, pair.new.name, None)
-        rows, learned, described = _asked(sides, arguments)
+        rows, learned, described = asked(sides, arguments)
         runs = [measure(rows, learned, arguments, arguments.budget / 2, described)]
         if not _differs(runs[0], arguments):
             return answered(runs, arguments, (ONCE,))
         again = _built(pair, folder / PLACES[1])
-        rows = _moved(rows, again)
+        rows = moved(rows, again)
         runs.append(measure(rows, learned, arguments, arguments.budget / 2, described))
     return answered(runs, arguments, (TWICE,))
 
@@ -85,7 +85,7 @@ def _pair(arguments: argparse.Namespace) -> Pair:
 
 
 @contextmanager
-def _workshop() -> Iterator[Path]:
+def workshop() -> Iterator[Path]:
     """Make a folder for the checkouts, without what a killed comparison left; only one runs at a time."""
     folder = writable_cache() / "compare"
     shutil.rmtree(folder, ignore_errors=True)
@@ -106,9 +106,7 @@ def _built(pair: Pair, place: Path) -> tuple[Side, Side]:
     return old, new
 
 
-def _asked(
-    sides: tuple[Side, Side], arguments: argparse.Namespace
-) -> tuple[tuple[Row, Row], Learned, Described | None]:
+def asked(sides: tuple[Side, Side], arguments: argparse.Namespace) -> tuple[tuple[Row, Row], Learned, Described | None]:
     """Ask both sides what the new one's matrix says, unless --path says otherwise; return what they have in common."""
     old, new = sides
     rows = (replace(old.row, name="old"), replace(new.row, name="new"))
@@ -137,7 +135,7 @@ def _few(described: Described) -> tuple[Request, ...]:
     return tuple(every[:MOST_ASKED])
 
 
-def _moved(rows: tuple[Row, Row], sides: tuple[Side, Side]) -> tuple[Row, Row]:
+def moved(rows: tuple[Row, Row], sides: tuple[Side, Side]) -> tuple[Row, Row]:
     """Return the rows of another build, started as the first one was found to start."""
     old, new = (_as_before(row, side.row) for row, side in zip(rows, sides, strict=True))
     return old, new

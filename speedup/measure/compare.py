@@ -47,15 +47,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", type=duration, metavar="TIME", default=BUDGET_S, help="how much load to spend (default: 60s)"
     )
-    parser.add_argument("--mode", choices=("persistent", "non-persistent"), help="measure only this connection mode")
-    parser.add_argument(
-        "--different-answers", action="store_true", help="compare servers that answer different things all the same"
-    )
     _add_revisions(parser)
     _add_gate(parser)
     parser.add_argument("--json", action="store_true", help="print JSON (see compare.schema.json)")
     parser.add_argument(
         "--format", choices=("txt", "md"), default="txt", help="a table, or Markdown for a pull request (default: txt)"
+    )
+    add_measuring(parser)
+
+
+def add_measuring(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how two servers are asked and measured."""
+    parser.add_argument("--mode", choices=("persistent", "non-persistent"), help="measure only this connection mode")
+    parser.add_argument(
+        "--different-answers", action="store_true", help="compare servers that answer different things all the same"
     )
     parser.add_argument(
         "--results", type=path, default="results", metavar="DIR", help="where run folders go (default: results)"
@@ -82,6 +87,11 @@ def _add_revisions(parser: argparse.ArgumentParser) -> None:
         metavar="REV",
         help="revision of this repository; twice: old and new, once: against the working tree",
     )
+    add_recipe(group)
+
+
+def add_recipe(group: argparse._ArgumentGroup) -> None:
+    """Add the options that say how a checkout is built and started."""
     group.add_argument("--build", metavar="COMMAND", help="command that builds a checkout, such as 'make'")
     group.add_argument(
         "--run", metavar="COMMAND", help="command that starts the server in a checkout, such as './server'"

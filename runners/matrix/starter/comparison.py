@@ -15,12 +15,14 @@ from runners.matrix.model import Mode
 from runners.matrix.starter.learned import Learned
 from runners.matrix.starter.toml import toml_text, toml_value
 from runners.matrix.starter.writing import ANSWERS_IN_A_WINDOW, Row, asked_for, launch_lines, ready_lines
+from runners.stats.rule import LOOKS
 
 TEMPLATE = Path(__file__).with_name("comparison.toml")
 OLD, NEW = "old", "new"
 ALONE = 1  # connections: one request at a time
 DUET_SHARE = 0.4  # of the budget; the rest is for blocks in turns
 DUETS, FEWEST_DUETS = 24, 10  # of each pair
+MOST_DUETS = LOOKS[-1]  # where nothing else is measured
 SHORTEST_DUET_S, LONGEST_NEEDED_S = 0.2, 1.0
 FILES = ("body_file", "har", "urls", "targets")  # keys of requests and mixes that name files
 ANSWERS_EACH = 20  # on every connection of both sides, lest a trial say too little (V12)
@@ -70,18 +72,18 @@ def _placed(table: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
     return {key: str(root.resolve() / value) if key in FILES else value for key, value in table.items()}
 
 
-def lengths_for(budget_s: float, learned: Learned, places: int | None = None) -> Lengths:
+def lengths_for(budget_s: float, learned: Learned, places: int | None = None, *, duets_only: bool = False) -> Lengths:
     """Return lengths that fill a budget of load; a slow server's trials are longer, so that they hold some answers.
 
     So many modes and requests are measured, each mode with one request by default.
     """
     window_s = ANSWERS_IN_A_WINDOW * learned.took_s
     modes = places or len(learned.modes)
-    pairs = modes * len(operating_points(learned))
-    share_s = DUET_SHARE * budget_s / pairs
+    pairs = modes * (1 if duets_only else len(operating_points(learned)))
+    share_s = (1.0 if duets_only else DUET_SHARE) * budget_s / pairs
     crowd_s = 2 * ANSWERS_EACH * learned.connections * learned.took_s
     shortest_s = max(SHORTEST_DUET_S, window_s, min(crowd_s, LONGEST_NEEDED_S))
-    duets = min(DUETS, max(FEWEST_DUETS, int(share_s / shortest_s)))
+    duets = min(MOST_DUETS if duets_only else DUETS, max(FEWEST_DUETS, int(share_s / shortest_s)))
     duet_s = max(shortest_s, share_s / duets)
     solo_s = max(1, math.ceil(window_s))
     left_s = budget_s - pairs * duets * duet_s
@@ -93,13 +95,24 @@ def operating_points(learned: Learned) -> tuple[int, ...]:
     return tuple(dict.fromkeys((ALONE, learned.connections)))
 
 
-def comparison_matrix(old: Row, new: Row, learned: Learned, budget_s: float, described: Described | None = None) -> str:
+def comparison_matrix(
+    old: Row,
+    new: Row,
+    learned: Learned,
+    budget_s: float,
+    described: Described | None = None,
+    *,
+    duets_only: bool = False,
+) -> str:
     """Return the text of a matrix that compares two servers; `learned` is what they have in common.
 
-    They are asked for what is described, or else for what was learned.
+    They are asked for what is described, or else for what was learned. With `duets_only`, all of the budget goes to
+    duets under load, which compare CPU time alone.
     """
     modes = described.modes if described else learned.modes
-    lengths = lengths_for(budget_s, learned, len(described.places) if described else None)
+    places = len(described.places) if described else None
+    lengths = lengths_for(budget_s, learned, places, duets_only=duets_only)
+    points = (learned.connections,) if duets_only else operating_points(learned)
     filled = {
         "title": toml_text(f"{new.title} against {old.title}"),
         "modes": toml_value(modes),
@@ -108,7 +121,7 @@ def comparison_matrix(old: Row, new: Row, learned: Learned, budget_s: float, des
         "solo_blocks": str(lengths.solo_blocks),
         "duet_ms": str(lengths.duet_ms),
         "duet_blocks": str(lengths.duet_blocks),
-        "connections": toml_value(operating_points(learned)),
+        "connections": toml_value(points),
         "servers": "\n".join(_side(row, learned) for row in (old, new)),
         "tables": "\n".join(_table(mode) for mode in modes),
     }
