@@ -11,7 +11,7 @@ others: each figure is divided by that server's in the same block, and the ratio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reports.claims.change import KINDS, Apart, Change, Kind, Line, Place, median_of, why_none
@@ -23,7 +23,7 @@ from runners.records.run import CellInfo, Run, RunFolder
 from runners.records.trial import Trial
 from runners.stats.answers import believed
 from runners.stats.comparison import counting
-from runners.stats.rule import Rule
+from runners.stats.rule import Design, Rule
 from runners.stats.statistics import family_level
 from runners.units import plural
 
@@ -158,8 +158,7 @@ def _line(old: Recorded, new: Recorded, key: Key, kind: Kind, bias: Mapping[str,
 
 
 def _place(cell: CellInfo) -> Place:
-    where = f"{cell.title}, {plural(cell.threads, 'thread')}, {plural(cell.connections, 'connection')}"
-    return Place(cell.mode, cell.request, where)
+    return Place(cell.mode, cell.request, _named(cell))
 
 
 def _trials(side: Recorded, key: Key) -> tuple[Trial, ...]:
@@ -193,6 +192,37 @@ def _duets(old: Recorded, new: Recorded, key: Key, baseline: Key | None) -> Apar
         if wanted and beside in theirs:
             return Apart(logs, theirs[beside])
     return None
+
+
+def ratios_to_baselines(side: Recorded) -> Iterator[tuple[CellInfo, str, str, Kind, Design, tuple[float, ...]]]:
+    """Yield each cell with its name, that of the ruler or the family's baseline, a figure, and their log ratios."""
+    for key, cell in side.cells.items():
+        for beside, logs in _duet_logs(side, key).items():
+            if side.cells[beside].id == _baseline_id(side, key) or beside[0] == RULER:
+                yield cell, _named(cell), _named(side.cells[beside]), LOADED[0], "duet", logs
+        baseline = _ruler(side, key)
+        if baseline is None:
+            continue
+        for kind in LOADED[1:]:
+            if logs := _logs(side, key, kind, baseline):
+                yield cell, _named(cell), _named(side.cells[baseline]), kind, "solo", logs
+
+
+def _ruler(side: Recorded, key: Key) -> Key | None:
+    """Return the ruler's cell beside a cell, else its family's baseline; None if that is itself."""
+    beside = [other for other in side.cells if other[2:] == key[2:] and other != key]
+    wanted = _baseline_id(side, key)
+    ruler = next((other for other in beside if other[0] == RULER), None)
+    return ruler or next((other for other in beside if side.cells[other].id == wanted), None)
+
+
+def _baseline_id(side: Recorded, key: Key) -> str | None:
+    family = side.run.family(side.cells[key].family)
+    return family.baseline if family else None
+
+
+def _named(cell: CellInfo) -> str:
+    return f"{cell.title}, {plural(cell.threads, 'thread')}, {plural(cell.connections, 'connection')}"
 
 
 def _duet_logs(side: Recorded, key: Key) -> dict[Key, tuple[float, ...]]:

@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_revisions(parser)
     _add_gate(parser)
+    parser.add_argument(
+        "--append", type=path, metavar="FILE", help="also append the answer to FILE as a line for speedup history"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON (see compare.schema.json)")
     parser.add_argument(
         "--format", choices=("txt", "md"), default="txt", help="a table, or Markdown for a pull request (default: txt)"
@@ -135,6 +138,8 @@ def act(arguments: argparse.Namespace) -> int:
 
     try:
         told = _told(arguments)
+        if arguments.append:
+            _append(told, arguments.append)
         show(told, "json" if arguments.json else arguments.format)
     except (KeyboardInterrupt, BrokenPipeError, ModuleNotFoundError):
         raise
@@ -148,6 +153,24 @@ def _words(error: Exception) -> str:
     from runners.errors import SpeedupError
 
     return str(error) if isinstance(error, SpeedupError) else f"unexpected {error!r}; --debug shows where"
+
+
+def _append(told: Told, file: Path) -> None:
+    """Append the answer to a history; only what was measured in one comparison belongs there."""
+    from pathlib import Path
+
+    from reports.claims.history import entry_of_change
+    from runners.errors import BadInput
+    from runners.records.folder import read_run
+    from speedup.comparing.appending import append
+    from speedup.messages import log
+
+    if told.change is None:
+        log.info(f"nothing was measured, so nothing is appended to {file}")
+    elif told.change.apart:
+        raise BadInput("--append is for comparisons; speedup history reads recorded runs from their folder")
+    else:
+        append(entry_of_change(told.change, read_run(Path(told.runs[0])), told.sentence), file)
 
 
 def _outcome(told: Told) -> str | None:

@@ -1,4 +1,4 @@
-"""A small server in a thread per connection that may wait, spin or die: `waiting.py --port=N [--wait-ms=5] [--spin=1000]`."""
+"""A small server in a thread per connection that may wait, spin or die: `waiting.py --port=N --wait-ms=5 --spin=9`."""
 
 from __future__ import annotations
 
