@@ -52,7 +52,7 @@ def answer(learned: Learned) -> str:
     body = learned.bodies[0]
     first = body.strip().splitlines()[0] if body.strip() else b""
     kind = learned.content_type or "no content type"
-    return f"GET {learned.path}: {learned.status}, {kind}, {plural(len(body), 'byte')}: {shown(first)}"
+    return f"{learned.method} {learned.path}: {learned.status}, {kind}, {plural(len(body), 'byte')}: {shown(first)}"
 
 
 def expected(learned: Learned) -> str:

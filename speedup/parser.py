@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 COMMANDS = {  # in the order of --help: the folder of each command's module, and what it does
     "plan": ("measure", "show which cells would be measured, and how long that takes"),
     "run": ("measure", "measure, and write the report, which is updated as the run goes on"),
-    "compare": ("measure", "tell whether a change made your server faster, from two commands or two revisions"),
+    "compare": ("measure", "tell whether a change made your server faster, from commands, revisions or recorded runs"),
+    "bisect": ("measure", "find the first commit between two revisions that made your server slower"),
     "report": ("read", "write the report of run folders again, or an index of many reports"),
     "export": ("read", "write the numbers of run folders for other programs: CSV, Parquet, benchstat and others"),
+    "history": ("read", "show many comparisons and runs over time as one page"),
     "verify": ("read", "read run folders whole, and name each line that is damaged"),
     "check": ("measure", "test from outside whether servers are honest, before timing them"),
     "selftest": ("measure", "inject known faults into trials, and see whether each is named"),

@@ -1,8 +1,8 @@
-"""What changed between an old and a new server: a line per connection mode and figure, with ratio and verdict. Pure.
+"""What changed between an old and a new server: a line per request, mode and figure, with ratio and verdict. Pure.
 
 Duets decide about CPU time per request, as everywhere. Requests per second, memory and latency under load come from
 blocks in turns. Under load a closed loop hides what waits (its latency follows from its rate), so latency is also taken
-with one request at a time. The intervals of CPU time hold together over the modes, those of all other figures too.
+with one request at a time. The intervals of CPU time hold together over the places, those of all other figures too.
 
 A change of sources may be measured in two builds of both. A line is then called only if both builds show it: its
 interval spans those of both.
@@ -14,7 +14,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reports.claims.rules import Logs
@@ -28,7 +28,7 @@ from runners.stats.answers import believed
 from runners.stats.comparison import block_ratios, counting
 from runners.stats.histogram import decode, percentile_us
 from runners.stats.rule import Design, Rule
-from runners.stats.statistics import Answer, Estimate, Interval, Judgement
+from runners.stats.statistics import Answer, Estimate, Interval, Judgement, ratio, ratio_apart
 
 FigureName = Literal["cpu", "rate", "memory", "p50", "p99", "p50_unloaded", "p99_unloaded"]
 Verdict = Literal["better", "worse", "no difference", "not resolved", "not measured"]
@@ -74,24 +74,61 @@ KINDS = (
 
 
 @dataclass(frozen=True)
-class Line:
-    """A figure in one mode: medians of both sides, the ratio new / old, and what the rule says about it.
+class Place:
+    """Where both sides are compared: a connection mode, a request ("": the only one), and a cell of recorded runs."""
 
-    `logs` holds the log ratios of each build by block. A block more takes about `block_s`. `why` says why there is no
+    mode: str
+    request: str = ""
+    cell: str = ""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Log ratios new / old of blocks in which both sides were measured."""
+
+    logs: tuple[float, ...]
+
+    def ratio(self, level: float) -> Estimate:
+        """Return the ratio with its interval at a level."""
+        return ratio(self.logs, level)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Logarithms of both sides' values that were measured at different times."""
+
+    new: tuple[float, ...]
+    old: tuple[float, ...]
+
+    def ratio(self, level: float) -> Estimate:
+        """Return the ratio with its interval at a level."""
+        return ratio_apart(self.new, self.old, level)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure in one place: medians of both sides, the ratio new / old, and what the rule says about it.
+
+    `found` holds what was measured in each build. A block more takes about `block_s`. `why` says why there is no
     ratio, or why two builds resolve nothing together.
     """
 
     kind: Kind
-    mode: str
+    place: Place
     connections: int
     old: float | None
     new: float | None
     rule: Rule
-    logs: tuple[tuple[float, ...], ...] = ()
+    found: tuple[Paired | Apart, ...] = ()
     ratio: Estimate | None = None
     judgement: Judgement | None = None
     block_s: float | None = None
     why: str = ""
+
+    @property
+    def design(self) -> Design:
+        """Return whether it was measured alone or in duets."""
+        return self.rule.design
 
     @property
     def verdict(self) -> Verdict:
@@ -115,21 +152,27 @@ class Line:
 
 @dataclass(frozen=True)
 class Change:
-    """The answer to a comparison: the names of both sides, and a line per mode and figure; `builds` were measured."""
+    """The answer to a comparison: the names of both sides, and a line per place and figure; `builds` were measured.
+
+    `apart` says that both sides were recorded at different times; `relative_to` then names the server by which each
+    side's figures were divided, since their runs cannot be compared directly.
+    """
 
     old: str
     new: str
     lines: tuple[Line, ...]
     builds: int = 1
+    apart: bool = False
+    relative_to: str = ""
 
     @property
-    def modes(self) -> tuple[str, ...]:
-        """Return the connection modes that were measured."""
-        return tuple(dict.fromkeys(line.mode for line in self.lines))
+    def places(self) -> tuple[Place, ...]:
+        """Return where they were compared."""
+        return tuple(dict.fromkeys(line.place for line in self.lines))
 
-    def of(self, mode: str) -> tuple[Line, ...]:
-        """Return the lines of a mode."""
-        return tuple(line for line in self.lines if line.mode == mode)
+    def of(self, place: Place) -> tuple[Line, ...]:
+        """Return the lines of a place."""
+        return tuple(line for line in self.lines if line.place == place)
 
 
 def is_comparison(run: Run) -> bool:
@@ -155,33 +198,33 @@ def change_of(folders: Sequence[RunFolder]) -> Change:
 def _lines(folder: RunFolder) -> tuple[Line, ...]:
     cells = folder.run.cells
     trials = counting(believed(folder.trials))
-    modes = list(dict.fromkeys(cell.mode for cell in cells))
+    places = list(dict.fromkeys(Place(cell.mode, cell.request) for cell in cells))
     most = max(cell.connections for cell in cells)
     kinds = [kind for kind in KINDS if most > ALONE or not kind.unloaded]
     return tuple(
-        _line(kind, mode, ALONE if kind.unloaded else most, trials, folder.run, rows)
-        for mode in modes
+        _line(kind, place, ALONE if kind.unloaded else most, trials, folder.run, rows)
+        for place in places
         for kind in kinds
-        for rows in [len(modes) * (1 if kind.name == "cpu" else len(kinds) - 1)]
+        for rows in [len(places) * (1 if kind.name == "cpu" else len(kinds) - 1)]
     )
 
 
-def _line(kind: Kind, mode: str, connections: int, trials: Sequence[Trial], run: Run, rows: int) -> Line:
+def _line(kind: Kind, place: Place, connections: int, trials: Sequence[Trial], run: Run, rows: int) -> Line:
     old, new = (
         [trial for trial in trials if trial.cell in ids and trial.design == kind.design]
-        for ids in (_ids(run.cells, side, mode, connections) for side in (OLD, NEW))
+        for ids in (_ids(run.cells, side, place, connections) for side in (OLD, NEW))
     )
     rule = Rule(kind.design, rows, 1)
     logs = block_ratios(new, old, COST) if kind.name == "cpu" else _logs(new, old, kind.value)
     return Line(
-        kind, mode, connections, _median(old, kind.value), _median(new, kind.value), rule,
-        logs=(tuple(logs.values()),) if logs else (),
+        kind, place, connections, median_of(old, kind.value), median_of(new, kind.value), rule,
+        found=(Paired(tuple(logs.values())),) if logs else (),
         block_s=_block_s(kind.design, run),
-        why="" if logs else _why_none([*old, *new]),
+        why="" if logs else why_none([*old, *new]),
     )  # fmt: skip
 
 
-def _why_none(trials: Sequence[Trial]) -> str:
+def why_none(trials: Sequence[Trial]) -> str:
     """Return why there is no ratio: the reason of most trials that do not count, or that these had too few answers."""
     if not trials:
         return "not measured within the budget"
@@ -192,10 +235,9 @@ def _why_none(trials: Sequence[Trial]) -> str:
     return "too few answers for this percentile"
 
 
-def _ids(cells: Iterable[CellInfo], side: str, mode: str, connections: int) -> set[str]:
-    return {
-        cell.id for cell in cells if (cell.server, cell.mode, cell.connections) == (side, mode, connections)
-    }  # fmt: skip
+def _ids(cells: Iterable[CellInfo], side: str, place: Place, connections: int) -> set[str]:
+    wanted = (side, place.mode, place.request, connections)
+    return {cell.id for cell in cells if (cell.server, cell.mode, cell.request, cell.connections) == wanted}
 
 
 def _logs(new: Iterable[Trial], old: Iterable[Trial], value: Value) -> Logs:
@@ -205,7 +247,8 @@ def _logs(new: Iterable[Trial], old: Iterable[Trial], value: Value) -> Logs:
     return {block: math.log(one / other) for block, (one, other) in pairs.items() if one and other}
 
 
-def _median(trials: Iterable[Trial], value: Value) -> float | None:
+def median_of(trials: Iterable[Trial], value: Value) -> float | None:
+    """Return the median of a figure over the trials that count; None without any."""
     known = [found for trial in trials if trial.verdict == "ok" and (found := value(trial)) is not None]
     return statistics.median(known) if known else None
 
@@ -221,31 +264,28 @@ def _block_s(design: Design, run: Run) -> float | None:
 def _together(builds: Sequence[Line]) -> Line:
     """Return a line of one or two builds with its verdict."""
     first = builds[0]
-    found = [estimate for line in builds for logs in line.logs if (estimate := line.rule.estimate(logs))]
+    found = [each.ratio(line.rule.level) for line in builds for each in line.found]
     if len(found) < len(builds):
-        return _replaced(first, builds, None, None, next(line.why for line in builds if not line.logs))
-    ratio = hull(found)
-    judgement = first.rule.judge(ratio, *first.kind.words)
+        return _replaced(first, builds, None, None, next(line.why for line in builds if not line.found))
+    joined = hull(found)
+    judgement = first.rule.judge(joined, *first.kind.words)
     each = [first.rule.judge(estimate, *first.kind.words).answer for estimate in found]
     apart = judgement.answer == "not resolved" and any(answer in first.kind.words for answer in each)
-    return _replaced(first, builds, ratio, judgement, ONE_BUILD if apart else "")
+    return _replaced(first, builds, joined, judgement, ONE_BUILD if apart else "")
 
 
 ONE_BUILD = "one build shows it and another does not: an effect of memory layout, not of the change"
 
 
 def _replaced(
-    first: Line, builds: Sequence[Line], ratio: Estimate | None, judgement: Judgement | None, why: str
+    first: Line, builds: Sequence[Line], joined: Estimate | None, judgement: Judgement | None, why: str
 ) -> Line:
-    return Line(
-        kind=first.kind,
-        mode=first.mode,
-        connections=first.connections,
+    return replace(
+        first,
         old=_mean(line.old for line in builds),
         new=_mean(line.new for line in builds),
-        rule=first.rule,
-        logs=tuple(logs for line in builds for logs in line.logs),
-        ratio=ratio,
+        found=tuple(each for line in builds for each in line.found),
+        ratio=joined,
         judgement=judgement,
         block_s=None if first.block_s is None else first.block_s * len(builds),
         why=why,

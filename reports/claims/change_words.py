@@ -1,34 +1,74 @@
-"""How a change is said: a sentence per connection mode, in which figures that disagree stand side by side. Pure."""
+"""How a change is said: a sentence per mode and request, in which figures that disagree stand side by side. Pure."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from reports.claims.change import Change, Line
+from reports.claims.change import Change, Line, Place
 from reports.claims.phrases import TWICE, change_interval, cost_difference, interval_text, percent_change
 from reports.claims.slowdowns import TITLES, Judged
 from reports.view.words import level_text, percent
 from runners.stats.statistics import Estimate
 from runners.units import format_duration
 
+MOST_SAID = 4  # places that have a sentence each; more of them are counted
 MANY = 3.0  # from here on a change is a factor
 LESS = {"memory": "less", "rate": "fewer"}  # latencies are shorter
 
 
 def sentences(change: Change) -> str:
-    """Return the answer: what is called, what is the same, and what is not resolved, for each connection mode."""
-    said = [_mode(change, mode) for mode in change.modes]
+    """Return the answer: what is called, what is the same, and what is not resolved, in each place."""
+    return f"{apart(change)} {_sentences(change)}" if change.apart else _sentences(change)
+
+
+def apart(change: Change) -> str:
+    """Return how much less an answer from runs of different times is worth."""
+    by = f", relative to {change.relative_to} in each run" if change.relative_to else ""
+    return f"Recorded at different times, so weaker than a measured comparison{by}:"
+
+
+def _sentences(change: Change) -> str:
+    if len(change.places) > MOST_SAID:
+        return _counts(change)
+    said = [_place(change, place) for place in change.places]
     if len(said) == 1:
         return said[0]
     if not said:
         return "Nothing was measured."
-    return " ".join(
-        f"With {mode} connections, {text}" for mode, text in zip(change.modes, said, strict=True)
-    )  # fmt: skip
+    return " ".join(f"{_with(change, place)}, {text}" for place, text in zip(change.places, said, strict=True))
 
 
-def _mode(change: Change, mode: str) -> str:
-    lines = change.of(mode)
+def _counts(change: Change) -> str:
+    """Return how often each verdict was reached, of many places, by figure."""
+    counted: dict[str, Counter[str]] = {}
+    for line in change.lines:
+        counted.setdefault(line.kind.title, Counter())[line.verdict] += 1
+    said = (
+        f"{figure} {', '.join(f'{count} {verdict}' for verdict, count in found.most_common())}"
+        for figure, found in counted.items()
+    )
+    return f"{change.new} against {change.old} in {len(change.places)} places: {'; '.join(said)}."
+
+
+def title(change: Change, place: Place) -> str:
+    """Return what tells a place from the others: "persistent connections, request a"; empty if it is the only one."""
+    if len(change.places) < 2:
+        return place.cell
+    modes, requests = {each.mode for each in change.places}, {each.request for each in change.places}
+    mode = f"{place.mode} connections" if len(modes) > 1 else ""
+    request = f"request {place.request}" if len(requests) > 1 else ""
+    return ", ".join(filter(None, (place.cell, mode, request)))
+
+
+def _with(change: Change, place: Place) -> str:
+    if place.cell:
+        return f"For {title(change, place)}"
+    return f"With {title(change, place).replace(', ', ' and ')}"
+
+
+def _place(change: Change, place: Place) -> str:
+    lines = change.of(place)
     cpu, others = lines[0], lines[1:]
     called = [line for line in others if line.verdict in ("better", "worse")]
     return f"{_cpu(cpu, change)}{_called(cpu, called)}{_same(others)}.{_open(others)}"
@@ -114,11 +154,10 @@ def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def gate_lines(found: Sequence[Judged]) -> Iterator[str]:
+def gate_lines(change: Change, found: Sequence[Judged]) -> Iterator[str]:
     """Yield what the gate says of each line that it judged, and last what it judged at all."""
-    several = len({each.line.mode for each in found}) > 1
     for each in found:
-        where = f"{each.line.kind.title}{f', {each.line.mode}' if several else ''}"
+        where = ", ".join(filter(None, (each.line.kind.title, title(change, each.line.place))))
         yield f"{each.bound.text} {where}: {_outcome(each)}"
     titles = dict.fromkeys(TITLES[each.bound.figure] for each in found)
     yield f"judged: {', '.join(titles)}{' only' if len(titles) == 1 else ''}"

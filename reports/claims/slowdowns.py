@@ -14,7 +14,7 @@ from typing import Literal
 
 from reports.claims.change import Change, FigureName, Line, hull
 from reports.claims.phrases import inverse
-from runners.stats.statistics import Estimate, blocks_for_level, family_level, ratio
+from runners.stats.statistics import Estimate, blocks_for_level, family_level
 from runners.units import parse_share
 
 LEVEL = 0.98  # of two-sided intervals: 1 % at the end that alarms
@@ -71,10 +71,9 @@ def judged(change: Change, bounds: Sequence[Bound]) -> tuple[Judged, ...]:
 
 def _judged(bound: Bound, line: Line, level: float) -> Judged:
     needed = blocks_for_level(level)
-    if line.ratio is None:
+    slowdown = slowdown_of(line, level)
+    if slowdown is None:
         return Judged(bound, line, None, "not measured")
-    found = hull([ratio(logs, level) for logs in line.logs])
-    slowdown = inverse(found) if line.kind.more_is_better else found
     interval = slowdown.interval
     if interval is None:
         return Judged(bound, line, slowdown, "not resolved", _time(line, needed - slowdown.count))
@@ -87,6 +86,14 @@ def _judged(bound: Bound, line: Line, level: float) -> Judged:
     away = abs(math.log(slowdown.value / limit))
     more = math.ceil(slowdown.count * ((half / away) ** 2 - 1)) if away > half / 100 else None
     return Judged(bound, line, slowdown, "not resolved", _time(line, more))
+
+
+def slowdown_of(line: Line, level: float) -> Estimate | None:
+    """Return how many times worse a figure became in all builds, with its interval at a level; None: not measured."""
+    if line.ratio is None:
+        return None
+    found = hull([each.ratio(level) for each in line.found])
+    return inverse(found) if line.kind.more_is_better else found
 
 
 def _time(line: Line, blocks: int | None) -> float | None:

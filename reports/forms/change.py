@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from reports.claims.change import Change, FigureName, Line, Verdict
-from reports.claims.change_words import gate_lines, reasons, sentences, signed
+from reports.claims.change import Change, FigureName, Line, Place, Verdict
+from reports.claims.change_words import gate_lines, reasons, sentences, signed, title
 from reports.claims.slowdowns import Judged, Outcome, verdict
 from reports.view.words import clean, level_text, percent
 from runners.matrix.schema import schema_text
@@ -29,7 +29,9 @@ WORSE = {"cpu": "more", "rate": "fewer", "memory": "more"}
 
 @dataclass(frozen=True)
 class LineData:
-    """A figure in one connection mode, in `unit`: medians of both sides, and the ratio new / old with its interval.
+    """A figure in one place, in `unit`: medians of both sides, and the ratio new / old with its interval.
+
+    `request` is empty if there is only one; `cell` names the cell of recorded runs, and is empty otherwise.
 
     `could_see` is the smallest change that could have been seen, as a share. `more_s` is about how much longer it would
     take to resolve it. `reason` says why there is no ratio or no verdict.
@@ -37,6 +39,8 @@ class LineData:
 
     figure: FigureName
     mode: str
+    request: str
+    cell: str
     connections: int
     unit: Literal["us", "per_s", "bytes"]
     basis: Design
@@ -62,6 +66,8 @@ class BoundData:
     share: float
     figure: FigureName
     mode: str
+    request: str
+    cell: str
     outcome: Outcome
     slowdown: float | None
     low: float | None
@@ -71,7 +77,12 @@ class BoundData:
 
 @dataclass(frozen=True)
 class CompareData:
-    """A comparison: the answer in words, its lines, the gate's outcome (null without bounds), and the run folders."""
+    """A comparison: the answer in words, its lines, the gate's outcome (null without bounds), and the run folders.
+
+    `recorded` says that both sides were measured at different times, which is weaker; `differences` says what was
+    different then. `relative_to` is the server that each side's figures were divided by, if they had to be; the medians
+    `old` and `new` are null then. It is empty otherwise.
+    """
 
     schema: Literal["speedup.compare/1"]
     old: str
@@ -79,6 +90,9 @@ class CompareData:
     sentence: str
     builds: int
     same_program: bool
+    recorded: bool
+    differences: tuple[str, ...]
+    relative_to: str
     lines: tuple[LineData, ...]
     gate: Outcome | None
     bounds: tuple[BoundData, ...]
@@ -91,7 +105,8 @@ class CompareData:
 class Told:
     """All that a comparison has to tell: the change, what the gate found, notes, and paths of runs and report.
 
-    Without a change, both sides are the same program, and nothing was measured.
+    Without a change, both sides are the same program, and nothing was measured. `differences` are those between the
+    circumstances of two recorded runs.
     """
 
     old: str
@@ -101,6 +116,7 @@ class Told:
     notes: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     report: str | None = None
+    differences: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -113,12 +129,12 @@ class Told:
     def remarks(self) -> tuple[str, ...]:
         """Return what stands below the tables: why figures are not resolved, what the gate says, and notes."""
         whys = tuple(reasons(self.change)) if self.change else ()
-        return (*whys, *self.gate, *self.notes)
+        return (*whys, *self.gate, *self.differences, *self.notes)
 
     @property
     def gate(self) -> tuple[str, ...]:
         """Return what the gate says, line by line."""
-        return tuple(gate_lines(self.judged)) if self.judged else ()
+        return tuple(gate_lines(self.change, self.judged)) if self.change and self.judged else ()
 
 
 def render_json(told: Told) -> str:
@@ -141,6 +157,9 @@ def data_of(told: Told) -> CompareData:
         sentence=told.sentence,
         builds=told.change.builds if told.change else 0,
         same_program=told.change is None,
+        recorded=told.change is not None and told.change.apart,
+        differences=told.differences,
+        relative_to=told.change.relative_to if told.change else "",
         lines=tuple(map(_line, told.change.lines)) if told.change else (),
         gate=verdict(told.judged) if told.judged else None,
         bounds=tuple(map(_bound, told.judged)),
@@ -154,10 +173,12 @@ def _line(line: Line) -> LineData:
     ratio, interval = line.ratio, line.ratio.interval if line.ratio else None
     return LineData(
         figure=line.kind.name,
-        mode=line.mode,
+        mode=line.place.mode,
+        request=line.place.request,
+        cell=line.place.cell,
         connections=line.connections,
         unit=_unit(line),
-        basis=line.kind.design,
+        basis=line.design,
         old=line.old,
         new=line.new,
         ratio=ratio.value if ratio else None,
@@ -185,7 +206,9 @@ def _bound(each: Judged) -> BoundData:
         bound=each.bound.text,
         share=each.bound.share,
         figure=each.line.kind.name,
-        mode=each.line.mode,
+        mode=each.line.place.mode,
+        request=each.line.place.request,
+        cell=each.line.place.cell,
         outcome=each.outcome,
         slowdown=each.slowdown.value if each.slowdown else None,
         low=interval.low if interval else None,
@@ -194,9 +217,15 @@ def _bound(each: Judged) -> BoundData:
     )
 
 
-def rows(change: Change, mode: str) -> list[tuple[str, ...]]:
-    """Return the cells of a mode's table, as HEADINGS has them."""
-    return [_cells(line) for line in change.of(mode)]
+def rows(change: Change, place: Place) -> list[tuple[str, ...]]:
+    """Return the cells of a place's table, as HEADINGS has them."""
+    return [_cells(line) for line in change.of(place)]
+
+
+def heading(change: Change, place: Place) -> str:
+    """Return what stands above a place's table: "Persistent connections:"; the mode, if it is the only one."""
+    words = title(change, place) or f"{place.mode} connections"
+    return f"{words[0].upper() if not place.cell else words[0]}{words[1:]}:"
 
 
 def _cells(line: Line) -> tuple[str, ...]:
@@ -248,17 +277,19 @@ def levels(change: Change) -> str:
 def render_markdown(told: Told) -> str:
     """Return a comparison as Markdown for a pull request."""
     lines = [f"**{_plain(told.sentence)}**", ""]
-    for mode in told.change.modes if told.change else ():
-        lines += [f"{mode.capitalize()} connections:", "", *_table(told, mode), ""]
+    lines += _tables(told.change) if told.change else []
     lines += [f"- {_plain(text)}" for text in told.remarks]
     lines += ["", f"Report: `{told.report}`"] if told.report else []
     return "\n".join(lines) + "\n"
 
 
-def _table(told: Told, mode: str) -> Sequence[str]:
+def _tables(change: Change) -> list[str]:
+    return [line for each in change.places for line in (_plain(heading(change, each)), "", *_table(change, each), "")]
+
+
+def _table(change: Change, place: Place) -> Sequence[str]:
     head = [f"| {' | '.join(HEADINGS)} |", f"| --- |{' ---: |' * 4} --- | ---: |"]
-    found = rows(told.change, mode) if told.change else []
-    return [*head, *(f"| {' | '.join(map(_plain, cells))} |" for cells in found)]
+    return [*head, *(f"| {' | '.join(map(_plain, cells))} |" for cells in rows(change, place))]
 
 
 def _plain(text: str) -> str:

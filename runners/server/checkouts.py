@@ -83,14 +83,14 @@ def check_different(repository: Repository, old: Revision, new: Revision) -> Non
 
 def check_out(repository: Repository, revision: Revision, folder: Path) -> None:
     """Check out a revision into a new folder; BadInput, with git's words, if that fails."""
-    _borrow(repository, revision, folder)
+    borrow(repository, revision, folder)
     _must(folder, ("checkout", "--quiet", "--detach", revision.commit), revision)
     if revision.working:
         _copy_working_tree(repository, folder)
     _check_out_submodules(repository.git, folder, revision)
 
 
-def _borrow(repository: Repository, revision: Revision, folder: Path) -> None:
+def borrow(repository: Repository, revision: Revision, folder: Path) -> None:
     """Make a repository that borrows all objects of another, also those that only a shallow fetch brought; with tags.
 
     A clone would have those alone that a branch leads to, and none from a shallow repository.
@@ -105,7 +105,7 @@ def _borrow(repository: Repository, revision: Revision, folder: Path) -> None:
         shutil.copy(repository.git / "shallow", own / "shallow")
     tags = _ask(repository.top, "for-each-ref", "--format=create %(refname) %(objectname)", "refs/tags")
     if tags:
-        _run(folder, ("update-ref", "--stdin"), tags)
+        run_git(folder, ("update-ref", "--stdin"), tags)
 
 
 def _copy_working_tree(repository: Repository, folder: Path) -> None:
@@ -142,7 +142,7 @@ def _check_out_submodules(git: Path, folder: Path, revision: Revision) -> None:
 
 
 def _must(folder: Path, words: Sequence[str], revision: Revision) -> None:
-    done = _run(folder, words)
+    done = run_git(folder, words)
     if done.returncode:
         said = done.stderr.strip().splitlines()
         raise BadInput(f"{revision.name} cannot be checked out: git {words[0]}: {said[-1] if said else 'no reason'}")
@@ -150,11 +150,11 @@ def _must(folder: Path, words: Sequence[str], revision: Revision) -> None:
 
 def _ask(folder: Path, *words: str) -> str | None:
     """Return what git answers; None if it fails."""
-    done = _run(folder, words)
+    done = run_git(folder, words)
     return done.stdout if done.returncode == 0 else None
 
 
-def _run(folder: Path, words: Sequence[str], typed: str = "") -> subprocess.CompletedProcess[str]:
+def run_git(folder: Path, words: Sequence[str], typed: str = "") -> subprocess.CompletedProcess[str]:
     """Run git; a hook that runs us names its repository in the environment, which is not always the one meant."""
     env = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}

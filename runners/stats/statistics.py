@@ -74,6 +74,20 @@ def ratio(log_ratios: Sequence[float], level: float = LEVEL) -> Estimate:
     return Estimate(math.exp(logs.value), logs.count, interval)
 
 
+def ratio_apart(mine: Sequence[float], theirs: Sequence[float], level: float = LEVEL) -> Estimate:
+    """Return the ratio mine / theirs of values that belong to no common blocks, from their natural logarithms.
+
+    It is exp of the median of all differences, its interval that of the rank-sum test, which is exact if the two differ
+    in nothing but a factor. Raise ValueError if either has no values.
+    """
+    differences = sorted([one - other for one in mine for other in theirs])
+    if not differences:
+        raise ValueError("a ratio needs at least one value on each side")
+    found = _interval(differences, _apart_rank(len(mine), len(theirs), level))
+    interval = Interval(math.exp(found.low), math.exp(found.high), found.level) if found else None
+    return Estimate(math.exp(statistics.median(differences)), min(len(mine), len(theirs)), interval)
+
+
 def family_level(comparisons: int, level: float = LEVEL) -> float:
     """Return the level that each of several intervals needs so that all hold together at `level` (Bonferroni)."""
     return 1 - (1 - level) / max(1, comparisons)
@@ -166,27 +180,43 @@ def _interval(ordered: Sequence[float], found: tuple[int, float] | None) -> Inte
 @cache
 def _sign_rank(count: int, level: float) -> tuple[int, float] | None:
     """Return the highest rank (from 1) whose order statistics cover a median at this level, and the exact level."""
-    return _best_rank([math.comb(count, below) for below in range(count // 2 + 1)], count, level)
+    if count < MIN_VALUES:
+        return None
+    return _best_rank([math.comb(count, below) for below in range(count // 2 + 1)], 2**count, level)
 
 
 @cache
 def walsh_rank(count: int, level: float) -> tuple[int, float] | None:
     """Return the highest rank (from 1) of Walsh averages that covers at this level, and the exact level."""
+    if count < MIN_VALUES:
+        return None
     sums = [1] + [0] * (count * (count + 1) // 2)
     for value in range(1, count + 1):
         for total in range(len(sums) - 1, value - 1, -1):
             sums[total] += sums[total - value]
-    return _best_rank(sums[: len(sums) // 2 + 1], count, level)
+    return _best_rank(sums[: len(sums) // 2 + 1], 2**count, level)
 
 
-def _best_rank(ways: Sequence[int], count: int, level: float) -> tuple[int, float] | None:
-    """Return the last rank whose two tails (of 2^count equally likely outcomes) are at most 1 - level."""
-    if count < MIN_VALUES:
-        return None
+@cache
+def _apart_rank(mine: int, theirs: int, level: float) -> tuple[int, float] | None:
+    """Return the highest rank (from 1) of all differences of two samples that covers at this level."""
+    ways = [1]  # the coefficients of a Gaussian binomial: how many orders of all values have so many pairs reversed
+    for step in range(1, theirs + 1):
+        longer = ways + [0] * (mine + step)
+        for at in range(len(longer) - 1, mine + step - 1, -1):
+            longer[at] -= longer[at - mine - step]
+        for at in range(step, len(longer)):
+            longer[at] += longer[at - step]
+        ways = longer[: mine * step + 1]
+    return _best_rank(ways[: len(ways) // 2 + 1], math.comb(mine + theirs, mine), level)
+
+
+def _best_rank(ways: Sequence[int], outcomes: int, level: float) -> tuple[int, float] | None:
+    """Return the last rank whose two tails (of so many equally likely outcomes) are at most 1 - level."""
     outside, best = 0, None
     for rank, way in enumerate(ways, start=1):
         outside += way
-        covered = 1 - 2 * outside / 2**count
+        covered = 1 - 2 * outside / outcomes
         if covered < level:
             break
         best = (rank, covered)

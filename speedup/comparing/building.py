@@ -8,15 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import tomli
+
 from runners.errors import BadInput
-from runners.matrix.cells import Program, programs, variant_name
-from runners.matrix.reading import read_matrix
+from runners.matrix.cells import Program, expand, programs, variant_name
+from runners.matrix.model import MODES, Mode
+from runners.matrix.reading import read_matrix, read_requests
+from runners.matrix.starter.comparison import Described, tables_of
 from runners.matrix.starter.learned import Launch, Learned
 from runners.matrix.starter.writing import Row, unlearned
 from runners.server import builds
 from runners.server.checkouts import Repository, Revision
 from runners.server.learning.command import read_command
 from runners.server.sameness import Built, same_program
+from runners.system.machine import choose_profile, machine_facts
 from runners.tools.find import TOOL_DATA, find_tools, this_host
 from speedup.comparing.endings import DoesNotStart
 from speedup.messages import log
@@ -46,12 +51,15 @@ class Recipe:
 class Side:
     """A checkout that is built: how it starts, what it is made of, and what the matrix says to ask it.
 
-    `known` is what is known of a server that need not be asked.
+    `path` is what is asked if nothing is `described`; `modes` are those of the matrix. `known` is what is known of a
+    server that need not be asked.
     """
 
     row: Row
     built: Built
     path: str | None = None
+    modes: tuple[Mode, ...] = MODES
+    described: Described | None = None
     known: Learned | None = None
 
 
@@ -110,7 +118,7 @@ def _by_matrix(recipe: Recipe, revision: Revision, checkout: Path, tracked: froz
     if not file.is_file():
         raise DoesNotStart(f"{revision.name} has no {recipe.matrix}; name one with --matrix, or use --build and --run")
     try:
-        matrix, _ = read_matrix(file, TOOL_DATA)
+        matrix, text = read_matrix(file, TOOL_DATA)
     except BadInput as error:
         raise DoesNotStart(str(error).replace(f"{checkout}/", f"{revision.name}:")) from error
     program = _chosen(matrix, recipe.only, revision)
@@ -132,8 +140,25 @@ def _by_matrix(recipe: Recipe, revision: Revision, checkout: Path, tracked: froz
     known = None
     if program.config is not None:  # only a trial can start it, so the matrix is believed
         known = unlearned(matrix.suite.path, matrix.suite.body)
-    built = Built(checkout, tracked, _runs(program, output), _places(output))
-    return Side(row, built, matrix.suite.path, known)
+    built = Built(checkout, tracked, _runs(program, output), _made_in(output))
+    places = _places(matrix, program)
+    if not places:
+        raise BadInput(
+            f"the matrix of {revision.name} measures {program.name} in no mode: its rules exclude every cell"
+        )
+    asked = read_requests(matrix, file.parent)
+    modes = tuple(dict.fromkeys(mode for mode, _ in places))
+    names = matrix.suite.requests or tuple(matrix.mix) or tuple(matrix.request)
+    described = Described(names, asked, places, tables_of(tomli.loads(text), file.parent)) if names else None
+    return Side(row, built, matrix.suite.path, modes, described, known)
+
+
+def _places(matrix: Matrix, program: Program) -> tuple[tuple[Mode, str], ...]:
+    """Return in which modes the matrix measures which requests of a program on this machine."""
+    machine = choose_profile(matrix.machine, None, machine_facts())
+    planned = expand(matrix, machine, matrix.preset[matrix.suite.preset], "wrk")
+    cells = [each.cell for each in planned if each.cell.program.name == program.name and each.status == "planned"]
+    return tuple(dict.fromkeys((cell.mode, cell.request.name) for cell in cells))
 
 
 def _runs(program: Program, output: Path | None) -> Path | None:
@@ -141,7 +166,7 @@ def _runs(program: Program, output: Path | None) -> Path | None:
     return output if program.run[0] == OUT else None
 
 
-def _places(output: Path | None) -> tuple[Path, ...]:
+def _made_in(output: Path | None) -> tuple[Path, ...]:
     """Return where a program was built and stays, and the link that leads there."""
     return (output.parent.resolve(), output.parent) if output else ()
 

@@ -32,16 +32,21 @@ class NarrowingReporter(LiveReporter):
         return so_far(self.recorded) or super().text(slot, trials)
 
 
+def _place(trial: Trial) -> str:
+    """Return the connection mode, and the request if there are several."""
+    return " ".join(trial.slug.split("/")[3:])
+
+
 def so_far(trials: Sequence[Trial]) -> str:
     """Return the change of CPU per request in each mode as far as it is known; empty before the first duet."""
     duets = [trial for trial in counting(trials) if trial.design == "duet" and trial.connections != ALONE]
     found = []
-    for mode in dict.fromkeys(trial.mode for trial in duets):
-        new, old = ([trial for trial in duets if (trial.server, trial.mode) == (side, mode)] for side in (NEW, OLD))
+    for place in dict.fromkeys(map(_place, duets)):
+        new, old = ([trial for trial in duets if (trial.server, _place(trial)) == (side, place)] for side in (NEW, OLD))
         logs = list(block_ratios(new, old, SERVER_COST).values())
         if logs:
             estimate = ratio(logs)
             within = estimate.interval
             ends = f" ({signed(within.low)} to {signed(within.high)})" if within else ""
-            found.append(f"{mode} CPU {signed(estimate.value)}{ends}")
+            found.append(f"{place} CPU {signed(estimate.value)}{ends}")
     return ", ".join(found)

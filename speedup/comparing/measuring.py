@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from speedup.messages import log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from runners.matrix.starter.comparison import Described
     from runners.matrix.starter.learned import Learned
     from runners.matrix.starter.writing import Row
     from runners.plan.planning import Plan
@@ -17,7 +20,30 @@ if TYPE_CHECKING:
     from runners.records.trial import Trial
 
 
-def measure(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespace, budget_s: float) -> Path:
+class Enough(Exception):
+    """What was to be found out is known: no more blocks are needed."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How much is measured: everything, or duets under load alone; with a report or without.
+
+    `after_block` gets the run folder after each block, and raises Enough if no more are needed.
+    """
+
+    duets_only: bool = False
+    report: bool = True
+    after_block: Callable[[Path], object] = lambda _: None
+
+
+def measure(
+    sides: tuple[Row, Row],
+    learned: Learned,
+    arguments: argparse.Namespace,
+    budget_s: float,
+    described: Described | None = None,
+    manner: Manner | None = None,
+) -> Path:
     """Measure two sides and write the report; return the run folder. DoesNotStart or UnfitMachine without numbers."""
     from runners.errors import RunStopped
     from runners.records.folder import RUN_FILE, read_folder
@@ -26,15 +52,20 @@ def measure(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namesp
     from speedup.comparing.live import reporter
     from speedup.measure.run import summary
 
-    job = new_job(_plan(sides, learned, arguments, budget_s), arguments.results, Wishes(arguments.network))
+    manner = manner or Manner()
+    plan = _plan(sides, learned, arguments, budget_s, described, manner)
+    job = new_job(plan, arguments.results, Wishes(arguments.network))
     log.info(summary(job))
     try:
-        execute(job, reporter(), lambda _: None)
+        execute(job, reporter(), manner.after_block)
+    except Enough:
+        log.debug("enough is known")
     except RunStopped:
         if (job.folder / RUN_FILE).exists():  # otherwise there is nothing to report yet
             _report(job.folder)
         raise
-    _report(job.folder)
+    if manner.report:
+        _report(job.folder)
     check_measured(read_folder(job.folder))
     return job.folder
 
@@ -47,7 +78,14 @@ def _report(folder: Path) -> None:
         log.warning(f"the report could not be written: {why}")
 
 
-def _plan(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespace, budget_s: float) -> Plan:
+def _plan(
+    sides: tuple[Row, Row],
+    learned: Learned,
+    arguments: argparse.Namespace,
+    budget_s: float,
+    described: Described | None,
+    manner: Manner,
+) -> Plan:
     """Return the plan: with one request at a time, only duets."""
     from dataclasses import replace
 
@@ -55,7 +93,7 @@ def _plan(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespac
     from runners.matrix.starter.comparison import ALONE, comparison_matrix
     from runners.plan import planning
 
-    text = comparison_matrix(*sides, learned, budget_s)
+    text = comparison_matrix(*sides, learned, budget_s, described, duets_only=manner.duets_only)
     options = planning.Options(text=text, machine="local", load="wrk", seed=arguments.seed)
     if arguments.install:
         planning.install_missing(options)
@@ -63,20 +101,25 @@ def _plan(sides: tuple[Row, Row], learned: Learned, arguments: argparse.Namespac
     wrk = plan.tools["wrk"]
     if not wrk.found:
         raise UnfitMachine(f"{wrk.title} is missing, which makes the load; add --install, or: {wrk.remedy}")
+    if manner.duets_only:
+        return replace(plan, only_duets_at=frozenset({learned.connections}))
     apart = frozenset({ALONE}) if learned.connections > ALONE else frozenset[int]()
     return replace(plan, only_duets_at=apart)
 
 
 def check_measured(folder: RunFolder) -> None:
-    """Raise DoesNotStart if a side failed, UnfitMachine if the machine's noise left no number, in some mode."""
+    """Raise DoesNotStart if a side failed, UnfitMachine if the machine's noise left no number, somewhere."""
     from speedup.comparing.endings import DoesNotStart
 
     for cell in folder.run.cells:
         if cell.status in {"failed", "unavailable"}:
             reason = (cell.reason or cell.status).partition("; `speedup check")[0]  # no matrix names these servers
             raise DoesNotStart(f"{cell.title} cannot be measured: {reason}; see {folder.path}")
-    for mode in dict.fromkeys(cell.mode for cell in folder.run.cells):
-        _check_counted([trial for trial in folder.trials if trial.mode == mode], folder)
+    places: dict[tuple[str, str], set[str]] = {}
+    for cell in folder.run.cells:
+        places.setdefault((cell.mode, cell.request), set()).add(cell.id)
+    for cells in places.values():
+        _check_counted([trial for trial in folder.trials if trial.cell in cells], folder)
 
 
 def _check_counted(trials: Sequence[Trial], folder: RunFolder) -> None:

@@ -12,6 +12,7 @@ from reports.claims.change import change_of
 from reports.claims.slowdowns import judged
 from reports.forms.change import Told
 from runners.errors import BadInput
+from runners.matrix.mix import Mix
 from runners.matrix.starter.writing import Row
 from runners.records.folder import read_folder
 from runners.server.checkouts import (
@@ -26,7 +27,7 @@ from runners.server.checkouts import (
 from runners.tools.find import writable_cache
 from speedup.comparing.building import Recipe, Side, build_side, recipe_of, same
 from speedup.comparing.measuring import measure
-from speedup.comparing.sides import learn
+from speedup.comparing.sides import hear, learn
 from speedup.measure.compare import answered
 from speedup.messages import log
 
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from runners.matrix.request import Request
+    from runners.matrix.starter.comparison import Described
     from runners.matrix.starter.learned import Learned
 
 PLACES = ("first", "second-in-a-path-of-another-length")  # layout depends on paths, too
 ONCE = "The first build of both resolves no difference, so there was no second one; half of the budget is left."
+MOST_ASKED = 20
 TWICE = (
     "Measured in two fresh builds of both, in paths of different length; a difference is called only if both show it."
 )
@@ -56,17 +60,17 @@ class Pair:
 def compare_revisions(arguments: argparse.Namespace) -> Told:
     """Build and measure two revisions; say so if they are the same program."""
     pair = _pair(arguments)
-    with _workshop() as folder:
+    with workshop() as folder:
         sides = _built(pair, folder / PLACES[0])
         if same(*sides):
             return Told(pair.old.name, pair.new.name, None)
-        rows, learned = _asked(sides, arguments)
-        runs = [measure(rows, learned, arguments, arguments.budget / 2)]
+        rows, learned, described = asked(sides, arguments)
+        runs = [measure(rows, learned, arguments, arguments.budget / 2, described)]
         if not _differs(runs[0], arguments):
             return answered(runs, arguments, (ONCE,))
         again = _built(pair, folder / PLACES[1])
-        rows = _moved(rows, again)
-        runs.append(measure(rows, learned, arguments, arguments.budget / 2))
+        rows = moved(rows, again)
+        runs.append(measure(rows, learned, arguments, arguments.budget / 2, described))
     return answered(runs, arguments, (TWICE,))
 
 
@@ -81,7 +85,7 @@ def _pair(arguments: argparse.Namespace) -> Pair:
 
 
 @contextmanager
-def _workshop() -> Iterator[Path]:
+def workshop() -> Iterator[Path]:
     """Make a folder for the checkouts, without what a killed comparison left; only one runs at a time."""
     folder = writable_cache() / "compare"
     shutil.rmtree(folder, ignore_errors=True)
@@ -102,18 +106,36 @@ def _built(pair: Pair, place: Path) -> tuple[Side, Side]:
     return old, new
 
 
-def _asked(sides: tuple[Side, Side], arguments: argparse.Namespace) -> tuple[tuple[Row, Row], Learned]:
+def asked(sides: tuple[Side, Side], arguments: argparse.Namespace) -> tuple[tuple[Row, Row], Learned, Described | None]:
+    """Ask both sides what the new one's matrix says, unless --path says otherwise; return what they have in common."""
     old, new = sides
-    known = new.known
     rows = (replace(old.row, name="old"), replace(new.row, name="new"))
-    if known is not None:
-        return rows, known if arguments.mode is None else replace(known, modes=(arguments.mode,))
-    if new.path is not None and arguments.path is None:
-        arguments.path = new.path
-    return learn(rows, arguments)
+    described = new.described if arguments.path is None else None
+    if new.known is not None:
+        learned = new.known
+    elif described is not None:
+        rows, learned = hear(rows, _few(described), arguments)
+    else:
+        if new.path is not None and arguments.path is None:
+            arguments.path = new.path
+        rows, learned = learn(rows, arguments)
+    modes = tuple(mode for mode in learned.modes if mode in new.modes and arguments.mode in (None, mode))
+    if not modes:
+        raise BadInput(f"the matrix of {new.row.title} measures only {' and '.join(new.modes)} connections")
+    return rows, replace(learned, modes=modes), described and described.within(modes)
 
 
-def _moved(rows: tuple[Row, Row], sides: tuple[Side, Side]) -> tuple[Row, Row]:
+def _few(described: Described) -> tuple[Request, ...]:
+    """Return the requests to ask before anything is measured; a mix from a file may have hundreds."""
+    every = [
+        request for asked in described.asked for request in (asked.requests if isinstance(asked, Mix) else (asked,))
+    ]
+    if len(every) > MOST_ASKED:
+        log.info(f"only the first {MOST_ASKED} of {len(every)} requests are asked beforehand, to compare the answers")
+    return tuple(every[:MOST_ASKED])
+
+
+def moved(rows: tuple[Row, Row], sides: tuple[Side, Side]) -> tuple[Row, Row]:
     """Return the rows of another build, started as the first one was found to start."""
     old, new = (_as_before(row, side.row) for row, side in zip(rows, sides, strict=True))
     return old, new

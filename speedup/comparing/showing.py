@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from reports.forms.change import HEADINGS, Told, levels, render_json, render_markdown, rows
+from reports.forms.change import HEADINGS, Told, heading, levels, render_json, render_markdown, rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def show(told: Told, form: str) -> None:
 
 
 def show_table(told: Told, console: ResultConsole | None = None) -> None:
-    """Print the sentence, a table for each connection mode, what the gate found, and the report's path."""
+    """Print the sentence, a table for each mode and request, what the gate found, and the report's path."""
     from reports.view.words import clean
     from speedup.terminal import ResultConsole
 
@@ -42,15 +42,16 @@ def show_table(told: Told, console: ResultConsole | None = None) -> None:
 def _show_tables(change: Change, console: ResultConsole) -> None:
     from rich.text import Text
 
+    from reports.view.words import clean
     from speedup.terminal import table
 
-    for mode in change.modes:
+    for place in change.places:
         shown = table(*HEADINGS, padding=(0, 2, 0, 0))
-        for cells in rows(change, mode):
+        for cells in rows(change, place):
             *numbers, said, could_see = cells
-            better = change.of(mode)[len(shown.rows)].verdict
+            better = change.of(place)[len(shown.rows)].verdict
             style = {"better": "green", "worse": "red", "not resolved": "yellow"}.get(better, "")
             shown.add_row(*numbers, Text(said, style=style), could_see)
-        console.print(f"\n{mode} connections:" if len(change.modes) > 1 else "")
+        console.print(f"\n{clean(heading(change, place))}" if len(change.places) > 1 else "", soft_wrap=True)
         console.print(shown)
     console.print(f"\n{levels(change)}" if levels(change) else "", soft_wrap=True)

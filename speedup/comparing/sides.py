@@ -7,12 +7,16 @@ from speedup.learning import answer, expected, wanted_of, where
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+    from typing import TypeVar
 
+    from runners.matrix.request import Request
     from runners.matrix.starter.learned import Launch, Learned
     from runners.matrix.starter.writing import Row
     from runners.server.learning.learner import Wanted
+
+    T = TypeVar("T")
 
 
 def commands(texts: Sequence[str], option: str) -> tuple[Launch, Launch]:
@@ -51,18 +55,46 @@ def learn(rows: Sequence[Row], arguments: argparse.Namespace) -> tuple[tuple[Row
     return (old, new), shared
 
 
+def hear(
+    rows: Sequence[Row], requests: Sequence[Request], arguments: argparse.Namespace
+) -> tuple[tuple[Row, Row], Learned]:
+    """Do the same with requests of a matrix, which says what each answer must be; both must answer them alike."""
+    from dataclasses import replace
+
+    from runners.matrix.starter.learned import together
+    from runners.server.learning.learner import learn_requests
+    from runners.units import plural
+    from speedup.messages import log
+
+    timeout_s, found = wanted_of(arguments).timeout_s, []
+    for row in rows:
+        launch, heard = _started(row, lambda launch, folder: learn_requests(launch, folder, requests, timeout_s))
+        log.info(f"{row.title} {where(launch, heard[0])}; right answers to {plural(len(requests), 'request')}")
+        found.append((replace(row, launch=launch), heard))
+    (old, first), (new, second) = found
+    for one, other in zip(first, second, strict=True):
+        check_same(old.title, one, new.title, other, agreed=arguments.different_answers)
+    sides = ((old.title, together(first)), (new.title, together(second)))
+    return (old, new), _kept(together([*first, *second]), arguments.mode, *sides)
+
+
 def _learned(row: Row, wanted: Wanted) -> tuple[Launch, Learned]:
+    from runners.server.learning.learner import learn_command
+
+    return _started(row, lambda launch, folder: learn_command(launch, folder, wanted))
+
+
+def _started(row: Row, ask: Callable[[Launch, Path], T]) -> T:
+    """Return what a side that is started answers; DoesNotStart, with its name, if it does not do so."""
     from pathlib import Path
 
     from runners.errors import BadInput
-    from runners.server.learning.learner import learn_command
     from speedup.comparing.endings import DoesNotStart
 
-    folder = Path(row.dir)
     if row.launch is None:
         raise BadInput(f"{row.title} has no start command")
     try:
-        return learn_command(row.launch, folder, wanted)
+        return ask(row.launch, Path(row.dir))
     except BadInput as error:
         raise DoesNotStart(f"{row.title}: {error}") from error
 

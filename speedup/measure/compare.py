@@ -1,4 +1,4 @@
-"""`speedup compare`: whether a change made a server faster, of two commands or of two revisions; a gate for CI."""
+"""`speedup compare`: whether a change made a server faster, of commands, revisions or recorded runs; a gate for CI."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ examples:
   speedup compare './old' './new' --fail-slower 2% --fail-slower p99:10%
   git bisect run speedup compare --rev v1.0 --fail-slower 2% --bisect-codes
   speedup compare results/20260101T120000Z-local     show an answer again
+  speedup compare results/A results/B                two runs of different times: weaker, and says so
 
 exit codes: 0 answered; 1 a slowdown beyond a bound of --fail-slower, and nothing else; 2 bad input, or a side that does
             not build or start; 4 the machine is not fit; 130 interrupted
@@ -41,20 +42,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="COMMAND|RUN",
         help="two commands that start the old and the new server in this folder, such as './server --port={port}';"
-        " or run folders of an earlier comparison, to show its answer again",
+        " run folders of an earlier comparison, to show its answer again; or two run folders of any kind",
     )
     parser.add_argument(
         "--budget", type=duration, metavar="TIME", default=BUDGET_S, help="how much load to spend (default: 60s)"
     )
-    parser.add_argument("--mode", choices=("persistent", "non-persistent"), help="measure only this connection mode")
-    parser.add_argument(
-        "--different-answers", action="store_true", help="compare servers that answer different things all the same"
-    )
     _add_revisions(parser)
     _add_gate(parser)
+    parser.add_argument(
+        "--append", type=path, metavar="FILE", help="also append the answer to FILE as a line for speedup history"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON (see compare.schema.json)")
     parser.add_argument(
         "--format", choices=("txt", "md"), default="txt", help="a table, or Markdown for a pull request (default: txt)"
+    )
+    add_measuring(parser)
+
+
+def add_measuring(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how two servers are asked and measured."""
+    parser.add_argument("--mode", choices=("persistent", "non-persistent"), help="measure only this connection mode")
+    parser.add_argument(
+        "--different-answers", action="store_true", help="compare servers that answer different things all the same"
     )
     parser.add_argument(
         "--results", type=path, default="results", metavar="DIR", help="where run folders go (default: results)"
@@ -81,6 +90,11 @@ def _add_revisions(parser: argparse.ArgumentParser) -> None:
         metavar="REV",
         help="revision of this repository; twice: old and new, once: against the working tree",
     )
+    add_recipe(group)
+
+
+def add_recipe(group: argparse._ArgumentGroup) -> None:
+    """Add the options that say how a checkout is built and started."""
     group.add_argument("--build", metavar="COMMAND", help="command that builds a checkout, such as 'make'")
     group.add_argument(
         "--run", metavar="COMMAND", help="command that starts the server in a checkout, such as './server'"
@@ -124,6 +138,8 @@ def act(arguments: argparse.Namespace) -> int:
 
     try:
         told = _told(arguments)
+        if arguments.append:
+            _append(told, arguments.append)
         show(told, "json" if arguments.json else arguments.format)
     except (KeyboardInterrupt, BrokenPipeError, ModuleNotFoundError):
         raise
@@ -137,6 +153,24 @@ def _words(error: Exception) -> str:
     from runners.errors import SpeedupError
 
     return str(error) if isinstance(error, SpeedupError) else f"unexpected {error!r}; --debug shows where"
+
+
+def _append(told: Told, file: Path) -> None:
+    """Append the answer to a history; only what was measured in one comparison belongs there."""
+    from pathlib import Path
+
+    from reports.claims.history import entry_of_change
+    from runners.errors import BadInput
+    from runners.records.folder import read_run
+    from speedup.comparing.appending import append
+    from speedup.messages import log
+
+    if told.change is None:
+        log.info(f"nothing was measured, so nothing is appended to {file}")
+    elif told.change.apart:
+        raise BadInput("--append is for comparisons; speedup history reads recorded runs from their folder")
+    else:
+        append(entry_of_change(told.change, read_run(Path(told.runs[0])), told.sentence), file)
 
 
 def _outcome(told: Told) -> str | None:
@@ -155,7 +189,7 @@ def _told(arguments: argparse.Namespace) -> Told:
     check(arguments)
     recorded = [Path(text) for text in arguments.sides if (Path(text) / RUN_FILE).exists()]
     if recorded:
-        return again(recorded, arguments)
+        return _recorded(recorded, arguments)
     with alone_on_machine():
         if arguments.rev:
             from speedup.comparing.revisions import compare_revisions
@@ -203,12 +237,18 @@ def _of_commands(arguments: argparse.Namespace) -> Told:
     return answered([measure(sides, learned, arguments, arguments.budget)], arguments)
 
 
-def again(folders: Sequence[Path], arguments: argparse.Namespace) -> Told:
-    """Return the answer that run folders of a comparison hold."""
+def _recorded(folders: Sequence[Path], arguments: argparse.Namespace) -> Told:
+    """Return the answer that run folders hold: those of one comparison, or two runs of different times."""
+    from reports.claims.change import is_comparison
     from runners.errors import BadInput
+    from runners.records.folder import read_run
 
     if len(folders) < len(arguments.sides):
-        raise BadInput("give two commands, or run folders of one comparison, not both")
+        raise BadInput("give two commands, or run folders, not both")
+    if len(folders) == 2 and not any(is_comparison(read_run(folder)) for folder in folders):
+        from speedup.comparing.recorded import compare_runs
+
+        return compare_runs(folders[0], folders[1], arguments)
     return answered(folders, arguments)
 
 

@@ -39,6 +39,7 @@ class Learned:
     took_s: float
     ready_s: float = 0.0
     body: str | None = None
+    method: str = "GET"
 
     @property
     def expect(self) -> Expect:

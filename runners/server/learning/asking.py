@@ -31,7 +31,8 @@ SLOWEST = 4
 class Question:
     """What to ask, and what counts as right; `status` None is any from 200 to 299, `body` None is any.
 
-    `own_port` says whether the server always listens on this port: otherwise each trial has another one.
+    A `request` of a matrix says all of that itself. `own_port` says whether the server always listens on this port:
+    otherwise each trial has another one.
     """
 
     host: str
@@ -40,6 +41,17 @@ class Question:
     status: int | None = None
     body: str | None = None
     own_port: bool = False
+    request: Request | None = None
+
+    @property
+    def sent(self) -> Request:
+        """Return what is sent."""
+        return self.request or Request(self.path)
+
+    @property
+    def words(self) -> str:
+        """Return it as people say it: "GET /users"."""
+        return f"{self.sent.method} {self.sent.path}"
 
     def is_right(self, status: int) -> bool:
         """Return whether a status is the one to measure."""
@@ -75,15 +87,15 @@ def ask_first(question: Question, alive: Callable[[], bool], timeout_s: float) -
         except OSError as error:
             last = f"cannot be asked: {error.strerror or error}"
         except Unanswered as error:
-            last = f"GET {question.path}: it {error}"
+            last = f"{question.words}: it {error}"
         time.sleep(RETRY_S)
     raise NoAnswer(last)
 
 
 def _ask(question: Question, patience_s: float) -> Answer:
     with connected(question.host, question.port, patience_s) as connection:
-        request = Request(question.path).bytes_for(authority(question.host, question.port), "Connection: close")
-        connection.sendall(request)
+        host = authority(question.host, question.port)
+        connection.sendall(question.sent.bytes_for(host, "Connection: close"))
         return read_answer(connection)
 
 
@@ -92,9 +104,9 @@ def _wrong(question: Question, answer: Answer) -> str:
     where = answer.headers.get("location")
     to = f" (to {where})" if where else ""
     if question.status is not None:
-        return f"GET {question.path} answers status {answer.status}{to}, not {question.status}: {shown(answer.body)}"
+        return f"{question.words} answers status {answer.status}{to}, not {question.status}: {shown(answer.body)}"
     return (
-        f"GET {question.path} answers status {answer.status}{to}: {shown(answer.body)};"
+        f"{question.words} answers status {answer.status}{to}: {shown(answer.body)};"
         f" ask for another path with --path /x, or expect this one with --status {answer.status}"
     )
 
@@ -102,7 +114,8 @@ def _wrong(question: Question, answer: Answer) -> str:
 def learn(question: Question, first: First, ready_s: float = 0.0) -> Learned:
     """Ask a server that answers until enough is known; raise NoAnswer if it answers in no mode."""
     answer = first.answer
-    asked = _Asked(question, Request(question.path, expect=Expect(answer.status)), first.took_s)
+    request = question.request or Request(question.path, expect=Expect(answer.status))
+    asked = _Asked(question, request, first.took_s)
     modes = tuple(mode for mode in MODES if asked.rounds(mode, ROUNDS))
     if not modes:
         raise NoAnswer("; ".join(f"{mode} connections: it {fault}" for mode, fault in asked.faults.items()))
@@ -112,7 +125,8 @@ def learn(question: Question, first: First, ready_s: float = 0.0) -> Learned:
     _check(question, bodies)
     took_s = statistics.median(asked.took_s)
     return Learned(
-        path=question.path,
+        path=request.path,
+        method=request.method,
         status=answer.status,
         content_type=answer.headers.get("content-type", ""),
         bodies=bodies if question.own_port else (*bodies, _elsewhere(answer.body, question.port)),
@@ -152,7 +166,7 @@ def _check(question: Question, bodies: Sequence[bytes]) -> None:
     faults = [] if question.body is None else [Expect(body=question.body).fault(200, body) for body in bodies]
     fault = next(filter(None, faults), None)
     if fault:
-        raise NoAnswer(f"GET {question.path}: it {fault}; leave out --body to expect what it answers")
+        raise NoAnswer(f"{question.words}: it {fault}; leave out --body to expect what it answers")
 
 
 def _elsewhere(body: bytes, port: int) -> bytes:
@@ -162,7 +176,7 @@ def _elsewhere(body: bytes, port: int) -> bytes:
 
 def answered_at_once(question: Question, patience_s: float, most: int = CROWD) -> int:
     """Return how many of so many open connections get an answer in time, at least 1."""
-    request = Request(question.path).bytes_for(authority(question.host, question.port))
+    request = question.sent.bytes_for(authority(question.host, question.port))
     with ExitStack() as opened, selectors.DefaultSelector() as waiting:
         for _ in range(most):
             with suppress(OSError):

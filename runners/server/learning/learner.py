@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runners.errors import BadInput
+from runners.matrix.request import Request
 from runners.matrix.starter.learned import Launch, Learned
 from runners.server.address import Address
 from runners.server.learning.asking import NoAnswer, Question, ask_first, learn
@@ -30,18 +32,37 @@ def learn_command(launch: Launch, folder: Path, wanted: Wanted) -> tuple[Launch,
 
     Raise BadInput if it cannot be started or measured, with its last words.
     """
+    found, (learned,) = _learn_command(launch, folder, (wanted,), wanted.timeout_s)
+    return found, learned
+
+
+def learn_requests(
+    launch: Launch, folder: Path, requests: Sequence[Request], timeout_s: float
+) -> tuple[Launch, tuple[Learned, ...]]:
+    """Do the same with requests of a matrix, each of which says what the right answer is."""
+    return _learn_command(launch, folder, requests, timeout_s)
+
+
+def _learn_command(
+    launch: Launch, folder: Path, wanted: Sequence[Wanted | Request], timeout_s: float
+) -> tuple[Launch, tuple[Learned, ...]]:
     try:
-        with running(launch, folder, wanted.timeout_s) as server:
-            return server.launch, _learn_from(server, wanted)
+        with running(launch, folder, timeout_s) as server:
+            return server.launch, tuple(_learn_from(server, _question(server, each), timeout_s) for each in wanted)
     except BadInput as error:
         raise BadInput(f"{shlex.join(launch.run)}: {error}") from error
 
 
-def _learn_from(server: Running, wanted: Wanted) -> Learned:
+def _question(server: Running, wanted: Wanted | Request) -> Question:
     own_port = server.launch.port is not None
-    question = Question(HOST, server.port, wanted.path, wanted.status, wanted.body, own_port=own_port)
+    if isinstance(wanted, Request):
+        return Question(HOST, server.port, wanted.path, wanted.expect.status, own_port=own_port, request=wanted)
+    return Question(HOST, server.port, wanted.path, wanted.status, wanted.body, own_port=own_port)
+
+
+def _learn_from(server: Running, question: Question, timeout_s: float) -> Learned:
     try:
-        first = ask_first(question, lambda: server.is_alive, wanted.timeout_s)
+        first = ask_first(question, lambda: server.is_alive, timeout_s)
         learned = learn(question, first, time.monotonic() - server.began)
     except NoAnswer as error:
         raise BadInput(f"{error}; {server.last_words}" if server.is_alive else server.why_ended()) from error

@@ -192,13 +192,13 @@ def test_a_gate_of_one_percent_alarms_at_most_once_in_a_hundred_comparisons_of_t
 
 def test_the_gate_says_what_it_judged_and_how_long_the_rest_takes() -> None:
     """A green gate of CPU time says nothing of latency."""
-    lines = list(gate_lines(judged(change(), [parse_bound("2%")])))
+    found = change()
+    lines = list(gate_lines(found, judged(found, [parse_bound("2%")])))
     assert re.match(r"cpu:2% CPU per request: within the bound \(slowdown [+-]0\.\d %, between ", lines[0])
     assert lines[-1] == "judged: CPU per request only"
     unsure = change(cpu=1.025, noise=0.03)
-    assert re.search(
-        r"not resolved .*about .* more would resolve it", next(gate_lines(judged(unsure, [Bound("cpu", 0.02)])))
-    )
+    open_question = next(gate_lines(unsure, judged(unsure, [Bound("cpu", 0.02)])))
+    assert re.search(r"not resolved .*about .* more would resolve it", open_question)
 
 
 @pytest.mark.parametrize(

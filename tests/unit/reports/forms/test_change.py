@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reports.claims.change import change_of
+from reports.claims.change import Place, change_of
 from reports.claims.slowdowns import judged, parse_bound
 from reports.forms.change import HEADINGS, Told, json_schema, levels, render_json, render_markdown, rows
 from runners.records.run import RunFolder
@@ -91,6 +91,6 @@ def test_every_row_has_a_cell_for_each_heading() -> None:
     """Also where nothing is known."""
     answer = told(without(comparison(Truth()), "solo"))
     assert answer.change is not None
-    assert {len(cells) for cells in rows(answer.change, "persistent")} == {len(HEADINGS)}
-    assert rows(answer.change, "persistent")[1][1:] == ("-", "-", "-", "-", "not measured", "-")
+    assert {len(cells) for cells in rows(answer.change, Place("persistent"))} == {len(HEADINGS)}
+    assert rows(answer.change, Place("persistent"))[1][1:] == ("-", "-", "-", "-", "not measured", "-")
     assert levels(answer.change).startswith("intervals of CPU per request: 95")

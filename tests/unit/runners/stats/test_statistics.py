@@ -29,6 +29,7 @@ from runners.stats.statistics import (
     median,
     more_blocks,
     ratio,
+    ratio_apart,
     tie_groups,
 )
 
@@ -255,3 +256,24 @@ def test_walsh_averages_count_every_pair_once() -> None:
     pairs = [(a + b) / 2 for a, b in itertools.combinations_with_replacement(values, 2)]
 
     assert hodges_lehmann(values).value == sorted(pairs)[2] / 2 + sorted(pairs)[3] / 2
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [(4, 4), (5, 7), (8, 6), (10, 12)])
+def test_the_interval_of_values_apart_is_that_of_the_exact_rank_sum_test(mine: int, theirs: int) -> None:
+    """A factor lies inside if and only if the test does not reject it."""
+    chance = random.Random(mine * theirs)  # noqa: S311 - invented numbers, the same every time
+    ones, others = ([chance.gauss(0, 1) for _ in range(count)] for count in (mine, theirs))
+    found = ratio_apart(ones, others).interval
+    assert found is not None
+    for end in (found.low, found.high):
+        for inwards in (False, True):
+            shift = math.log(end) + (1e-9 if (end == found.low) == inwards else -1e-9)
+            tested = scipy.stats.mannwhitneyu([one - shift for one in ones], others, method="exact")
+            assert (tested.pvalue > 0.05) == inwards
+
+
+def test_too_few_values_apart_give_no_interval() -> None:
+    """Three against four reach 94 %."""
+    assert ratio_apart([1.0, 1.1, 1.2], [0.1, 0.2, 0.3, 0.4]).interval is None
+    with pytest.raises(ValueError, match="at least one value"):
+        ratio_apart([], [1.0])

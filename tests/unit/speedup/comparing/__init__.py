@@ -1,0 +1,1 @@
+"""Tests of what `speedup compare` is made of."""
