@@ -23,6 +23,7 @@ from runners.records.trial import Trial
 from runners.stats.comparison import block_ratios, duet_row
 from runners.stats.rule import Rule, twin_estimate
 from runners.stats.statistics import Estimate, Judgement, median
+from runners.stats.steadiness import why_cold
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class DuetRow:
     """One pair: what a request cost on both sides, and the ratio row / baseline with what it allows to say.
 
     `first` counts in how many blocks the row started first; `logs` are the log ratios by block, and `rule` that of all
-    pairs of the family. A twin has no judgement. A block more takes about `block_s`.
+    pairs of the family. A twin has no judgement, nor has a pair of which a side was `cold`, as that says. A block more
+    takes about `block_s`.
     """
 
     row: CellInfo
@@ -44,6 +46,7 @@ class DuetRow:
     block_s: float | None = None
     logs: Logs = field(default_factory=dict)
     rule: Rule | None = None
+    cold: str = ""
 
     @property
     def twin(self) -> bool:
@@ -107,19 +110,29 @@ def _duet(trials: Sequence[Trial], row: CellInfo, baseline: CellInfo, counts: di
     known = seen(logs, families)
     estimate = twin_estimate(known) if row.twin_of else rule.estimate(known)
     valid = [trial for trial in sides[0] if trial.verdict == "ok"]
+    cold = _cold(zip((row, baseline), sides, strict=True))
     return DuetRow(
         row=row,
         baseline=baseline,
         row_cost=_cost(sides[0]),
         baseline_cost=_cost(sides[1]),
         ratio=estimate,
-        judgement=rule.judge(estimate, *WORDS["cost"]) if estimate and not row.twin_of else None,
+        judgement=rule.judge(estimate, *WORDS["cost"]) if estimate and not row.twin_of and not cold else None,
         first=sum(1 for trial in valid if trial.role == "first"),
         invalid=len(sides[0]) - len(valid),
         block_s=family.block_s if family else None,
         logs=logs,
         rule=rule,
+        cold=cold,
     )
+
+
+def _cold(sides: Iterable[tuple[CellInfo, Sequence[Trial]]]) -> str:
+    """Return which side was not warm, and how that shows; empty if both were, as far as is known."""
+    for cell, trials in sides:
+        if why := why_cold([trial for trial in trials if trial.verdict == "ok"]):
+            return f"{cell_name(cell)} was not warm: {why}"
+    return ""
 
 
 def _cost(trials: Sequence[Trial]) -> Estimate | None:
@@ -167,7 +180,9 @@ def duet_table(view: RunView, duets: Sequence[DuetRow]) -> DuetTable | None:
 
 def duet_headline(duets: Sequence[DuetRow]) -> str:
     """Return one careful sentence about the pairs; with several of them, about the one with the lowest ratio."""
-    pairs = [duet for duet in duets if not duet.twin and duet.ratio]
+    pairs = [duet for duet in duets if not duet.twin and duet.ratio and not duet.cold]
+    if not pairs and (cold := next((duet.cold for duet in duets if duet.cold), "")):
+        return f"No verdict: {cold}."
     if not pairs:
         return "Only twins were measured together: they show the noise."
     best = min(pairs, key=lambda duet: duet.ratio.value if duet.ratio else math.inf)

@@ -300,7 +300,8 @@ def _comparison(found: Decision) -> ComparisonData:
 
 
 def _pair(duet: DuetRow) -> PairData:
-    why = "a twin: its ratio is the noise floor" if duet.twin else "" if duet.ratio else "no valid duet yet"
+    unmeasured = "" if duet.ratio else "no valid duet yet"
+    why = "a twin: its ratio is the noise floor" if duet.twin else duet.cold or unmeasured
     decided = Decision("duet", "cost", duet.ratio, duet.rule, duet.judgement, why)
     return PairData(
         row=duet.row.id,

@@ -184,7 +184,7 @@ def _duets(table: DuetTable) -> Iterator[str]:
 def _duet(duet: DuetRow) -> Cells:
     costs = (_decimals(cost.value, 2) if cost else UNKNOWN for cost in (duet.row_cost, duet.baseline_cost))
     wanted = needs(duet.judgement, duet.block_s)
-    verdict = "noise floor" if duet.twin else _verdict(duet.judgement, wanted)
+    verdict = "noise floor" if duet.twin else duet.cold or _verdict(duet.judgement, wanted)
     count = str(duet.ratio.count if duet.ratio else 0)
     names = escaped(cell_name(duet.row)), escaped(cell_name(duet.baseline))
     return (*names, *costs, _ratio(duet.ratio, 3), _between(duet.ratio, 3), verdict, count)

@@ -113,7 +113,8 @@ def _duet_lines(table: DuetTable) -> Iterator[str]:
 def _duet_bracket(duet: DuetRow) -> str:
     interval = duet.ratio.interval if duet.ratio else None
     between = [f"{interval.low:.3f}-{interval.high:.3f}"] if interval else []
-    answer = "noise floor" if duet.twin else duet.judgement.answer if duet.judgement else ""
+    judged = duet.judgement.answer if duet.judgement else "not warm" if duet.cold else ""
+    answer = "noise floor" if duet.twin else judged
     return ", ".join([*between, plural(duet.ratio.count if duet.ratio else 0, "block"), *([answer] if answer else [])])
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from reports.view.families import COST
+from reports.view.names import cell_name
 from reports.view.view import RunView
 from reports.view.words import one_line, percent
 from runners.records.run import BuildInfo
 from runners.records.trial import Trial
-from runners.stats.comparison import Floor
+from runners.stats.comparison import Floor, block_ratios
 from runners.stats.noise import is_noisy
+from runners.stats.populations import two_populations
 from runners.stats.statistics import MIN_VALUES
 from runners.units import plural
 
@@ -29,7 +33,7 @@ class Notice:
 def notices(view: RunView, prefix: str = "") -> tuple[Notice, ...]:
     """Return the banner's lines, the worst first."""
     found = [*_damage(view), *_progress(view), *_builds(view, prefix), *_trials(view)]
-    found += [*_biased(view), *_noise_floor(view), *_load(view), *_run_notes(view)]
+    found += [*_biased(view), *_in_two(view), *_noise_floor(view), *_load(view), *_run_notes(view)]
     rank = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda notice: rank[notice.kind]))
 
@@ -136,6 +140,23 @@ def _biased(view: RunView) -> Iterator[Notice]:
 def _bias(floors: Iterable[Floor | None]) -> float:
     """Return how far a baseline differs from its twin; 0 if it does not."""
     return max((floor.bias for floor in floors if floor), default=0.0)
+
+
+def _in_two(view: RunView) -> Iterator[Notice]:
+    """Yield each pair whose starts fall into two groups, with both figures: the one in between belongs to neither."""
+    names = {cell.id: cell_name(cell) for cell in view.cells}
+    for pair, trials in view.together.items():
+        row, baseline = pair
+        mine, theirs = ([trial for trial in trials if trial.cell == cell] for cell in pair)
+        found = two_populations(list(block_ratios(mine, theirs, COST).values()))
+        if found is None:
+            continue
+        shares = (f"{math.exp(log):.2f} times as much in {starts} starts" for log, starts in found.groups)
+        yield Notice(
+            "warning",
+            f"Starts of {names[row]} and {names[baseline]} fall into two groups: the first needs"
+            f" {' and '.join(shares)} as the second. A figure between them belongs to neither.",
+        )
 
 
 def _noise_floor(view: RunView) -> Iterator[Notice]:
