@@ -28,7 +28,7 @@ def test_starts_that_fall_into_two_groups_are_told_with_both_figures() -> None:
     )
     (text,) = told(replace(folder, trials=trials))
     assert text == (
-        "Starts of lean and plain fall into two groups: the first needs 0.80 times as much in 12 starts and 1.00 times as"
-        " much in 4 starts as the second. A figure between them belongs to neither."
+        "Starts of lean and plain fall into two groups: the first needs 0.80 times as much in 12 starts and 1.00"
+        " times as much in 4 starts as the second. A figure between them belongs to neither."
     )
     assert told(folder) == []
