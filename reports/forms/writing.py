@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from reports.forms.about import picture_name
 from reports.view.limits import read_for_report
 from runners.errors import BadInput
 from runners.records.files import replace_file
@@ -22,7 +23,23 @@ FILES = {
     "md": "report.md",
     "txt": "report.txt",
     "json": "report.json",
+    "svg": "report.svg",
+    "png": "report.png",
 }  # form -> file in the run folder
+PICTURES = ("svg", "png")
+Content = TypeVar("Content", str, bytes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What else a form is asked: a card's table and colours, the address at which a page will stand."""
+
+    table: str = ""
+    dark: bool = False
+    url: str = ""
+
+
+PLAIN = Wanted()
 
 
 def form_of(wanted: str | None, output: Path | None) -> str:
@@ -31,16 +48,28 @@ def form_of(wanted: str | None, output: Path | None) -> str:
     return wanted or (suffix if suffix in FILES else "html")
 
 
-def write_as(runs: Sequence[Path], form: str, output: Path | None = None, *, redact: bool = False) -> Path:
-    """Write the report of run folders into the first of them, or where `output` says, and return its path."""
+def write_as(
+    runs: Sequence[Path], form: str, output: Path | None = None, *, redact: bool = False, wanted: Wanted = PLAIN
+) -> Path:
+    """Write the report of run folders into the first of them, or where `output` says, and return its path.
+
+    A page with an address gets the picture beside it that its head names.
+    """
+    check_place(output)
+    folders = read_all(runs)
+    file = output or folders[0].path / FILES[form]
+    replace_file(file, content_of(folders, form, wanted, redact=redact))
+    if form == "html" and wanted.url:
+        replace_file(file.parent / picture_name(wanted.url), content_of(folders, "png", redact=redact))
+    return file
+
+
+def check_place(output: Path | None) -> None:
+    """Raise BadInput if a file cannot be written where it is wanted."""
     if output and not output.parent.is_dir():
         raise BadInput(f"cannot write {output}: there is no folder {output.parent}; create it first")
     if output and output.is_dir():
         raise BadInput(f"cannot write {output}: it is a folder; name a file in it")
-    folders = read_all(runs)
-    file = output or folders[0].path / FILES[form]
-    replace_file(file, render_redacted(folders, form) if redact else render_as(folders, form))
-    return file
 
 
 def read_all(runs: Sequence[Path]) -> list[RunFolder]:
@@ -58,21 +87,32 @@ def read_all(runs: Sequence[Path]) -> list[RunFolder]:
     return folders
 
 
-def render_redacted(folders: Sequence[RunFolder], form: str) -> str:
-    """Return the report of run folders in one of the forms, without what tells who measured where."""
-    from reports.forms.redaction import redacted  # noqa: PLC0415 - only what is asked for
+def content_of(folders: Sequence[RunFolder], form: str, wanted: Wanted = PLAIN, *, redact: bool = False) -> str | bytes:
+    """Return what a file of a form holds; redacted, it is without what tells who measured where."""
+    if redact:
+        from reports.forms.redaction import redacted  # noqa: PLC0415 - only what is asked for
 
-    with redacted(folders) as copies:
-        return render_as(copies, form)
+        with redacted(folders) as copies:
+            return content_of(copies, form, wanted)
+    if form in PICTURES:
+        from reports.forms.card import render_card  # noqa: PLC0415 - matplotlib takes half a second to import
+
+        return _possible(folders, lambda: render_card(folders, form, table=wanted.table, dark=wanted.dark))
+    return render_as(folders, form, wanted.url)
 
 
-def render_as(folders: Sequence[RunFolder], form: str) -> str:
-    """Return the report of run folders in one of the forms; the same folders give the same text.
+def render_as(folders: Sequence[RunFolder], form: str, url: str = "") -> str:
+    """Return the report of run folders in one of the forms of text; the same folders give the same text.
 
     Raise BadInput if a folder holds a number that nothing can be calculated with, as no run of ours writes it.
     """
+    return _possible(folders, lambda: _rendered(folders, form, url))
+
+
+def _possible(folders: Sequence[RunFolder], render: Callable[[], Content]) -> Content:
+    """Return what is rendered; raise BadInput where a folder holds an impossible number."""
     try:
-        return _rendered(folders, form)
+        return render()
     except (ArithmeticError, ValueError) as error:
         for folder in folders:
             if _is_impossible([folder.run, folder.trials]):
@@ -91,11 +131,11 @@ def _is_impossible(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(_is_impossible, value))
 
 
-def _rendered(folders: Sequence[RunFolder], form: str) -> str:
+def _rendered(folders: Sequence[RunFolder], form: str, url: str) -> str:
     if form == "html":
         from reports.forms.html import render_report  # noqa: PLC0415 - matplotlib takes half a second to import
 
-        return render_report(folders)
+        return render_report(folders, url)
     if form == "md":
         from reports.forms.markdown import render_markdown  # noqa: PLC0415 - as above: only what is asked for
 

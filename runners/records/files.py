@@ -22,17 +22,21 @@ PARTIAL = ".partial"
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
-def replace_file(file: Path, text: str) -> None:
-    """Write `text` to a new file beside `file`, sync it and rename it, so that readers never see half of it.
+def replace_file(file: Path, content: str | bytes) -> None:
+    """Write `content` to a new file beside `file`, sync it and rename it, so that readers never see half of it.
 
     Raise DiskFull if there is no room, BadInput if `file` cannot be written or is no ordinary file.
     """
     try:
         with _folder(file.parent) as folder:
             _check_ordinary(file, folder)
-            _replace(file.name, text.encode("utf-8", "replace"), folder)
+            _replace(file.name, _bytes(content), folder)
     except OSError as error:
         raise why_unwritten(file, error) from error
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode("utf-8", "replace") if isinstance(content, str) else content
 
 
 def why_unwritten(file: Path, error: OSError) -> SpeedupError:
