@@ -27,7 +27,7 @@ from reports.claims.deciding import CANNOT_SHOW
 from reports.claims.phrases import TWICE, change_interval, interval_text, percent_change, times
 from reports.forms.answers import ComparisonData, Figure, ReportData, RowData, RunData, TableData
 from reports.forms.markdown import escaped
-from reports.forms.writing import read_all, render_redacted
+from reports.forms.writing import content_of, read_all
 from runners.errors import SpeedupError
 from runners.stats.statistics import Estimate, Interval
 from runners.units import plural
@@ -89,7 +89,7 @@ def newest() -> Recorded | None:
 
 def keep(folder: Path) -> Path:
     """Write the figures of a run folder, without who and where, to where they are kept; return the file."""
-    text = render_redacted(read_all([folder]), "json")
+    text = str(content_of(read_all([folder]), "json", redact=True))
     run = parsed(text)
     file = PUBLISHED / f"{(run.started_at or 'undated')[:10]}-{run.machine}" / "report.json"
     file.parent.mkdir(exist_ok=True)

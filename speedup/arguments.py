@@ -35,6 +35,13 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def address(text: str) -> str:
+    """Return the address of a page on the web, for argparse."""
+    if not text.startswith(("https://", "http://")) or any(character.isspace() for character in text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not an absolute address; it begins with https://")
+    return text
+
+
 def count(text: str) -> int:
     """Return a number of machines, at least 1, for argparse."""
     if not text.isdigit() or int(text) < 1:

@@ -49,8 +49,11 @@ class PagePart(Summary):
     order: tuple[str, ...]
 
 
-def render_report(folders: Sequence[RunFolder]) -> str:
-    """Return the report of run folders: measured ones one after another, published ones beside their numbers."""
+def render_report(folders: Sequence[RunFolder], url: str = "") -> str:
+    """Return the report of run folders: measured ones one after another, published ones beside their numbers.
+
+    `url` is the address at which the page will stand, if that is known.
+    """
     measured, published = apart(folders)
     parts = [
         _part(folder, "" if number == 1 else f"run{number}-", published)
@@ -64,7 +67,7 @@ def render_report(folders: Sequence[RunFolder]) -> str:
         script=_script(),
         machines=machine_tables([(part.view, part.tables) for part in parts]),
         names=column_names([part.view for part in parts]),
-        about=about(parts[0].view, parts[0].tables, parts[0].duets),
+        about=about(parts[0].view, parts[0].tables, parts[0].duets, url),
     )
 
 

@@ -7,14 +7,18 @@ A run folder without a report is listed without a link.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
 
+from markupsafe import Markup
+
 from reports.forms.about import About, from_metas
 from reports.forms.pages import environment, style_sheet
+from reports.plots.over_time import Moment, TimeLine, time_plot
+from reports.tables.histories import Found, History, histories, moment_of
 from reports.view.view import matrix_of
 from runners.errors import BadInput
 from runners.records.files import replace_file
@@ -23,6 +27,14 @@ from runners.resources import command_line
 
 INDEX_FILE = "index.html"
 HEAD_BYTES = 65_536  # of a page that are read; a report's head begins with what it is about
+
+
+@dataclass(frozen=True)
+class Told:
+    """What several reports say of one table, and the plot of it over time ("": nothing was measured twice)."""
+
+    history: History
+    plot: Markup
 
 
 @dataclass(frozen=True)
@@ -46,8 +58,33 @@ def write_index(folder: Path, say: Callable[[str], None]) -> Path:
             run = folder / entry.path
             say(f"{run} has no report; write it with: {command_line()} report {shlex.quote(str(run))}")
     file = folder / INDEX_FILE
-    replace_file(file, environment().get_template("index.html.j2").render(entries=entries, css=style_sheet()))
+    told = [Told(history, _plot(history, number)) for number, history in enumerate(histories(_found(entries)), start=1)]
+    page = environment().get_template("index.html.j2")
+    replace_file(file, page.render(entries=entries, told=told, css=style_sheet()))
     return file
+
+
+def _found(entries: Iterable[IndexEntry]) -> Iterator[Found]:
+    """Yield every row that a report says it has compared."""
+    for entry in entries:
+        at = moment_of(entry.about.started_at)
+        machine = entry.about.machine or "unknown"
+        for each in entry.about.findings if at else ():
+            if at and each.low <= each.value <= each.high:
+                yield Found(**vars(each), machine=machine, at=at)
+
+
+def _plot(history: History, number: int) -> Markup:
+    lines = [
+        TimeLine(f"{row}, {machine}" if len(history.machines) > 1 else row, tuple(map(_moment, found)))
+        for (row, machine), found in history.lines.items()
+    ]
+    unit = f"\u00d7 {history.baseline}"
+    return Markup(time_plot(lines, f"history-{number}-plot", f"{history.title} over time", unit))  # noqa: S704 - our own SVG
+
+
+def _moment(found: Found) -> Moment:
+    return Moment(found.at, found.value, found.low, found.high)
 
 
 def index_entries(folder: Path) -> tuple[IndexEntry, ...]:

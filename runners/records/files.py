@@ -30,10 +30,13 @@ def replace_file(file: Path, content: str | bytes) -> None:
     try:
         with _folder(file.parent) as folder:
             _check_ordinary(file, folder)
-            data = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
-            _replace(file.name, data, folder)
+            _replace(file.name, _bytes(content), folder)
     except OSError as error:
         raise why_unwritten(file, error) from error
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode("utf-8", "replace") if isinstance(content, str) else content
 
 
 def why_unwritten(file: Path, error: OSError) -> SpeedupError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from speedup.arguments import path
+from speedup.arguments import address, path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,13 +28,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=("html", "md", "txt", "json"),
-        help="a page, Markdown for a pull request, text, or data (default: as FILE's name ends, else html)",
+        choices=("html", "md", "txt", "json", "svg", "png"),
+        help="a page, Markdown for a pull request, text, data, or one table as a picture (default: as FILE's name ends,"
+        " else html)",
+    )
+    parser.add_argument(
+        "--table",
+        metavar="NAME",
+        default="",
+        help="the table of a picture or a badge, by its title (default: the first with an answer)",
+    )
+    parser.add_argument("--dark", action="store_true", help="a picture with light words on dark paper")
+    parser.add_argument(
+        "--badge",
+        type=path,
+        metavar="FILE",
+        help="instead of a report, write a badge for shields.io's endpoint; only of a row whose verdict is resolved",
+    )
+    parser.add_argument("--row", metavar="NAME", default="", help="the badge's row (default: the best of its table)")
+    parser.add_argument(
+        "--url",
+        type=address,
+        help="where the page will stand, for links to it; writes a picture beside it for those who show one",
     )
     parser.add_argument(
         "--redact",
         action="store_true",
-        help="leave out host names, users, home paths, addresses, ssh targets and the environment's values",
+        help="leave out host names, users, home paths, addresses, ssh targets and the environment's values: use it for"
+        " everything that you publish",
     )
     parser.add_argument(
         "--output", type=path, metavar="FILE", help="where to write it, or - to print it (default: in the first RUN)"
@@ -48,16 +69,57 @@ def act(arguments: argparse.Namespace) -> int:
         return 0
     import gc
 
-    from reports.forms.writing import form_of, read_all, render_as, render_redacted, write_as
+    from reports.forms.writing import Wanted, content_of, form_of, read_all, write_as
 
     gc.disable()  # all that is read is needed until the end, so looking for garbage would only take time
+    if arguments.badge:
+        print(os.path.relpath(_badge(arguments)))
+        return 0
     form = form_of(arguments.format, arguments.output)
+    wanted = Wanted(arguments.table, arguments.dark, arguments.url or "")
+    _check_options(arguments, form)
     if str(arguments.output) == "-":
-        render = render_redacted if arguments.redact else render_as
-        print(render(read_all(arguments.runs), form), end="")
+        _print(content_of(read_all(arguments.runs), form, wanted, redact=arguments.redact))
     else:
-        print(os.path.relpath(write_as(arguments.runs, form, arguments.output, redact=arguments.redact)))
+        file = write_as(arguments.runs, form, arguments.output, redact=arguments.redact, wanted=wanted)
+        print(os.path.relpath(file))
     return 0
+
+
+def _print(content: str | bytes) -> None:
+    import sys
+
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content if isinstance(content, bytes) else content.encode("utf-8", "replace"))
+    sys.stdout.flush()
+
+
+def _check_options(arguments: argparse.Namespace, form: str) -> None:
+    """Raise BadInput for options that this form does not know."""
+    from runners.errors import BadInput
+
+    picture = form in ("svg", "png")
+    if (arguments.table or arguments.dark) and not picture:
+        raise BadInput("--table and --dark are for pictures: add --format svg or --format png")
+    if arguments.row:
+        raise BadInput("--row is for a badge: add --badge FILE")
+    if arguments.url and form != "html":
+        raise BadInput("--url is for a page: leave out --url, or --format")
+
+
+def _badge(arguments: argparse.Namespace) -> Path:
+    """Write a badge and return its path."""
+    from reports.forms.badge import render_badge
+    from reports.forms.writing import check_place, read_all
+    from runners.errors import BadInput
+    from runners.records.files import replace_file
+
+    if arguments.format or arguments.output or arguments.dark or arguments.url:
+        raise BadInput("--badge writes nothing but FILE: leave out --format, --output, --dark and --url")
+    check_place(arguments.badge)
+    replace_file(arguments.badge, render_badge(read_all(arguments.runs), table=arguments.table, row=arguments.row))
+    file: Path = arguments.badge
+    return file
 
 
 def _index(arguments: argparse.Namespace) -> Path:
@@ -65,6 +127,9 @@ def _index(arguments: argparse.Namespace) -> Path:
     from runners.errors import BadInput
     from speedup.messages import log
 
-    if arguments.format or arguments.output or arguments.redact:
-        raise BadInput("--index always writes DIR/index.html: leave out --format, --output and --redact")
+    others = (arguments.format, arguments.output, arguments.redact, arguments.badge, arguments.url, arguments.table)
+    if any((*others, arguments.dark, arguments.row)):
+        raise BadInput(
+            "--index always writes DIR/index.html: leave out --format, --output and --redact, and what one report takes"
+        )
     return write_index(arguments.index, log.warning)

@@ -13,4 +13,5 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     def drawn(_figure: Figure, identifier: str, title: str, _description: str) -> str:
         return f'<svg class="plot" id="{identifier}"><title>{title}</title></svg>'
 
-    monkeypatch.setattr("reports.plots.curves.svg_of", drawn)
+    for module in ("curves", "over_time"):
+        monkeypatch.setattr(f"reports.plots.{module}.svg_of", drawn)

@@ -51,7 +51,7 @@ def test_an_index_is_the_same_when_made_again(run: Path, tmp_path: Path) -> None
     first = write_index(tmp_path, silent).read_bytes()
 
     assert write_index(tmp_path, silent).read_bytes() == first
-    assert first.count(b'<tr><th scope="row"') == 1
+    assert first.count(b'<td class="words"><time ') == 1
 
 
 def many(run: Path, folder: Path) -> Path:
@@ -108,6 +108,26 @@ def test_hostile_text_is_shown_as_text_in_an_index(tmp_path: Path) -> None:
     assert "<b>" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", text)
+
+
+def test_an_index_follows_tables_over_time_and_machines_side_by_side(tmp_path: Path) -> None:
+    """From what each report's head says; a head that claims nonsense adds nothing."""
+    head, trials, logs = example_run(12, threads=(1,))
+    for name, machine, day in (("a", "laptop", "01"), ("b", "laptop", "02"), ("c", "server", "03")):
+        named = dataclasses.replace(head, machine_title=machine, started_at=f"2026-01-{day}T00:00:00Z")
+        write_as([write_folder(tmp_path / name, named, trials, logs)], "html")
+    page = (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
+    claim = re.findall(r'<meta name="speedup-findings" content="[^"]*">', page)[0]
+    for number, content in enumerate(("{", "[1]", '[{"table": "x"}]')):
+        wrong = f'<meta name="speedup-findings" content="{content.replace(chr(34), "&quot;")}">'
+        (tmp_path / f"wrong{number}.html").write_text(page.replace(claim, wrong), encoding="utf-8")
+    text = write_index(tmp_path, silent).read_text(encoding="utf-8")
+
+    assert "<h2>Current numbers, with persistent connections</h2>" in text
+    assert '<svg class="plot" id="history-1-plot"' in text
+    assert re.search(r"<th scope=\"col\">laptop</th>\s*<th scope=\"col\">server</th>", text)
+    assert re.search(r"epoll \(with edge-triggering\)</th>\s*<td><b>6\.\d\d", text)
+    assert text.count('<td class="words">laptop</td>') == 5
 
 
 def test_a_run_that_cannot_be_read_does_not_hide_the_others(run: Path, tmp_path: Path) -> None:
