@@ -20,6 +20,7 @@ COMMANDS = {  # in the order of --help: the folder of each command's module, and
     "bisect": ("measure", "find the first commit between two revisions that made your server slower"),
     "report": ("read", "write the report of run folders again, or an index of many reports"),
     "export": ("read", "write the numbers of run folders for other programs: CSV, Parquet, benchstat and others"),
+    "import": ("read", "put what other programs printed or published into a run folder, to read it beside yours"),
     "history": ("read", "show many comparisons and runs over time as one page"),
     "verify": ("read", "read run folders whole, and name each line that is damaged"),
     "check": ("measure", "test from outside whether servers are honest, before timing them"),
@@ -99,7 +100,7 @@ def build_parser(argv: Sequence[str] | None = None) -> Parser:
     for name, (folder, summary) in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if argv is None or name == named:
-            module = import_module(f"speedup.{folder}.{name}")
+            module = import_module(f"speedup.{folder}.{'import_' if name == 'import' else name}")  # a word of Python's
             module.add_arguments(command)
             command.set_defaults(action=module.act)
             if "--bisect-codes" in (argv or ()):

@@ -7,7 +7,7 @@ what that trial found is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.view.latency import merged
@@ -34,7 +34,7 @@ class PacedRow:
     fraction: float | None
     offered_per_s: float | None
     achieved_per_s: float | None
-    percentiles_us: tuple[int | None, ...]
+    percentiles_us: tuple[float | None, ...]
     trials: int
     late: bool
 
@@ -98,10 +98,17 @@ def _row(cell: CellInfo, trials: Sequence[Trial], view: RunView) -> PacedRow:
         fraction=trials[0].fraction,
         offered_per_s=offered,
         achieved_per_s=achieved,
-        percentiles_us=tuple(percentile_us(histogram, percent) for percent in PERCENTILES),
+        percentiles_us=tuple(_percentile(percent, histogram, valid) for percent in PERCENTILES),
         trials=len(valid),
         late=offered is not None and achieved is not None and achieved < KEPT * offered,
     )
+
+
+def _percentile(percent: float, histogram: Mapping[int, int], trials: Sequence[Trial]) -> float | None:
+    """Return a percentile of the histogram; of others' trials, which have none, the median of what they printed."""
+    if histogram:
+        return percentile_us(histogram, percent)
+    return median_of(trial.latency_us.get(f"p{percent:g}") for trial in trials)
 
 
 def _result(cell: CellInfo, objective: str, trials: Sequence[Trial]) -> SearchResult:

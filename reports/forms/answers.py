@@ -163,7 +163,7 @@ class RunData:
     """One run."""
 
     title: str
-    kind: Literal["measured", "published"]
+    kind: Literal["measured", "published", "imported"]
     machine: str
     machine_title: str | None
     processor: str | None
@@ -255,8 +255,8 @@ def _row(row: Row, heading: str | None, table: TableModel) -> RowData:
         heading=heading,
         server=row.key.server if row.key else None,
         variant=row.key.variant if row.key else None,
-        threads=row.key.threads if row.key else None,
-        connections=row.cell.connections if row.cell else None,
+        threads=(row.key.threads or None) if row.key else None,  # 0: an imported trial does not tell
+        connections=(row.cell.connections or None) if row.cell else None,
         load=row.cell.load if row.cell else None,
         cell=row.cell.id if row.cell else None,
         status=row.status,

@@ -84,8 +84,8 @@ def _named(row: Row, table: TableModel) -> dict[str, Field]:
         "note": row.note or None,
         "server": row.key.server if row.key else None,
         "variant": row.key.variant if row.key else None,
-        "threads": row.key.threads if row.key else None,
-        "connections": row.cell.connections if row.cell else None,
+        "threads": (row.key.threads or None) if row.key else None,  # 0: an imported trial does not tell
+        "connections": (row.cell.connections or None) if row.cell else None,
         "mode": table.mode,
         "load": row.cell.load if row.cell else None,
         "status": row.status,

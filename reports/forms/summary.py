@@ -45,8 +45,8 @@ class Summary:
 
 
 def apart(folders: Sequence[RunFolder]) -> tuple[list[RunFolder], list[Published]]:
-    """Return the measured runs and the published ones."""
-    published = [Published(item.run, item.trials) for item in folders if item.run.kind == "published"]
+    """Return the runs to be shown, and those whose numbers stand beside theirs: imported ones are both."""
+    published = [Published(item.run, item.trials) for item in folders if item.run.kind != "measured"]
     return [item for item in folders if item.run.kind != "published"], published
 
 
@@ -75,7 +75,9 @@ def summarize(view: RunView, prefix: str = "") -> Summary:
 
 
 def title_of(view: RunView) -> str:
-    """Return the suite's title."""
+    """Return the suite's title; of imported numbers, their source."""
+    if view.run.kind == "imported" and view.run.source:
+        return f"Imported: {view.run.source.title}"
     return view.matrix.suite.title if view.matrix else "HTTP speedup"
 
 

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
 from reports.claims.duets import DuetRow, DuetTable
-from reports.forms.summary import Summary, summaries
+from reports.forms.summary import Summary, summaries, title_of
 from reports.tables.tables import TableModel
 from reports.trust.consistency import Consistency
 from reports.view.names import cell_name
@@ -134,7 +134,7 @@ def text_published(view: RunView, tables: Sequence[TableModel], head: Sequence[s
 def _head(view: RunView) -> list[str]:
     """Return title and introduction."""
     suite = view.matrix.suite if view.matrix else None
-    lines = [f"# {one_line(suite.title)}" if suite else "# HTTP speedup"]
+    lines = [f"# {one_line(title_of(view))}"]
     return [*lines, "", *_wrapped(suite.introduction)] if suite and suite.introduction else lines
 
 

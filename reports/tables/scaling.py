@@ -83,10 +83,11 @@ def _scaling(axis: Axis, mode: str, cells: Sequence[CellInfo], view: RunView) ->
 
 def _lines(axis: Axis, cells: Sequence[CellInfo], view: RunView) -> Iterator[tuple[str, list[Counted]]]:
     """Yield each variant with its measured rows, which differ in nothing but the axis's count."""
-    found: dict[tuple[str, str | None, int, str], list[CellInfo]] = {}
-    for cell in (cell for cell in cells if ok_trials(view.trials.get(cell.id, ()))):
+    found: dict[tuple[str, str | None, int, str, str], list[CellInfo]] = {}
+    counted = [cell for cell in cells if _count(axis, cell)]  # others' cells may have a count that nobody told
+    for cell in (cell for cell in counted if ok_trials(view.trials.get(cell.id, ()))):
         other = cell.connections if axis == "threads" else cell.threads
-        found.setdefault((cell.server, cell.variant, other, cell.load), []).append(cell)
+        found.setdefault((cell.server, cell.variant, other, cell.load, cell.request), []).append(cell)
     firsts = [of[0] for of in found.values()]
     for of in found.values():
         label = ", ".join(filter(None, (of[0].title, differences(of[0], firsts, but=[axis]))))

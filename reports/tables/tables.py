@@ -30,6 +30,11 @@ from runners.stats.rule import Design, Rule
 from runners.stats.statistics import LEVEL, MIN_VALUES, Estimate, blocks_for_level, family_level, joint_level
 from runners.units import plural
 
+UNNAMED = "These cells were measured, but no table of the matrix names them."
+IMPORTED = (
+    "Others measured these, on another machine and at another time. Nothing is known of them but what was printed, and"
+    " no server was asked whether it is honest: nothing here is ranked."
+)
 OperatingPoint = tuple[int, str, str] | None
 UNRANKED = Ranking()
 
@@ -151,7 +156,7 @@ def _is_asked_for(table: Table, model: TableModel) -> bool:
 
 
 def _table(table: Table, view: RunView, duets: Sequence[DuetRow], anchor: str) -> TableModel:
-    published = view.published.get(table.published) if table.published else None
+    published = _beside(table, view)
     rows: list[Row | HeadingRow] = []
     for entry in table.rows:
         if isinstance(entry, Heading):
@@ -170,6 +175,16 @@ def _table(table: Table, view: RunView, duets: Sequence[DuetRow], anchor: str) -
         view,
         duets,
     )
+
+
+def _beside(table: Table, view: RunView) -> PublishedNumbers | None:
+    """Return whose numbers stand beside a table's: imported ones of its rows, else those that it names."""
+    imported = [item for item in view.published.values() if item.run.kind == "imported"]
+    cells = [(key, cell) for key in keys_of(table) for cell in view.by_key.get(key, ())]
+    for item in imported:
+        if any(item.rate(key, cell.connections, cell.request) is not None for key, cell in cells):
+            return item
+    return view.published.get(table.published) if table.published else None
 
 
 def _anchor(table: Table, number: int) -> str:
@@ -213,14 +228,15 @@ def _other_tables(
     rest: dict[str, list[CellInfo]] = {}
     for cell in view.cells:
         to_be_measured = not cell.twin_of and (cell.status in ("planned", "failed") or cell.id in view.trials)
-        if to_be_measured and (cell.server, cell.variant, cell.threads, cell.mode) not in named:
+        key = cell.server, cell.variant, cell.threads, cell.mode
+        if to_be_measured and key not in named and _has_own_row(cell, view):
             rest.setdefault(cell.mode, []).append(cell)
     for mode, cells in rest.items():
         yield _finish(
             TableModel(
                 id=f"{prefix}other-{re.sub(r'[^A-Za-z0-9]+', '-', mode)}",
-                title=f"Other cells, {mode} connections",
-                text=("These cells were measured, but no table of the matrix names them.",),
+                title=_other_title(mode, view),
+                text=(IMPORTED if view.run.kind == "imported" else UNNAMED,),
                 mode=mode,
                 rows=tuple(cell_row(cell, cell.title, differences(cell, cells), view) for cell in cells),
                 other=True,
@@ -228,6 +244,15 @@ def _other_tables(
             view,
             duets,
         )
+
+
+def _has_own_row(cell: CellInfo, view: RunView) -> bool:
+    """Return whether a cell has a rate of its own; an imported one of an open loop has the rate that it was sent."""
+    return view.run.kind != "imported" or any(is_solo(trial) for trial in view.every.get(cell.id, ()))
+
+
+def _other_title(mode: str, view: RunView) -> str:
+    return f"{'Imported numbers' if view.run.kind == 'imported' else 'Other cells'}, {mode} connections"
 
 
 def _finish(model: TableModel, view: RunView, duets: Sequence[DuetRow]) -> TableModel:

@@ -27,8 +27,8 @@ BYTES_OFF = 0.01  # L4
 SAME_FROM_PER_S = 1000  # L6: a server that sleeps answers 10 per second in both modes, honestly
 CEILING_BAND = 0.02  # L7
 CEILING_SERVERS = 3  # L7
+SCRIPTED = ("k6", "locust")  # L3: their users may wait between requests
 WRK = ("wrk", "wrk2")  # both split connections over threads in the same way
-PERCENTILES = "min p1 p5 p10 p25 p50 p75 p90 p95 p97.5 p99 p99.9 p99.99 p99.999 max"
 PERCENTILES = "min p1 p5 p10 p25 p50 p75 p90 p95 p97.5 p99 p99.9 p99.99 p99.999 max"
 PRINTED = tuple(PERCENTILES.split())  # L2, in their order
 
@@ -98,7 +98,8 @@ class Consistency:
 def consistency_of(view: RunView) -> tuple[Consistency, ...]:
     """Return what the rules find in a run and in each published one beside it."""
     own = counting(view.folder.trials)
-    beside = [Consistency(one_line(item.name), apply_rules(item.trials)) for item in view.published.values()]
+    published = (item for item in view.published.values() if item.run.kind == "published")  # imported: its own report
+    beside = [Consistency(one_line(item.name), apply_rules(item.trials)) for item in published]
     mine = [Consistency(one_line(view.machine_name), apply_rules(own))] if own or not beside else []
     return (*mine, *beside)
 
@@ -148,22 +149,36 @@ def _order_saw(trial: Trial) -> str | None:
 
 
 def littles_law(trials: Sequence[Trial]) -> Checked:
-    """Compare rate x mean latency with the connections: each has at most one request under way."""
-    return _each([trial for trial in trials if is_solo(trial) and trial.mode == "persistent"], _little_saw)
+    """Compare rate x mean latency with what can be under way: a request per connection, or its pipeline's depth."""
+    kept_open = ("persistent", "pipelined")
+    return _each([trial for trial in trials if is_solo(trial) and trial.mode in kept_open], _little_saw)
 
 
 def _little_saw(trial: Trial) -> str | None:
     mean_us = trial.evidence.mean_latency_us if trial.evidence else trial.latency_us.get("mean")
-    if mean_us is None or not trial.connections:
+    depth = trial.pipeline_depth or (1 if trial.mode == "persistent" else None)
+    if mean_us is None or not trial.connections or depth is None:
         return None
-    share = (trial.requests_per_s or 0) * mean_us / 1e6 / trial.connections
-    idle_is_judged = any(check.id == "V10" for check in trial.checks)
-    if share <= LITTLE_HIGH and (share >= LITTLE_LOW or idle_is_judged):
+    share = (trial.requests_per_s or 0) * mean_us / 1e6 / (trial.connections * depth)
+    if share <= LITTLE_HIGH and (share >= LITTLE_LOW or _may_idle(trial, depth)):
         return ""
     return (
         f"{trial.requests_per_s:.0f}/s x {mean_us / 1000:.3g} ms mean latency keeps"
-        f" {share * trial.connections:.1f} of {plural(trial.connections, 'connection')} busy"
+        f" {share * trial.connections * depth:.1f} of {_in_flight(trial.connections, depth)} busy"
     )
+
+
+def _may_idle(trial: Trial, depth: int) -> bool:
+    """Return whether few requests under way are no contradiction, or are judged elsewhere.
+
+    wrk times each of several pipelined requests from the first one's start to its own answer, so the mean is that of a
+    part of the batch. A script may wait between its requests.
+    """
+    return depth > 1 or trial.load in SCRIPTED or any(check.id == "V10" for check in trial.checks)
+
+
+def _in_flight(connections: int, depth: int) -> str:
+    return plural(connections, "connection") if depth == 1 else f"{connections} x {depth} pipelined requests"
 
 
 def bytes_per_request_constant(trials: Sequence[Trial]) -> Checked:
@@ -307,8 +322,10 @@ RULES: tuple[ConsistencyRule, ...] = (
         "L3",
         "Little's law",
         f"rate x mean latency / connections is between {LITTLE_LOW:g} and {LITTLE_HIGH:g}, for persistent connections"
-        " at full load; where a trial has check V10, that judges idle connections",
-        "above: the latency belongs to other requests; below: connections were dead, or waited inside the generator",
+        " at full load, and at most that times the depth for pipelined ones; where a trial has check V10, that judges"
+        " idle connections",
+        "above: the latency belongs to other requests, or these were pipelined; below: connections were dead, or waited"
+        " inside the generator",
         littles_law,
     ),
     ConsistencyRule(

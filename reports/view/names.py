@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from runners.records.run import CellInfo
 from runners.units import plural
 
+UNKNOWN = "unknown"  # the load generator of a cell of which nobody told it
 LOADS = {"locust": "Locust", "fleet": "the fleet's wrk"}  # others are called by their program's name
 TIMED = {"locust": "from the call, including connecting"}  # Locust times the call; the others what they write
 
@@ -45,10 +46,10 @@ def differences(cell: CellInfo, cells: Iterable[CellInfo], *, but: Sequence[str]
     """Return in what a cell differs from others of its title: threads, connections, load; without those in `but`."""
     cells = tuple(cells)
     words = {
-        "threads": plural(cell.threads, "thread"),
-        "connections": plural(cell.connections, "connection"),
-        "load": load_name(cell.load),
-        "request": f"request {cell.request}",
+        "threads": plural(cell.threads, "thread") if cell.threads else "threads unknown",
+        "connections": plural(cell.connections, "connection") if cell.connections else "connections unknown",
+        "load": load_name(cell.load) if cell.load != UNKNOWN else "load generator unknown",
+        "request": f"request {cell.request}" if cell.request else "request without a name",
     }
     differ = (name for name in words if name not in but and len({getattr(other, name) for other in cells}) > 1)
     return ", ".join(words[name] for name in differ)

@@ -160,13 +160,15 @@ def rows_of(entry: str | TableRow, mode: str, view: RunView, published: Publishe
     """Yield the rows that one entry of a table's list stands for."""
     key = row_key(entry)
     label, note = _label(entry, key, view)
-    before = published.requests_per_s.get((key.server, key.variant, key.threads, mode)) if published else None
-    cells = view.by_key.get((key.server, key.variant, key.threads, mode), ())
+    named = key.server, key.variant, key.threads, mode
+    cells = view.by_key.get(named, ())
     if not cells:
         status, reason = why_unplanned(key, mode, view)
+        before = published.rate(named, None, "") if published else None
         yield Row(label, note, status, reason, key=key, published=before, traits=_traits(key, view))
     for cell in cells:
         words = ", ".join(filter(None, (note, differences(cell, cells))))
+        before = published.rate(named, cell.connections, cell.request) if published else None
         yield cell_row(cell, label, words, view, published=before, key=key)
 
 

@@ -10,8 +10,9 @@ import re
 import shlex
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from reports.view.families import Family, families_of
 from reports.view.limits import Limits
@@ -29,16 +30,25 @@ from runners.tools.find import TOOL_DATA
 UNPROMISED = "strict"  # the gate that no class promises
 
 CellKey = tuple[str, str | None, int, str]  # server, variant, threads, mode
+Key = TypeVar("Key", bound=Hashable)
 Programs = Mapping[tuple[str, str | None], tuple[Program, tuple[int, ...] | None]]  # with the thread counts; None: any
 
 
 @dataclass(frozen=True)
 class PublishedNumbers:
-    """The numbers of a published run: its trials, and requests per second by what a table's row names."""
+    """The numbers of a published or imported run: its trials, and requests per second by what a table's row names.
+
+    Those of an imported run are `at` a number of connections and a request: they stand beside nothing else.
+    """
 
     run: Run
     requests_per_s: Mapping[CellKey, float]
     trials: tuple[Trial, ...]
+    at: Mapping[tuple[CellKey, int | None, str], float] = field(default_factory=dict)
+
+    def rate(self, key: CellKey, connections: int | None, request: str) -> float | None:
+        """Return the requests per second of a row's cell; None if there are none."""
+        return self.at.get((key, connections, request)) if self.at else self.requests_per_s.get(key)
 
     @property
     def name(self) -> str:
@@ -123,8 +133,9 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
     trials = _by_cell(trial for trial in counted if is_solo(trial))
     trials |= {cell: of for cell, of in _unmeasured(every).items() if cell not in trials}
     known = {cell.id for cell in folder.run.cells}
-    unplanned = (cell_of(of[0]) for name, of in every.items() if name not in known)
+    unplanned = (cell_of(of[0], folder.run.kind) for name, of in every.items() if name not in known)
     found = _programs(matrix)
+    beside = (*published, *folder.run.published)
     cells = tuple(_titled(cell, found) for cell in (*folder.run.cells, *unplanned))
     return RunView(
         folder=folder,
@@ -137,7 +148,7 @@ def view_run(folder: RunFolder, *, prefix: str = "", published: Iterable[Publish
         families=families_of(folder, cells),
         anchors=_anchors(cells, f"{prefix}cell-"),
         programs=found,
-        published={item.run.machine: _numbers(item) for item in (*published, *folder.run.published)},
+        published={item.run.machine: _numbers(item) for item in beside if item.run is not folder.run},
         limits=Limits(len(folder.trials)),
     )
 
@@ -182,8 +193,12 @@ def key_of(trial: Trial) -> CellKey:
     return trial.server, trial.variant, trial.threads or 1, trial.mode
 
 
-def cell_of(trial: Trial) -> CellInfo:
-    """Return the cell of a trial that is in no plan, as far as the trial tells."""
+def cell_of(trial: Trial, kind: str = "measured") -> CellInfo:
+    """Return the cell of a trial that is in no plan, as far as the trial tells; a count that it does not tell is 0.
+
+    Only imported trials do not tell the threads: ours and published ones have one unless they say otherwise.
+    """
+    imported = kind == "imported"
     return CellInfo(
         id=trial.cell,
         slug=trial.slug,
@@ -191,14 +206,15 @@ def cell_of(trial: Trial) -> CellInfo:
         variant=trial.variant,
         title=variant_name(trial.server, trial.variant),
         language=None,
-        class_="realistic",
+        class_=kind if imported else "realistic",
         group="document",
-        threads=trial.threads or 1,
+        threads=trial.threads or (0 if imported else 1),
         connections=trial.connections or 0,
         mode=trial.mode,
         load=trial.load or "unknown",
         family="",
         status="planned",
+        request=trial.request or "",
     )
 
 
@@ -259,8 +275,15 @@ def _anchors(cells: Iterable[CellInfo], prefix: str) -> dict[str, str]:
 
 
 def _numbers(published: Published) -> PublishedNumbers:
-    found: defaultdict[CellKey, list[float]] = defaultdict(list)
-    for trial in ok_trials(published.trials):
-        found[key_of(trial)].append(trial.requests_per_s or 0)
-    medians = {key: statistics.median(values) for key, values in found.items()}
-    return PublishedNumbers(published.run, medians, published.trials)
+    trials = [trial for trial in ok_trials(published.trials) if is_solo(trial)]
+    if published.run.kind == "imported":
+        at = _medians(((key_of(each), each.connections, each.request or ""), each) for each in trials)
+        return PublishedNumbers(published.run, {}, published.trials, at)
+    return PublishedNumbers(published.run, _medians((key_of(each), each) for each in trials), published.trials)
+
+
+def _medians(named: Iterable[tuple[Key, Trial]]) -> dict[Key, float]:
+    found: defaultdict[Key, list[float]] = defaultdict(list)
+    for key, trial in named:
+        found[key].append(trial.requests_per_s or 0)
+    return {key: statistics.median(values) for key, values in found.items()}

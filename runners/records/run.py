@@ -149,7 +149,7 @@ class ToolInfo:
 
 @dataclass(frozen=True)
 class Source:
-    """Where published numbers come from."""
+    """Where published or imported numbers come from."""
 
     title: str
     url: str | None = None
@@ -205,7 +205,7 @@ class Run:
     `network`, `tune` and `skip_gates` are the options that it began with.
     """
 
-    kind: Literal["measured", "published"]
+    kind: Literal["measured", "published", "imported"]
     machine: str
     machine_title: str | None = None
     started_at: str | None = None

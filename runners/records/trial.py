@@ -234,6 +234,9 @@ class Trial:
     `warmed_us` is the length of an automatic warm-up; `steady` says whether the cost was, at its end, and
     `warmup_drift` how it changed meanwhile. `cost_drift` is that of the measured time: ln(server CPU time per request
     in its later half / in its earlier half).
+
+    Of others' trials, whose cells are in no plan, `request` names what was requested, and `pipeline_depth` is how many
+    requests each connection had under way at once.
     """
 
     cell: str
@@ -288,6 +291,8 @@ class Trial:
     fraction: float | None = None
     objective: str | None = None
     objective_met: bool | None = None
+    request: str | None = None
+    pipeline_depth: int | None = None
     evidence: Evidence | None = None
     schema: str = TRIAL_SCHEMA
 
