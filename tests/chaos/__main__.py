@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from tests.chaos import damage, kills, misbehaving, surroundings, traces
+from tests.chaos import damage, fleet, installing, kills, misbehaving, surroundings, traces, tuned
 from tests.chaos.attack import Attack
 from tests.chaos.ground import Ground
 from tests.chaos.tally import Outcome, as_json, conclusion, table
@@ -39,6 +39,9 @@ EPISODES: dict[str, Callable[[Attack], None]] = {
     "terminals": kills.terminal,
     "misbehaving servers 3": partial(misbehaving.third, number=2),
     "members": kills.members,
+    "fleet": fleet.fleet,
+    "tuned": tuned.tuned,
+    "installing": installing.installing,
 }
 ONCE_IN = 4  # rounds; misbehaving servers do not vary with the seed
 EPISODE_LIMIT_S = 600.0

@@ -15,7 +15,7 @@ from tests.chaos.ground import Ground
 from tests.chaos.judging import against_plan, lines_of, lost, verified
 from tests.chaos.session import Session
 from tests.chaos.tally import Outcome
-from tests.chaos.traces import changed, left_in, left_running, world
+from tests.chaos.traces import changed, left_in, left_running, saved_settings, world
 
 LIMIT_S = 240.0
 MOST_RESUMES = 3
@@ -28,19 +28,29 @@ class Attack:
 
     def __init__(self, ground: Ground, chance: Random) -> None:
         self.ground, self.chance, self.world = ground, chance, world()
+        self.tunes = False
+        self.helpers: list[Session] = []  # they go on whatever becomes of the run, as a fleet's workers
         self.outcomes: list[Outcome] = []
         self.lines: tuple[bytes, ...] = ()
         self.bad_lines = 0
         self.told: set[str] = set()  # each thing that is left behind is told once
         self.began = time.monotonic()
 
+    def tune(self) -> None:
+        """Look at what `--tune` changes, from now on."""
+        self.tunes, self.world = True, world(tuned=True)
+
+    def cannot(self, kind: str, why: str) -> None:
+        """Say that a kind of fault cannot be injected here."""
+        self.outcomes.append(Outcome(kind, "", impossible=why))
+
     def judge(
         self, kind: str, how: str, problems: Sequence[str], *, killed: bool = False, spared: Sequence[Session] = ()
     ) -> None:
         """Look at everything after a fault; what a killed harness was writing may lie there until the next start."""
-        left = left_running([session.pid for session in spared])
+        left = left_running([session.pid for session in (*spared, *self.helpers)])
         if not spared:
-            left += [*changed(self.world), *([] if killed else left_in(self.ground))]
+            left += self._changed(killed=killed) + ([] if killed else left_in(self.ground))
         left = [each for each in left if each not in self.told]
         self.told |= {*left}
         now = lines_of(self.ground.run)
@@ -48,6 +58,11 @@ class Attack:
         wrong = [*problems, *self.misread()]
         at_s = round(time.monotonic() - self.began, 1)
         self.outcomes.append(Outcome(kind, how, missing, tuple(left), tuple(wrong), at_s=at_s))
+
+    def _changed(self, *, killed: bool) -> list[str]:
+        """Return what is not as it was; settings that a killed run has changed wait for the next start, if saved."""
+        tuned = self.tunes and not (killed and saved_settings(self.ground).exists())
+        return changed(self.world, tuned=tuned)
 
     def misread(self) -> list[str]:
         """Return what `verify` says that it should not; the lines that an attack has damaged are known."""
@@ -71,16 +86,19 @@ class Attack:
         if run is not None:
             lacking, differing = against_plan(run)
             missing, wrong = missing + lacking, [*wrong, *differing, *self.misread(), *_ended_wrongly(self, session)]
-        found = [*left_running(), *changed(self.world), *left_in(self.ground)]
+        found = left_running([session.pid for session in self.helpers])
+        found += [*self._changed(killed=False), *left_in(self.ground)]
         left = [each for each in found if each not in self.told]
-        last = self.outcomes[-1] if self.outcomes else Outcome("nothing", "no fault could be injected")
+        injected = [each for each in self.outcomes if not each.impossible]
+        last = injected[-1] if injected else Outcome("nothing", "no fault could be injected")
+        replaced = last
         last = replace(
             last,
             lost=last.lost + missing,
             left=(*last.left, *left),
             misnamed=(*last.misnamed, *(f"after the resume: {each}" for each in wrong)),
         )
-        self.outcomes[-1:] = [last]
+        self.outcomes = [*(each for each in self.outcomes if each is not replaced), last]
 
 
 def _is_note(line: str) -> bool:

@@ -16,6 +16,8 @@ from tests.chaos.session import Session
 
 ENDS_S = 90.0
 DISK = "6m"
+BUILT = "cache/http-speedup/builds/floor-*/program"
+NOTICED = (" changed since this run began", ", built for floor, was changed or replaced")
 FULL = os.strerror(errno.ENOSPC)
 NUMBER = re.compile(r"trials\.jsonl:(\d+): ")
 
@@ -26,7 +28,8 @@ def full_disks(attack: Attack) -> None:
     attack.ground.results.mkdir()
     mounted = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(attack.ground.results)]
     if subprocess.run(mounted, check=False, capture_output=True).returncode:
-        return  # only root may; the table then has no such line
+        attack.cannot("full disk", "only root may mount a small file system")
+        return
     try:
         for phase in (None, *attack.chance.sample((LOAD, WARM_UP, WRITING, BETWEEN, LOAD), 5)):
             _fill(attack, phase)
@@ -144,30 +147,38 @@ def _flip_in_head(attack: Attack, run: Path) -> None:
 def edits(attack: Attack) -> None:
     """Edit what is measured during a run; it ends and says so, and goes on once that is undone."""
     attack.ground.write(blocks=4, nonce=0)
-    sources = attack.ground.folder / "servers"
-    files = [sources / "floor/floor.c", sources / "floor/floor.conf", sources / "python_epoll/server.py"]
-    for file in (*attack.chance.sample(files, 3), attack.ground.matrix):
-        _edit(attack, file)
+    sources = ("servers/floor/floor.c", "servers/floor/floor.conf", "servers/python_epoll/server.py")
+    for name in (*attack.chance.sample(sources, 3), BUILT, "matrix.toml"):
+        _edit(attack, name)
     attack.finish()
 
 
-def _edit(attack: Attack, file: Path) -> None:
+def _edit(attack: Attack, pattern: str) -> None:
     """Edit a file once each server has been measured: what is written before that is taken for data."""
     session = attack.ground.start(attack.ground.words("--skip-gates", *DUET))
     if not session.until(lambda: len(lines_of(attack.ground.run)) >= 2, ENDS_S):
         return
     if not attack.chance.choice((LOAD, WARM_UP, BETWEEN)).reach(attack.ground, session, attack.chance):
         return
+    file = next(attack.ground.folder.glob(pattern))
     kept, noticed = file.read_bytes(), file != attack.ground.matrix
-    file.write_bytes(kept + b"# edited\n")
+    _rewrite(file, kept + b"# edited\n")
     session.wait(ENDS_S)
-    file.write_bytes(kept)
+    _rewrite(file, kept)
     wrong = [f"a traceback: {session.said[-1500:]}"] if TRACEBACK in session.said else []
     if noticed and session.code in {0, 1}:
         return  # it had been measured to the end
     if session.code != (2 if noticed else 0):
         wrong.append(f"ended with {session.code}: {session.said[-800:]}")
     if noticed:
-        wrong += [] if f"{file.name} changed since this run began" in session.said else ["does not name the file"]
+        wrong += [] if any(f"{file.name}{words}" in session.said for words in NOTICED) else ["does not name the file"]
         wrong += wrong_resume_line(attack, session)
     attack.judge("edit during a run", file.name, wrong)
+
+
+def _rewrite(file: Path, data: bytes) -> None:
+    """Replace a file's content, also of a program that runs: by another file of its name."""
+    new = file.with_name(f"{file.name}.edited")
+    new.write_bytes(data)
+    new.chmod(file.stat().st_mode)
+    new.replace(file)

@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from runners.tools.find import cache_folder
 from tests.chaos.session import Session
@@ -57,10 +58,11 @@ sys.path.insert(0, {root!r})
 from noxfile import measure
 
 @nox.session(venv_backend="none")
-def attacked(session):
+def bench(session):
     measure(session, *session.posargs)
 """
 CONFIG_BYTES = 300_000  # so that a disk that fills up is full in the middle of a config file, too
+NOTHING: Mapping[str, str] = MappingProxyType({})
 DUET = ("--duet", "python_epoll", "floor")
 
 
@@ -76,9 +78,20 @@ class Ground:
         self.sessions: list[Session] = []
         own = self.cache / "http-speedup"
         own.mkdir(parents=True)
+        self.before: Sequence[str] = ()
         for name in ("bin", "debian", "wheels", "matplotlib"):
             if (cache_folder() / name).exists():
                 (own / name).symlink_to(cache_folder() / name)
+
+    def forget_tool(self, name: str) -> None:
+        """Let a tool be missing, with all that comes from wheels, while others stay where they are installed."""
+        own = self.cache / "http-speedup"
+        for folder in ("bin", "wheels"):
+            (own / folder).unlink(missing_ok=True)
+            (own / folder).mkdir()
+        for launcher in (cache_folder() / "bin").glob("*"):
+            if launcher.name != name:
+                (own / "bin" / launcher.name).symlink_to(launcher)
 
     @property
     def env(self) -> dict[str, str]:
@@ -87,9 +100,9 @@ class Ground:
         own = {"XDG_CACHE_HOME": str(self.cache), "TMPDIR": str(self.temporary), "PATH": path, "PYTHONPATH": str(ROOT)}
         return {**os.environ, **own, "MPLCONFIGDIR": str(cache_folder() / "matplotlib")}
 
-    def write(self, *, blocks: int, nonce: int, servers: str | None = None) -> None:
+    def write(self, *, blocks: int, nonce: int, servers: str | None = None, validity: str = "") -> None:
         """Write a matrix; without `servers`, of two of ours with copies of their sources."""
-        text = MATRIX.format(blocks=blocks, validity=VALIDITY)
+        text = MATRIX.format(blocks=blocks, validity=VALIDITY + validity)
         if servers is None:
             for name in ("floor", "python_epoll"):
                 shutil.copytree(ROOT / "servers" / name, self.folder / "servers" / name)
@@ -108,16 +121,18 @@ class Ground:
             return ["run", "--matrix", str(self.matrix), "--results", str(self.results), *more]
         return ["run", "--resume", str(self.run)]
 
-    def start(self, words: Sequence[str], *, by: str = "plain", before: Sequence[str] = ()) -> Session:
+    def start(
+        self, words: Sequence[str], *, by: str = "plain", before: Sequence[str] = (), env: Mapping[str, str] = NOTHING
+    ) -> Session:
         """Start a command of ours: plainly, on a terminal, or through nox on a terminal; `before` stands before it."""
         self.number += 1
-        argv = [*before, sys.executable, "-m", "speedup", *words]
+        argv = [*(before or self.before), sys.executable, "-m", "speedup", *words]
         if by == "nox":
             file = self.folder / "noxfile.py"
             file.write_text(NOXFILE.format(root=str(ROOT)), encoding="utf-8")
-            argv = ["nox", "--noxfile", str(file), "--session", "attacked", "--", *words]
+            argv = ["nox", "--noxfile", str(file), "--session", "bench", "--", *words]
         log = self.folder / f"session{self.number}"
-        session = Session(argv, self.folder, self.env, log, on_terminal=by != "plain")
+        session = Session(argv, self.folder, {**self.env, **env}, log, on_terminal=by != "plain")
         self.sessions.append(session)
         return session
 

@@ -17,6 +17,7 @@ from tests.chaos.phases import (
     ANYWHERE,
     BETWEEN,
     BUILDING,
+    DUET_LOAD,
     GATES,
     HEAD,
     LOAD,
@@ -39,8 +40,10 @@ def warm(attack: Attack) -> None:
     """Kill a run whose servers are known, in each phase; duets half of the time."""
     chance = attack.chance
     attack.ground.write(blocks=4, nonce=0)
-    more = ("--skip-gates", *(DUET if chance.random() < 0.5 else ()))
+    duets = DUET if chance.random() < 0.5 else ()
+    more = ("--skip-gates", *duets)
     phases = [STARTING, *chance.sample(WARM[1:-1], len(WARM) - 2), RENDERING]
+    phases = [DUET_LOAD if phase is LOAD and duets else phase for phase in phases]
     _by_signals(attack, phases, more)
 
 
@@ -72,7 +75,7 @@ def terminal(attack: Attack) -> None:
         ways += [("nox", how) for how in ("Ctrl-C", "closed", "SIGTERM")]
     for by, how in ways:
         session = attack.ground.start(attack.ground.words("--skip-gates", *DUET), by=by)
-        phase = attack.chance.choice((LOAD, BETWEEN, WRITING, WARM_UP))
+        phase = attack.chance.choice((DUET_LOAD, BETWEEN, WRITING, WARM_UP))
         if phase.reach(attack.ground, session, attack.chance):
             _end_at_terminal(session, how)
             session.wait(ENDS_S)
@@ -106,7 +109,7 @@ def _wrong_at_terminal(attack: Attack, session: Session) -> list[str]:
 def members(attack: Attack) -> None:
     """Kill what a run has started: servers, load generators, what encloses them, and the report's process."""
     attack.ground.write(blocks=3, nonce=0)
-    for phase in (LOAD, LOAD, WARM_UP, LOAD, BETWEEN, RENDERING):
+    for phase in (DUET_LOAD, DUET_LOAD, WARM_UP, DUET_LOAD, BETWEEN, RENDERING):
         session = attack.ground.start(attack.ground.words("--skip-gates", *DUET))
         if not phase.reach(attack.ground, session, attack.chance):
             continue

@@ -10,6 +10,7 @@ from random import Random
 
 import psutil
 
+from runners.system.tuning import SAVED
 from tests.chaos.ground import Ground
 from tests.chaos.session import Session
 
@@ -89,6 +90,15 @@ def _rendering(_ground: Ground, _session: Session) -> Sign:
     return begun
 
 
+def _folder_in(pattern: str) -> Callable[[Ground, Session], Sign]:
+    """Return what waits for something in our folder of the cache."""
+    return lambda _ground, _session: (
+        lambda ground, session: session.heeds_signals and any((ground.cache / "http-speedup").glob(pattern))
+    )
+
+
+INSTALLING = Phase("installing", _folder_in("wheels/.new-*"), 2.0)
+TUNED = Phase("tuned", _folder_in(SAVED), 3.0)
 STARTING = Phase("starting and planning", _handlers, 1.2)
 BUILDING = Phase("building", _new_file("*/logs/build-*.txt"), 0.8)
 GATES = Phase("gates", _said("honesty gates"), 8.0)
@@ -96,6 +106,9 @@ WARM_UP = Phase("warm-up", _new_file("*/logs/*/*.warm-up.txt"), 0.12)
 LOAD = Phase("load", _new_file("*/logs/*/*.load.txt"), 1.2)
 WRITING = Phase("writing a trial", _grown, 0.004)
 HEAD = Phase("writing the head", _new_file("*/.run.json.*.partial"), 0.002)
+DUET_LOAD = Phase("duet", _new_file("*/logs/*/*.duet-*.load.txt"), 1.2)
+GATHERING = Phase("fleet gathering", _new_file("*/logs/fleet.txt"), 3.0)
+FLEET_LOAD = Phase("fleet load", _new_file("*/logs/*/*.load.txt"), 1.2)
 BETWEEN = Phase("between trials", _grown, 0.6)
 RENDERING = Phase("rendering", _rendering, 1.5)
 ANYWHERE = Phase("anywhere", _handlers, 6.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from tests.chaos.ground import Ground
 
 PR_SET_CHILD_SUBREAPER = 36
 PATIENCE_S = 5.0
+HOST = re.compile(r"speedup\d+-(server|client\d+)")  # see benchmarks.hosts
 KINDS_OF_NAMESPACES = ("pid", "net", "mnt", "user")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -45,9 +47,9 @@ class World:
     networks: frozenset[str]
 
 
-def world() -> World:
-    """Return it as it is now."""
-    return World(_settings(), _cgroups(), _mounts(), _named_networks())
+def world(*, tuned: bool = False) -> World:
+    """Return it as it is now; what `--tune` changes is only looked at by who uses it, since all runs share it."""
+    return World(_settings(tuned=tuned), _cgroups(), _mounts(), _named_networks())
 
 
 def descendants(spared: Sequence[int] = ()) -> list[psutil.Process]:
@@ -91,19 +93,19 @@ def _namespace(pid: int, kind: str) -> str:
     return str(Path(f"/proc/{pid}/ns/{kind}").readlink())
 
 
-def changed(before: World) -> list[str]:
+def changed(before: World, *, tuned: bool = False) -> list[str]:
     """Return what is not as it was: settings, cgroups, mounts, named networks."""
-    now = world()
+    now = world(tuned=tuned)
     new = [f"setting {name}: {value}" for name, value in now.settings if (name, value) not in before.settings]
     new += [f"cgroup {name}" for name in now.cgroups - before.cgroups if not _has_members(name)]
     new += [f"mount {line}" for line in now.mounts if line not in before.mounts]
     return new + [f"network {name}" for name in now.networks - before.networks]
 
 
-def _settings() -> tuple[tuple[str, str], ...]:
+def _settings(*, tuned: bool) -> tuple[tuple[str, str], ...]:
     root = Path("/")
     files = [Path("/proc/sys", name) for name in SHOWN]
-    files += [file for knob in KNOBS for file in sorted(root.glob(knob.files))]
+    files += [file for knob in KNOBS if tuned for file in sorted(root.glob(knob.files))]
     found = []
     for file in files:
         with contextlib.suppress(OSError):
@@ -131,8 +133,10 @@ def _mounts() -> tuple[str, ...]:
 
 
 def _named_networks() -> frozenset[str]:
+    """Return them without the hosts of a fleet that another attack has made."""
     folder = Path("/run/netns")
-    return frozenset(file.name for file in folder.iterdir()) if folder.is_dir() else frozenset()
+    names = frozenset(file.name for file in folder.iterdir()) if folder.is_dir() else frozenset()
+    return frozenset(name for name in names if not HOST.fullmatch(name))
 
 
 def left_in(ground: Ground) -> list[str]:
@@ -144,9 +148,15 @@ def left_in(ground: Ground) -> list[str]:
         for folder in own.glob("builds/*.*")
         if folder.suffix != HASH_SUFFIX and not folder.is_symlink() and not _is_led_to(folder)
     ]
+    abandoned += own.glob("wheels/.[no]??-*")  # .new- and .old-
     empty = [each for each in ground.results.glob("[!.]*") if not (each / "run.json").exists()]
-    saved = [own / SAVED] if (own / SAVED).exists() else []
+    saved = [file] if (file := saved_settings(ground)).exists() else []
     return [f"file {file}" for file in (*partial, *abandoned, *empty, *saved, *ground.temporary.iterdir())]
+
+
+def saved_settings(ground: Ground) -> Path:
+    """Return the file that says what is to be restored."""
+    return ground.cache / "http-speedup" / SAVED
 
 
 def _is_led_to(folder: Path) -> bool:
