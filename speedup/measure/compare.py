@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from reports.forms.change import Told
 
 BUDGET_S = 60.0
+TRIES = 10
 EXAMPLES = """\
 examples:
   speedup compare './old --port={port}' './new --port={port}'
   speedup compare --rev main --rev HEAD --build 'make' --run './server --port={port}'
   speedup compare --rev main --only my-server        the matrix's server, against the working tree
   speedup compare './old' './new' --fail-slower 2% --fail-slower p99:10%
+  speedup compare './server --port={port}' --prove 2% --mode persistent --budget 20s
   git bisect run speedup compare --rev v1.0 --fail-slower 2% --bisect-codes
   speedup compare results/20260101T120000Z-local     show an answer again
   speedup compare results/A results/B                two runs of different times: weaker, and says so
@@ -49,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_revisions(parser)
     _add_gate(parser)
+    _add_proof(parser)
     parser.add_argument(
         "--append", type=path, metavar="FILE", help="also append the answer to FILE as a line for speedup history"
     )
@@ -121,6 +124,22 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_proof(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("proof", "what a comparison of this budget catches on your own server")
+    group.add_argument(
+        "--prove",
+        metavar="SHARE",
+        help="compare one command with itself, and with itself slowed by so much, such as 2%%, and count",
+    )
+    group.add_argument("--tries", type=_tries, metavar="N", default=TRIES, help="of each (default: 10)")
+
+
+def _tries(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of tries")
+    return int(text)
+
+
 def bound(text: str) -> Bound:
     """Return a bound of the gate, for argparse."""
     from reports.claims.slowdowns import parse_bound
@@ -137,6 +156,8 @@ def act(arguments: argparse.Namespace) -> int:
     from speedup.comparing.showing import show
 
     try:
+        if arguments.prove:
+            return _prove(arguments)
         told = _told(arguments)
         if arguments.append:
             _append(told, arguments.append)
@@ -153,6 +174,19 @@ def _words(error: Exception) -> str:
     from runners.errors import SpeedupError
 
     return str(error) if isinstance(error, SpeedupError) else f"unexpected {error!r}; --debug shows where"
+
+
+def _prove(arguments: argparse.Namespace) -> int:
+    """Print how often a slowdown was caught."""
+    import json
+
+    from runners.run.alone import alone_on_machine
+    from speedup.comparing.proving import data_of, prove
+
+    with alone_on_machine():
+        proof = prove(arguments)
+    print(json.dumps(data_of(proof), indent=1) if arguments.json else proof.sentence)
+    return 0
 
 
 def _append(told: Told, file: Path) -> None:
