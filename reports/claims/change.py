@@ -28,6 +28,7 @@ from runners.stats.answers import believed
 from runners.stats.comparison import block_ratios, counting
 from runners.stats.histogram import decode, percentile_us
 from runners.stats.rule import Design, Rule
+from runners.stats.steadiness import why_cold
 from runners.stats.statistics import Answer, Estimate, Interval, Judgement, ratio, ratio_apart
 
 FigureName = Literal["cpu", "rate", "memory", "p50", "p99", "p50_unloaded", "p99_unloaded"]
@@ -216,12 +217,22 @@ def _line(kind: Kind, place: Place, connections: int, trials: Sequence[Trial], r
     )
     rule = Rule(kind.design, rows, 1)
     logs = block_ratios(new, old, COST) if kind.name == "cpu" else _logs(new, old, kind.value)
+    cold = "" if kind.name == "memory" else _cold(("the old server", old), ("the new server", new))
+    logs = {} if cold else logs
     return Line(
         kind, place, connections, median_of(old, kind.value), median_of(new, kind.value), rule,
         found=(Paired(tuple(logs.values())),) if logs else (),
         block_s=_block_s(kind.design, run),
-        why="" if logs else why_none([*old, *new]),
+        why="" if logs else cold or why_none([*old, *new]),
     )  # fmt: skip
+
+
+def _cold(*sides: tuple[str, Sequence[Trial]]) -> str:
+    """Return which side was not warm, and how that shows: its interpreter would be compared; empty if none was cold."""
+    for name, trials in sides:
+        if why := why_cold([trial for trial in trials if trial.verdict == "ok"]):
+            return f"{name} was not warm: {why}"
+    return ""
 
 
 def why_none(trials: Sequence[Trial]) -> str:

@@ -107,6 +107,16 @@ def test_a_side_with_wrong_answers_under_load_has_no_figures() -> None:
     assert line(found, "rate").verdict == "not measured"
 
 
+def test_a_side_that_was_not_warm_has_no_figures_that_warmth_changes() -> None:
+    """Its interpreter would be compared; memory stays what it was."""
+    folder = comparison(Truth(cpu=1.5))
+    cold = [replace(trial, cost_drift=-0.5) if trial.server == "new" else trial for trial in folder.trials]
+    found = change_of([replace(folder, trials=tuple(cold))])
+    assert {each.kind.name for each in found.lines if each.ratio} == {"memory"}
+    assert line(found, "cpu").why.startswith("the new server was not warm: its CPU time per request fell by 39%")
+    assert outcome(found, "cpu:2%") == outcome(change_of([without(without(folder, "duet"), "solo")]), "cpu:2%")
+
+
 def test_too_few_blocks_never_resolve_anything() -> None:
     """Five values give no interval at 95 %."""
     found = change(cpu=2.0, blocks=5)
