@@ -28,8 +28,8 @@ from runners.stats.answers import believed
 from runners.stats.comparison import block_ratios, counting
 from runners.stats.histogram import decode, percentile_us
 from runners.stats.rule import Design, Rule
-from runners.stats.steadiness import why_cold
 from runners.stats.statistics import Answer, Estimate, Interval, Judgement, ratio, ratio_apart
+from runners.stats.steadiness import why_cold
 
 FigureName = Literal["cpu", "rate", "memory", "p50", "p99", "p50_unloaded", "p99_unloaded"]
 Verdict = Literal["better", "worse", "no difference", "not resolved", "not measured"]
