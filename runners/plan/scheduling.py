@@ -1,7 +1,8 @@
 """Decides which block is measured next, and when to stop. Pure.
 
-Every family first gets its minimum number of blocks, in rounds. Then the family with the least certain ratios gets the
-next blocks, up to its next look (`runners.stats.rule`), until every ratio is as precise as requested, the maximum
+Every family first gets its minimum number of blocks: families of duets up to their first look, one after the other, so
+that their tables have an answer early; then all in rounds. Then the family with the least certain ratios gets the next
+blocks, up to its next look (`runners.stats.rule`), until every ratio is as precise as requested, the maximum
 number of blocks is done, or the time is used up: sampling stops on precision, never on significance. Blocks with a
 failed or invalid trial are repeated whole at the end, up to a quarter of the blocks, or a few if that is more;
 of trials that only noise made invalid, those that decide something.
@@ -24,7 +25,7 @@ from runners.records.run import Block, FamilyInfo, Item
 from runners.records.trial import PACED_DESIGNS, Trial
 from runners.stats.comparison import by_family, compare_duets, compare_family, counting, widest
 from runners.stats.noise import is_noisy
-from runners.stats.rule import last_look, looks_of
+from runners.stats.rule import LOOKS, last_look, looks_of
 from runners.stats.steadiness import WARM_ALREADY_S, needs_warm_up
 
 REPEATED_SHARE = 0.25
@@ -207,9 +208,13 @@ class Blocks:
         return item.family, item.unfinished, item.attempts[item.unfinished]
 
     def _least(self, progress: Sequence[Progress]) -> tuple[FamilyInfo, int, int] | None:
-        """Return the next block towards every family's minimum; families advance evenly, in random order."""
+        """Return the next block towards every family's minimum.
+
+        Duets come first until they may give an answer; then families advance evenly, in random order.
+        """
         wanting = [item for item in progress if item.done < self.bounds.least_of(item.family)]
-        chosen = min(wanting, key=self._turn, default=None)
+        early = (item for item in wanting if item.family.design == "duet" and item.done < LOOKS[0])
+        chosen = next(early, None) or min(wanting, key=self._turn, default=None)
         return None if chosen is None else (chosen.family, chosen.done, 0)
 
     def _turn(self, item: Progress) -> tuple[float, int]:

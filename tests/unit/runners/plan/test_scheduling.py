@@ -346,3 +346,17 @@ def test_long_warm_ups_leave_time_for_fewer_blocks() -> None:
         ]
     assert len(trials) == 6
     assert len(play(warm)) == 40
+
+
+def test_duets_give_an_answer_before_anything_else_is_measured() -> None:
+    """One family after the other up to its first look, so that tables need not wait for each other."""
+    families = (
+        family("f0", [("a",), ("b",), ("c",)], 2),
+        family("f0/duet", [("a", "b")], 40),
+        family("f1/duet", [("a", "c")], 40),
+    )
+    plan = Blocks(families, Bounds(2, None, None, 20, 0.5), 7, {each.name: 1.0 for each in families})
+    order = [trial.family for trial in play(plan) if trial.role != "second"]
+    assert order[:24] == ["f0/duet"] * 12 + ["f1/duet"] * 12
+    assert order.count("f0") == 6
+    assert order.count("f0/duet") == order.count("f1/duet") >= 20
