@@ -130,7 +130,8 @@ def grid(lines: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 def label(row: RowData) -> str:
     """Return what a table calls a row, and what limits its numbers."""
-    alone = (f"{row.status} alone",) if row.comparison and row.status != "measured" else ()
+    said_elsewhere = not (row.comparison or row.baseline)  # in the verdict's place, as the reason why there is none
+    alone = () if row.status == "measured" or said_elsewhere else (f"{row.status} alone",)
     words = (*row.tags, *alone)
     limits = f" *{escaped(', '.join(words))}*" if words else ""
     return f"{escaped(row.label)}{f' ({escaped(row.note)})' if row.note else ''}{limits}"

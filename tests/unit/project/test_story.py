@@ -127,6 +127,14 @@ def test_a_step_is_compared_with_the_one_before_by_the_ends_of_both_intervals(
     assert make_story.since(compared(now), compared(before)) == words
 
 
+@pytest.mark.parametrize("key", ["asynchttp", "asynchttp.markandsweep"])
+def test_a_rate_that_only_noisy_trials_give_is_marked_so(key: str) -> None:
+    """The baseline's too; a row without a verdict says it there."""
+    row = dataclasses.replace(recorded().row(STEPS, key), status="noisy")
+    assert make_story.label(row).endswith("*noisy alone*")
+    assert "noisy" not in make_story.label(dataclasses.replace(row, comparison=None, baseline=False))
+
+
 def test_a_step_without_an_interval_is_compared_with_nothing() -> None:
     """Unknown is unknown."""
     row = compared(0.8)
