@@ -185,7 +185,7 @@ def bytes_per_request_constant(trials: Sequence[Trial]) -> Checked:
     """Compare bytes / requests over all trials of one program in one mode; responses in flight may add some."""
     groups = _grouped(
         [trial for trial in trials if trial.bytes_read and trial.requests],
-        lambda trial: (trial.machine, trial.server, trial.variant, trial.mode, trial.load),
+        lambda trial: (trial.machine, trial.server, trial.variant, trial.mode, trial.load, trial.request),
     )
     alike = [group for group in groups if len(group) > 1]
     return sum(map(len, alike)), [saw for group in alike if (saw := _bytes_saw(group))]
@@ -235,7 +235,7 @@ def same_number_in_both_modes(trials: Sequence[Trial]) -> Checked:
     found: defaultdict[tuple[str, int | None, str], dict[str, float]] = defaultdict(dict)
     for rate, cell in _cell_rates(trials):
         name = variant_name(cell.server, cell.variant)
-        found[name, cell.threads, f"{cell.machine} {cell.load} {cell.connections}"][cell.mode] = rate
+        found[name, cell.threads, f"{cell.machine} {cell.load} {cell.connections} {cell.request}"][cell.mode] = rate
     both = [(key, rates) for key, rates in found.items() if len(rates) > 1]
     return len(both), [
         f"{name}{_with(threads)}: {rate} requests per second, {' and '.join(same)}"
@@ -259,7 +259,7 @@ def clusters_at_a_ceiling(trials: Sequence[Trial]) -> Checked:
     """Look for several servers near the highest rate of which none is known to have been the limit itself."""
     groups: defaultdict[tuple[object, ...], list[tuple[float, Trial]]] = defaultdict(list)
     for rate, cell in _cell_rates(trials):
-        groups[cell.machine, cell.mode, cell.load, cell.connections].append((rate, cell))
+        groups[cell.machine, cell.mode, cell.load, cell.connections, cell.request].append((rate, cell))
     many = [group for group in groups.values() if len({cell.server for _, cell in group}) >= CEILING_SERVERS]
     return sum(map(len, many)), [saw for group in many if (saw := _ceiling_saw(group))]
 

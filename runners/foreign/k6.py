@@ -31,7 +31,7 @@ _REQUESTS = re.compile(r"http_reqs\.*: +(\d+) +(\S+)/s")
 _DURATION = re.compile(r"http_req_duration\.*: +(.*)")
 _FIGURE = re.compile(r"(avg|min|med|max|p\([\d.]{1,8}\))=(\S+)")
 _FAILED = re.compile(r"http_req_failed\.*: +\S+ +(?:✓ )?(\d+)")
-_USERS = re.compile(r"\* \S+: (?:Up to )?(\d+) (?:looping|shared|\w+) ?(?:VUs|iterations shared among (\d+) VUs)")
+_USERS = re.compile(r"\* \S+: (?:Up to |\d+ iterations (?:shared among|for each of) )?(\d+) (?:looping )?VUs")
 _ARRIVALS = re.compile(r"\* \S+: (?P<up>Up to )?(?P<rate>[\d.]+) iterations/s")
 
 
@@ -50,12 +50,12 @@ def _of_text(text: str) -> Sample:
     requests, durations, failed = (form.search(text) for form in (_REQUESTS, _DURATION, _FAILED))
     if requests is None:
         raise Unreadable("k6 printed no http_reqs")
-    users, arrivals = _USERS.search(text), _ARRIVALS.search(text)
+    users, arrivals = _USERS.findall(text), _ARRIVALS.search(text)
     figures = _FIGURE.findall(durations[1]) if durations else []
     return Sample(
         load="k6",
         requests_per_s=parsed(requests[2]),
-        connections=parsed_whole(users[2] or users[1]) if users and not arrivals else None,
+        connections=parsed_whole(users[0]) if len(users) == 1 and not arrivals else None,
         open_loop=arrivals is not None,
         offered_per_s=parsed(arrivals["rate"]) if arrivals and not arrivals["up"] else None,
         requests=parsed_whole(requests[1]),

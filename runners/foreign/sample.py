@@ -22,6 +22,7 @@ TIMES_US = {
     "h": 3600e6,
 }  # fmt: skip
 SIZES_BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}  # wrk's KB is what others call KiB
+_LATENCY = re.compile(r"mean|min|max|p\d{1,2}(?:\.\d{1,5})?")
 _TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ns|us|µs|μs|ms|secs|sec|s|min|m|h)")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMGT]?)i?B")
 
@@ -128,8 +129,8 @@ def size_bytes(text: Any) -> int | None:
 
 
 def known(figures: Iterable[tuple[str, float | None]]) -> dict[str, float]:
-    """Return the figures that are known, by name."""
-    return {key: value for key, value in figures if value is not None}
+    """Return the latencies that are known, by the names that they have in a trial; others are left out."""
+    return {key: value for key, value in figures if value is not None and _LATENCY.fullmatch(key)}
 
 
 def entries(value: Any) -> Iterator[dict[str, Any]]:

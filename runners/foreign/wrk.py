@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import PurePath
 
 from runners.foreign.sample import (
@@ -28,6 +28,8 @@ from runners.records.trial import Errors
 
 PROGRAMS = ("wrk", "wrk2")
 MOST_LINE = 4000  # characters of a command line
+MOST_PERCENTILES = 100
+MOST_LINES = 50  # above the output, among which it is sought
 _RUN = re.compile(r"^Running \S+ test @ (?P<url>\S+)$", re.MULTILINE)
 _SHAPE = re.compile(r"^ +(?P<threads>\d+) threads and (?P<connections>\d+) connections$", re.MULTILINE)
 _HEADER = re.compile(r"^ +Thread Stats +Avg +Stdev +Max ", re.MULTILINE)
@@ -96,13 +98,14 @@ def _latency(output: str) -> dict[str, float]:
     """Return mean, maximum and percentiles; a fork that prints another column than the maximum has no maximum."""
     stats = _LATENCY.search(output) if _HEADER.search(output) else None
     ends = [("mean", time_us(stats["mean"])), ("max", time_us(stats["max"]))] if stats else []
-    percents = [(float(match["percent"]), time_us(match["value"])) for match in _PERCENTILE.finditer(output)]
-    return known([*ends, *((f"p{percent:g}", value) for percent, value in percents if 0 < percent < 100)])
+    found = islice(_PERCENTILE.finditer(output), MOST_PERCENTILES)
+    percents = [(float(match["percent"]), time_us(match["value"])) for match in found]
+    return known([*ends, *((f"p{percent:g}", value) for percent, value in percents if percent < 100)])
 
 
 def command_line(above: str) -> tuple[str, ...]:
     """Return the last command line of wrk in the text above its output; empty if there is none."""
-    for line in reversed(above.splitlines()):
+    for line in reversed(above.splitlines()[-MOST_LINES:]):
         if "wrk" in line and len(line) < MOST_LINE:
             try:
                 words = shlex.split(line.replace("$", " ", 1))

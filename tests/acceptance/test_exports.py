@@ -17,7 +17,7 @@ from speedup.entry import main
 from tests.support import ROOT
 from tests.support.example_run import write_example
 
-BENCHSTAT = Path(__file__).with_name("benchstat")  # a module whose go.sum pins the program
+GO_TOOLS = Path(__file__).with_name("gotools")  # a module whose go.sum pins the program
 PAGE = ROOT / "docs" / "how-to" / "export-numbers.md"
 FILES = {"rows.csv": "rows", "rows.parquet": "rows", "trials.jsonl": "trials", "trials.parquet": "trials"}
 
@@ -46,7 +46,7 @@ def exported_files(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def benchstat(*words: str) -> list[list[str]]:
     """Return what benchstat prints as CSV."""
     argv = ["go", "tool", "benchstat", "-format", "csv", *words]
-    done = subprocess.run(argv, cwd=BENCHSTAT, capture_output=True, text=True, timeout=100, check=True)
+    done = subprocess.run(argv, cwd=GO_TOOLS, capture_output=True, text=True, timeout=100, check=True)
     return list(csv.reader(io.StringIO(done.stdout)))
 
 

@@ -138,16 +138,16 @@ Summary:
   Slowest:\t0.0211 secs
   Fastest:\t0.0002 secs
   Average:\t0.0016 secs
-  Requests/sec:\t40000.0000
+  Requests/sec:\t40006.4000
 
   Total data:\t1.91 MiB
   Size/request:\t5 B
   Size/sec:\t195.31 KiB
 
 Response time histogram:
-  0.000 [1]     |
-  0.002 [399900] |■■■■■■■■■■■■■■■■
-  0.021 [99]    |
+  0.000 sec [1]      |
+  0.002 sec [399900] |■■■■■■■■■■■■■■■■
+  0.021 sec [99]     |
 
 Response time distribution:
   10.00% in 0.0011 secs
@@ -169,7 +169,7 @@ Error distribution:
 
 OHA_JSON = {
     "summary": {"successRate": 1.0, "total": 10.0, "slowest": 0.0211, "fastest": 0.0002, "average": 0.0016,
-                "requestsPerSec": 40000.0, "totalData": 2000000, "sizePerRequest": 5, "sizePerSec": 200000.0},
+                "requestsPerSec": 40006.4, "totalData": 2000000, "sizePerRequest": 5, "sizePerSec": 200000.0},
     "responseTimeHistogram": {"0.0002": 1, "0.0211": 399999},
     "latencyPercentiles": {"p10": 0.0011, "p50": 0.0015, "p90": 0.002, "p99": 0.0039, "p99.9": 0.008, "p99.99": None},
     "statusCodeDistribution": {"200": 400000},

@@ -220,3 +220,43 @@ def test_every_rule_can_find_something_in_numbers_that_others_published() -> Non
 
     assert able == {"L5", "L6", "L7"}
     assert [rule.id for rule in RULES] == [f"L{number}" for number in range(1, 8)]
+
+
+def test_a_pipelined_connection_has_as_many_requests_under_way_as_its_pipeline_is_deep() -> None:
+    """And fewer at times, since each of a batch is timed from the first one's start: that is no false alarm."""
+    deep = {"mode": "pipelined", "requests_per_s": 160_000.0, "requests": 1_600_000}
+    assert found(trial(**deep, pipeline_depth=16)) == []
+    assert found(trial(**deep, pipeline_depth=64)) == []
+    assert found(trial(**deep, pipeline_depth=4)) == [
+        ("L3", "a/t1/c64/pipelined: 160000/s x 6.4 ms mean latency keeps 1024.0 of 64 x 4 pipelined requests busy")
+    ]
+
+
+@pytest.mark.parametrize("mode", ["pipelined", "multiplexed", "reconnecting", "non-persistent"])
+def test_what_is_under_way_is_not_judged_where_nobody_told_how_much_can_be(mode: str) -> None:
+    """A pipeline of unknown depth, for one."""
+    assert checked(trial(mode=mode))["L3"] == 0
+
+
+def test_an_open_loop_is_not_asked_to_keep_its_connections_busy() -> None:
+    """It sends on a schedule; percentiles and counts are judged all the same."""
+    idle = trial(design="paced", latency_us={"mean": 100.0, "p50": 90.0, "max": 80.0})
+    assert [rule for rule, _ in found(idle)] == ["L2"]
+    assert checked(idle)["L3"] == 0
+
+
+@pytest.mark.parametrize(("load", "findings"), [("k6", []), ("wrk", ["L3"])])
+def test_users_of_a_script_may_wait(load: str, findings: list[str]) -> None:
+    """So that few requests under way contradict nothing; too many still do."""
+    idle = {**SOUND["latency_us"], "mean": 1000.0}
+    assert [rule for rule, _ in found(trial(load=load, latency_us=idle, commands=()))] == findings
+    busy = {**SOUND["latency_us"], "mean": 12_800.0}
+    assert [rule for rule, _ in found(trial(load=load, latency_us=busy, commands=()))] == ["L3"]
+
+
+def test_different_requests_are_not_held_against_each_other() -> None:
+    """Their answers differ in length, and may differ in nothing else."""
+    sizes = [trial(request="json"), trial(request="plaintext", bytes_read=30_400_000)]
+    assert checked(*sizes)["L4"] == 0
+    modes = [trial(request="json"), trial(request="db", mode="non-persistent")]
+    assert checked(*modes)["L6"] == 0
