@@ -23,8 +23,8 @@ UNITS = {  # column -> unit of the format, and which is better
     "latency_p50_us": ("latency-p50-us", "lower"),
     "latency_p99_us": ("latency-p99-us", "lower"),
 }
-KEYS = ("server", "variant", "threads", "connections", "mode", "design", "offered_per_s", "load")  # the last is text:
-# a name that ended with a number would be read as one with GOMAXPROCS
+# The last is text: a name that ended with a number would be read as one with GOMAXPROCS.
+KEYS = ("server", "variant", "threads", "connections", "mode", "request", "design", "offered_per_s", "load")
 
 
 def to_benchstat(numbers: Numbers) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.exports.columns import Column, Record, Sheet, columns_of, record_of
 from reports.forms.answers import ComparisonData, Figure, PairData, RowData, RunData, run_data
@@ -163,10 +163,16 @@ def _duet(head: RunHead, pair: PairData) -> Record:
 def _trials(folder: RunFolder) -> Iterator[Record]:
     head, trials = _head(folder), believed(folder.trials)
     counted = set(map(id, counting(trials)))
-    twins = {cell.id for cell in folder.run.cells if cell.twin_of}
+    cells = {cell.id: cell for cell in folder.run.cells}
     for trial in trials:
-        counts = trial.verdict == "ok" and id(trial) in counted
-        yield record_of(TRIAL_COLUMNS, head, trial, _facts(trial, counts=counts, twin=trial.cell in twins))
+        cell = cells.get(trial.cell)
+        request = trial.request or (cell.request if cell else "") or None
+        facts = _facts(
+            trial,
+            counts=trial.verdict == "ok" and id(trial) in counted,
+            twin=bool(cell and cell.twin_of),
+        )
+        yield record_of(TRIAL_COLUMNS, head, replace(trial, request=request), facts)
 
 
 def _facts(trial: Trial, *, counts: bool, twin: bool) -> TrialFacts:

@@ -82,10 +82,11 @@ def title_of(view: RunView) -> str:
 
 
 def place_of(view: RunView) -> str:
-    """Return where and when: "local \u00b7 2026-11-24 18:00 UTC"."""
+    """Return where and when: "local \u00b7 2026-11-24 18:00 UTC"; of imported numbers, where they come from, too."""
     began = f"{view.run.started_at[:16].replace('T', ' ')} UTC" if view.run.started_at else ""
     load = f"loaded by a {view.load_name}" if view.run.fleet else ""
-    return " \u00b7 ".join(filter(None, (view.machine_name, began, load)))
+    source = view.run.source.url if view.run.kind == "imported" and view.run.source else ""
+    return " \u00b7 ".join(filter(None, (view.machine_name, began, load, source)))
 
 
 def subtitle_of(view: RunView) -> str:

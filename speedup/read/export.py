@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 SHEETS = ("rows", "duets", "trials")
 FIGURES = ("requests_per_s", "server_cpu_us_per_request")
-FORMATS = {  # format -> which file it writes, if that is not known from its name alone
-    "csv": "a file with a header",
+OF_SHEETS = ("csv", "jsonl", "parquet")
+OF_FIGURES = "github-action-benchmark"
+FORMATS = {  # format -> what it holds
+    "csv": "a header and a line per record",
     "jsonl": "an object per line",
-    "parquet": "typed columns, for DuckDB, pandas and others; needs pyarrow",
+    "parquet": "typed columns",
     "benchstat": "Go benchmark results, a line per trial",
     "bmf": "Bencher Metric Format",
     "github-action-benchmark": "an array for customBiggerIsBetter or customSmallerIsBetter",
@@ -43,13 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--of",
         choices=SHEETS,
-        default="rows",
         help="what csv, jsonl and parquet hold: the tables' rows, duets, or every trial (default: rows)",
     )
     parser.add_argument(
         "--figure",
         choices=FIGURES,
-        default=FIGURES[0],
         help="of github-action-benchmark: bigger is better for the first, smaller for the second (default: the first)",
     )
     parser.add_argument(
@@ -72,6 +72,7 @@ def act(arguments: argparse.Namespace) -> int:
     from runners.records.folder import read_folder
 
     name = _format(arguments.format, arguments.output)
+    _check_options(arguments, name)
     folders = read_all(arguments.runs, read_folder)
     if not arguments.redact:
         content = _content(folders, name, arguments)
@@ -97,17 +98,27 @@ def _format(wanted: str | None, output: Path | None) -> str:
     return wanted or suffix
 
 
+def _check_options(arguments: argparse.Namespace, name: str) -> None:
+    """Raise BadInput for an option that the format does nothing with."""
+    from runners.errors import BadInput
+
+    if arguments.of and name not in OF_SHEETS:
+        raise BadInput(f"--of is for {', '.join(OF_SHEETS)}; {name} holds {FORMATS[name]}")
+    if arguments.figure and name != OF_FIGURES:
+        raise BadInput(f"--figure is for {OF_FIGURES}; {name} holds {FORMATS[name]}")
+
+
 def _content(folders: Sequence[RunFolder], name: str, arguments: argparse.Namespace) -> Content:
     from reports.exports.numbers import numbers_of
     from reports.forms.writing import calculated
 
-    return calculated(folders, lambda: _rendered(numbers_of(folders), name, arguments.of, arguments.figure))
+    return calculated(folders, lambda: _rendered(numbers_of(folders), name, arguments))
 
 
-def _rendered(numbers: Numbers, name: str, of: str, figure: FigureName) -> Content:
+def _rendered(numbers: Numbers, name: str, arguments: argparse.Namespace) -> Content:
     """Return the numbers in one of the formats, importing no other."""
-    if name in {"csv", "jsonl", "parquet"}:
-        return _sheet(numbers, name, of)
+    if name in OF_SHEETS:
+        return _sheet(numbers, name, arguments.of or SHEETS[0])
     if name == "benchstat":
         from reports.exports.benchstat import to_benchstat
 
@@ -119,10 +130,14 @@ def _rendered(numbers: Numbers, name: str, of: str, figure: FigureName) -> Conte
     if name == "github-action-benchmark":
         from reports.exports.github_action import to_github_action
 
-        return to_github_action(numbers, figure)
+        return to_github_action(numbers, _figure(arguments.figure))
     from reports.exports.percentiles import to_hgrm
 
     return to_hgrm(numbers)
+
+
+def _figure(name: str | None) -> FigureName:
+    return "server_cpu_us_per_request" if name == "server_cpu_us_per_request" else "requests_per_s"
 
 
 def _sheet(numbers: Numbers, name: str, of: str) -> Content:

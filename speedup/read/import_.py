@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--results", type=path, default="results", metavar="DIR", help="where the run folder goes (default: results)"
     )
     parser.add_argument("--machine", metavar="TITLE", help="the machine that was measured (default: the file's name)")
-    parser.add_argument("--date", type=date, help="when it was measured, such as 2026-11-24")
+    parser.add_argument("--date", type=date, help="when it was measured, in UTC, such as 2026-11-24")
     parser.add_argument("--url", help="where the numbers come from")
     said = parser.add_argument_group("what files may not say", "for all of them; what a file says itself is kept")
     said.add_argument(
@@ -59,14 +59,16 @@ def rate(text: str) -> float:
 
 
 def date(text: str) -> str:
-    """Return a date or time of ISO 8601 as it was written, for argparse."""
+    """Return a date, or a time in UTC, for argparse."""
     import datetime as dt
 
     try:
-        dt.datetime.fromisoformat(text)
+        found = dt.datetime.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"'{text}' is not a date such as 2026-11-24") from error
-    return text
+    if len(text) == len("2026-11-24"):
+        return text
+    return f"{found.replace(tzinfo=found.tzinfo or dt.UTC).astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def act(arguments: argparse.Namespace) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 from reports.exports.benchstat import to_benchstat
+from reports.exports.columns import Sheet
 from reports.exports.numbers import Numbers, numbers_of
 from tests.support.small_run import duet_run, small_run
 
@@ -34,6 +36,14 @@ def test_names_tell_apart_what_must_not_be_mixed() -> None:
     solo, duet = (to_benchstat(numbers_of([run({"a": 1.0, "b": 2.0})])) for run in (small_run, duet_run))
     assert "/design=solo/load=wrk " in solo
     assert "/design=duet/load=wrk " in duet
+
+
+def test_requests_are_told_apart(numbers: Numbers) -> None:
+    """Those of a matrix with several, and those that others named."""
+    one, other = (dict(trial) for trial in numbers.trials.records[:2])
+    rows = Sheet(numbers.trials.columns, ({**one, "request": "db"}, {**other, "request": None}))
+    lines = to_benchstat(dataclasses.replace(numbers, trials=rows)).splitlines()
+    assert ["/request=db/" in line for line in lines if line.startswith("Benchmark")] == [True, False]
 
 
 def test_two_runs_of_one_machine_have_the_same_configuration() -> None:

@@ -70,6 +70,8 @@ def test_a_run_without_histograms_says_so(tmp_path: Path, capsys: pytest.Capture
         ([], "name a format: --format csv|jsonl|parquet|"),
         (["--format", "csv", "--output", "nowhere/rows.csv"], "there is no folder nowhere"),
         (["--format", "csv", "--output", "."], "it is a folder"),
+        (["--format", "bmf", "--of", "trials"], "--of is for csv, jsonl, parquet; bmf holds Bencher Metric Format"),
+        (["--format", "csv", "--figure", "requests_per_s"], "--figure is for github-action-benchmark"),
     ],
 )
 def test_what_cannot_be_written_is_one_message(

@@ -151,6 +151,21 @@ def test_what_cannot_be_imported_is_one_message(
 
 
 @pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("2026-11-24", "2026-11-24"),
+        ("2026-11-24T10:30", "2026-11-24T10:30:00Z"),
+        ("2026-11-24T10:30:00+02:00", "2026-11-24T08:30:00Z"),
+    ],
+)
+def test_a_date_is_in_utc(files: Path, said: str, kept: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the report says beside it; where the numbers come from stands there, too."""
+    made = imported(files, str(files / "wrk.txt"), "--date", said, "--url", "https://example.org/wrk")
+    assert json.loads((made / "run.json").read_text(encoding="utf-8"))["started_at"] == kept
+    assert "https://example.org/wrk" in report(capsys, "txt", made)
+
+
+@pytest.mark.parametrize(
     "words", [["--connections", "0"], ["--pipeline-depth", "x"], ["--rate", "-1"], ["--date", "yesterday"]]
 )
 def test_an_option_that_is_none_is_one_message(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
