@@ -1,5 +1,6 @@
 """The output of h2load. It does not print how many requests each connection had under way (-m).
 
+With a duration (-D), its rate is that of the main duration, and the time in which it "finished" is longer than that.
 Over HTTP/1.1 that is one unless -m says otherwise; over HTTP/2 and 3 it is not known, so no rule counts on it.
 """
 
@@ -18,6 +19,7 @@ _REQUESTS = re.compile(
 )
 _STATUSES = re.compile(r"^status codes: \d+ 2xx, \d+ 3xx, (\d+) 4xx, (\d+) 5xx$", re.MULTILINE)
 _TRAFFIC = re.compile(r"^traffic: \S+ \((\d+)\) total", re.MULTILINE)
+_MAIN = re.compile(r" (\d+\S*) of main duration")
 _CLIENTS = re.compile(r"^spawning thread #\d+: (\d+) total client", re.MULTILINE)
 _PROTOCOL = re.compile(r"^Application protocol: (\S+)$", re.MULTILINE)
 _TIMES = re.compile(r"^(?P<head> +min .*)\ntime for request: (?P<row>.*)$", re.MULTILINE)
@@ -36,7 +38,8 @@ def samples(file: Foreign) -> Iterator[Sample]:
     if finished is None or requests is None:
         raise Unreadable("h2load printed no totals")
     protocol, traffic = _PROTOCOL.search(text), _TRAFFIC.search(text)
-    duration = time_us(finished["duration"])
+    main = _MAIN.search(text)
+    duration = time_us(main[1] if main else finished["duration"])
     errored, timeout = counted(requests["errored"]), counted(requests["timeout"])
     yield Sample(
         load="h2load",

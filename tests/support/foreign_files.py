@@ -182,7 +182,7 @@ spawning thread #0: 32 total client(s). Timing-based test with 0s of warm-up tim
 spawning thread #1: 32 total client(s). Timing-based test with 0s of warm-up time and 10s of main duration.
 Application protocol: http/1.1
 
-finished in 10.00s, 40000.00 req/s, 5.80MB/s
+finished in 10.12s, 40000.00 req/s, 5.80MB/s
 requests: 400000 total, 400064 started, 400000 done, 400000 succeeded, 0 failed, 0 errored, 0 timeout
 status codes: 400000 2xx, 0 3xx, 0 4xx, 0 5xx
 traffic: 58.00MB (60800000) total, 40.00MB (41943040) headers (space savings 0.00%), 1.91MB (2000000) data

@@ -108,6 +108,13 @@ def test_h2load() -> None:
     )
 
 
+def test_h2load_with_a_number_of_requests_took_the_time_in_which_it_finished() -> None:
+    """With a duration, its start and its end do not count."""
+    text = files.H2LOAD.replace(" Timing-based test with 0s of warm-up time and 10s of main duration.", "")
+    (found,) = samples_in(foreign("h2load.txt", text.encode()))[1]
+    assert found.duration_us == 10_120_000
+
+
 def test_h2load_over_http_2_multiplexes_as_deeply_as_nobody_knows() -> None:
     """So that no rule takes a connection for one request."""
     (found,) = samples_in(foreign("h2load.txt", files.H2LOAD.replace("http/1.1", "h2").encode()))[1]
