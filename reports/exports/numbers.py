@@ -111,7 +111,7 @@ class Numbers:
 def numbers_of(folders: Sequence[RunFolder]) -> Numbers:
     """Return the numbers of run folders."""
     runs = [(_head(item.view.folder), run_data(item)) for item in _summaries(folders)]
-    named = [(f"{folder.path.name}/" if len(folders) > 1 else "", folder) for folder in folders]
+    named = [(f"{name_of(folder)}/" if len(folders) > 1 else "", folder) for folder in folders]
     return Numbers(
         rows=Sheet(ROW_COLUMNS, tuple(row for head, data in runs for row in _rows(head, data))),
         duets=Sheet(DUET_COLUMNS, tuple(_duet(head, pair) for head, data in runs for pair in data.duets)),
@@ -126,10 +126,15 @@ def _summaries(folders: Sequence[RunFolder]) -> tuple[Summary, ...]:
     return summaries(folders) if measured else tuple(item for folder in folders for item in summaries([folder]))
 
 
+def name_of(folder: RunFolder) -> str:
+    """Return what a run is called: its folder's name."""
+    return folder.path.resolve().name
+
+
 def _head(folder: RunFolder) -> RunHead:
     run = folder.run
     return RunHead(
-        run=folder.path.name,
+        run=name_of(folder),
         run_kind=run.kind,
         machine=run.machine,
         machine_title=run.machine_title,

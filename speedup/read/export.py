@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from reports.exports.github_action import FigureName
     from reports.exports.numbers import Numbers
     from runners.records.run import RunFolder
 
@@ -74,6 +73,7 @@ def act(arguments: argparse.Namespace) -> int:
     name = _format(arguments.format, arguments.output)
     _check_options(arguments, name)
     folders = read_all(arguments.runs, read_folder)
+    _check_names(folders)
     if not arguments.redact:
         content = _content(folders, name, arguments)
     else:
@@ -108,6 +108,20 @@ def _check_options(arguments: argparse.Namespace, name: str) -> None:
         raise BadInput(f"--figure is for {OF_FIGURES}; {name} holds {FORMATS[name]}")
 
 
+def _check_names(folders: Sequence[RunFolder]) -> None:
+    """Raise BadInput if two runs have the same name: nothing would tell their records apart."""
+    from collections import Counter
+
+    from reports.exports.numbers import name_of
+    from runners.errors import BadInput
+
+    (name, times), *_ = Counter(map(name_of, folders)).most_common(1)
+    if times > 1:
+        raise BadInput(
+            f"{times} of the runs are called {name}: rename a folder, so that their records can be told apart"
+        )
+
+
 def _content(folders: Sequence[RunFolder], name: str, arguments: argparse.Namespace) -> Content:
     from reports.exports.numbers import numbers_of
     from reports.forms.writing import calculated
@@ -130,14 +144,10 @@ def _rendered(numbers: Numbers, name: str, arguments: argparse.Namespace) -> Con
     if name == "github-action-benchmark":
         from reports.exports.github_action import to_github_action
 
-        return to_github_action(numbers, _figure(arguments.figure))
+        return to_github_action(numbers, arguments.figure or "requests_per_s")
     from reports.exports.percentiles import to_hgrm
 
     return to_hgrm(numbers)
-
-
-def _figure(name: str | None) -> FigureName:
-    return "server_cpu_us_per_request" if name == "server_cpu_us_per_request" else "requests_per_s"
 
 
 def _sheet(numbers: Numbers, name: str, of: str) -> Content:

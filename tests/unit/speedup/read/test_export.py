@@ -82,6 +82,17 @@ def test_what_cannot_be_written_is_one_message(
     assert message in capsys.readouterr().err
 
 
+def test_runs_of_the_same_name_are_refused(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their records could not be told apart; "." is a folder with a name, too."""
+    monkeypatch.chdir(run)
+    assert main(["export", ".", str(run), "--format", "csv"]) == 2
+    assert "2 of the runs are called run" in capsys.readouterr().err
+    assert main(["export", ".", "--format", "jsonl"]) == 0
+    assert '{"run":"run",' in capsys.readouterr().out
+
+
 def test_a_redacted_export_names_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As in a report."""
     made = small_run({"a": 1.0})
