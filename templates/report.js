@@ -130,7 +130,7 @@
   function rebase({ baseline, rows, choice, said }) {
     if (!baseline) return;
     const wanted = view.baseline[baseline];
-    const to = rows.find((row) => row.dataset.row && row.dataset.row === wanted && !("isBaseline" in row.dataset));
+    const to = rows.find((row) => "like" in row.dataset && row.id === wanted && !("isBaseline" in row.dataset));
     for (const row of rows) {
       const changed = to && [to.dataset.like, undefined].includes(row.dataset.like); // a row without it has only published numbers
       for (const cell of all("[data-of]", row)) put(cell, changed ? ratioText(cell, row, to) : null);
@@ -296,9 +296,9 @@
 
   function addBaseline(of) {
     const usual = of.rows.filter((row) => "isBaseline" in row.dataset).map(shownName).join(", ");
-    const rows = of.rows.filter((row) => row.dataset.row && !("isBaseline" in row.dataset));
+    const rows = of.rows.filter((row) => "like" in row.dataset && !("isBaseline" in row.dataset));
     if (!rows.length) return [];
-    const options = rows.map((row) => make("option", { value: row.dataset.row, textContent: shownName(row) }));
+    const options = rows.map((row) => make("option", { value: row.id, textContent: shownName(row) }));
     of.choice = make("select", {}, make("option", { value: "", textContent: usual }), ...options);
     of.said = make("p", { className: "footnote recomputed", hidden: true });
     of.choice.onchange = () => {
@@ -340,9 +340,9 @@
   }
 
   function addVersus() {
-    const of = [...tables.values()].filter(({ name, baseline, rows }) => name === baseline && rows.filter((row) => row.dataset.row).length > 1);
+    const of = [...tables.values()].filter(({ name, baseline, rows }) => name === baseline && rows.filter((row) => "like" in row.dataset).length > 1);
     if (!of.length) return;
-    const rowsOf = (table) => table.rows.filter((row) => row.dataset.row);
+    const rowsOf = (table) => table.rows.filter((row) => "like" in row.dataset);
     const option = (row) => make("option", { value: row.id, textContent: calledName(row) });
     const titleOfTable = (table) => table.table.closest("section").querySelector("h2").textContent;
     const first = make("select", { aria: { label: "One row" } }, ...of.map((table) => make("optgroup", { label: titleOfTable(table) }, ...rowsOf(table).map(option))));
@@ -368,7 +368,7 @@
       [one, other].forEach((row, number) => (heads[number].textContent = calledName(row)));
       body.replaceChildren(...["rate", "cpu", "rss"].map((id) => {
         const cells = [one, other].map((row) => make("td", {}, ...row.querySelector(`[data-c="${id}"]`).cloneNode(true).childNodes));
-        cells.forEach((cell) => all(".size", cell).forEach((size) => size.remove()));
+        cells.forEach((cell) => all("i", cell).forEach((bar) => bar.remove()));
         return make("tr", {}, make("th", { scope: "row", className: "name", textContent: table.columns.find((column) => column.id === id).title }), ...cells);
       }));
     };

@@ -418,5 +418,5 @@ def test_every_row_has_an_anchor_that_says_what_it_names() -> None:
     ids = [row.id for table in example_tables() for row in table.measurable]
 
     assert len(set(ids)) == len(ids)
-    assert "table-persistent-row-epoll-t1-c64-persistent" in ids
-    assert "table-persistent-row-jester-t1-c64-persistent" in ids
+    assert "table-persistent-epoll-t1-c64" in ids
+    assert "table-persistent-jester-t1-c64" in ids
