@@ -199,7 +199,8 @@ def test_print_unfolds_everything_and_leaves_the_controls_out(browser: Chromium,
 
     assert unfolded == 0
     assert page.evaluate("document.querySelectorAll('details[open]').length") == open_before
-    assert shown(page, ".controls, .tools, nav") == 0
+    assert shown(page, ".controls, .tools, nav, .more") == 0
+    assert shown(page, "[data-c=rank], [data-c=decided], .table .command") > 10
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 

@@ -391,7 +391,7 @@ def test_a_row_that_only_noise_made_invalid_is_noisy() -> None:
     assert fast.rps is not None
     assert fast.rps.value == 2000
     assert fast.reason == "none of 6 trials counts: V15 calm machine (6 times)"
-    assert "noisy: none of 6 trials counts: V15 calm machine (6 times)" in render_report([folder])
+    assert "none of 6 trials counts: V15 calm machine (6 times)</td>" in render_report([folder])
     assert "**noisy**: none of 6 trials counts: V15 calm machine (6 times)" in render_markdown([folder])
     assert "    fast             2000 (noisy)" in render_text([folder])
     assert "Not counted: 6 noisy of 12 trials." in render_text([folder])
