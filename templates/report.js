@@ -130,7 +130,7 @@
   function rebase({ baseline, rows, choice, said }) {
     if (!baseline) return;
     const wanted = view.baseline[baseline];
-    const to = rows.find((row) => row.dataset.row && row.dataset.row === wanted && !("isBaseline" in row.dataset));
+    const to = rows.find((row) => "like" in row.dataset && row.id === wanted && !("isBaseline" in row.dataset));
     for (const row of rows) {
       const changed = to && [to.dataset.like, undefined].includes(row.dataset.like); // a row without it has only published numbers
       for (const cell of all("[data-of]", row)) put(cell, changed ? ratioText(cell, row, to) : null);
@@ -296,9 +296,9 @@
 
   function addBaseline(of) {
     const usual = of.rows.filter((row) => "isBaseline" in row.dataset).map(shownName).join(", ");
-    const rows = of.rows.filter((row) => row.dataset.row && !("isBaseline" in row.dataset));
+    const rows = of.rows.filter((row) => "like" in row.dataset && !("isBaseline" in row.dataset));
     if (!rows.length) return [];
-    const options = rows.map((row) => make("option", { value: row.dataset.row, textContent: shownName(row) }));
+    const options = rows.map((row) => make("option", { value: row.id, textContent: shownName(row) }));
     of.choice = make("select", {}, make("option", { value: "", textContent: usual }), ...options);
     of.said = make("p", { className: "footnote recomputed", hidden: true });
     of.choice.onchange = () => {
@@ -316,10 +316,13 @@
     const numbers = (row) => (row.dataset.ratio ?? "").split(" ").map(Number);
     const by = [one, other].map((row) => row.dataset.by).filter(Boolean);
     const known = one.dataset.ratio && other.dataset.ratio && one !== other;
-    if (!known || one.dataset.like !== other.dataset.like || new Set(by).size !== 1) return null;
+    if (!known || pointOf(one) !== pointOf(other) || new Set(by).size !== 1) return null;
     const [[value, low, high, level], [value2, low2, high2, level2]] = [numbers(one), numbers(other)];
     return { value: value / value2, low: low / high2, high: high / low2, level: Math.min(level, level2), by: by[0] };
   }
+
+  // A row whose own rates are only noise is still compared in duets.
+  const pointOf = (row) => row.dataset.like ?? row.dataset.at;
 
   function comparison(one, other) {
     const found = ratioOf(one, other);
@@ -340,9 +343,9 @@
   }
 
   function addVersus() {
-    const of = [...tables.values()].filter(({ name, baseline, rows }) => name === baseline && rows.filter((row) => row.dataset.row).length > 1);
+    const of = [...tables.values()].filter(({ name, baseline, rows }) => name === baseline && rows.filter(pointOf).length > 1);
     if (!of.length) return;
-    const rowsOf = (table) => table.rows.filter((row) => row.dataset.row);
+    const rowsOf = (table) => table.rows.filter(pointOf);
     const option = (row) => make("option", { value: row.id, textContent: calledName(row) });
     const titleOfTable = (table) => table.table.closest("section").querySelector("h2").textContent;
     const first = make("select", { aria: { label: "One row" } }, ...of.map((table) => make("optgroup", { label: titleOfTable(table) }, ...rowsOf(table).map(option))));
@@ -365,10 +368,10 @@
       second.replaceChildren(...others.map(option));
       second.value = other.id;
       said.textContent = comparison(one, other);
-      [one, other].forEach((row, number) => (heads[number].textContent = calledName(row)));
+      [one, other].forEach((row, number) => (heads[number].textContent = [calledName(row), ...all(".tag", row).map((tag) => tag.textContent)].join(", ")));
       body.replaceChildren(...["rate", "cpu", "rss"].map((id) => {
         const cells = [one, other].map((row) => make("td", {}, ...row.querySelector(`[data-c="${id}"]`).cloneNode(true).childNodes));
-        cells.forEach((cell) => all(".size", cell).forEach((size) => size.remove()));
+        cells.forEach((cell) => all("i", cell).forEach((bar) => bar.remove()));
         return make("tr", {}, make("th", { scope: "row", className: "name", textContent: table.columns.find((column) => column.id === id).title }), ...cells);
       }));
     };

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.claims.deciding import Decision
-from reports.claims.phrases import NO_INTERVAL, TWICE, change_interval, interval_text, percent_change, times
+from reports.claims.phrases import TWICE, change_interval, interval_text, percent_change, times
 from reports.view.families import Measure
 from reports.view.words import MOST_BLOCKS
 from runners.stats.statistics import Estimate
@@ -29,11 +29,11 @@ def verdict_words(found: Decision) -> str:
 
 
 def verdict_interval(found: Decision) -> str:
-    """Return the interval that a verdict rests on; the reason where there is no verdict."""
+    """Return the interval that a verdict rests on, empty where it still has none; the reason if there is no verdict."""
     if found.why:
         return found.unsaid[1]
     if found.estimate is None or found.estimate.interval is None:
-        return NO_INTERVAL
+        return ""
     called = found.answer not in ("equivalent", "not resolved")
     return change_interval(found.estimate) if called and found.estimate.value < TWICE else interval_text(found.estimate)
 

@@ -1,27 +1,32 @@
 """A run's numbers to work with: the tables' rows as CSV and all trials as JSON, inside the page as data: links.
 
-Pure. Column names end with their units; what is unknown is empty in CSV and null in JSON. Numbers are rounded to six
-digits. Latency histograms and samples are left to the run folder, which has everything.
+If the page itself cannot show the commands and output of every trial, they are a compressed text beside them. Column
+names end with their units; what is unknown is empty in CSV and null in JSON. Numbers are rounded to six digits. Latency
+histograms and samples are left to the run folder, which has everything.
 """
 
 from __future__ import annotations
 
+import base64
 import csv
+import gzip
 import io
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from reports.forms.folds import Fold
+from reports.forms.logs import read_log
 from reports.tables.tables import TableModel
 from reports.view.latency import Latency
 from reports.view.rows import Row
 from reports.view.view import RunView, ok_trials
 from reports.view.words import clean, one_line
 from runners.records.run import Run
-from runners.records.trial import Trial
+from runners.records.trial import Trial, slug_of
 from runners.stats.statistics import Estimate
 from runners.units import plural
 
@@ -36,11 +41,12 @@ Field = str | float | None
 
 @dataclass(frozen=True)
 class Download:
-    """A file inside the page: its name, what it holds, and the link, "" if it would be too large."""
+    """A file inside the page: its name, what it holds, and the link; "" if it is too large, and stands in `where`."""
 
     name: str
     what: str
     href: str
+    where: str = "trials.jsonl"
 
 
 def downloads(view: RunView, tables: Sequence[TableModel], folds: Sequence[Fold]) -> tuple[Download, ...]:
@@ -51,10 +57,33 @@ def downloads(view: RunView, tables: Sequence[TableModel], folds: Sequence[Fold]
     latencies = {fold.cell.id: fold.latency for fold in folds if fold.latency}
     table = to_csv(list(table_rows(tables, latencies))) if rows * LEAST_CHARACTERS <= MOST_CHARACTERS else ""
     trials = trials_json(view) if count * LEAST_CHARACTERS <= MOST_CHARACTERS else ""
-    return (
+    files = (
         _download(f"{stem}-rows.csv", "text/csv", table, f"{plural(rows, 'row')} of the tables, as CSV"),
         _download(f"{stem}-trials.json", "application/json", trials, f"{plural(count, 'trial')}, as JSON"),
     )
+    return (
+        files
+        if view.limits.all_outputs or not view.limits.folds
+        else (*files, _outputs(view, f"{stem}-outputs.txt.gz"))
+    )
+
+
+def _outputs(view: RunView, name: str) -> Download:
+    """Return the commands and output of every trial; they are much alike, so that they become small."""
+    packed = gzip.compress("".join(outputs_text(view)).encode("utf-8", "replace"), mtime=0)
+    link = f"data:application/gzip;base64,{base64.b64encode(packed).decode()}"
+    what = "the commands and output of every trial, as compressed text"
+    return Download(name, what, link if len(link) <= MOST_CHARACTERS else "", "logs/")
+
+
+def outputs_text(view: RunView) -> Iterator[str]:
+    """Yield the commands and output of every trial, in the order in which they were recorded."""
+    for trial in view.folder.trials:
+        block = "" if trial.block is None else f", block {trial.block + 1}"
+        yield f"## {slug_of(trial.cell)}{block}: {trial.verdict}\n"
+        for command in trial.commands:
+            output = read_log(view.folder.path, command.log)
+            yield clean(f"$ {shlex.join(command.argv)}\n{output or '(no output kept)'}\n\n")
 
 
 def _stem(run: Run) -> str:

@@ -112,9 +112,9 @@ def factor(value: float) -> str:
     return f"{value:.{2 if value < 20 else 1 if value < 100 else 0}f}"
 
 
-def width(value: float, longest: float) -> str:
+def width(value: float, longest: float, places: int = 2) -> str:
     """Return a part of the longest bar, in percent for CSS."""
-    return f"{max(0.0, value / longest) * 100:.2f}%" if longest > 0 and math.isfinite(value) else "0%"
+    return f"{max(0.0, value / longest) * 100:.{places}f}%" if longest > 0 and math.isfinite(value) else "0%"
 
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (

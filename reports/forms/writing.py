@@ -31,9 +31,10 @@ Content = TypeVar("Content")
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What else a form is asked: a card's table and colours, the address at which a page will stand."""
+    """What else a form is asked: a card's table and colours, a badge's row, the address at which a page will stand."""
 
     table: str = ""
+    row: str = ""
     dark: bool = False
     url: str = ""
 
@@ -97,6 +98,10 @@ def content_of(folders: Sequence[RunFolder], form: str, wanted: Wanted = PLAIN, 
         from reports.forms.card import render_card  # noqa: PLC0415 - matplotlib takes half a second to import
 
         return calculated(folders, lambda: render_card(folders, form, table=wanted.table, dark=wanted.dark))
+    if form == "badge":
+        from reports.forms.badge import render_badge  # noqa: PLC0415 - only what is asked for
+
+        return render_badge(folders, table=wanted.table, row=wanted.row)
     return render_as(folders, form, wanted.url)
 
 

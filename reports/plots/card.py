@@ -110,7 +110,7 @@ def _bars(axes: Axes, chart: Chart, colours: Mapping[str, str]) -> None:
 
 def _bar(axes: Axes, bar: Bar, number: int, chart: Chart, colours: Mapping[str, str]) -> None:
     axes.barh(number, chart.longest, height=0.56, color=colours["soft"])
-    axes.barh(number, bar.value, height=0.56, color=colours["bar" if bar.interval else "pale"])
+    axes.barh(number, bar.value, height=0.56, color=colours["bar" if bar.sure else "pale"])
     if bar.interval and not bar.row.baseline:
         ends = [bar.interval.low, bar.interval.high]
         axes.plot(ends, [number, number], color=colours["ink"], linewidth=1.6, marker="|", markersize=9)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.claims.phrases import inverse
+from reports.claims.deciding import Decision
+from reports.claims.phrases import TWICE, inverse
 from reports.claims.verdicts import verdict_words
 from reports.tables.tables import TableModel
 from reports.view.rows import Row
@@ -24,7 +25,8 @@ WORK = {"rate": "requests per second", "cost": "requests per CPU second"}
 class Bar:
     """One row: its multiple of the baseline, the interval (None: too few blocks), and the multiple published then.
 
-    `place` is its rank, "2=" if shared; without factors, `value` is a rate. `says` is its verdict in words.
+    `place` is its rank, "2=" if shared; without factors, `value` is a rate. `says` is its verdict in words, where
+    the multiple does not say it already; `sure` tells whether there is one.
     """
 
     row: Row
@@ -33,6 +35,7 @@ class Bar:
     then: float | None
     place: str
     says: str
+    sure: bool = False
 
     @property
     def tied(self) -> bool:
@@ -119,8 +122,14 @@ def _ranked(table: TableModel, ratios: Mapping[str, Estimate]) -> Iterable[Bar]:
             interval=work[name].interval,
             then=row.published_ratio,
             place=table.places.get(name, ""),
-            says="baseline" if row.baseline else verdict_words(found) if found else "",
+            says="baseline" if row.baseline else _says(found) if found else "",
+            sure=row.baseline or bool(found and found.answer not in (None, "not resolved")),
         )
+
+
+def _says(found: Decision) -> str:
+    more = found.measure == "rate" and found.answer == "faster"
+    return "" if more and found.estimate and found.estimate.value >= TWICE else verdict_words(found)
 
 
 def _rates(table: TableModel) -> Iterable[Bar]:

@@ -212,8 +212,8 @@ def _anchored(model: TableModel) -> TableModel:
         if isinstance(row, HeadingRow):
             rows.append(row)
             continue
-        slug = row.cell.slug if row.cell else _slug(row.key) if row.key else ""
-        anchor = f"{model.id}-row-{re.sub(r'[^A-Za-z0-9]+', '-', slug).strip('-')}"
+        slug = row.cell.slug.removesuffix(model.mode) if row.cell else _slug(row.key) if row.key else ""
+        anchor = f"{model.id}-{re.sub(r'[^A-Za-z0-9]+', '-', slug).strip('-')}"
         anchor = f"{anchor}-{number}" if anchor in taken else anchor
         taken.add(anchor)
         rows.append(dataclasses.replace(row, id=anchor))

@@ -68,12 +68,13 @@ class Limits:
         if not self.details:
             return (
                 f"This run has {self.trials} trials. The page shows a short row for each, and only the checks that"
-                f" failed or warned. It holds the commands and output of {self.outputs}; the run folder has the rest."
+                f" failed or warned. It shows the commands and output of {self.outputs}; the file of outputs under Data"
+                " has those of every trial, and the run folder has the rest."
             )
         if not self.all_outputs:
             return (
-                f"This run has {self.trials} trials. The page holds the commands and output of {self.outputs}; the"
-                " run folder's logs have the rest."
+                f"This run has {self.trials} trials. The page shows the commands and output of {self.outputs};"
+                " the file of outputs under Data has those of every trial."
             )
         return ""
 

@@ -72,16 +72,15 @@ def act(arguments: argparse.Namespace) -> int:
     from reports.forms.writing import Wanted, content_of, form_of, read_all, write_as
 
     gc.disable()  # all that is read is needed until the end, so looking for garbage would only take time
-    if arguments.badge:
-        print(os.path.relpath(_badge(arguments)))
-        return 0
-    form = form_of(arguments.format, arguments.output)
-    wanted = Wanted(arguments.table, arguments.dark, arguments.url or "")
+    form = "badge" if arguments.badge else form_of(arguments.format, arguments.output)
+    wanted = Wanted(arguments.table, arguments.row, arguments.dark, arguments.url or "")
     _check_options(arguments, form)
     if str(arguments.output) == "-":
         _print(content_of(read_all(arguments.runs), form, wanted, redact=arguments.redact))
     else:
-        file = write_as(arguments.runs, form, arguments.output, redact=arguments.redact, wanted=wanted)
+        file = write_as(
+            arguments.runs, form, arguments.badge or arguments.output, redact=arguments.redact, wanted=wanted
+        )
         print(os.path.relpath(file))
     return 0
 
@@ -98,28 +97,16 @@ def _check_options(arguments: argparse.Namespace, form: str) -> None:
     """Raise BadInput for options that this form does not know."""
     from runners.errors import BadInput
 
-    picture = form in ("svg", "png")
-    if (arguments.table or arguments.dark) and not picture:
-        raise BadInput("--table and --dark are for pictures: add --format svg or --format png")
-    if arguments.row:
+    if arguments.badge and (arguments.format or arguments.output or arguments.dark or arguments.url):
+        raise BadInput("--badge writes nothing but FILE: leave out --format, --output, --dark and --url")
+    if arguments.dark and form not in ("svg", "png"):
+        raise BadInput("--dark is for pictures: add --format svg or --format png")
+    if arguments.table and form not in ("svg", "png", "badge"):
+        raise BadInput("--table is for pictures and badges: add --format svg, --format png or --badge FILE")
+    if arguments.row and form != "badge":
         raise BadInput("--row is for a badge: add --badge FILE")
     if arguments.url and form != "html":
         raise BadInput("--url is for a page: leave out --url, or --format")
-
-
-def _badge(arguments: argparse.Namespace) -> Path:
-    """Write a badge and return its path."""
-    from reports.forms.badge import render_badge
-    from reports.forms.writing import check_place, read_all
-    from runners.errors import BadInput
-    from runners.records.files import replace_file
-
-    if arguments.format or arguments.output or arguments.dark or arguments.url:
-        raise BadInput("--badge writes nothing but FILE: leave out --format, --output, --dark and --url")
-    check_place(arguments.badge)
-    replace_file(arguments.badge, render_badge(read_all(arguments.runs), table=arguments.table, row=arguments.row))
-    file: Path = arguments.badge
-    return file
 
 
 def _index(arguments: argparse.Namespace) -> Path:

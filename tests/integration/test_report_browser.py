@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from importlib.resources import files
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 from matplotlib.image import imread
 
+from reports.forms.index import write_index
 from reports.forms.writing import write_as
 from tests.integration.chromium import BROWSER, Chromium, Page
 from tests.support import ROOT
-from tests.support.example_run import write_example
+from tests.support.example_run import example_run, write_example, write_folder
+from tests.support.ten_rows import write_ten_rows
 
 pytestmark = [
     pytest.mark.browser,
@@ -33,6 +36,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
+def ten(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return where the report of ten rows lies, one of everything among them."""
+    return write_as([write_ten_rows(tmp_path_factory.mktemp("ten") / "run")], "html").as_uri()
+
+
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """Return a browser for all tests."""
     with Chromium(tmp_path_factory.mktemp("profile")) as running:
@@ -47,7 +56,7 @@ def test_the_browser_shows_the_tables_cells(browser: Chromium, url: str) -> None
 
     row = rows["with --gc:markandsweep"]
     assert row[1:6] == [
-        "17029\n16775\u201317479", "56.3\n54.8\u201357.5", "\u25bc 15.9 % less CPU\n96.9 % CI 14.7\u201316.8 %", "14.5",
+        "17029\n16775\u201317479", "56.3\n54.8\u201357.5", "15.9 % less CPU\n96.9 % CI 14.7\u201316.8 %", "14.5",
         "35986\n\u00d72.62",
     ]  # fmt: skip
     shared = next(row for name, row in rows.items() if name.split() == ["2", "threads", "shared"])
@@ -107,10 +116,13 @@ def test_the_page_fits_its_window(browser: Chromium, url: str, width: int) -> No
     assert page.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
 
 
+@pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
-def test_the_first_chart_is_in_the_window_with_its_answer(browser: Chromium, url: str, width: int, height: int) -> None:
+def test_the_first_chart_is_in_the_window_with_its_answer(
+    browser: Chromium, url: str, ten: str, *, many: bool, width: int, height: int
+) -> None:
     """Who wins, by how much and how sure, without scrolling, on a telephone too; warnings are a link above it."""
-    page = browser.open(url, width=width, height=height)
+    page = browser.open(ten if many else url, width=width, height=height)
     bottoms = page.evaluate(
         "['.warned', '.said', '.bars'].map(each => document.querySelector(each).getBoundingClientRect().bottom)"
     )
@@ -119,6 +131,28 @@ def test_the_first_chart_is_in_the_window_with_its_answer(browser: Chromium, url
     assert bottoms[-1] < height
     assert page.evaluate("document.querySelectorAll('.warned a').length") == 1
     assert page.evaluate("document.querySelector('.whisker').getBoundingClientRect().width") >= 2
+
+
+def test_ties_doubts_and_rows_without_a_bar_can_be_told_apart(browser: Chromium, ten: str) -> None:
+    """A tie is bracketed, what is not resolved is pale and says so, an excluded row has its reason in the fold."""
+    page = browser.open(ten)
+    bars = page.evaluate("""[...document.querySelectorAll('.bars li')].map(each => [
+        ...['.name', '.value'].map(part => each.querySelector(part).innerText.replace(/\\s+/g, ' ').trim()),
+        getComputedStyle(each.querySelector('.bar')).backgroundColor,
+    ])""")
+    found = {name: (value, colour) for name, value, colour in bars}
+
+    assert [name for name, _, _ in bars[:5]] == ["1 sevenfold", "2 fourfold", "3 thrice", "4= twice", "4= twice_too"]
+    assert shown(page, ".bars .same") >= 1
+    assert found["1 sevenfold"][0].startswith("7.00\u00d7")
+    restless = next(each for name, each in found.items() if name.endswith("restless"))
+    assert "not resolved: about " in restless[0]
+    assert restless[1] != found["1 sevenfold"][1]
+    assert page.evaluate("document.querySelector('.warned').innerText.trim()").startswith("1 error, 2 warnings, ")
+    page.evaluate("document.querySelector('#table-speed-without').open = true")
+    assert "its compiler is missing: missing" in page.evaluate(
+        "document.querySelector('#table-speed-without').innerText"
+    )
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
@@ -165,7 +199,8 @@ def test_print_unfolds_everything_and_leaves_the_controls_out(browser: Chromium,
 
     assert unfolded == 0
     assert page.evaluate("document.querySelectorAll('details[open]').length") == open_before
-    assert shown(page, ".controls, .tools, nav") == 0
+    assert shown(page, ".controls, .tools, nav, .more") == 0
+    assert shown(page, "[data-c=rank], [data-c=decided], .table .command") > 10
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
@@ -194,6 +229,21 @@ def test_axe_finds_no_barrier(browser: Chromium, url: str, scheme: str, width: i
         choice.onchange();
     })()""")
 
+    assert violations(page) == []
+
+
+def test_axe_finds_no_barrier_in_an_index(browser: Chromium, tmp_path: Path) -> None:
+    """With plots over time and machines side by side; it fits a telephone and asks for nothing."""
+    head, trials, logs = example_run(12, threads=(1,))
+    for name, machine in (("a", "laptop"), ("b", "server"), ("c", "server")):
+        named = dataclasses.replace(head, machine_title=machine, started_at=f"2026-01-0{ord(name) - 96}T00:00:00Z")
+        write_as([write_folder(tmp_path / name, named, trials, logs)], "html")
+    page = browser.open(write_index(tmp_path, lambda _line: None).as_uri(), width=390)
+
+    assert shown(page, "svg.plot") > 1
+    assert page.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [390, 390]
+    assert len(page.requests) == 1
+    assert page.complaints == []
     assert violations(page) == []
 
 

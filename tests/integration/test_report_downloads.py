@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import gzip
 import json
 import os
 import shutil
@@ -132,9 +133,11 @@ def test_the_files_in_the_page_are_saved_whole(tmp_path: Path) -> None:
             browser.value(f"document.querySelector('a[download=\"{name}\"]').click()")
             wait_until((saved / name).exists)
 
-    assert len(names) == 2
+    assert len(names) == 3
     rows = list(csv.DictReader((saved / names[0]).read_text(encoding="utf-8").splitlines()))
     data = json.loads((saved / names[1]).read_text(encoding="utf-8"))
     assert {"requests_per_s", "server_cpu_us_per_request", "rss_bytes"} <= rows[0].keys()
     assert any(row["row"] == "jester" and row["published_requests_per_s"] == "6597" for row in rows)
     assert sum(len(cell["trials"]) for cell in data["cells"]) == len(read_trials(tmp_path / "run"))
+    outputs = gzip.decompress((saved / names[2]).read_bytes()).decode()
+    assert outputs.count("Running 1s test @ ") == len(read_trials(tmp_path / "run"))

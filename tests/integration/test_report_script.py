@@ -136,8 +136,8 @@ def test_another_baseline_gives_ratios_without_intervals_and_says_so(page: Page)
     options = page.evaluate("[...choice.options].map(option => option.textContent)")
     assert options[0] == "asynchttp"
     assert options.count("asynchttp") == 1
-    rows = page.evaluate("lines().filter(row => row.dataset.row).map(row => "
-                         "[row.dataset.row, cell(row, 'rate').dataset.v, cell(row, 'ratio').innerText])")  # fmt: skip
+    rows = page.evaluate("lines().filter(row => 'like' in row.dataset).map(row => "
+                         "[row.id, cell(row, 'rate').dataset.v, cell(row, 'ratio').innerText])")  # fmt: skip
     chosen = page.evaluate("choice.value")
     baseline = next(float(rate) for row, rate, _ in rows if row == chosen)
 
@@ -147,7 +147,7 @@ def test_another_baseline_gives_ratios_without_intervals_and_says_so(page: Page)
         assert "\u2013" not in ratio
     published = page.evaluate("lines().map(row => cell(row, 'then')).filter(then => then?.dataset.v)"
                               ".map(then => [then.dataset.v, then.querySelector('small').innerText])")  # fmt: skip
-    then = page.evaluate("lines().find(row => row.dataset.row === choice.value)"
+    then = page.evaluate("lines().find(row => row.id === choice.value)"
                          ".querySelector('[data-c=then]').dataset.v")  # fmt: skip
     assert len(published) > 1
     for value, ratio in published:
@@ -194,7 +194,9 @@ def test_a_link_shows_the_same_view(browser: Chromium, page: Page, url: str) -> 
 
 def test_a_link_within_the_page_keeps_the_view(page: Page) -> None:
     """And unfolds the cell that it leads to."""
-    page.evaluate("box('Nim').click(); cell(lines().find(row => row.dataset.row), 'name').querySelector('a').click()")
+    page.evaluate(
+        "box('Nim').click(); cell(lines().find(row => 'like' in row.dataset), 'name').querySelector('a').click()"
+    )
     page.evaluate("new Promise(done => setTimeout(done, 100))")
     fragment = page.evaluate("location.hash")
 
@@ -231,7 +233,7 @@ def test_what_is_unfolded_stays_in_the_link(browser: Chromium, page: Page, url: 
 
 def test_an_anchor_highlights_its_row(browser: Chromium, url: str) -> None:
     """Every row of every table has one, which says what it names."""
-    page = browser.open(f"{url}#table-persistent-row-epoll-t1-c64-persistent")
+    page = browser.open(f"{url}#table-persistent-epoll-t1-c64")
     marked = "getComputedStyle(document.querySelector(':target')).backgroundColor"
 
     assert page.evaluate("document.querySelectorAll('section.table tbody tr:not([id]):not(.heading)').length") == 0
@@ -242,8 +244,8 @@ def test_two_rows_stand_head_to_head_with_an_interval(browser: Chromium, url: st
     """By way of their baseline; what no interval leads to is not compared; the pair stays in the address."""
     page = opened(browser, url)
     one, other = (
-        "table-standard-library-row-asynchttp-markandsweep-t1-c64-persistent",
-        ("table-standard-library-row-asynchttp-t1-c64-persistent"),
+        "table-standard-library-asynchttp-markandsweep-t1-c64",
+        ("table-standard-library-asynchttp-t1-c64"),
     )
     page.evaluate("var sides = document.querySelectorAll('.versus select'); var said = () => "
                   "document.querySelector('.versus .said').textContent; 0")  # fmt: skip

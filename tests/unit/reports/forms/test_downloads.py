@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import dataclasses
+import gzip
 import json
 import statistics
 from functools import cache
@@ -20,7 +22,7 @@ from reports.forms.html import render_report
 from reports.tables.tables import build_tables
 from reports.view.view import RunView, view_run
 from runners.records.run import RunFolder
-from tests.support.example_run import example_run, hostile, hostile_matrix
+from tests.support.example_run import example_run, hostile, hostile_matrix, write_folder
 
 
 @cache
@@ -129,7 +131,39 @@ def test_what_is_too_large_is_left_out_and_said(
 
 def test_the_files_are_small() -> None:
     """Less than 150 characters for a trial, 300 for a row."""
-    table, trials = files()
+    table, trials, _ = files()
 
     assert len(table.href) < 300 * len(rows()) + 1000
     assert len(trials.href) < 150 * len(example().folder.trials)
+
+
+def test_commands_and_output_of_every_trial_are_in_the_page(tmp_path: Path) -> None:
+    """A run of which the page shows only some has them all as one compressed text, the same every time."""
+    run, trials, logs = example_run()
+    view = view_run(RunFolder(write_folder(tmp_path / "run", run, trials, logs), run, trials))
+    file = downloads(view, build_tables(view), build_folds(view))[-1]
+    text = gzip.decompress(base64.b64decode(file.href.partition(",")[2])).decode()
+
+    assert file.name.endswith("-outputs.txt.gz")
+    assert text.count("## ") == len(trials)
+    assert text.count("Running 1s test @ ") == len(trials)
+    assert "$ /build/go --port=8080 --threads=1\ngo: listening on 127.0.0.1:8080\n" in text
+    assert "speedup:histogram" not in text
+    assert downloads(view, build_tables(view), build_folds(view))[-1].href == file.href
+
+
+def test_a_small_run_shows_all_output_itself() -> None:
+    """And needs no such file."""
+    run, trials, _ = example_run(1, threads=(1,))
+    view = view_run(RunFolder(Path("nowhere"), run, trials))
+    names = [file.name for file in downloads(view, build_tables(view), build_folds(view))]
+
+    assert not any("outputs" in name for name in names)
+
+
+def test_output_that_is_too_large_is_left_to_the_run_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the page says where it is."""
+    monkeypatch.setattr(data, "MOST_CHARACTERS", 100)
+    file = downloads(example(), build_tables(example()), build_folds(example()))[-1]
+
+    assert (file.href, file.where) == ("", "logs/")

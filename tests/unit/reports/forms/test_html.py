@@ -19,6 +19,7 @@ from reports.forms.writing import write_as
 from reports.view.words import clean
 from runners.records.folder import read_folder, read_trials
 from runners.records.run import RunFolder
+from runners.records.trial import Check
 from tests.support import ROOT
 from tests.support.example_run import (
     HOSTILE,
@@ -241,6 +242,25 @@ def test_a_run_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
     assert "Nothing was measured in this run." in "".join(page.text)
     assert any("not measured yet" in cell for row in page.rows for cell in row)
     assert any(f"Incomplete: 30 of {planned} planned trials measured" in part for part in half.text)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_rate_of_noisy_trials_says_so_beside_a_verdict_from_duets(tmp_path: Path) -> None:
+    """The row is still compared, in its table and head to head."""
+    run, trials, _ = example_run(6, threads=(1,))
+    calm = Check("V15", "calm machine", "fail", "other programs used 93 % of a CPU")
+    trials = tuple(
+        dataclasses.replace(trial, verdict="invalid", checks=(calm,))
+        if trial.server == "epoll" and trial.pair is None
+        else trial
+        for trial in trials
+    )
+    text = render_report([RunFolder(tmp_path, run, trials)])
+    row = re.findall(r'<tr id="table-persistent-epoll-t1-c64".*?</tr>', text, re.DOTALL)[0]
+
+    assert '<span class="tag">noisy</span>' in row
+    assert "84.0 % less CPU" in row
+    assert 'data-by="duet cost" data-at="64 wrk "' in row
 
 
 @pytest.mark.usefixtures("undrawn")

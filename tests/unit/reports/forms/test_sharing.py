@@ -97,6 +97,18 @@ def test_a_badge_says_a_rows_verdict(folders: Sequence[RunFolder]) -> None:
     assert named["message"].endswith(" less CPU than python epoll")
 
 
+def test_a_redacted_badge_leaves_out_who_measured(folders: Sequence[RunFolder]) -> None:
+    """As every form does."""
+    (folder,) = folders
+    cells = tuple(dataclasses.replace(cell, title=f"{cell.title} on asynchttp-box") for cell in folder.run.cells)
+    head = dataclasses.replace(folder.run, cells=cells, matrix="", facts={"hostname": "asynchttp-box"})
+    named = [dataclasses.replace(folder, run=head)]
+    wanted = Wanted(table="Other cells, persistent connections")
+
+    assert "asynchttp-box" in str(content_of(named, "badge", wanted))
+    assert "asynchttp-box" not in str(content_of(named, "badge", wanted, redact=True))
+
+
 @pytest.mark.parametrize(
     ("table", "row", "why"),
     [
@@ -171,8 +183,8 @@ def test_a_page_with_an_address_gets_its_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "reason"),
     [
-        (["--table", "x"], "--table and --dark are for pictures"),
-        (["--dark", "--format", "md"], "--table and --dark are for pictures"),
+        (["--table", "x"], "--table is for pictures and badges"),
+        (["--dark", "--format", "md"], "--dark is for pictures"),
         (["--row", "x"], "--row is for a badge"),
         (["--url", URL, "--format", "md"], "--url is for a page"),
         (["--badge", "b.json", "--format", "md"], "--badge writes nothing but FILE"),

@@ -46,8 +46,8 @@ def test_a_usual_run_is_shown_whole() -> None:
     """Up to the limits, in words too."""
     assert Limits(MOST_OUTPUTS).left_out == ""
     assert Limits(MOST_OUTPUTS + 1).left_out == (
-        "This run has 81 trials. The page holds the commands and output of each cell's first trial and of up to 80"
-        " trials that do not count; the run folder's logs have the rest."
+        "This run has 81 trials. The page shows the commands and output of each cell's first trial and of up to 80"
+        " trials that do not count; the file of outputs under Data has those of every trial."
     )
     assert Limits(limits.MOST_DETAILED).details
     assert Limits(limits.MOST_FOLDED).folds
