@@ -9,9 +9,9 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.bench import Bench
-from tests.unit.runners.server.test_checkouts import commit, git, snapshot
+from tests.unit.runners.server.test_checkouts import git, snapshot
 
-pytestmark = [pytest.mark.measures, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.measures, pytest.mark.timeout(900)]
 
 COMMITS, CULPRIT = 16, 11
 SPIN = 8000  # steps of a loop for each request: about as much CPU time as the rest of it
@@ -33,11 +33,13 @@ def test_a_seeded_regression_is_found_among_sixteen_commits(
     git(top, "init", "-q")
     (top / ".gitignore").write_text("cache\nresults\nserver\n", encoding="utf-8")
     for number in range(COMMITS):
-        commit(top, "server.c", server(number))
+        (top / "server.c").write_text(server(number), encoding="utf-8")
+        git(top, "add", "-A")
+        git(top, "commit", "-qm", f"commit {number}")
     commits = git(top, "log", "--reverse", "--format=%H").split()
     before = {name: content for name, content in snapshot(top).items() if not name.startswith("cache")}
     how = ("--build", "cc -O2 -o server server.c", "--run", "./server {port} 0", "--mode", "persistent")
-    ended = bench.run("bisect", commits[0], "HEAD", *how, "--budget", "12s", "--json", timeout_s=580)
+    ended = bench.run("bisect", commits[0], "HEAD", *how, "--budget", "12s", "--json", timeout_s=880)
     assert ended.code == 0, ended.err
     found = json.loads(ended.out)
     assert found["culprit"]["commit"] == commits[CULPRIT], found
