@@ -31,10 +31,10 @@ blocks = {{ min = 1, max = 1 }}
 [preset.quick.duet]
 warmup = "50ms"
 duration = "300ms"
-blocks = {{ min = 8, max = 8 }}
+blocks = {{ min = 12, max = 12 }}
 [machine.local]
 threads = [1]
-connections = [16]
+connections = [4]
 {SERVER.format(name="fast", spin=0)}
 {SERVER.format(name="slow", spin=8000)}
 [[table]]
@@ -64,6 +64,7 @@ def test_a_report_is_measured_again_from_the_repository_that_it_names(bench: Ben
     ended = bench.run("reproduce", report, "--repo", str(top), "--yes", "--json", timeout_s=280)
     assert ended.code == 0, ended.err
     found = json.loads(ended.out)
+    assert [each["before"]["verdict"] for each in found["verdicts"]].count("costlier") >= 1, found
     again = next(each for each in found["verdicts"] if each["before"]["verdict"] == "costlier")
     assert (again["outcome"], again["now"]["verdict"]) == ("reproduced", "costlier")
     assert again["now"]["low"] > 1
