@@ -16,13 +16,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reports.claims.reproduced import DIRECTIONS, apart
 from reports.forms.answers import ComparisonData, RunData, run_data
+from reports.forms.recipe import comparisons
 from reports.forms.summary import summaries
 from runners.errors import NothingSelected, SpeedupError
 from runners.records.folder import read_folder
-from runners.records.trial import slug_of
-
-DIRECTIONS = {"faster": 1, "cheaper": 1, "equivalent": 0, "slower": -1, "costlier": -1}
 
 Verdicts = Mapping[tuple[str, ...], ComparisonData]
 
@@ -67,25 +66,12 @@ def _direction(comparison: ComparisonData) -> int:
 
 
 def _apart(one: ComparisonData, other: ComparisonData) -> bool:
-    if one.low is None or one.high is None or other.low is None or other.high is None:
-        return False
-    return one.figure == other.figure and (one.high < other.low or other.high < one.low)
+    return one.figure == other.figure and apart((one.low, one.high), (other.low, other.high))
 
 
 def verdicts(run: RunData) -> dict[tuple[str, ...], ComparisonData]:
     """Return each comparison of a run by what it is about."""
-    return dict(_named(run))
-
-
-def _named(run: RunData) -> Iterator[tuple[tuple[str, ...], ComparisonData]]:
-    for table in run.tables:
-        for row in table.rows:
-            if row.comparison:
-                slug = slug_of(row.cell or "")
-                yield (table.title, row.name, slug, row.load or ""), row.comparison
-    for pair in run.duets:
-        if not pair.twin:
-            yield ("Duets", pair.row_name, slug_of(pair.row), slug_of(pair.baseline)), pair.comparison
+    return dict(comparisons(run))
 
 
 def read(path: Path) -> Verdicts:

@@ -22,6 +22,7 @@ COMMANDS = {  # in the order of --help: the folder of each command's module, and
     "export": ("read", "write the numbers of run folders for other programs: CSV, Parquet, benchstat and others"),
     "import": ("read", "put what other programs printed or published into a run folder, to read it beside yours"),
     "history": ("read", "show many comparisons and runs over time as one page"),
+    "reproduce": ("read", "measure a published run again, and see whether its verdicts show again"),
     "verify": ("read", "read run folders whole, and name each line that is damaged"),
     "check": ("measure", "test from outside whether servers are honest, before timing them"),
     "selftest": ("measure", "inject known faults into trials, and see whether each is named"),

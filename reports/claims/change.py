@@ -217,7 +217,7 @@ def _line(kind: Kind, place: Place, connections: int, trials: Sequence[Trial], r
     )
     rule = Rule(kind.design, rows, 1)
     logs = block_ratios(new, old, COST) if kind.name == "cpu" else _logs(new, old, kind.value)
-    cold = "" if kind.name == "memory" else _cold(("the old server", old), ("the new server", new))
+    cold = "" if kind.name == "memory" else cold_side(("the old server", old), ("the new server", new))
     logs = {} if cold else logs
     return Line(
         kind, place, connections, median_of(old, kind.value), median_of(new, kind.value), rule,
@@ -227,7 +227,7 @@ def _line(kind: Kind, place: Place, connections: int, trials: Sequence[Trial], r
     )  # fmt: skip
 
 
-def _cold(*sides: tuple[str, Sequence[Trial]]) -> str:
+def cold_side(*sides: tuple[str, Sequence[Trial]]) -> str:
     """Return which side was not warm, and how that shows: its interpreter would be compared; empty if none was cold."""
     for name, trials in sides:
         if why := why_cold([trial for trial in trials if trial.verdict == "ok"]):

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reports.claims.change import KINDS, Apart, Change, Kind, Line, Place, median_of, why_none
+from reports.claims.change import KINDS, Apart, Change, Kind, Line, Place, cold_side, median_of, why_none
 from reports.claims.duets import DuetRow, duets_of
 from reports.view.view import view_run
 from runners.errors import BadInput
@@ -139,21 +139,23 @@ def _change(
     costs = sum(line.kind.name == "cpu" for line in found.values())
     lines = (_judged(line, costs if line.kind.name == "cpu" else len(found) - costs) for line in found.values())
     to = {baselines[key][0] for key in keys if key in baselines}
+    to |= {beside[0] for key in keys if key in baselines and (beside := _duet_baseline(old, new, key, baselines[key]))}
     return Change(old.name, new.name, tuple(lines), apart=True, relative_to=", ".join(sorted(to)))
 
 
 def _line(old: Recorded, new: Recorded, key: Key, kind: Kind, bias: Mapping[str, float], baseline: Key | None) -> Line:
     """Return a figure of a cell, without its verdict."""
-    duets = _duets(old, new, key, baseline) if kind.name == "cpu" else None
-    values = duets or _values(old, new, key, kind, baseline)
+    beside = _duet_baseline(old, new, key, baseline) if kind.name == "cpu" else None
+    values = _duets(old, new, key, beside) if beside else _values(old, new, key, kind, baseline)
     trials = [_trials(side, key) for side in (old, new)]
+    cold = "" if kind.name == "memory" or beside else cold_side((old.name, trials[0]), (new.name, trials[1]))
     return Line(
         kind, _place(new.cells[key]), key[3],
         None if baseline else median_of(trials[0], kind.value),
         None if baseline else median_of(trials[1], kind.value),
-        Rule("duet", 1, 1) if duets else Rule("solo", 1, 1, bias.get(kind.name, 0.0)),
-        found=(values,) if values else (),
-        why="" if values else why_none([trial for side in trials for trial in side]),
+        Rule("duet", 1, 1) if beside else Rule("solo", 1, 1, bias.get(kind.name, 0.0)),
+        found=(values,) if values and not cold else (),
+        why=cold or ("" if values else why_none([trial for side in trials for trial in side])),
     )  # fmt: skip
 
 
@@ -184,14 +186,16 @@ def _by_block(trials: Iterable[Trial], kind: Kind) -> dict[int, float]:
     return {block: value for block, value in found if value}
 
 
-def _duets(old: Recorded, new: Recorded, key: Key, baseline: Key | None) -> Apart | None:
-    """Return the log ratios of a cell's duets with the same unchanged baseline in both runs; None without them."""
+def _duet_baseline(old: Recorded, new: Recorded, key: Key, baseline: Key | None) -> Key | None:
+    """Return a server that did not change and that both runs measured beside a cell, the baseline if it is one."""
     mine, theirs = (_duet_logs(side, key) for side in (new, old))
-    for beside, logs in mine.items():
-        wanted = beside == baseline if baseline else _unchanged(beside, old, new)
-        if wanted and beside in theirs:
-            return Apart(logs, theirs[beside])
-    return None
+    common = [beside for beside in mine if beside in theirs and _unchanged(beside, old, new)]
+    return baseline if baseline in common else next(iter(common), None)
+
+
+def _duets(old: Recorded, new: Recorded, key: Key, beside: Key) -> Apart:
+    """Return the log ratios of a cell's duets with the same server in both runs."""
+    return Apart(_duet_logs(new, key)[beside], _duet_logs(old, key)[beside])
 
 
 def ratios_to_baselines(side: Recorded) -> Iterator[tuple[CellInfo, str, str, Kind, Design, tuple[float, ...]]]:
@@ -228,7 +232,7 @@ def _named(cell: CellInfo) -> str:
 def _duet_logs(side: Recorded, key: Key) -> dict[Key, tuple[float, ...]]:
     """Return the log ratios of a cell to each cell that it was measured with."""
     mine = side.cells[key].id
-    pairs = [duet for duet in side.duets if not duet.twin and duet.logs]
+    pairs = [duet for duet in side.duets if not duet.twin and duet.logs and not duet.cold]
     forth = {_key(duet.baseline): tuple(duet.logs.values()) for duet in pairs if duet.row.id == mine}
     back = {_key(duet.row): tuple(-log for log in duet.logs.values()) for duet in pairs if duet.baseline.id == mine}
     return back | forth

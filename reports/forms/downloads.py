@@ -86,6 +86,11 @@ def outputs_text(view: RunView) -> Iterator[str]:
             yield clean(f"$ {shlex.join(command.argv)}\n{output or '(no output kept)'}\n\n")
 
 
+def recipe(view: RunView, text: str) -> Download:
+    """Return the file that says how to measure the run again."""
+    return _download(f"{_stem(view.run)}-recipe.json", "application/json", text, "what `speedup reproduce` needs")
+
+
 def _stem(run: Run) -> str:
     """Return the beginning of the names of a run's files, safe on any file system."""
     return re.sub(r"[^A-Za-z0-9]+", "-", f"speedup {run.machine} {run.started_at or ''}").strip("-").lower()

@@ -11,10 +11,11 @@ from functools import cache
 from markupsafe import Markup
 
 from reports.forms.about import about
-from reports.forms.downloads import Download, downloads
+from reports.forms.downloads import Download, downloads, recipe
 from reports.forms.folds import Fold, build_folds
 from reports.forms.logs import read_log
 from reports.forms.pages import environment, style_sheet
+from reports.forms.recipe import recipe_json
 from reports.forms.summary import Summary, apart, place_of, summarize
 from reports.forms.text import text_measured, text_published
 from reports.plots.curves import paced_plot, percentile_plot, scaling_plot
@@ -95,10 +96,15 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Pag
         text=text_measured(view, said.tables, said.duets),
         published_text=text_published(view, said.tables),
         folds=folds,
-        downloads=downloads(view, said.tables, folds),
+        downloads=(*downloads(view, said.tables, folds), *_recipe(said)),
         build_outputs={build.variant: _build_output(folder, build.log, build.output_tail) for build in view.run.builds},
         order=_order(view),
     )
+
+
+def _recipe(said: Summary) -> tuple[Download, ...]:
+    """Return what it takes to measure the run again, unless there is nothing by which to verify that."""
+    return (recipe(said.view, recipe_json(said)),) if said.view.run.sources else ()
 
 
 def _left_out(view: RunView) -> tuple[Notice, ...]:

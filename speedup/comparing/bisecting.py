@@ -13,6 +13,7 @@ from reports.claims.change_words import difference, signed
 from reports.claims.culprit import Aim, Outcome, aim_of, is_look, level_of, line_of, outcome_of, together
 from reports.claims.phrases import cost_difference, inverse
 from reports.claims.slowdowns import TITLES, slowdown_of
+from reports.view.words import clipped
 from runners.errors import BadInput, UnfitMachine
 from runners.records.folder import read_folder
 from runners.server.bisection import Step, Told, begin, subject, tell
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from runners.matrix.starter.writing import Row
     from runners.stats.statistics import Estimate
 
+SUBJECT = 72  # characters of a commit's subject
 SHORT = 10  # characters of a commit's hash
 
 
@@ -194,14 +196,14 @@ def _first(ground: Ground, bad: Revision, arguments: argparse.Namespace) -> tupl
             " find; speedup compare shows all figures, --fail-slower p99:10% looks for another one, --budget measures"
             " longer"
         )
-    said = subject(ground.repository, bad.commit)
+    said = clipped(subject(ground.repository, bad.commit), SUBJECT)
     tried = Tried(bad.commit, said, "bad", _words(change, aim, aim.whole), aim.whole, _names(runs))
     return question, change, aim, tried
 
 
 def _judge(ground: Ground, question: Question, aim: Aim, commit: str) -> Tried:
     """Build and measure a commit; one that cannot be built, started or resolved is skipped."""
-    said = subject(ground.repository, commit)
+    said = clipped(subject(ground.repository, commit), SUBJECT)
     revision = Revision(commit[:SHORT], commit)
     try:
         sides = ground.pair(revision, 0)
@@ -225,7 +227,8 @@ def _until_resolved(question: Question, sides: tuple[Side, Side], aim: Aim) -> P
         if is_look(line.ratio.count if line.ratio else 0) and _outcome(folder, aim) != "not resolved":
             raise Enough
 
-    return question.measure(sides, Manner(duets_only=aim.figure == "cpu", report=False, after_block=look))
+    manner = Manner(duets_only=aim.figure == "cpu", report=False, gates=False, after_block=look)  # the ends passed them
+    return question.measure(sides, manner)
 
 
 def _outcome(run: Path, aim: Aim) -> Outcome:

@@ -26,13 +26,14 @@ class Enough(Exception):
 
 @dataclass(frozen=True)
 class Manner:
-    """How much is measured: everything, or duets under load alone; with a report or without.
+    """How much is measured: everything, or duets under load alone; with a report or without, with gates or without.
 
     `after_block` gets the run folder after each block, and raises Enough if no more are needed.
     """
 
     duets_only: bool = False
     report: bool = True
+    gates: bool = True
     after_block: Callable[[Path], object] = lambda _: None
 
 
@@ -54,7 +55,7 @@ def measure(
 
     manner = manner or Manner()
     plan = _plan(sides, learned, arguments, budget_s, described, manner)
-    job = new_job(plan, arguments.results, Wishes(arguments.network))
+    job = new_job(plan, arguments.results, Wishes(arguments.network, skip_gates=not manner.gates))
     log.info(summary(job))
     try:
         execute(job, reporter(), manner.after_block)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import waiting
+from tests.support import ROOT
 from tests.support.bench import Bench
-from tests.unit.runners.server.test_checkouts import commit, git, snapshot
+from tests.unit.runners.server.test_checkouts import git, snapshot
 
-pytestmark = [pytest.mark.measures, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.measures, pytest.mark.timeout(900)]
 
 COMMITS, CULPRIT = 16, 11
-SERVER = """
-import runpy, sys
-sys.argv += ["--spin=%d"]  # %d
-runpy.run_path(%r, run_name="__main__")
-"""
+SPIN = 8000  # steps of a loop for each request: about as much CPU time as the rest of it
+SOURCE = (ROOT / "benchmarks/spin_server.c").read_text(encoding="utf-8")
+
+
+def server(number: int) -> str:
+    """Return the source of a commit's server: each is another program, and from the culprit on it spins."""
+    named = SOURCE.replace("usage: spin_server", f"usage of commit {number}: spin_server")
+    return named.replace("atol(words[2]);", f"atol(words[2]) + {SPIN if number >= CULPRIT else 0};")
 
 
 def test_a_seeded_regression_is_found_among_sixteen_commits(
@@ -30,19 +31,18 @@ def test_a_seeded_regression_is_found_among_sixteen_commits(
     bench.env["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
     top = bench.folder
     git(top, "init", "-q")
-    (top / ".gitignore").write_text("cache\nresults\n", encoding="utf-8")
+    (top / ".gitignore").write_text("cache\nresults\nserver\n", encoding="utf-8")
     for number in range(COMMITS):
-        commit(top, "server.py", SERVER % (3000 if number >= CULPRIT else 0, number, waiting.__file__))
-    first, *_, last = git(top, "log", "--reverse", "--format=%H").split()
-    culprit = git(top, "log", "--reverse", "--format=%H").split()[CULPRIT]
+        (top / "server.c").write_text(server(number), encoding="utf-8")
+        git(top, "add", "-A")
+        git(top, "commit", "-qm", f"commit {number}")
+    commits = git(top, "log", "--reverse", "--format=%H").split()
     before = {name: content for name, content in snapshot(top).items() if not name.startswith("cache")}
-    start = f"{shlex.quote(sys.executable)} server.py --port={{port}}"
-    ended = bench.run(
-        "bisect", first, last, "--run", start, "--mode", "persistent", "--budget", "12s", "--json", timeout_s=580
-    )
+    how = ("--build", "cc -O2 -o server server.c", "--run", "./server {port} 0", "--mode", "persistent")
+    ended = bench.run("bisect", commits[0], "HEAD", *how, "--budget", "12s", "--json", timeout_s=880)
     assert ended.code == 0, ended.err
     found = json.loads(ended.out)
-    assert found["culprit"]["commit"] == culprit, found
+    assert found["culprit"]["commit"] == commits[CULPRIT], found
     assert "is the first slower commit: it needs" in found["sentence"]
     assert found["culprit"]["low"] > found["limit"] > 1
     assert len(found["tried"]) <= 5  # the last commit, and four steps between

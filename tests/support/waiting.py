@@ -1,4 +1,4 @@
-"""A small server in a thread per connection that may wait, spin or die: `waiting.py --port=N --wait-ms=5 --spin=9`."""
+"""A small server in a thread per connection that may wait, spin or die: `waiting.py --port=N [--wait-ms=5]`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,6 @@ def command(*options: str) -> str:
     return shlex.join([sys.executable, str(Path(__file__).resolve()), "--port={port}", *options])
 
 
-def spin(turns: int) -> None:
-    """Use CPU time for nothing."""
-    while turns:
-        turns -= 1
-
-
 def serve(connection: socket.socket, arguments: argparse.Namespace) -> None:
     """Answer one request after the other."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -36,7 +30,6 @@ def serve(connection: socket.socket, arguments: argparse.Namespace) -> None:
                 unread += data
             head, _, unread = unread.partition(b"\r\n\r\n")
             time.sleep(arguments.wait_ms / 1000) if arguments.wait_ms else None
-            spin(arguments.spin)
             last = b"connection: close" in head.lower()
             closing = b"Connection: close\r\n" if last else b""
             body = arguments.body.encode()
@@ -50,7 +43,6 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--wait-ms", type=float, default=0)
-    parser.add_argument("--spin", type=int, default=0)
     parser.add_argument("--body", default="Hello")
     parser.add_argument("--most-connections", type=int, default=0)
     arguments = parser.parse_args()

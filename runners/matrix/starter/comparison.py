@@ -24,7 +24,7 @@ DUET_SHARE = 0.4  # of the budget; the rest is for blocks in turns
 DUETS, FEWEST_DUETS = 24, 10  # of each pair
 FEWEST_SOLO = 6
 LIMIT = 2.5  # times the load's budget is what everything may take, warm-ups and starts included
-MOST_DUETS = LOOKS[-1]  # where nothing else is measured
+FEWEST_ALONE, MOST_ALONE = LOOKS[1], LOOKS[2]  # duets where nothing else is measured: the first look ends them
 SHORTEST_DUET_S, LONGEST_NEEDED_S = 0.2, 1.0
 FILES = ("body_file", "har", "urls", "targets")  # keys of requests and mixes that name files
 ANSWERS_EACH = 20  # on every connection of both sides, lest a trial say too little (V12)
@@ -85,7 +85,8 @@ def lengths_for(budget_s: float, learned: Learned, places: int | None = None, *,
     share_s = (1.0 if duets_only else DUET_SHARE) * budget_s / pairs
     crowd_s = 2 * ANSWERS_EACH * learned.connections * learned.took_s
     shortest_s = max(SHORTEST_DUET_S, window_s, min(crowd_s, LONGEST_NEEDED_S))
-    duets = min(MOST_DUETS if duets_only else DUETS, max(FEWEST_DUETS, int(share_s / shortest_s)))
+    fewest, most = (FEWEST_ALONE, MOST_ALONE) if duets_only else (FEWEST_DUETS, DUETS)
+    duets = min(most, max(fewest, int(share_s / shortest_s)))
     duet_s = max(shortest_s, share_s / duets)
     solo_s = max(1, math.ceil(window_s))
     left_s = budget_s - pairs * duets * duet_s
@@ -122,7 +123,7 @@ def comparison_matrix(
         "solo_s": str(lengths.solo_s),
         "solo_blocks": str(lengths.solo_blocks),
         "least_solo": str(min(FEWEST_SOLO, lengths.solo_blocks)),
-        "least_duets": str(min(FEWEST_DUETS, lengths.duet_blocks)),
+        "least_duets": str(min(FEWEST_ALONE if duets_only else FEWEST_DUETS, lengths.duet_blocks)),
         "limit_s": str(round(LIMIT * budget_s)),
         "duet_ms": str(lengths.duet_ms),
         "duet_blocks": str(lengths.duet_blocks),
