@@ -146,7 +146,7 @@ def _flip_in_head(attack: Attack, run: Path) -> None:
 
 def edits(attack: Attack) -> None:
     """Edit what is measured during a run; it ends and says so, and goes on once that is undone."""
-    attack.ground.write(blocks=4, nonce=0)
+    attack.ground.write(blocks=10, nonce=0)
     sources = ("servers/floor/floor.c", "servers/floor/floor.conf", "servers/python_epoll/server.py")
     for name in (*attack.chance.sample(sources, 3), BUILT, "matrix.toml"):
         _edit(attack, name)

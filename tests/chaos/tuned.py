@@ -28,7 +28,7 @@ def tuned(attack: Attack) -> None:
         attack.ground.write(blocks=3, nonce=0)
         attack.tune()
         try:
-            for number in (signal.SIGKILL, signal.SIGKILL, attack.chance.choice(GENTLE), attack.chance.choice(GENTLE)):
+            for number in (signal.SIGKILL, signal.SIGKILL, attack.chance.choice(GENTLE)):
                 _kill(attack, number)
             attack.finish()
         finally:
