@@ -22,6 +22,7 @@ EXECUTED = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 COVERED = re.compile(r"cov: (\d+)")
 MARGIN_S = 120  # to begin, to end, and for the last input
 LEAST_S = 1
+MOST_LINES = 60  # of what a target that failed printed
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _text(output: bytes | None) -> str:
 def concluded(name: str, code: int, output: str) -> Fuzzed:
     """Return what a target's process says of it. Pure."""
     executed, covered = EXECUTED.findall(output), COVERED.findall(output)
-    finding = "" if code == 0 else "\n".join(output.splitlines()[-60:])
+    finding = "" if code == 0 else "\n".join(output.splitlines()[-MOST_LINES:]) or f"it ended with {code}"
     return Fuzzed(name, int(executed[-1]) if executed else 0, int(covered[-1]) if covered else 0, finding)
 
 
@@ -92,7 +93,10 @@ def table(found: Sequence[Fuzzed], seconds: int) -> str:
     """Return a line for each target. Pure."""
     width = max(len(each.name) for each in found)
     lines = [f"{'target':{width}}  executed  branches  found  ({seconds} s each)"]
-    lines += [f"{each.name:{width}}  {each.executed:8}  {each.covered:8}  {bool(each.finding):5}" for each in found]
+    lines += [
+        f"{each.name:{width}}  {each.executed:8}  {each.covered:8}  {'yes' if each.finding else 'no':>5}"
+        for each in found
+    ]
     return "\n".join(lines)
 
 
