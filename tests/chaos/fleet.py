@@ -16,7 +16,7 @@ from tests.chaos.phases import BETWEEN, FLEET_LOAD, GATHERING, WRITING
 from tests.chaos.session import Session
 from tests.support import ROOT
 
-CLIENTS = 2
+CLIENTS = 1
 SERVER = f"""
 [server.hello]
 dir = {json.dumps(str(ROOT / "servers/python_epoll"))}
@@ -29,7 +29,7 @@ requests_per_connection_fail = 1
 lost_segments_least = 0
 """
 PHASES = (GATHERING, FLEET_LOAD, WRITING, FLEET_LOAD, BETWEEN, FLEET_LOAD)
-KILLS = 3
+KILLS = 2
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 LOADS = ((), (), ("--load", "locust"))
 
@@ -43,7 +43,7 @@ def fleet(attack: Attack) -> None:
         attack.cannot("kills of a fleet", why)
         return
     make_token(attack.ground.cache / "http-speedup/fleet.token")
-    attack.ground.write(blocks=3, nonce=0, servers=SERVER, validity=VALIDITY, duration="1s")
+    attack.ground.write(blocks=2, nonce=0, servers=SERVER, validity=VALIDITY, duration="1s")
     with hosts(CLIENTS) as made:
         bound = ("--expect-workers", str(CLIENTS), "--bind", made.server.address, "--workers-wait", "60s")
         more = ("--skip-gates", *bound, *attack.chance.choice(LOADS))

@@ -13,7 +13,7 @@ from tests.support import ROOT
 
 KIND = "kills while installing"
 TOOL = "granian"
-KILLS = 3
+KILLS = 2
 LIMIT_S = 240.0
 SERVERS = f"""
 [server.with_tool]

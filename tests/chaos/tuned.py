@@ -25,7 +25,7 @@ def tuned(attack: Attack) -> None:
         if why := _why_not():
             attack.cannot("kills of a tuned run", why)
             return
-        attack.ground.write(blocks=3, nonce=0)
+        attack.ground.write(blocks=2, nonce=0)
         attack.tune()
         try:
             for number in (signal.SIGKILL, signal.SIGKILL, attack.chance.choice(GENTLE)):
