@@ -38,6 +38,7 @@ LOCKS = {
     "lint": (("lint",), ("bench", "tests")),
     "docs": (("docs",), ()),
     "lock": (("lock",), ()),
+    "fuzz": (("fuzz",), ("bench", "tests")),
     "locust": (("locust",), ()),
     "tool-go": (("tool-go",), ()),
     "tool-nim": (("tool-nim",), ()),
@@ -119,6 +120,13 @@ def chaos(session: nox.Session) -> None:
     install(session, "bench", "tests")
     install_tools(session, "tests", "load")
     session.run("python", "-m", "tests.chaos", *session.posargs, interrupt_timeout=INTERRUPT_S)
+
+
+@nox.session(default=False, reuse_venv=True)
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the readers of foreign input, guided by coverage: `-- --minutes 10`, `-- --only WORDS` for some of them."""
+    install(session, "bench", "tests", "fuzz")
+    session.run("python", "-m", "tests.fuzzing", *session.posargs)
 
 
 @nox.session(default=False, reuse_venv=True)

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import socket
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import tomli
 
 from reports.forms.logs import MOST_READ_BYTES
 from runners.records.run import Run, RunFolder
+from runners.records.scratch import scratch_folder
 
 Record = TypeVar("Record")
 
@@ -202,8 +202,8 @@ def redacted(folders: Sequence[RunFolder], here: Secrets | None = None) -> Itera
     for folder in folders:
         secrets |= secrets_of(folder)
     redaction = Redaction(secrets)
-    with tempfile.TemporaryDirectory(prefix="speedup-redacted-") as root:
-        yield [_copy(folder, redaction, Path(root, str(number))) for number, folder in enumerate(folders)]
+    with scratch_folder("speedup-redacted-") as root:
+        yield [_copy(folder, redaction, root / str(number)) for number, folder in enumerate(folders)]
 
 
 def _copy(folder: RunFolder, redaction: Redaction, root: Path) -> RunFolder:

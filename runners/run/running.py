@@ -30,7 +30,7 @@ from runners.run.watching import Guard
 from runners.server.process import Programs
 from runners.system.network import Kind, enter_user_namespace
 from runners.system.processes import end_leftovers, sweep
-from runners.system.tuning import Change, tuned
+from runners.system.tuning import Change, restore, tuned
 from runners.trial.trial import Rig, blanks, measure
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ def execute(job: Job, reporter: Reporter, after_block: AfterBlock) -> tuple[Tria
         swept = sweep()
         if swept:
             log.info(f"stopped {len(swept)} processes that a killed run had left behind")
+        restore(job.plan.host.cache)  # at once: builds and gates may take a while, or be interrupted
         try:
             run, programs = prepare(job.plan, job.run, job.folder)
             fixed = (*fixed_files(job.plan), *started_programs(job.plan, programs))

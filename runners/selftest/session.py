@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from runners.errors import BadInput, NothingSelected
+from runners.records.scratch import scratch_folder
 from runners.selftest.case import CaseResult, Need
 from runners.selftest.cases import CASES
 from runners.selftest.comparing import NAMES, run_comparisons
@@ -69,11 +68,8 @@ def _folder(keep: Path | None) -> Iterator[Path]:
             raise BadInput(f"cannot write into {keep}: {error.strerror}; name another folder with --keep") from error
         yield keep.resolve()
         return
-    folder = Path(tempfile.mkdtemp(prefix="speedup-selftest-"))
-    try:
+    with scratch_folder("speedup-selftest-") as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_bench(folder: Path) -> CaseRunner:

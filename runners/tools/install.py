@@ -7,8 +7,6 @@ a rename at the end, so an interruption leaves nothing that looks complete.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import importlib.util
 import logging
 import os
@@ -21,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +27,7 @@ from typing import IO
 
 from runners.errors import SpeedupError
 from runners.matrix.model import Tool
+from runners.records.scratch import locked_folder, remove_abandoned, scratch_folder
 from runners.system.processes import Enclosure, start, stop, wait
 from runners.tools.find import (
     Host,
@@ -86,27 +85,28 @@ class Steps:
     log: Path
     deadline_s: float = STEP_DEADLINE_S
 
-    def run(self, what: str, argv: list[str], *, whole: bool = False) -> None:
+    def run(self, what: str, argv: list[str], *, whole: bool = False, temporary: Path | None = None) -> None:
         """Run one command to its end; raise StepFailed, with the reason in a sentence, if `what` fails.
 
-        One that must end by itself, `whole`, is waited for even if the user wants to stop.
+        One that must end by itself, `whole`, is waited for even if the user wants to stop. Others may be killed, and
+        then leave their temporary files; so these go into the folder `temporary`.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             log.write(f"\n$ {shlex.join(argv)}\n".encode("utf-8", "replace"))
             log.flush()
             start = log.tell()
-            status = self._status(argv, log, whole=whole)
+            status = self._status(argv, log, {"TMPDIR": str(temporary)} if temporary else {}, whole=whole)
         if status != 0:
             ended = "took too long" if status is None else f"ended with exit status {status}"
             raise StepFailed(f"{what} {ended}{self._why(start)} (full output: {self.log})")
 
-    def _status(self, argv: list[str], output: IO[bytes], *, whole: bool) -> int | None:
+    def _status(self, argv: list[str], output: IO[bytes], env: dict[str, str], *, whole: bool) -> int | None:
         """Run a command and return its exit status, None if it took too long; nothing of it outlives this process.
 
         Only what must end by itself does, since the system's package manager may not be killed half-way.
         """
-        environment = os.environ | QUIET | {"PATH": self.path}
+        environment = os.environ | QUIET | {"PATH": self.path} | env
         try:
             if whole:
                 return self._whole(argv, output, environment)
@@ -260,14 +260,14 @@ def bring_wheels(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[s
 
 def bring_unpacked(wanted: Mapping[str, Tool], host: Host, steps: Steps) -> dict[str, str]:
     """Download Debian packages with their dependencies and unpack them in the cache; return the failures' reasons."""
-    with tempfile.TemporaryDirectory(prefix="http-speedup-apt-") as scratch:
-        apt = ["apt-get", *APT_OPTIONS, *_private_apt(Path(scratch))]
-        if reason := _reason(lambda: _update(apt, Path(scratch) / "state/lists", steps)):
+    with scratch_folder("http-speedup-apt-") as scratch:
+        apt = ["apt-get", *APT_OPTIONS, *_private_apt(scratch)]
+        if reason := _reason(lambda: _update(apt, scratch / "state/lists", steps)):
             return dict.fromkeys(wanted, reason)
 
         def bring(name: str, tool: Tool) -> None:
             if folder := cached_folder(name, tool, host):
-                _unpack(tool, folder, apt, Path(scratch) / "cache/archives", steps)
+                _unpack(tool, folder, apt, scratch / "cache/archives", steps)
                 _write_launchers(tool, folder, host)
 
         return _each(wanted, bring)
@@ -292,17 +292,18 @@ def _reason(step: Callable[[], None]) -> str | None:
 
 
 def _build_environment(folder: Path, requirements: Path, host: Host, steps: Steps) -> None:
-    with _made(folder) as made:
-        steps.run("python -m venv", [sys.executable, "-m", "venv", "--without-pip", str(made)])
+    with _made(folder) as made, tempfile.TemporaryDirectory(prefix=".tmp-", dir=made) as scratch:
+        run = partial(steps.run, temporary=Path(scratch))
+        run("python -m venv", [sys.executable, "-m", "venv", "--without-pip", str(made)])
         python = str(made / "bin/python")
         hashed = ["--require-hashes", "-r", str(requirements)]
         if importlib.util.find_spec("pip"):
-            steps.run("pip install", [sys.executable, "-m", "pip", "--python", python, "install", *hashed])
+            run("pip install", [sys.executable, "-m", "pip", "--python", python, "install", *hashed])
         elif host.has("uv"):
-            steps.run("uv pip install", ["uv", "pip", "install", "--python", python, *hashed])
+            run("uv pip install", ["uv", "pip", "install", "--python", python, *hashed])
         else:
-            steps.run("python -m ensurepip", [python, "-m", "ensurepip"])
-            steps.run("pip install", [python, "-m", "pip", "install", *hashed])
+            run("python -m ensurepip", [python, "-m", "ensurepip"])
+            run("pip install", [python, "-m", "pip", "install", *hashed])
 
 
 def _update(apt: list[str], lists: Path, steps: Steps) -> None:
@@ -343,10 +344,8 @@ def _made(folder: Path) -> Iterator[Path]:
     It is locked as long as this process works in it, so that what a killed one left is known, and removed.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.parent):
-        _remove_abandoned(folder.parent)
-        made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        lock = _lock_of(made)
+    remove_abandoned(folder.parent, ".new-")
+    made, lock = locked_folder(folder.parent, ".new-")
     try:
         yield made
         made.chmod(0o755)
@@ -358,38 +357,6 @@ def _made(folder: Path) -> Iterator[Path]:
         for old in folder.parent.glob(".old-*"):
             shutil.rmtree(old, ignore_errors=True)
         os.close(lock)
-
-
-def _remove_abandoned(parent: Path) -> None:
-    """Remove what killed installations left behind: nobody locks it."""
-    for left in parent.glob(".new-*"):
-        with suppress(OSError):
-            os.close(_lock_of(left))
-            shutil.rmtree(left, ignore_errors=True)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, once nobody else does."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):  # a network file system may know no such locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock_of(folder: Path) -> int:
-    """Lock a folder as long as the descriptor is open; raise OSError if another process does, or if it is gone."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in {errno.EWOULDBLOCK, errno.EAGAIN}:
-            os.close(descriptor)
-            raise
-    return descriptor
 
 
 def _write_launchers(tool: Tool, folder: Path, host: Host) -> None:

@@ -87,11 +87,9 @@ def cell_glob(word: str) -> str:
 
 def examine_servers(matrix: Path | None, globs: tuple[str, ...], groups: tuple[str, ...]) -> tuple[Honesty, ...]:
     """Build and start each selected variant of a matrix, and ask it; a run beside it would measure both."""
-    import tempfile
-    from pathlib import Path
-
     from runners.matrix.cells import Selection
     from runners.plan.candidates import find_candidates
+    from runners.records.scratch import scratch_folder
     from runners.run.alone import alone_on_machine
     from runners.run.interruption import signals
     from runners.system.processes import end_leftovers, sweep
@@ -100,11 +98,10 @@ def examine_servers(matrix: Path | None, globs: tuple[str, ...], groups: tuple[s
     found = find_candidates(matrix, Selection(globs, group=groups))
     for name, reason in found.lacking.items():
         log.warning(f"{name} is not checked: {reason}")
-    folder = tempfile.TemporaryDirectory(prefix="speedup-check-")
-    with alone_on_machine(), signals(), folder as path:
+    with alone_on_machine(), signals(), scratch_folder("speedup-check-") as folder:
         sweep()
         try:
-            return _examined(found, Path(path))
+            return _examined(found, folder)
         finally:
             end_leftovers()
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.chaos.attack import TRACEBACK, Attack, wrong_resume_line
+from tests.chaos.attack import LIMIT_S, TRACEBACK, Attack, wrong_resume_line
 from tests.chaos.ground import DUET
 from tests.chaos.judging import lines_of, verified
 from tests.chaos.phases import BETWEEN, LOAD, WARM_UP, WRITING, Phase
@@ -91,7 +91,7 @@ def flipped_bits(attack: Attack) -> None:
         if attack.ground.run is None:
             return
         _flip_in_head(attack, attack.ground.run)
-        for _ in range(attack.chance.choice((3, 4))):
+        for _ in range(attack.chance.choice((6, 7))):
             _flip_in_trials(attack, attack.ground.run)
         session = attack.ground.do(attack.ground.words())
         if session.code not in {0, 1}:
@@ -146,7 +146,7 @@ def _flip_in_head(attack: Attack, run: Path) -> None:
 
 def edits(attack: Attack) -> None:
     """Edit what is measured during a run; it ends and says so, and goes on once that is undone."""
-    attack.ground.write(blocks=4, nonce=0)
+    attack.ground.write(blocks=6, nonce=0)
     sources = ("servers/floor/floor.c", "servers/floor/floor.conf", "servers/python_epoll/server.py")
     for name in (*attack.chance.sample(sources, 3), BUILT, "matrix.toml"):
         _edit(attack, name)
@@ -163,7 +163,7 @@ def _edit(attack: Attack, pattern: str) -> None:
     file = next(attack.ground.folder.glob(pattern))
     kept, noticed = file.read_bytes(), file != attack.ground.matrix
     _rewrite(file, kept + b"# edited\n")
-    session.wait(ENDS_S)
+    session.wait(ENDS_S if noticed else LIMIT_S)  # the matrix is not looked at, so it goes on to its end
     _rewrite(file, kept)
     wrong = [f"a traceback: {session.said[-1500:]}"] if TRACEBACK in session.said else []
     if noticed and session.code in {0, 1}:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from runners.tools.find import cache_folder
+from runners.tools.find import cache_folder, launcher_folder, this_host
 from tests.chaos.session import Session
 from tests.support import ROOT
 from tests.support.bench import VALIDITY
@@ -22,7 +22,7 @@ modes = ["persistent"]
 
 [preset.quick]
 warmup = "100ms"
-duration = "1s"
+duration = "{duration}"
 blocks = {{ min = {blocks}, max = {blocks} }}
 checked = "1s"
 twin = false
@@ -79,30 +79,31 @@ class Ground:
         own = self.cache / "http-speedup"
         own.mkdir(parents=True)
         self.before: Sequence[str] = ()
-        for name in ("bin", "debian", "wheels", "matplotlib"):
-            if (cache_folder() / name).exists():
-                (own / name).symlink_to(cache_folder() / name)
+        self.tools = launcher_folder(this_host())
+        if (cache_folder() / "matplotlib").exists():
+            (own / "matplotlib").symlink_to(cache_folder() / "matplotlib")
 
     def forget_tool(self, name: str) -> None:
-        """Let a tool be missing, with all that comes from wheels, while others stay where they are installed."""
-        own = self.cache / "http-speedup"
-        for folder in ("bin", "wheels"):
-            (own / folder).unlink(missing_ok=True)
-            (own / folder).mkdir()
-        for launcher in (cache_folder() / "bin").glob("*"):
+        """Let a tool be missing that the user's cache has."""
+        known, self.tools = self.tools, self.folder / "tools"
+        self.tools.mkdir()
+        for launcher in known.glob("*"):
             if launcher.name != name:
-                (own / "bin" / launcher.name).symlink_to(launcher)
+                (self.tools / launcher.name).symlink_to(launcher)
 
     @property
     def env(self) -> dict[str, str]:
         """Return the environment of a run here."""
-        path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])  # noqa: PTH120
+        python = os.path.dirname(sys.executable)  # noqa: PTH120
+        path = os.pathsep.join([python, os.environ.get("PATH", os.defpath), str(self.tools)])
         own = {"XDG_CACHE_HOME": str(self.cache), "TMPDIR": str(self.temporary), "PATH": path, "PYTHONPATH": str(ROOT)}
         return {**os.environ, **own, "MPLCONFIGDIR": str(cache_folder() / "matplotlib")}
 
-    def write(self, *, blocks: int, nonce: int, servers: str | None = None, validity: str = "") -> None:
+    def write(
+        self, *, blocks: int, nonce: int, servers: str | None = None, validity: str = "", duration: str = "500ms"
+    ) -> None:
         """Write a matrix; without `servers`, of two of ours with copies of their sources."""
-        text = MATRIX.format(blocks=blocks, validity=VALIDITY + validity)
+        text = MATRIX.format(blocks=blocks, validity=VALIDITY + validity, duration=duration)
         if servers is None:
             for name in ("floor", "python_epoll"):
                 shutil.copytree(ROOT / "servers" / name, self.folder / "servers" / name)

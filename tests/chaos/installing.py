@@ -13,7 +13,7 @@ from tests.support import ROOT
 
 KIND = "kills while installing"
 TOOL = "granian"
-KILLS = 4
+KILLS = 2
 LIMIT_S = 240.0
 SERVERS = f"""
 [server.with_tool]
@@ -35,10 +35,10 @@ env = {{ PYTHONDONTWRITEBYTECODE = "1" }}
 def installing(attack: Attack) -> None:
     """Kill a run with `--install` at random instants of the installation; what was downloaded is kept by pip."""
     ground = attack.ground
+    ground.forget_tool(TOOL)
     if shutil.which(TOOL, path=ground.env["PATH"]):
         attack.cannot(KIND, f"{TOOL} is installed for all")
         return
-    ground.forget_tool(TOOL)
     ground.write(blocks=1, nonce=0, servers=SERVERS)
     words, env = ("--skip-gates", "--install"), {"PIP_CACHE_DIR": str(Path.home() / ".cache/pip")}
     for _ in range(KILLS):

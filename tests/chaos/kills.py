@@ -107,18 +107,20 @@ def _wrong_at_terminal(attack: Attack, session: Session) -> list[str]:
 
 
 def members(attack: Attack) -> None:
-    """Kill what a run has started: servers, load generators, what encloses them, and the report's process."""
-    attack.ground.write(blocks=3, nonce=0)
-    for phase in (DUET_LOAD, DUET_LOAD, WARM_UP, DUET_LOAD, BETWEEN, RENDERING):
-        session = attack.ground.start(attack.ground.words("--skip-gates", *DUET))
+    """Kill what a run has started: servers, load generators, what encloses them; last the report's process."""
+    attack.ground.write(blocks=6, nonce=0)
+    session = attack.ground.start(attack.ground.words("--skip-gates", *DUET))
+    for phase in (DUET_LOAD, DUET_LOAD, WARM_UP, DUET_LOAD, BETWEEN, DUET_LOAD, RENDERING):
         if not phase.reach(attack.ground, session, attack.chance):
             continue
         with contextlib.suppress(psutil.Error, IndexError):
             victim = attack.chance.choice(psutil.Process(session.pid).children(recursive=True))
             what = _called(victim, session)
             victim.kill()
-            session.wait(LIMIT_S)  # it goes on to its end
-            attack.judge("SIGKILL to a member of a run", f"{phase.name}: {what}", _wrong_for_member(session))
+            attack.judge("SIGKILL to a member of a run", f"{phase.name}: {what}", [], spared=[session])
+    session.wait(LIMIT_S)  # it goes on to its end, whatever was killed
+    if wrong := _wrong_for_member(session):
+        attack.judge("SIGKILL to a member of a run", "until its end", wrong)
     attack.finish()
 
 

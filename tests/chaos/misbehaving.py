@@ -79,7 +79,7 @@ def third(attack: Attack, number: int) -> None:
     faulty, shaped = FAULTY[number::THIRDS], SHAPES[number::THIRDS]
     text = "".join(server(name, f"--fault={name}") for name, *_ in faulty)
     text += "".join(_shape(name) for name, *_ in shaped)
-    attack.ground.write(blocks=1, nonce=0, servers=text)
+    attack.ground.write(blocks=1, nonce=0, servers=text, duration="1s")
     session = attack.ground.do(attack.ground.words("--skip-gates", *ONCE), limit_s=ENDS_S)
     run = attack.ground.run
     trials = read_folder(run).trials if run else ()

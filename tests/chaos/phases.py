@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 import psutil
@@ -45,15 +46,15 @@ def _new_file(pattern: str) -> Callable[[Ground, Session], Sign]:
     """Return what waits for a file that was not there when the session began, or was written again since."""
 
     def begin(ground: Ground, _session: Session) -> Sign:
-        before = _files(ground, pattern)
-        return lambda ground, session: session.heeds_signals and bool(_files(ground, pattern) - before)
+        before = _files(ground.results, pattern)
+        return lambda ground, session: session.heeds_signals and bool(_files(ground.results, pattern) - before)
 
     return begin
 
 
-def _files(ground: Ground, pattern: str) -> set[tuple[str, int]]:
+def _files(folder: Path, pattern: str) -> set[tuple[str, int]]:
     found = set()
-    for file in ground.results.glob(pattern):
+    for file in folder.glob(pattern):
         with contextlib.suppress(OSError):
             found.add((str(file), file.stat().st_mtime_ns))
     return found
@@ -90,23 +91,27 @@ def _rendering(_ground: Ground, _session: Session) -> Sign:
     return begun
 
 
-def _folder_in(pattern: str) -> Callable[[Ground, Session], Sign]:
-    """Return what waits for something in our folder of the cache."""
-    return lambda _ground, _session: (
-        lambda ground, session: session.heeds_signals and any((ground.cache / "http-speedup").glob(pattern))
-    )
+def _new_in_cache(pattern: str) -> Callable[[Ground, Session], Sign]:
+    """Return what waits for something new in our folder of the cache."""
+
+    def begin(ground: Ground, _session: Session) -> Sign:
+        own = ground.cache / "http-speedup"
+        before = _files(own, pattern)
+        return lambda _, session: session.heeds_signals and bool(_files(own, pattern) - before)
+
+    return begin
 
 
-INSTALLING = Phase("installing", _folder_in("wheels/.new-*"), 2.0)
-TUNED = Phase("tuned", _folder_in(SAVED), 3.0)
+INSTALLING = Phase("installing", _new_in_cache("wheels/.new-*"), 2.0)
+TUNED = Phase("tuned", _new_in_cache(SAVED), 3.0)
 STARTING = Phase("starting and planning", _handlers, 1.2)
 BUILDING = Phase("building", _new_file("*/logs/build-*.txt"), 0.8)
 GATES = Phase("gates", _said("honesty gates"), 8.0)
 WARM_UP = Phase("warm-up", _new_file("*/logs/*/*.warm-up.txt"), 0.12)
-LOAD = Phase("load", _new_file("*/logs/*/*.load.txt"), 1.2)
+LOAD = Phase("load", _new_file("*/logs/*/*.load.txt"), 0.7)
 WRITING = Phase("writing a trial", _grown, 0.004)
 HEAD = Phase("writing the head", _new_file("*/.run.json.*.partial"), 0.002)
-DUET_LOAD = Phase("duet", _new_file("*/logs/*/*.duet-*.load.txt"), 1.2)
+DUET_LOAD = Phase("duet", _new_file("*/logs/*/*.duet-*.load.txt"), 0.7)
 GATHERING = Phase("fleet gathering", _new_file("*/logs/fleet.txt"), 3.0)
 FLEET_LOAD = Phase("fleet load", _new_file("*/logs/*/*.load.txt"), 1.2)
 BETWEEN = Phase("between trials", _grown, 0.6)

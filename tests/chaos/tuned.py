@@ -25,10 +25,10 @@ def tuned(attack: Attack) -> None:
         if why := _why_not():
             attack.cannot("kills of a tuned run", why)
             return
-        attack.ground.write(blocks=3, nonce=0)
+        attack.ground.write(blocks=2, nonce=0)
         attack.tune()
         try:
-            for number in (signal.SIGKILL, signal.SIGKILL, attack.chance.choice(GENTLE), attack.chance.choice(GENTLE)):
+            for number in (signal.SIGKILL, signal.SIGKILL, attack.chance.choice(GENTLE)):
                 _kill(attack, number)
             attack.finish()
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from subprocess import Popen
 from runners.errors import BadInput
 from runners.matrix.request import Request
 from runners.matrix.starter.learned import Launch
+from runners.records.scratch import scratch_folder
 from runners.server.commands import Words, fill, fill_text
 from runners.server.learning.command import takes_port
 from runners.server.process import BACKGROUND, HOST, PORTS, free_port, tail_of
@@ -61,9 +61,8 @@ class Running:
 @contextmanager
 def running(launch: Launch, folder: Path, timeout_s: float) -> Iterator[Running]:
     """Start a server and find its port; end it and all that it started afterwards. Raise BadInput if that fails."""
-    scratches = tempfile.TemporaryDirectory(prefix="speedup-init-")
-    with scratches as scratch, _ended_by_term():
-        server = _start(launch, folder, Path(scratch))
+    with scratch_folder("speedup-init-") as scratch, _ended_by_term():
+        server = _start(launch, folder, scratch)
         try:
             yield _placed(server, timeout_s, told=takes_port(launch))
         finally:

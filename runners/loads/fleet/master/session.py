@@ -7,7 +7,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from runners.loads.fleet.wire.seal import make_token, read_token
 from runners.matrix.cells import Locustfile
 from runners.matrix.model import Client
 from runners.records.files import create_file
+from runners.records.scratch import scratch_folder
 from runners.server.process import tail_of
 from runners.system.processes import start, stop
 from runners.tools.find import cache_folder
@@ -89,8 +89,8 @@ def fleet(
     if make_token(options.token_file):
         log.info(f"created a token; copy {options.token_file} to the client machines")
     token = read_token(options.token_file)
-    with tempfile.TemporaryDirectory(prefix="speedup-fleet-") as folder, create_file(log_file) as output:
-        socket = Path(folder, "master")
+    with scratch_folder("speedup-fleet-") as folder, create_file(log_file) as output:
+        socket = folder / "master"
         process = start(_argv(options, socket), output=output, env=env, cwd=resources.code(), lasting=True)
         try:
             _wait_for_master(process, socket, log_file, tick)

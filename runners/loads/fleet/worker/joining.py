@@ -8,7 +8,6 @@ import platform
 import select
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,6 +23,7 @@ from runners.loads.fleet.wire.seal import read_token
 from runners.loads.fleet.worker.loading import Place
 from runners.loads.fleet.worker.worker import Membership, Worker, serve
 from runners.matrix.locustfile import read_locustfile, sha256_of
+from runners.records.scratch import scratch_folder
 from runners.system.machine import machine_facts
 from runners.tools.find import ToolStatus, find_tools, known_tools, this_host, tool_environment
 from runners.tools.install import install_tools
@@ -62,8 +62,8 @@ def work(options: WorkerOptions) -> None:
     tick = end_with_input if str(options.token_file) == "-" else lambda: None
     member = Membership(name, token, targets, lambda: facts_of(tools, options.locustfile))
     log.info(f"{name}: joining {options.host}:{options.port}; may load {', '.join(sorted(targets))}")
-    with tempfile.TemporaryDirectory(prefix="speedup-worker-") as folder:
-        place = Place(env, Path(folder), len(os.sched_getaffinity(0)), options.locustfile)
+    with scratch_folder("speedup-worker-") as folder:
+        place = Place(env, folder, len(os.sched_getaffinity(0)), options.locustfile)
         arguments = worker_arguments(options.host, options.port)
         with suppress(KeyboardInterrupt):  # the usual end of a worker
             serve(
