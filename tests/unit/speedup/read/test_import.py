@@ -56,6 +56,16 @@ def test_every_format_can_be_shown_in_every_form(files: Path, form: str, capsys:
     assert main(["verify", str(made)]) == 0
 
 
+def test_connections_and_threads_that_nobody_wrote_down_are_not_shown_as_0(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """hey prints neither."""
+    page = report(capsys, "html", imported(files, str(files / "hey.txt")))
+    assert "threads not known, an unknown number of persistent connections" in page
+    assert ">0</td>" not in page
+    assert "0 threads" not in page
+
+
 def beside(files: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     """Return the report of a measured run with an imported one beside it."""
     run = small_run({"a": 1.0, "b": 2.0})
