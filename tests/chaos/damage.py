@@ -84,7 +84,7 @@ def _wrong_when_full(attack: Attack, session: Session) -> list[str]:
 
 def flipped_bits(attack: Attack) -> None:
     """Flip bits of trials.jsonl and of run.json; each costs the line that it is in, which is named."""
-    attack.ground.write(blocks=2, nonce=0)
+    attack.ground.write(blocks=4, nonce=0)
     duets = DUET if attack.chance.random() < 0.5 else ()
     attack.ground.do(attack.ground.words("--skip-gates", *duets))
     for _ in range(2):
@@ -111,6 +111,8 @@ def _flip_in_trials(attack: Attack, run: Path) -> None:
     lines = file.read_bytes().splitlines(keepends=True)
     named_before = _named(run)
     good = [number for number in range(len(lines)) if number + 1 not in named_before]
+    if not good:
+        return
     chosen = attack.chance.choice(good)
     place = attack.chance.randrange(len(lines[chosen]) - 1)  # its end is another matter: two lines join
     damaged = _flipped(attack, lines[chosen], place)

@@ -43,7 +43,7 @@ def fleet(attack: Attack) -> None:
         attack.cannot("kills of a fleet", why)
         return
     make_token(attack.ground.cache / "http-speedup/fleet.token")
-    attack.ground.write(blocks=2, nonce=0, servers=SERVER, validity=VALIDITY, duration="1s")
+    attack.ground.write(blocks=3, nonce=0, servers=SERVER, validity=VALIDITY, duration="1s")
     with hosts(CLIENTS) as made:
         bound = ("--expect-workers", str(CLIENTS), "--bind", made.server.address, "--workers-wait", "60s")
         more = ("--skip-gates", *bound, *attack.chance.choice(LOADS))
