@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.claims.reproduced import DIRECTIONS, apart
+from reports.changes.reproduced import DIRECTIONS, apart
 from reports.forms.answers import ComparisonData, RunData, run_data
 from reports.forms.recipe import comparisons
 from reports.forms.summary import summaries

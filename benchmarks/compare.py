@@ -20,14 +20,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reports.claims.change import Change, change_of
-from reports.claims.slowdowns import Bound, judged, verdict
+from reports.changes.change import Change, change_of
+from reports.changes.slowdowns import Bound, judged, verdict
 from runners.errors import SpeedupError
 from runners.matrix.starter.learned import Learned
 from runners.matrix.starter.writing import Row
 from runners.records.folder import read_folder
 from runners.run.alone import alone_on_machine
-from runners.server.checkouts import Revision
+from runners.server.revisions.checkouts import Revision
 from runners.stats.proportions import at_least, at_most
 from runners.units import parse_share
 from speedup.comparing.building import Recipe, Side, build_side

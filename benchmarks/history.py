@@ -16,9 +16,9 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from reports.claims.change import change_of
-from reports.claims.change_words import sentences
-from reports.claims.history import entry_of_change
+from reports.changes.change import change_of
+from reports.changes.change_words import sentences
+from reports.changes.history import entry_of_change
 from reports.forms.history import History, history, read_lines, render_history, to_line
 from tests.support.changes import Truth, comparison
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from benchmarks.built import built_servers
 from runners.matrix.cells import Cell, Selection
-from runners.matrix.mix import Mix
-from runners.matrix.request import Expect, Request
+from runners.matrix.requests.mix import Mix
+from runners.matrix.requests.request import Expect, Request
 from runners.plan.order import Slot
 from runners.records.trial import Trial
 from runners.stats.statistics import Estimate, median

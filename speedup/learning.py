@@ -46,7 +46,7 @@ def where(launch: Launch, learned: Learned) -> str:
 
 def answer(learned: Learned) -> str:
     """Return what it answered, in a line."""
-    from runners.matrix.request import shown
+    from runners.matrix.requests.request import shown
     from runners.units import plural
 
     body = learned.bodies[0]

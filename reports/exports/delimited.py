@@ -10,7 +10,7 @@ import csv
 import io
 
 from reports.exports.columns import Sheet, Value
-from reports.forms.downloads import csv_cell
+from reports.forms.page.downloads import csv_cell
 
 
 def to_csv(sheet: Sheet) -> str:

@@ -11,9 +11,9 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from reports.claims.change import Change, FigureName, Line, Place, Verdict
-from reports.claims.change_words import gate_lines, reasons, sentences, signed, title
-from reports.claims.slowdowns import Judged, Outcome, verdict
+from reports.changes.change import Change, FigureName, Line, Place, Verdict
+from reports.changes.change_words import gate_lines, reasons, sentences, signed, title
+from reports.changes.slowdowns import Judged, Outcome, verdict
 from reports.view.words import clean, level_text, percent
 from runners.matrix.schema import schema_text
 from runners.stats.rule import Design

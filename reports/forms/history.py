@@ -13,9 +13,9 @@ from typing import Any
 from markupsafe import Markup, escape
 from pydantic import TypeAdapter, ValidationError
 
-from reports.claims.change_words import signed
-from reports.claims.history import Entry, Point, Series, is_sound, series_of
-from reports.forms.pages import environment, style_sheet
+from reports.changes.change_words import signed
+from reports.changes.history import Entry, Point, Series, is_sound, series_of
+from reports.forms.page.pages import environment, style_sheet
 from reports.plots.timelines import timeline
 from reports.view.words import clean
 from runners.units import plural

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from reports.forms.about import About, from_metas
-from reports.forms.pages import environment, style_sheet
+from reports.forms.page.pages import environment, style_sheet
 from reports.plots.over_time import Moment, TimeLine, time_plot
 from reports.tables.histories import Found, History, histories, moment_of
 from reports.view.view import matrix_of

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from pydantic import TypeAdapter, ValidationError
 
-from reports.claims.change import is_comparison
+from reports.changes.change import is_comparison
 from reports.forms.answers import ComparisonData, RunData, run_data
 from reports.forms.summary import Summary, summarize
 from reports.view.view import view_run

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import tomli
 
-from reports.forms.logs import MOST_READ_BYTES
+from reports.forms.page.logs import MOST_READ_BYTES
 from runners.records.run import Run, RunFolder
 from runners.records.scratch import scratch_folder
 

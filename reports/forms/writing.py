@@ -137,7 +137,7 @@ def _is_impossible(value: Any) -> bool:
 
 def _rendered(folders: Sequence[RunFolder], form: str, url: str) -> str:
     if form == "html":
-        from reports.forms.html import render_report  # noqa: PLC0415 - matplotlib takes half a second to import
+        from reports.forms.page.html import render_report  # noqa: PLC0415 - matplotlib takes half a second to import
 
         return render_report(folders, url)
     if form == "md":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reports.claims.history import Point
+from reports.changes.history import Point
 
 WIDTH, HEIGHT, EDGE = 720, 90, 4
 LEAST_REACH = math.log(1.05)  # a scale of at least 5 % on each side, so that noise does not look like change

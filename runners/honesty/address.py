@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from runners.honesty import gates
 from runners.honesty.gates import Target
 from runners.matrix.model import MODES, Mode
-from runners.matrix.request import Expect, Request
+from runners.matrix.requests.request import Expect, Request
 from runners.records.run import Honesty
 from runners.server.address import read_address
 

@@ -21,7 +21,7 @@ from runners.honesty.gates import Target
 from runners.honesty.gates.__main__ import words
 from runners.matrix.cells import Cell
 from runners.matrix.model import MODES, Mode
-from runners.matrix.request import Request
+from runners.matrix.requests.request import Request
 from runners.records.files import replace_file
 from runners.records.folder import LOGS, to_json
 from runners.records.run import Gate, Honesty

@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 
 from runners.loads.pacing import Pacing
 from runners.matrix.cells import Locustfile
-from runners.matrix.mix import Asked, Mix
 from runners.matrix.model import Mode
+from runners.matrix.requests.mix import Asked, Mix
 from runners.records.trial import ClientHost, Errors
 
 

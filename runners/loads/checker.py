@@ -19,8 +19,8 @@ from threading import Event, Lock, Thread
 from types import FrameType
 from typing import Any
 
-from runners.matrix.described import described, request_from
-from runners.matrix.request import Request
+from runners.matrix.requests.described import described, request_from
+from runners.matrix.requests.request import Request
 from runners.records.trial import Checked
 from runners.server.probe import Connection, HungUp, Unanswered, ask, connected
 

@@ -34,7 +34,7 @@ from pathlib import Path
 
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
 from runners.loads.pacing import Request, pacing_of, read_requests, window_of
-from runners.matrix.mix import Asked, Mix
+from runners.matrix.requests.mix import Asked, Mix
 from runners.records.trial import Errors
 
 LOG_NAME = "requests.txt"

@@ -16,7 +16,7 @@ from typing import Any
 
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
 from runners.loads.fleet import load as fleet
-from runners.matrix.mix import Asked, Mix
+from runners.matrix.requests.mix import Asked, Mix
 from runners.records.trial import Errors
 
 WINDOW, USERS = (Path(__file__).with_name(name) for name in ("locust_window.py", "locust_users.py"))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
-from runners.matrix.mix import Asked, Mix
+from runners.matrix.requests.mix import Asked, Mix
 from runners.records.trial import Errors
 from runners.stats.histogram import uncorrected
 

@@ -15,10 +15,10 @@ from functools import cached_property
 from itertools import product
 from typing import Literal
 
-from runners.matrix.mix import Asked, Mix
 from runners.matrix.model import Machine, Matrix, Mode, Preset, Rule, Server, Variant
 from runners.matrix.placeholders import FLAGS, SERVER, SOURCE
-from runners.matrix.request import Request
+from runners.matrix.requests.mix import Asked, Mix
+from runners.matrix.requests.request import Request
 
 _ROW = re.compile(
     r"(?P<server>[a-z0-9][a-z0-9_-]*)(?:\.(?P<variant>[a-z0-9][a-z0-9_-]*))?(?:@(?P<threads>[1-9][0-9]*))?"

@@ -19,8 +19,6 @@ from pydantic import (
 )
 
 from runners.matrix.inheritance import resolved
-from runners.matrix.mix import Asked, Mix
-from runners.matrix.mix_section import MixSection
 from runners.matrix.quantities import (
     Amount,
     Count,
@@ -40,8 +38,10 @@ from runners.matrix.quantities import (
     Window,
     Words,
 )
-from runners.matrix.request import Expect, Request
-from runners.matrix.request_section import ReadFile, RequestSection
+from runners.matrix.requests.mix import Asked, Mix
+from runners.matrix.requests.mix_section import MixSection
+from runners.matrix.requests.request import Expect, Request
+from runners.matrix.requests.request_section import ReadFile, RequestSection
 from runners.matrix.section import Section
 
 Mode = Literal["persistent", "non-persistent"]

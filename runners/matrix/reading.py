@@ -14,9 +14,9 @@ from runners.matrix.mistakes.folders import missing_folders
 from runners.matrix.mistakes.problems import Path_, Problem, closest, report, show
 from runners.matrix.mistakes.reach import unreachable
 from runners.matrix.mistakes.references import cross_check
-from runners.matrix.mix import Asked
 from runners.matrix.model import Heading, Matrix, TableRow
 from runners.matrix.quantities import NAME
+from runners.matrix.requests.mix import Asked
 
 SENTENCES = {
     "missing": "'{key}' is missing",

@@ -13,12 +13,12 @@ from runners import resources
 from runners.errors import BadInput, NothingSelected
 from runners.loads import PACED_LOAD, TOOLS
 from runners.matrix.cells import Cell, Locustfile, Planned, Selection, expand, matches
-from runners.matrix.locustfile import read_locustfile
 from runners.matrix.mistakes.problems import closest
-from runners.matrix.mix import Asked
 from runners.matrix.model import Matrix, Preset, Table, Tool
 from runners.matrix.reading import parse_matrix, read_matrix, read_requests
-from runners.matrix.request import Request
+from runners.matrix.requests.locustfile import read_locustfile
+from runners.matrix.requests.mix import Asked
+from runners.matrix.requests.request import Request
 from runners.plan.order import Duet, estimated_s
 from runners.plan.pairing import pair_up, rows_of
 from runners.server.sources import hash_of, read_sources

@@ -21,7 +21,7 @@ from runners.loads import PACED_LOAD
 from runners.loads.by_name import LOADS
 from runners.loads.locust import USERS, WINDOW
 from runners.loads.wrk import SCRIPT
-from runners.matrix.mix_section import request_files
+from runners.matrix.requests.mix_section import request_files
 from runners.plan.planning import layouts
 from runners.records.run import Identity, Run, SourceInfo, ToolInfo
 from runners.system.machine import format_cpus

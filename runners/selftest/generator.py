@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runners.loads.base import LoadFailed, LoadJob, LoadResult, Phase
 from runners.loads.by_name import LOADS
-from runners.matrix.mix import Asked, Mix
+from runners.matrix.requests.mix import Asked, Mix
 from runners.records.trial import Errors
 
 CLIENT = Path(__file__).with_name("fakes") / "client.py"

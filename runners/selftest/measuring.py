@@ -11,7 +11,7 @@ from typing import Any
 
 from runners.matrix.cells import Cell, LoadSettings, Program
 from runners.matrix.model import Validity
-from runners.matrix.request import Expect, Request
+from runners.matrix.requests.request import Expect, Request
 from runners.plan.order import Slot
 from runners.records.trial import Trial
 from runners.selftest.case import Case, CaseResult, Need

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runners.matrix.model import Mode
-from runners.matrix.request import Request
+from runners.matrix.requests.request import Request
 from runners.server.answers import MAX_HEAD_BYTES, Answer, Broken, parse_answer
 from runners.units import format_size
 

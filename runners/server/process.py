@@ -14,7 +14,7 @@ from typing import BinaryIO
 from runners.errors import UnfitMachine
 from runners.matrix.cells import Cell
 from runners.matrix.model import Limits
-from runners.matrix.request import Request
+from runners.matrix.requests.request import Request
 from runners.records.files import create_file, open_to_read
 from runners.records.trial import Check, Command, Verdict
 from runners.server.commands import Words, fill, fill_text

@@ -11,7 +11,7 @@ from runners.records.files import open_to_append, why_unwritten
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reports.claims.history import Entry
+    from reports.changes.history import Entry
 
 
 def append(entry: Entry, file: Path) -> None:

@@ -8,16 +8,16 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from reports.claims.change import Change, change_of
-from reports.claims.change_words import difference, signed
-from reports.claims.culprit import Aim, Outcome, aim_of, is_look, level_of, line_of, outcome_of, together
+from reports.changes.change import Change, change_of
+from reports.changes.change_words import difference, signed
+from reports.changes.culprit import Aim, Outcome, aim_of, is_look, level_of, line_of, outcome_of, together
+from reports.changes.slowdowns import TITLES, slowdown_of
 from reports.claims.phrases import cost_difference, inverse
-from reports.claims.slowdowns import TITLES, slowdown_of
 from reports.view.words import clipped
 from runners.errors import BadInput, UnfitMachine
 from runners.records.folder import read_folder
-from runners.server.bisection import Step, Told, begin, subject, tell
-from runners.server.checkouts import (
+from runners.server.revisions.bisection import Step, Told, begin, subject, tell
+from runners.server.revisions.checkouts import (
     Repository,
     Revision,
     check_different,

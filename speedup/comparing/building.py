@@ -18,9 +18,9 @@ from runners.matrix.starter.comparison import Described, tables_of
 from runners.matrix.starter.learned import Launch, Learned
 from runners.matrix.starter.writing import Row, unlearned
 from runners.server import builds
-from runners.server.checkouts import Repository, Revision
 from runners.server.learning.command import read_command
-from runners.server.sameness import Built, same_program
+from runners.server.revisions.checkouts import Repository, Revision
+from runners.server.revisions.sameness import Built, same_program
 from runners.system.machine import choose_profile, machine_facts
 from runners.tools.find import TOOL_DATA, find_tools, this_host
 from speedup.comparing.endings import DoesNotStart

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from reports.claims.change_words import signed
+from reports.changes.change_words import signed
 from runners.matrix.starter.comparison import ALONE, NEW, OLD
 from runners.plan.order import Slot
 from runners.records.trial import Trial

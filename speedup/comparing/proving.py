@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.claims.change import Change, change_of
-from reports.claims.slowdowns import Bound, judged, verdict
+from reports.changes.change import Change, change_of
+from reports.changes.slowdowns import Bound, judged, verdict
 from reports.view.words import percent
 from runners.errors import BadInput
 from runners.matrix.starter.learned import Launch

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from reports.claims.recorded import change_between, recorded
-from reports.claims.slowdowns import judged
+from reports.changes.recorded import change_between, recorded
+from reports.changes.slowdowns import judged
 from reports.forms.change import Told
 from runners.errors import BadInput
 from runners.records.folder import read_folder

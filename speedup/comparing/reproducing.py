@@ -11,7 +11,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from reports.claims.reproduced import DIRECTIONS, Outcome, outcome_of
+from reports.changes.reproduced import DIRECTIONS, Outcome, outcome_of
 from reports.forms.recipe import Recipe, Said, recipe_of
 from reports.forms.summary import summarize
 from reports.view.view import view_run
@@ -21,7 +21,7 @@ from runners.matrix.cells import Program, Selection, programs, variant_name
 from runners.matrix.reading import parse_matrix
 from runners.plan import planning
 from runners.records.folder import read_folder
-from runners.server.checkouts import check_out, find_repository, find_revision, run_git
+from runners.server.revisions.checkouts import check_out, find_repository, find_revision, run_git
 from runners.server.sources import read_sources
 from runners.tools.find import TOOL_DATA, writable_cache
 

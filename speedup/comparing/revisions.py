@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.claims.change import change_of
-from reports.claims.slowdowns import judged
+from reports.changes.change import change_of
+from reports.changes.slowdowns import judged
 from reports.forms.change import Told
 from runners.errors import BadInput
-from runners.matrix.mix import Mix
+from runners.matrix.requests.mix import Mix
 from runners.matrix.starter.writing import Row
 from runners.records.folder import read_folder
-from runners.server.checkouts import (
+from runners.server.revisions.checkouts import (
     Repository,
     Revision,
     check_different,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from runners.matrix.request import Request
+    from runners.matrix.requests.request import Request
     from runners.matrix.starter.comparison import Described
     from runners.matrix.starter.learned import Learned
 

@@ -8,7 +8,7 @@ from reports.forms.change import HEADINGS, Told, heading, levels, render_json, r
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from reports.claims.change import Change
+    from reports.changes.change import Change
     from speedup.terminal import ResultConsole
 
 WIDTH = 160  # where nothing else says how wide the table may be

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from runners.matrix.request import Request
+    from runners.matrix.requests.request import Request
     from runners.matrix.starter.learned import Launch, Learned
     from runners.matrix.starter.writing import Row
     from runners.server.learning.learner import Wanted

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from reports.claims.slowdowns import Bound
+    from reports.changes.slowdowns import Bound
     from reports.forms.change import Told
 
 BUDGET_S = 60.0
@@ -142,7 +142,7 @@ def _tries(text: str) -> int:
 
 def bound(text: str) -> Bound:
     """Return a bound of the gate, for argparse."""
-    from reports.claims.slowdowns import parse_bound
+    from reports.changes.slowdowns import parse_bound
 
     try:
         return parse_bound(text)
@@ -193,7 +193,7 @@ def _append(told: Told, file: Path) -> None:
     """Append the answer to a history; only what was measured in one comparison belongs there."""
     from pathlib import Path
 
-    from reports.claims.history import entry_of_change
+    from reports.changes.history import entry_of_change
     from runners.errors import BadInput
     from runners.records.folder import read_run
     from speedup.comparing.appending import append
@@ -208,7 +208,7 @@ def _append(told: Told, file: Path) -> None:
 
 
 def _outcome(told: Told) -> str | None:
-    from reports.claims.slowdowns import verdict
+    from reports.changes.slowdowns import verdict
 
     return verdict(told.judged) if told.judged else None
 
@@ -273,7 +273,7 @@ def _of_commands(arguments: argparse.Namespace) -> Told:
 
 def _recorded(folders: Sequence[Path], arguments: argparse.Namespace) -> Told:
     """Return the answer that run folders hold: those of one comparison, or two runs of different times."""
-    from reports.claims.change import is_comparison
+    from reports.changes.change import is_comparison
     from runners.errors import BadInput
     from runners.records.folder import read_run
 
@@ -288,8 +288,8 @@ def _recorded(folders: Sequence[Path], arguments: argparse.Namespace) -> Told:
 
 def answered(folders: Sequence[Path], arguments: argparse.Namespace, notes: tuple[str, ...] = ()) -> Told:
     """Return the answer that has been measured."""
-    from reports.claims.change import change_of
-    from reports.claims.slowdowns import judged
+    from reports.changes.change import change_of
+    from reports.changes.slowdowns import judged
     from reports.forms.change import Told
     from runners.records.folder import REPORT_FILE, read_folder
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reports.claims.history import Entry
+    from reports.changes.history import Entry
     from reports.forms.history import History
 
 FILE = "speedup-history.jsonl"
@@ -76,7 +76,7 @@ def _of_branch(source: str) -> list[str]:
     from pathlib import Path
 
     from runners.errors import BadInput
-    from runners.server.checkouts import find_repository, find_revision, run_git
+    from runners.server.revisions.checkouts import find_repository, find_revision, run_git
 
     branch, _, file = source.partition(":")
     repository = find_repository(Path())
@@ -89,10 +89,10 @@ def _of_branch(source: str) -> list[str]:
 
 def _of_runs(place: Path, left_out: list[str]) -> Iterator[Entry]:
     """Yield an entry for each run folder below a folder; what cannot be read is named."""
-    from reports.claims.change import change_of, is_comparison
-    from reports.claims.change_words import sentences
-    from reports.claims.history import entry_of_change, entry_of_run
-    from reports.claims.recorded import recorded
+    from reports.changes.change import change_of, is_comparison
+    from reports.changes.change_words import sentences
+    from reports.changes.history import entry_of_change, entry_of_run
+    from reports.changes.recorded import recorded
     from runners.errors import BadInput
     from runners.records.folder import RUN_FILE, read_folder
 

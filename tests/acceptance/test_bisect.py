@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.bench import Bench
-from tests.unit.runners.server.test_checkouts import git, snapshot
+from tests.unit.runners.server.revisions.test_checkouts import git, snapshot
 
 pytestmark = [pytest.mark.measures, pytest.mark.timeout(900)]
 

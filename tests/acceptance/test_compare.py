@@ -14,7 +14,7 @@ import pytest
 
 from tests.support import waiting
 from tests.support.bench import Bench, interrupt, wait_for
-from tests.unit.runners.server.test_checkouts import commit, git, snapshot
+from tests.unit.runners.server.revisions.test_checkouts import commit, git, snapshot
 
 pytestmark = [pytest.mark.measures, pytest.mark.timeout(300)]
 

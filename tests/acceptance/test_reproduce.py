@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.bench import VALIDITY, Bench
-from tests.unit.runners.server.test_checkouts import git
+from tests.unit.runners.server.revisions.test_checkouts import git
 
 pytestmark = [pytest.mark.measures, pytest.mark.timeout(600)]
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from runners.honesty.gates import Target, examine, many_files
-from runners.matrix.described import as_text, request_from
+from runners.matrix.requests.described import as_text, request_from
 
 
 def words(target: Target, class_: str) -> str:

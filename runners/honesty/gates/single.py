@@ -9,7 +9,7 @@ from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
 from runners.honesty.gates.talk import Reset, Talk, Visit
-from runners.matrix.request import Request
+from runners.matrix.requests.request import Request
 from runners.server.answers import Answer, Broken, shown
 
 REQUESTS = 100

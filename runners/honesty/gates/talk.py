@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from runners.honesty.gates.usage import works
-from runners.matrix.request import Expect, Request
+from runners.matrix.requests.request import Expect, Request
 from runners.server.answers import SHOWN_BYTES, Answer, Broken, parse_answer, shown
 from runners.server.probe import SLOWEST, authority
 

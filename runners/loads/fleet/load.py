@@ -16,8 +16,8 @@ from runners.errors import FleetIncomplete
 from runners.loads.base import LoadFailed, LoadInvalid, LoadJob, LoadResult, Phase
 from runners.loads.fleet import merging  # by its module: it imports LoadResult from this package
 from runners.loads.wrk import Wrk
-from runners.matrix.mix import Asked, Mix
-from runners.matrix.request import Request
+from runners.matrix.requests.mix import Asked, Mix
+from runners.matrix.requests.request import Request
 
 RESULT = "speedup:fleet "
 WAIT_S = 60.0  # for clients that were killed or disconnected to come back

@@ -10,8 +10,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from runners.matrix.mix import Asked
 from runners.matrix.model import Mode
+from runners.matrix.requests.mix import Asked
 from runners.matrix.starter.learned import Learned
 from runners.matrix.starter.toml import toml_text, toml_value
 from runners.matrix.starter.writing import ANSWERS_IN_A_WINDOW, Row, asked_for, launch_lines, ready_lines

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from runners.matrix.request import Expect
+from runners.matrix.requests.request import Expect
 
 LONGEST_TEXT_CHARS = 300  # a longer body is told by its hash
 LONGEST_VALUE_CHARS = 200  # a longer value in JSON is not demanded

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runners.matrix.model import Mode
-from runners.matrix.request import Expect
+from runners.matrix.requests.request import Expect
 from runners.matrix.starter.expecting import expectation
 
 

@@ -17,7 +17,7 @@ from runners import resources
 from runners.errors import BadInput
 from runners.matrix.model import MODES, Mode
 from runners.matrix.quantities import NAME, sendable
-from runners.matrix.request import Expect
+from runners.matrix.requests.request import Expect
 from runners.matrix.starter.learned import Launch, Learned
 from runners.matrix.starter.toml import toml_text, toml_value
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from runners.errors import BadInput
 from runners.matrix.model import MODES, Mode
-from runners.matrix.request import Expect, Request, shown
+from runners.matrix.requests.request import Expect, Request, shown
 from runners.matrix.starter.learned import Learned
 from runners.server.answers import Answer
 from runners.server.probe import Unanswered, authority, connected, probe, read_answer

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.errors import BadInput
-from runners.matrix.request import Request
+from runners.matrix.requests.request import Request
 from runners.matrix.starter.learned import Launch, Learned
 from runners.server.address import Address
 from runners.server.learning.asking import NoAnswer, Question, ask_first, learn

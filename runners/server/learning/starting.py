@@ -14,7 +14,7 @@ from secrets import randbelow
 from subprocess import Popen
 
 from runners.errors import BadInput
-from runners.matrix.request import Request
+from runners.matrix.requests.request import Request
 from runners.matrix.starter.learned import Launch
 from runners.records.scratch import scratch_folder
 from runners.server.commands import Words, fill, fill_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.compare import summary, tried
-from reports.claims.change import change_of
+from reports.changes.change import change_of
 from tests.support.changes import Truth, comparison
 
 

@@ -9,11 +9,11 @@ from hypothesis import example, given
 
 from runners.errors import BadInput
 from runners.matrix.cells import expand
-from runners.matrix.lists.har import read_har
-from runners.matrix.lists.listed import Unreadable, mix_of
-from runners.matrix.lists.targets import read_targets
-from runners.matrix.lists.urls import read_urls
 from runners.matrix.reading import parse_matrix
+from runners.matrix.requests.lists.har import read_har
+from runners.matrix.requests.lists.listed import Unreadable, mix_of
+from runners.matrix.requests.lists.targets import read_targets
+from runners.matrix.requests.lists.urls import read_urls
 from tests.support import ROOT
 from tests.support.example_run import MATRIX_FILE
 from tests.support.mutation import fuzzed, mutations, without_hang

@@ -12,7 +12,7 @@ import pytest
 
 from speedup.parser import build_parser
 from tests.support import ROOT, action
-from tests.unit.runners.server.test_checkouts import commit, git
+from tests.unit.runners.server.revisions.test_checkouts import commit, git
 
 FAKE = """\
 #!{python}

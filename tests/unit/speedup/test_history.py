@@ -9,7 +9,7 @@ import pytest
 
 from speedup import entry
 from tests.support.changes import Truth
-from tests.unit.runners.server.test_checkouts import git
+from tests.unit.runners.server.revisions.test_checkouts import git
 from tests.unit.speedup.measure.test_compare import recorded
 from tests.unit.speedup.measure.test_compare_runs import write
 

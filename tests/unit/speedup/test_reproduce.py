@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.forms.html import render_report
+from reports.forms.page.html import render_report
 from reports.forms.recipe import Recipe, Said, read_recipe, recipe_of
 from reports.forms.summary import summarize
 from reports.view.view import view_run
@@ -19,7 +19,7 @@ from speedup import entry
 from speedup.comparing.reproducing import again, check, checkout, plan_again, sentence
 from tests.support.changes import Truth
 from tests.support.example_run import example_run
-from tests.unit.runners.server.test_checkouts import commit, git
+from tests.unit.runners.server.revisions.test_checkouts import commit, git
 from tests.unit.speedup.measure.test_compare import recorded
 
 MATRIX = """

@@ -22,7 +22,7 @@ from runners.loads.fleet.wire.messages import PROTOCOL, Facts, name_of
 from runners.loads.fleet.wire.seal import read_token
 from runners.loads.fleet.worker.loading import Place
 from runners.loads.fleet.worker.worker import Membership, Worker, serve
-from runners.matrix.locustfile import read_locustfile, sha256_of
+from runners.matrix.requests.locustfile import read_locustfile, sha256_of
 from runners.records.scratch import scratch_folder
 from runners.system.machine import machine_facts
 from runners.tools.find import ToolStatus, find_tools, known_tools, this_host, tool_environment

@@ -32,7 +32,7 @@ from runners.loads.fleet.wire.messages import (
 )
 from runners.loads.fleet.wire.seal import BadSeal, Seal, nonce, session_of
 from runners.loads.fleet.worker.loading import Place, Running
-from runners.matrix.locustfile import sha256_of
+from runners.matrix.requests.locustfile import sha256_of
 
 log = logging.getLogger(__name__)
 

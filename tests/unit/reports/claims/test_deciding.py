@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from reports.claims.deciding import Decision, quotient
-from reports.forms.html import render_report
 from reports.forms.markdown import render_markdown
+from reports.forms.page.html import render_report
 from reports.tables.tables import TableModel, build_tables
 from reports.view.view import view_run
 from runners.records.run import RunFolder

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from reports.claims.duets import duet_headline, duets_of, turned
-from reports.forms.html import render_report
+from reports.forms.page.html import render_report
 from reports.forms.text import text_measured
 from reports.tables.tables import build_tables
 from reports.view.view import view_run

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from reports.claims.paced import SearchResult, paced_tables
-from reports.forms.downloads import trials_json
-from reports.forms.folds import build_folds
-from reports.forms.html import render_report
 from reports.forms.markdown import render_markdown
+from reports.forms.page.downloads import trials_json
+from reports.forms.page.folds import build_folds
+from reports.forms.page.html import render_report
 from reports.tables.tables import build_tables
 from reports.view.view import view_run
 from runners.records.run import RunFolder

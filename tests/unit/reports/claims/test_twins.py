@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from reports.forms.html import render_report
+from reports.forms.page.html import render_report
 from reports.tables.tables import TableModel, build_tables
 from reports.trust.notices import notices
 from reports.view.rows import Row

@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reports.claims.change import Place, change_of
-from reports.claims.slowdowns import judged, parse_bound
+from reports.changes.change import Place, change_of
+from reports.changes.slowdowns import judged, parse_bound
 from reports.forms.change import HEADINGS, Told, json_schema, levels, render_json, render_markdown, rows
 from runners.records.run import RunFolder
 from speedup.entry import main

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from reports.claims.change import change_of
-from reports.claims.change_words import sentences
-from reports.claims.history import SCHEMA, Entry, Figure, entry_of_change, entry_of_run, series_of
-from reports.claims.recorded import recorded
+from reports.changes.change import change_of
+from reports.changes.change_words import sentences
+from reports.changes.history import SCHEMA, Entry, Figure, entry_of_change, entry_of_run, series_of
+from reports.changes.recorded import recorded
 from reports.forms.history import history, read_lines, render_history, render_history_json, to_line
 from runners.records.run import Run, RunFolder
 from tests.support.changes import Truth, comparison

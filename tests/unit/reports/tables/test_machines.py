@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.forms.html import render_report
+from reports.forms.page.html import render_report
 from reports.tables.machines import MachineRow, MachineTable, column_names, machine_tables
 from reports.tables.tables import build_tables
 from reports.view.view import view_run

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.forms.html import render_report
 from reports.forms.markdown import render_markdown
+from reports.forms.page.html import render_report
 from reports.forms.text import render_text
 from reports.tables.tables import TableModel, build_tables
 from reports.view.rows import HeadingRow, Row

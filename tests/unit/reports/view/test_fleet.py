@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reports.forms.folds import build_folds
-from reports.forms.html import render_report
 from reports.forms.markdown import render_markdown
+from reports.forms.page.folds import build_folds
+from reports.forms.page.html import render_report
 from reports.tables.machines import column_names
 from reports.trust.consistency import rate_is_requests_over_duration
 from reports.view.view import view_run

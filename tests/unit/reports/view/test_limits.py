@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.report_scale import write_synthetic
-from reports.forms.folds import build_folds
-from reports.forms.html import render_report
-from reports.forms.pages import MOST_BARS, MOST_MORE_BARS
+from reports.forms.page.folds import build_folds
+from reports.forms.page.html import render_report
+from reports.forms.page.pages import MOST_BARS, MOST_MORE_BARS
 from reports.forms.writing import write_as
 from reports.tables.charts import chart_of
 from reports.tables.tables import build_tables

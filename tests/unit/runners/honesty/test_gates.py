@@ -17,7 +17,7 @@ from runners.honesty.address import examine_url
 from runners.honesty.gates import Target
 from runners.honesty.gates.__main__ import main, words
 from runners.honesty.gates.slow import Tally
-from runners.matrix.request import Expect, Request
+from runners.matrix.requests.request import Expect, Request
 from runners.records.run import Gate, Honesty
 from runners.server.answers import Answer, Broken, parse_answer
 from tests.support.fake_http import FakeServer

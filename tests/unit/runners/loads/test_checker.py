@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runners.loads.checker import RESULT, Checker, Order, main, order_from, result_in
-from runners.matrix.request import Expect, Request
+from runners.matrix.requests.request import Expect, Request
 from runners.records.trial import Checked
 from tests.support.fake_http import FakeServer
 

@@ -23,9 +23,9 @@ from runners.matrix.cells import (
     parse_row,
     programs,
 )
-from runners.matrix.mix import Mix
 from runners.matrix.model import Addition, Matrix, Rule, Server, Variant
-from runners.matrix.request import Request
+from runners.matrix.requests.mix import Mix
+from runners.matrix.requests.request import Request
 from tests.support import ROOT
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,5}", fullmatch=True)

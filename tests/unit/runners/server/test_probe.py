@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners.matrix.model import MODES, Mode
-from runners.matrix.request import Expect, Request
+from runners.matrix.requests.request import Expect, Request
 from runners.server import probe as probing
 from runners.server.probe import Unanswered, port_is_free, probe, wait_until_listening, wait_until_right
 

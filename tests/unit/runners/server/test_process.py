@@ -12,7 +12,7 @@ import pytest
 
 from runners.matrix.cells import Cell, LoadSettings, Program
 from runners.matrix.model import Limits
-from runners.matrix.request import Request
+from runners.matrix.requests.request import Request
 from runners.server import process
 from runners.server.process import Logs, Programs, ServerProcess, TrialFailed, complaint_of, free_port, tail_of
 from runners.server.rights import read_only_works

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from reports.claims.change import Place
-from reports.claims.culprit import Aim
-from runners.server.bisection import Step, Told
+from reports.changes.change import Place
+from reports.changes.culprit import Aim
+from runners.server.revisions.bisection import Step, Told
 from runners.stats.statistics import Estimate, Interval
 from speedup import entry
 from speedup.comparing.bisecting import SHORT, Found, Tried, hunt
 from speedup.measure.bisect import data_of
-from tests.unit.runners.server.test_checkouts import commit, git
+from tests.unit.runners.server.revisions.test_checkouts import commit, git
 
 SLOWER = Estimate(1.3, 12, Interval(1.28, 1.32, 0.98))
 AIM = Aim("cpu", Place("persistent"), 1.14, SLOWER)

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from runners.errors import BadInput
-from runners.matrix.request import Expect, Request
+from runners.matrix.requests.request import Expect, Request
 from runners.matrix.starter.comparison import comparison_matrix
 from runners.matrix.starter.learned import Launch, Learned
 from runners.matrix.starter.toml import toml_value
 from runners.matrix.starter.writing import Row
 from runners.plan.planning import Options, make_plan
-from runners.server.checkouts import Revision
+from runners.server.revisions.checkouts import Revision
 from speedup.comparing.building import Recipe, Side, build_side
 from speedup.comparing.endings import DoesNotStart
 from speedup.comparing.revisions import MOST_ASKED, _few
 from speedup.comparing.sides import hear
 from tests.support import waiting
-from tests.unit.runners.server.test_checkouts import git
+from tests.unit.runners.server.revisions.test_checkouts import git
 
 MATRIX = """
 [suite]

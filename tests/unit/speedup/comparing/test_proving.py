@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.claims.change import change_of
-from reports.claims.slowdowns import Bound
+from reports.changes.change import change_of
+from reports.changes.slowdowns import Bound
 from runners.matrix.starter.learned import Launch
 from runners.matrix.starter.writing import Row
 from runners.records.folder import append_trials, write_run

@@ -33,7 +33,7 @@ from runners.loads.fleet.wire.seal import Seal, nonce, session_of
 from runners.loads.fleet.worker import worker as worker_module
 from runners.loads.fleet.worker.loading import Place, Running, job_of, looks_us
 from runners.loads.fleet.worker.worker import Membership, Worker, serve
-from runners.matrix.locustfile import sha256_of
+from runners.matrix.requests.locustfile import sha256_of
 from tests.support.fleet_fakes import TOKEN, TRIAL, FakeLink, facts, order, wrk_output
 from tests.unit.runners.loads.fleet.test_seal import ANY_TEXT
 

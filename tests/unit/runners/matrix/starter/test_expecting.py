@@ -10,7 +10,7 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.matrix.request import Expect
+from runners.matrix.requests.request import Expect
 from runners.matrix.starter.expecting import expectation, in_words
 from runners.matrix.starter.toml import toml_value
 

@@ -15,7 +15,7 @@ from runners.errors import BadInput
 from runners.matrix.cells import expand
 from runners.matrix.model import MODES, Matrix
 from runners.matrix.reading import parse_matrix
-from runners.matrix.request import Expect, Request
+from runners.matrix.requests.request import Expect, Request
 from runners.matrix.starter import writing as starter
 from runners.matrix.starter.learned import Launch, Learned, together
 from runners.matrix.starter.writing import Row, Starter, starter_matrix, unlearned
