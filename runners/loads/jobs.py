@@ -11,7 +11,7 @@ from runners.matrix.cells import Cell
 from runners.server.process import HOST
 from runners.system.machine import Layout
 
-MOST_S = 10.0  # of an automatic warm-up
+MOST_S = 10.0  # of an automatic warm-up, in all
 UNWATCHED_S = 2.0  # instead of one, where nothing can end it early
 BODY, MIX = Path("BODY"), Path("MIX")  # stand for the files that each trial writes
 

@@ -21,12 +21,13 @@ FALL_PER_S = 0.01  # the fall of the cost, as a share, below which a server coun
 AGREEING = 3  # so many looks in turn must find it steady, since noise may hide a fall from one
 NORMAL = 1.4826  # standard deviations in a median absolute deviation
 MEDIAN_ERROR = 1.2533  # standard errors of the mean in that of the median
-MOST_ERROR = 0.1  # of the fall, above which it is not known whether there is one
+MOST_ERROR = 0.1  # of the fall, above which it is not known whether there is one,
+PATIENCE = 30  # windows after which that is accepted: some servers are never calm
 CAUTION = 0.5  # standard errors by which a cost may fall and still count as steady: more would let noise hide a fall
 VISIBLE_FALL = 0.05  # within one measured window, over all starts; a connection's first request costs a little more
 LEVEL = 0.99
-LARGEST_FALL = 0.2  # of any start of a server that needs no warm-up
-STARTS = 5  # that are warmed up before it is judged whether a server needs it
+LARGEST_FALL = 0.2  # that the interval of a server that needs no warm-up may still hold
+STARTS = 6  # that are warmed up before it is judged whether a server needs it
 WARM_ALREADY_S = 0.05  # the warm-up of one that does not
 
 
@@ -46,17 +47,18 @@ def costs(run_us: Sequence[float | None], segments: Sequence[int | None]) -> lis
 def is_steady(found: Sequence[float]) -> bool:
     """Return whether the last looks at the costs of a start, one for each window, all found it steady."""
     looks = [found[: len(found) - back] for back in range(AGREEING)]
-    return all(len(look) >= LEAST and _is_steady(look[-max(RECENT, len(look) // 2) :]) for look in looks)
+    patient = len(found) > PATIENCE
+    return all(len(look) >= LEAST and _is_steady(look[-max(RECENT, len(look) // 2) :], patient) for look in looks)
 
 
-def _is_steady(recent: Sequence[float]) -> bool:
+def _is_steady(recent: Sequence[float], patient: bool) -> bool:  # noqa: FBT001
     half = len(recent) // 2
     earlier, later = ([math.log(cost) for cost in part] for part in (recent[:half], recent[-half:]))
     centers = statistics.median(earlier), statistics.median(later)
     apart = [abs(value - center) for part, center in zip((earlier, later), centers, strict=True) for value in part]
     error = NORMAL * statistics.median(apart) * MEDIAN_ERROR * math.sqrt(2 / half)
     allowed = max(FALL_PER_S * half * WINDOW_S, CAUTION * error)
-    return error <= MOST_ERROR and centers[0] - centers[1] <= allowed
+    return (error <= MOST_ERROR or patient) and centers[0] - centers[1] <= allowed
 
 
 def drift(found: Sequence[float]) -> float | None:
@@ -66,11 +68,10 @@ def drift(found: Sequence[float]) -> float | None:
 
 
 def needs_warm_up(starts: Sequence[Trial]) -> bool:
-    """Return whether a cell's starts must be warmed up: false once several, each of them, were steady all the time."""
+    """Return whether a cell's starts must be warmed up: false once several show that its cost hardly falls."""
     drifts = [trial.warmup_drift for trial in starts if trial.warmup_drift is not None]
-    if len(drifts) < STARTS:
-        return True
-    return statistics.median(drifts) < math.log(1 - VISIBLE_FALL) or min(drifts) < math.log(1 - LARGEST_FALL)
+    found = ratio(drifts).interval if len(drifts) >= STARTS else None
+    return found is None or found.low < 1 - LARGEST_FALL or statistics.median(drifts) < math.log(1 - VISIBLE_FALL)
 
 
 def why_cold(trials: Sequence[Trial]) -> str:

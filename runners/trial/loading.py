@@ -270,7 +270,7 @@ def _warm_up(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> tupl
         return None
     began = time.monotonic()
     for _ in range(ROUNDS):
-        _until_steady(sides, phases, tick)
+        _until_steady(sides, phases, tick, MOST_S / ROUNDS)
     warmed_s = time.monotonic() - began
     for side in sides:
         side.warmed_s, side.steady = warmed_s, side.is_warm
@@ -279,11 +279,11 @@ def _warm_up(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> tupl
     return tuple(side.load.phases(side.job)[-1] for side in sides)
 
 
-def _until_steady(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick) -> None:
-    """Load all sides over new connections until all are steady, or for the most that a warm-up may take."""
+def _until_steady(sides: Sequence[Side], phases: Sequence[Phase], tick: Tick, most_s: float) -> None:
+    """Load all sides over new connections until all are steady, but no longer than `most_s`."""
     for side in sides:
         side.watch.samples.clear()
-    ending = [replace(phase, stop_after_s=MOST_S) for phase in phases]
+    ending = [replace(phase, stop_after_s=most_s) for phase in phases]
     _run(sides, ending, tick, lambda: all(side.is_warm for side in sides))
     for side in sides:
         seen = drift(costs_in(side.watch.samples))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runners.matrix.starter.learned import Learned
     from runners.matrix.starter.writing import Row
     from runners.plan.planning import Plan
-    from runners.records.run import RunFolder
+    from runners.records.run import CellInfo, RunFolder
     from runners.records.trial import Trial
 
 
@@ -94,7 +94,9 @@ def _plan(
     from runners.matrix.starter.comparison import ALONE, comparison_matrix
     from runners.plan import planning
 
-    text = comparison_matrix(*sides, learned, budget_s, described, duets_only=manner.duets_only)
+    text = comparison_matrix(
+        *sides, learned, budget_s, described, duets_only=manner.duets_only, warmup=arguments.warmup
+    )
     options = planning.Options(text=text, machine="local", load="wrk", seed=arguments.seed)
     if arguments.install:
         planning.install_missing(options)
@@ -118,25 +120,33 @@ def check_measured(folder: RunFolder) -> None:
             raise DoesNotStart(f"{cell.title} cannot be measured: {reason}; see {folder.path}")
     places: dict[tuple[str, str], set[str]] = {}
     for cell in folder.run.cells:
+        _check_alive(cell, [trial for trial in folder.trials if trial.cell == cell.id], folder)
         places.setdefault((cell.mode, cell.request), set()).add(cell.id)
     for cells in places.values():
-        _check_counted([trial for trial in folder.trials if trial.cell in cells], folder)
+        _check_counted([trial for trial in folder.trials if trial.cell in cells])
 
 
-def _check_counted(trials: Sequence[Trial], folder: RunFolder) -> None:
-    """Raise an error with the reason of most trials if none counts; a server's fault comes before the machine's."""
+def _check_alive(cell: CellInfo, trials: Sequence[Trial], folder: RunFolder) -> None:
+    """Raise DoesNotStart if none of a cell's trials counts and some are its own fault, whatever others gave."""
+    from runners.units import plural
+    from speedup.comparing.endings import DoesNotStart
+
+    faults = [trial.reason or trial.verdict for trial in trials if is_at_fault(trial)]
+    if faults and not any(trial.verdict == "ok" for trial in trials):
+        connections = plural(cell.connections or 0, "connection")
+        raise DoesNotStart(
+            f"{cell.title} gave no number that counts with {connections}: {faults[0]}; see {folder.path}"
+        )
+
+
+def _check_counted(trials: Sequence[Trial]) -> None:
+    """Raise UnfitMachine with the reason of most trials if none counts."""
     from collections import Counter
 
     from runners.errors import UnfitMachine
-    from speedup.comparing.endings import DoesNotStart
 
     if any(trial.verdict == "ok" for trial in trials):
         return
-    titles = {cell.id: cell.title for cell in folder.run.cells}
-    faults = Counter((trial.cell, trial.reason or trial.verdict) for trial in trials if is_at_fault(trial))
-    if faults:
-        cell, reason = faults.most_common(1)[0][0]
-        raise DoesNotStart(f"{titles.get(cell, cell)} gave no number that counts: {reason}")
     reasons = Counter(trial.reason or trial.verdict for trial in trials).most_common(1)
     said = reasons[0][0] if reasons else "no trial was run"
     raise UnfitMachine(f"no trial counts here: {said}; try a quieter machine")

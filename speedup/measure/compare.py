@@ -79,7 +79,21 @@ def add_measuring(parser: argparse.ArgumentParser) -> None:
         help="a network namespace for each trial, or the host's network (default: auto, a namespace if permitted)",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the random order (default: a new one)")
+    parser.add_argument(
+        "--warmup",
+        type=warm_up,
+        metavar="TIME",
+        default="auto",
+        help="load before each measured time (default: auto, until the cost of a request is steady)",
+    )
     add_question(parser)
+
+
+def warm_up(text: str) -> str:
+    """Return the length of a warm-up as a matrix has it; ArgumentTypeError says how to write one."""
+    if text != "auto":
+        duration(text)
+    return text
 
 
 def _add_revisions(parser: argparse.ArgumentParser) -> None:

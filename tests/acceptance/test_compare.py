@@ -18,7 +18,7 @@ from tests.unit.runners.server.revisions.test_checkouts import commit, git, snap
 
 pytestmark = [pytest.mark.measures, pytest.mark.timeout(300)]
 
-SHORT = ("--budget", "12s", "--mode", "persistent")
+SHORT = ("--budget", "12s", "--mode", "persistent", "--warmup", "50ms")
 
 
 @pytest.fixture(name="here")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.matrix.model import Mode
+from runners.matrix.quantities import AUTO
 from runners.matrix.requests.mix import Asked
 from runners.matrix.starter.learned import Learned
 from runners.matrix.starter.toml import toml_text, toml_value
@@ -106,6 +107,7 @@ def comparison_matrix(
     described: Described | None = None,
     *,
     duets_only: bool = False,
+    warmup: str = AUTO,
 ) -> str:
     """Return the text of a matrix that compares two servers; `learned` is what they have in common.
 
@@ -125,6 +127,7 @@ def comparison_matrix(
         "least_solo": str(min(FEWEST_SOLO, lengths.solo_blocks)),
         "least_duets": str(min(FEWEST_ALONE if duets_only else FEWEST_DUETS, lengths.duet_blocks)),
         "limit_s": str(round(LIMIT * budget_s)),
+        "warmup": warmup,
         "duet_ms": str(lengths.duet_ms),
         "duet_blocks": str(lengths.duet_blocks),
         "connections": toml_value(points),

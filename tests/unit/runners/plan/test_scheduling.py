@@ -333,7 +333,7 @@ def test_an_automatic_warm_up_ends_being_one_once_several_starts_did_without() -
         ]
         for pair in (("a", "b"), ("a", "c"))
     }
-    assert warmed_s == {("a", "b"): [2.0] * 5 + [0.05] * 7, ("a", "c"): [2.0] * 12}
+    assert warmed_s == {("a", "b"): [2.0] * 6 + [0.05] * 6, ("a", "c"): [2.0] * 12}
 
 
 def test_long_warm_ups_leave_time_for_fewer_blocks() -> None:

@@ -231,7 +231,7 @@ def test_a_slow_server_has_longer_trials() -> None:
 
 def test_a_side_without_a_valid_trial_is_at_fault_unless_the_machine_is() -> None:
     """Exit codes 2 and 4 tell them apart."""
-    with pytest.raises(DoesNotStart, match="new gave no number that counts: it crashed"):
+    with pytest.raises(DoesNotStart, match="new gave no number that counts with 64 connections: it crashed"):
         check_measured(one_trial("failed", "it crashed"))
     with pytest.raises(UnfitMachine, match="V15 busy; try a quieter machine"):
         check_measured(one_trial("invalid", "V15 busy", "V15"))
