@@ -27,7 +27,9 @@ from runners.trial.trial import measure
 log = logging.getLogger(__name__)
 
 WANTED = 10
-MOST = 14
+LOOKS = (10, 20, 40)  # valid duets after which the slowed pair has enough, if its interval is narrow by then
+NARROW = 0.01  # half-width; only the width says whether there are more, as in a run
+REPEATS = 1.4  # times as many duets at most, as some do not count
 SLOWDOWN = 0.03
 BASELINE_SPIN_NS = 2000  # both servers spin, so that the loop that watches the clock overshoots equally in both
 FACTOR = 3  # by which the reported difference may deviate from the spin alone
@@ -52,6 +54,12 @@ class PairTrials:
         return ratio(logs) if logs else None
 
     @property
+    def half_width(self) -> float:
+        """Return the half-width of the ratio's interval, on the log scale; infinite without one."""
+        found = self.estimate.interval if self.estimate else None
+        return math.log(found.high / found.low) / 2 if found else math.inf
+
+    @property
     def base_cost_us(self) -> float:
         """Return the baseline's CPU time per request in microseconds: the median of the duets."""
         return statistics.median(t.server_cpu_us_per_request or math.nan for t in self.baselines if t.verdict == "ok")
@@ -73,24 +81,28 @@ def run_comparisons(names: Sequence[str], bench: CaseRunner) -> list[CaseResult]
     if SLOWED in names and len(same.baselines) > len(same.spoilt):
         began = time.monotonic()
         more_ns = round(SLOWDOWN * same.base_cost_us * 1000)
-        slowed = measure_pair(bench, more_ns=more_ns)
+        slowed = measure_pair(bench, more_ns=more_ns, looks=LOOKS)
         results.append(replace(judge_slowed(slowed, more_ns), seconds=time.monotonic() - began))
     return [replace(result, seconds=round(result.seconds, 1)) for result in results]
 
 
-def measure_pair(bench: CaseRunner, more_ns: int) -> PairTrials:
-    """Measure duets of a server and one that spins `more_ns` longer per request, until enough are valid."""
+def measure_pair(bench: CaseRunner, more_ns: int, looks: Sequence[int] = (WANTED,)) -> PairTrials:
+    """Measure duets of a server and one that spins `more_ns` longer per request, until enough are valid.
+
+    Enough is the first of the looks at which their interval is narrow, or the last.
+    """
     baseline = bench.cell("plain", ("server.py", f"--spin-ns={BASELINE_SPIN_NS}"), LOAD)
     row = bench.cell("spinning", ("server.py", f"--spin-ns={BASELINE_SPIN_NS + more_ns}"), LOAD)
     series = PairTrials((), ())
     chance = random.Random(more_ns)  # noqa: S311 - an order, not a secret
-    for block, cells in enumerate(starts((row, baseline), MOST, chance)):
+    for block, cells in enumerate(starts((row, baseline), round(REPEATS * looks[-1]), chance)):
         slot = Slot(tuple(cell.id for cell in cells), f"{baseline.family}/duet", block, 0, block)
         records = {trial.cell: trial for trial in measure(cells, slot, bench.rig())}
         series = PairTrials((*series.rows, records[row.id]), (*series.baselines, records[baseline.id]))
         if series.spoilt and series.spoilt[-1].block == block:
             log.info(f"  a duet does not count: {series.spoilt[-1].reason}")
-        if block + 1 - len({trial.block for trial in series.spoilt}) >= WANTED:
+        valid = block + 1 - len({trial.block for trial in series.spoilt})
+        if valid == looks[-1] or (valid in looks and series.half_width <= NARROW):
             break
     return series
 
