@@ -17,6 +17,7 @@ from speedup import entry
 from speedup.parser import build_parser
 from speedup.tools import schema
 from tests.support import ROOT
+from tests.support.machine import only_wrk
 
 MATRIX = """\
 suite = { title = "T" }
@@ -34,13 +35,7 @@ unavailable = "its source is lost"
 @pytest.fixture(name="matrix")
 def matrix_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a matrix on a machine that has wrk only, in a working folder without one."""
-    tool = tmp_path / "bin/wrk"
-    tool.parent.mkdir()
-    tool.write_text("#!/bin/sh\necho 'wrk 4.1.0'\n", encoding="utf-8")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tool.parent))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.chdir(tool.parent)
+    monkeypatch.chdir(only_wrk(tmp_path, monkeypatch))
     (tmp_path / "servers/a").mkdir(parents=True)
     file = tmp_path / "m.toml"
     file.write_text(MATRIX, encoding="utf-8")

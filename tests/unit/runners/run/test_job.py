@@ -12,6 +12,7 @@ from runners.errors import BadInput, UnfitMachine
 from runners.plan.planning import Options, Plan, make_plan
 from runners.records.trial import Check
 from runners.run.job import exit_code, new_job
+from tests.support.machine import only_wrk
 from tests.support.small_run import small_run
 
 MATRIX = """\
@@ -25,12 +26,7 @@ server.a = { run = ["a"], dir = "." }
 @pytest.fixture(name="plan")
 def small_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Return a plan with 2,000 connections on a machine that has wrk."""
-    tool = tmp_path / "bin/wrk"
-    tool.parent.mkdir()
-    tool.write_text("#!/bin/sh\necho 'wrk 4.1.0'\n", encoding="utf-8")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tool.parent))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    only_wrk(tmp_path, monkeypatch)
     file = tmp_path / "matrix.toml"
     file.write_text(MATRIX, encoding="utf-8")
     return make_plan(Options(file, machine="local"))

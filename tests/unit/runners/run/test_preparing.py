@@ -13,6 +13,7 @@ from runners.records.run import Run
 from runners.run import preparing
 from runners.run.preparing import NOT_READ_ONLY, prepare
 from runners.system.enclosure import namespaces
+from tests.support.machine import only_wrk
 
 MATRIX = """\
 suite = { title = "T" }
@@ -26,12 +27,7 @@ server.b = { run = ["a"], dir = "." }
 @pytest.fixture(name="plan")
 def small_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Return a plan with a read-only server, on a machine that has wrk."""
-    tool = tmp_path / "bin/wrk"
-    tool.parent.mkdir()
-    tool.write_text("#!/bin/sh\necho 'wrk 4.1.0'\n", encoding="utf-8")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tool.parent))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    only_wrk(tmp_path, monkeypatch)
     file = tmp_path / "matrix.toml"
     file.write_text(MATRIX, encoding="utf-8")
     return make_plan(Options(file, machine="local"))

@@ -12,6 +12,7 @@ import pytest
 from runners.plan.planning import Options, Plan, make_plan
 from runners.units import format_duration
 from speedup.measure.plan import plan_json, print_plan
+from tests.support.machine import only_wrk
 from tests.unit.speedup.conftest import Terminal
 
 MATRIX = """\
@@ -38,12 +39,7 @@ unavailable = "its source is lost"
 @pytest.fixture(name="plan")
 def small_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Return a plan of three servers on a machine that has wrk."""
-    tool = tmp_path / "bin/wrk"
-    tool.parent.mkdir()
-    tool.write_text("#!/bin/sh\necho 'wrk 4.1.0'\n", encoding="utf-8")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tool.parent))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    only_wrk(tmp_path, monkeypatch)
     for name in ("a", "b"):
         (tmp_path / "servers" / name).mkdir(parents=True)
     file = tmp_path / "matrix.toml"
