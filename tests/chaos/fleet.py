@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from benchmarks.hosts import Host, hosts, reason_without
 from runners.loads.fleet.wire.seal import make_token
-from tests.chaos.attack import TRACEBACK, Attack, wrong_words
-from tests.chaos.kills import ENDS_S
+from tests.chaos.attack import TRACEBACK, Attack
+from tests.chaos.kills import ENDS_S, end
 from tests.chaos.phases import BETWEEN, FLEET_LOAD, GATHERING, WRITING
 from tests.chaos.session import Session
 from tests.support import ROOT
@@ -36,10 +36,7 @@ LOADS = ((), (), ("--load", "locust"))
 
 def fleet(attack: Attack) -> None:
     """Kill the master's run in each phase, and a worker under load; workers outlive it and join the next one."""
-    why = reason_without() or (
-        None if shutil.which("locust", path=attack.ground.env["PATH"]) else "Locust is not installed"
-    )
-    if why:
+    if why := _why_not(attack):
         attack.cannot("kills of a fleet", why)
         return
     make_token(attack.ground.cache / "http-speedup/fleet.token")
@@ -55,11 +52,7 @@ def fleet(attack: Attack) -> None:
             if session.code is not None:
                 session = attack.ground.start(attack.ground.words(*more))
             if phase.reach(attack.ground, session, attack.chance):
-                number = attack.chance.choice(SIGNALS)
-                session.send(number)
-                session.wait(ENDS_S)
-                wrong = wrong_words(attack, session, number)
-                attack.judge(f"{number.name} to a fleet's run", phase.name, wrong, killed=number == signal.SIGKILL)
+                end(attack, session, attack.chance.choice(SIGNALS), "a fleet's run", phase)
             elif session.code not in {0, 1}:
                 said = f"ended with {session.code}: {session.said[-500:]}"
                 attack.judge("undisturbed", phase.name, [said])

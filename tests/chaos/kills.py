@@ -53,15 +53,19 @@ def cold(attack: Attack) -> None:
     _by_signals(attack, COLD, ())
 
 
+def end(attack: Attack, session: Session, number: signal.Signals, whom: str, phase: Phase) -> None:
+    """Send a signal to a command, wait for its end, and judge that."""
+    session.send(number)
+    session.wait(ENDS_S)
+    wrong = wrong_words(attack, session, number)
+    attack.judge(f"{number.name} to {whom}", phase.name, wrong, killed=number == signal.SIGKILL)
+
+
 def _by_signals(attack: Attack, phases: Sequence[Phase], more: Sequence[str]) -> None:
     for phase in phases:
         session = attack.ground.start(attack.ground.words(*more))
         if phase.reach(attack.ground, session, attack.chance):
-            number = attack.chance.choice(SIGNALS)
-            session.send(number)
-            session.wait(ENDS_S)
-            wrong = wrong_words(attack, session, number)
-            attack.judge(f"{number.name} to a run", phase.name, wrong, killed=number == signal.SIGKILL)
+            end(attack, session, attack.chance.choice(SIGNALS), "a run", phase)
         elif session.code not in {0, 1}:
             attack.judge("undisturbed", phase.name, [f"ended with {session.code}: {session.said[-500:]}"])
     attack.finish()

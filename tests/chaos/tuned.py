@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runners.system.tuning import ROOT, restore, wanted_changes
-from tests.chaos.attack import Attack, wrong_words
-from tests.chaos.kills import ENDS_S
+from tests.chaos.attack import Attack
+from tests.chaos.kills import end
 from tests.chaos.phases import TUNED
 
 GENTLE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -62,7 +62,4 @@ def _why_not() -> str | None:
 def _kill(attack: Attack, number: signal.Signals) -> None:
     session = attack.ground.start(attack.ground.words("--skip-gates", "--tune"))
     if TUNED.reach(attack.ground, session, attack.chance):
-        session.send(number)
-        session.wait(ENDS_S)
-        wrong = wrong_words(attack, session, number)
-        attack.judge(f"{number.name} to a tuned run", TUNED.name, wrong, killed=number == signal.SIGKILL)
+        end(attack, session, number, "a tuned run", TUNED)
