@@ -29,7 +29,7 @@ from runners.stats.comparison import block_ratios, counting
 from runners.stats.histogram import decode, percentile_us
 from runners.stats.rule import Design, Rule
 from runners.stats.statistics import Answer, Estimate, Interval, Judgement, ratio, ratio_apart
-from runners.stats.steadiness import why_cold
+from runners.stats.steadiness import cold_side
 
 FigureName = Literal["cpu", "rate", "memory", "p50", "p99", "p50_unloaded", "p99_unloaded"]
 Verdict = Literal["better", "worse", "no difference", "not resolved", "not measured"]
@@ -225,14 +225,6 @@ def _line(kind: Kind, place: Place, connections: int, trials: Sequence[Trial], r
         block_s=_block_s(kind.design, run),
         why="" if logs else cold or why_none([*old, *new]),
     )  # fmt: skip
-
-
-def cold_side(*sides: tuple[str, Sequence[Trial]]) -> str:
-    """Return which side was not warm, and how that shows: its interpreter would be compared; empty if none was cold."""
-    for name, trials in sides:
-        if why := why_cold([trial for trial in trials if trial.verdict == "ok"]):
-            return f"{name} was not warm: {why}"
-    return ""
 
 
 def why_none(trials: Sequence[Trial]) -> str:

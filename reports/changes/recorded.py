@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reports.changes.change import KINDS, Apart, Change, Kind, Line, Place, cold_side, median_of, why_none
+from reports.changes.change import KINDS, Apart, Change, Kind, Line, Place, median_of, why_none
 from reports.claims.duets import DuetRow, duets_of
 from reports.view.view import view_run
 from runners.errors import BadInput
@@ -25,6 +25,7 @@ from runners.stats.answers import believed
 from runners.stats.comparison import counting
 from runners.stats.rule import Design, Rule
 from runners.stats.statistics import family_level
+from runners.stats.steadiness import cold_side
 from runners.units import plural
 
 RULER = "floor"

@@ -23,7 +23,7 @@ from runners.records.trial import Trial
 from runners.stats.comparison import block_ratios, duet_row
 from runners.stats.rule import Rule, twin_estimate
 from runners.stats.statistics import Estimate, Judgement, median
-from runners.stats.steadiness import why_cold
+from runners.stats.steadiness import cold_side
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _duet(trials: Sequence[Trial], row: CellInfo, baseline: CellInfo, counts: di
     known = seen(logs, families)
     estimate = twin_estimate(known) if row.twin_of else rule.estimate(known)
     valid = [trial for trial in sides[0] if trial.verdict == "ok"]
-    cold = _cold(zip((row, baseline), sides, strict=True))
+    cold = cold_side((cell_name(row), sides[0]), (cell_name(baseline), sides[1]))
     return DuetRow(
         row=row,
         baseline=baseline,
@@ -125,14 +125,6 @@ def _duet(trials: Sequence[Trial], row: CellInfo, baseline: CellInfo, counts: di
         rule=rule,
         cold=cold,
     )
-
-
-def _cold(sides: Iterable[tuple[CellInfo, Sequence[Trial]]]) -> str:
-    """Return which side was not warm, and how that shows; empty if both were, as far as is known."""
-    for cell, trials in sides:
-        if why := why_cold([trial for trial in trials if trial.verdict == "ok"]):
-            return f"{cell_name(cell)} was not warm: {why}"
-    return ""
 
 
 def _cost(trials: Sequence[Trial]) -> Estimate | None:

@@ -74,8 +74,14 @@ def needs_warm_up(starts: Sequence[Trial]) -> bool:
     return found is None or found.low < 1 - LARGEST_FALL or statistics.median(drifts) < math.log(1 - VISIBLE_FALL)
 
 
+def cold_side(*sides: tuple[str, Sequence[Trial]]) -> str:
+    """Return the first named server that was not warm, and how that shows; empty if all were, as far as is known."""
+    return next((f"{name} was not warm: {why}" for name, trials in sides if (why := why_cold(trials))), "")
+
+
 def why_cold(trials: Sequence[Trial]) -> str:
-    """Return in words what shows that a server was not warm in most of these starts; empty if nothing does."""
+    """Return in words what shows that a server was not warm in most of its valid starts; empty if nothing does."""
+    trials = [trial for trial in trials if trial.verdict == "ok"]
     watched = [trial for trial in trials if trial.steady is not None and trial.warmed_us is not None]
     unsteady = [trial.warmed_us or 0 for trial in watched if not trial.steady]
     if len(unsteady) * 2 > len(watched):
