@@ -60,10 +60,14 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class Spent:
-    """How much was measured so far: seconds of load, and how long the items should have taken in all."""
+    """How much was measured so far: seconds of load, and how long the items should have taken in all.
+
+    The next item of each family should take `next_s`.
+    """
 
     load_s: float
     took_s: float
+    next_s: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,10 @@ class Blocks:
         chosen = (
             self._unfinished(progress)
             or self._least(progress)
-            or self._widest(progress, trials, spent)
-            or self._repeat(progress, trials, spent)
+            or self._widest(progress, spent)
+            or self._repeat(progress, spent)
         )
-        return () if chosen is None else self._slots(*chosen, trials)
+        return () if chosen is None else self._slots(*chosen, trials, spent)
 
     def lacking(self, trials: Sequence[Trial]) -> tuple[str, ...]:
         """Return, in words, what families lack although they must have it; nothing once the stage is finished."""
@@ -221,16 +225,14 @@ class Blocks:
         rank = first_round([family.name for family in self.families], item.done, self.seed).index(item.family.name)
         return item.done / self.bounds.least_of(item.family), rank
 
-    def _widest(
-        self, progress: Sequence[Progress], trials: Sequence[Trial], spent: Spent
-    ) -> tuple[FamilyInfo, int, int] | None:
+    def _widest(self, progress: Sequence[Progress], spent: Spent) -> tuple[FamilyInfo, int, int] | None:
         """Return the next block of the family with the least certain ratios, if any needs and may have one."""
         open_ones = [
             item
             for item in progress
             if item.done < len(item.family.blocks)
             and item.half_width > (self.bounds.precision_of(item.family) or 0.0)
-            and self._affordable(item.family, trials, spent, self._until_look(item))
+            and self._affordable(item.family, spent, self._until_look(item))
         ]
         chosen = max(open_ones, key=lambda item: (min(item.half_width, 1e9), -item.done), default=None)
         return None if chosen is None else (chosen.family, chosen.done, 0)
@@ -240,18 +242,16 @@ class Blocks:
         looks = looks_of(self.bounds.least_of(item.family), len(item.family.blocks))
         return next((look - item.done for look in looks if look > item.done), 1)
 
-    def _repeat(
-        self, progress: Sequence[Progress], trials: Sequence[Trial], spent: Spent
-    ) -> tuple[FamilyInfo, int, int] | None:
+    def _repeat(self, progress: Sequence[Progress], spent: Spent) -> tuple[FamilyInfo, int, int] | None:
         for item in progress:
-            if item.spoilt and item.repeats < item.repeats_allowed and self._affordable(item.family, trials, spent):
+            if item.spoilt and item.repeats < item.repeats_allowed and self._affordable(item.family, spent):
                 block = item.spoilt[0]
                 return item.family, block, item.attempts[block] + 1
         return None
 
-    def _affordable(self, family: FamilyInfo, trials: Sequence[Trial], spent: Spent, blocks: int = 1) -> bool:
+    def _affordable(self, family: FamilyInfo, spent: Spent, blocks: int = 1) -> bool:
         """Return whether a block fits into the load that is allowed, and so many blocks into the time."""
-        block_s = len(family.blocks[0]) * self._next_s(family, trials)
+        block_s = len(family.blocks[0]) * spent.next_s[family.name]
         limits = (
             (self.bounds.budget_s, spent.load_s + block_s),
             (self.bounds.limit_s, spent.took_s + blocks * block_s),
@@ -259,16 +259,20 @@ class Blocks:
         return all(most is None or by_then <= most for most, by_then in limits)
 
     def _spent(self, trials: Sequence[Trial]) -> Spent:
-        took = (_took_s(trial, self.item_s.get(trial.family or "", 0.0)) for trial in trials if trial.role != "second")
-        return Spent(spent_s(trials), sum(took))
+        """Return what was spent. Items with automatic warm-ups say how long the next ones of their family take."""
+        took_s, warmed_s = 0.0, dict[str, list[float]]()
+        for trial in (trial for trial in trials if trial.role != "second"):
+            family = trial.family or ""
+            item_s = _took_s(trial, self.item_s.get(family, 0.0))
+            took_s += item_s
+            if trial.warmed_us is not None:
+                warmed_s.setdefault(family, []).append(item_s)
+        lately_s = {family: statistics.fmean(items_s[-LATELY:]) for family, items_s in warmed_s.items()}
+        return Spent(spent_s(trials), took_s, {**self.item_s, **lately_s})
 
-    def _next_s(self, family: FamilyInfo, trials: Sequence[Trial]) -> float:
-        """Return how long an item of a family should take: as the last ones did, if their warm-ups were automatic."""
-        planned_s = self.item_s[family.name]
-        own = [t for t in trials if t.family == family.name and t.role != "second" and t.warmed_us is not None]
-        return statistics.fmean(_took_s(trial, planned_s) for trial in own[-LATELY:]) if own else planned_s
-
-    def _slots(self, family: FamilyInfo, block: int, attempt: int, trials: Sequence[Trial]) -> tuple[Slot, ...]:
+    def _slots(
+        self, family: FamilyInfo, block: int, attempt: int, trials: Sequence[Trial], spent: Spent
+    ) -> tuple[Slot, ...]:
         this = (family.name, block, attempt)
         done = _items(t for t in trials if (t.family, t.block, t.attempt) == this and _is_over(t))
         position = next_position(trials)
@@ -280,7 +284,7 @@ class Blocks:
                 block,
                 attempt,
                 position + number,
-                expected_s=self._next_s(family, trials),
+                expected_s=spent.next_s[family.name],
                 warmup_s=_warmup_s(item, trials),
             )
             for number, item in enumerate(missing)
