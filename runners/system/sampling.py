@@ -231,8 +231,10 @@ class Watch:
         """Take one sample."""
         began = time.thread_time_ns()
         self.pids = self.pids or kernel.tree(self.server)
-        self._look_at_clients()
+        before, clients = self._look_at_clients()
         tcp = kernel.tcp_counters(self.server)
+        if clients or (clients is not None and self.looks):
+            self.looks.append(Look(clients, before, tcp.get(DATA_SENT)))
         self.samples.append(
             Sample(
                 at_us=time.monotonic_ns() // 1000,
@@ -246,13 +248,15 @@ class Watch:
         )
         self.cost_us += (time.thread_time_ns() - began) / 1000
 
-    def _look_at_clients(self) -> None:
-        """Look who has a connection, ever more rarely, since the kernel's list of connections may be long."""
+    def _look_at_clients(self) -> tuple[int | None, Segments | None]:
+        """Return the segments sent until now, and the clients' connections, which are looked at ever more rarely.
+
+        The kernel's list of them may be long; between two looks, both are None.
+        """
         number = len(self.samples)
-        if self.clients is not None and not number & (number - 1):
-            before = kernel.tcp_counters(self.server).get(DATA_SENT)
-            look = Look(self.clients(), before, kernel.tcp_counters(self.server).get(DATA_SENT))
-            self.looks += [look] if look.clients or self.looks else []
+        if self.clients is None or number & (number - 1):
+            return None, None
+        return kernel.tcp_counters(self.server).get(DATA_SENT), self.clients()
 
     def end(self) -> Samples:
         """Take the last snapshot, including processes that the server started meanwhile, and return the watch."""
