@@ -96,7 +96,7 @@ def run_of(imported: Sequence[Imported], told: Told) -> Run:
     date = told.date or min(dates, default=None)
     return Run(
         kind="imported",
-        machine=_slug(told.machine or Path(names[0]).stem),
+        machine=_machine(imported, told),
         machine_title=printable(told.machine) if told.machine else f"imported from {source}",
         started_at=date,
         version=VERSION,
@@ -104,6 +104,10 @@ def run_of(imported: Sequence[Imported], told: Told) -> Run:
         notes=tuple(_notes(imported, told)),
         files={name: _hash(item.file) for name, item in zip(names, imported, strict=True)},
     )
+
+
+def _machine(imported: Sequence[Imported], told: Told) -> str:
+    return _slug(told.machine or Path(printable(imported[0].file.name)).stem)
 
 
 def _hash(file: Foreign) -> str:
@@ -125,7 +129,7 @@ def trials_of(imported: Sequence[Imported], told: Told) -> Iterator[Trial]:
 
     Those of one family and block would be attempts at the same measurement, of which only one counts.
     """
-    machine = run_of(imported, told).machine
+    machine = _machine(imported, told)
     seen: Counter[str] = Counter()
     for number, item in enumerate(imported, start=1):
         for sample in item.samples:
