@@ -63,15 +63,15 @@ def measure(
         log.debug("enough is known")
     except RunStopped:
         if (job.folder / RUN_FILE).exists():  # otherwise there is nothing to report yet
-            _report(job.folder)
+            report(job.folder)
         raise
     if manner.report:
-        _report(job.folder)
+        report(job.folder)
     check_measured(read_folder(job.folder))
     return job.folder
 
 
-def _report(folder: Path) -> None:
+def report(folder: Path) -> None:
     """Write the report; a comparison has its answer without one."""
     from speedup.measure.run import write_report
 

@@ -188,14 +188,12 @@ def measure_again(plan: Plan, arguments: argparse.Namespace) -> Path:
     """Build and measure a plan, and write its report; return the run folder."""
     from runners.run.job import Wishes, new_job
     from runners.run.running import execute
-    from speedup.measure.run import write_report
-    from speedup.messages import log
+    from speedup.comparing.measuring import report
     from speedup.progress import reporter
 
     job = new_job(plan, arguments.results, Wishes(arguments.network))
     execute(job, reporter(), lambda _: None)
-    if why := write_report(job.folder):
-        log.warning(f"the report could not be written: {why}")
+    report(job.folder)
     return job.folder
 
 
