@@ -132,8 +132,10 @@ def test_says_in_one_line_that_there_is_no_io_uring(program: ServerUnderTest, sh
 
 
 def leave_after_half_a_request(wire: Wire) -> None:
-    """Half a request, and a FIN."""
+    """Half a request, and a FIN; the server's FIN tells that it has seen ours, and that this socket is free again."""
     wire.send(HELLO[:10])
+    wire.finish()
+    assert wire.rest() == b""
 
 
 def leave_by_a_reset(wire: Wire) -> None:

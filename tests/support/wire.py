@@ -93,6 +93,10 @@ class Wire:
         rest, self._buffer = self._buffer, b""
         return rest
 
+    def finish(self) -> None:
+        """Says by a FIN that nothing more will be sent."""
+        self.socket.shutdown(socket.SHUT_WR)
+
     def reset(self) -> None:
         """Closes with a RST instead of a FIN."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
