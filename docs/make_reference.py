@@ -38,7 +38,8 @@ DOCS = Path(__file__).resolve().parent
 PLACE = re.compile(r"(<!-- table: (?P<kind>\w+)(?: (?P<name>\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 SECTIONS = {  # model -> its heading on the page, if another table links to it
     "Blocks": "blocks", "Match": "match", "GeneratorSettings": "load", "CpuLayout": "cpus", "Variant": "variant",
-    "DuetPreset": "duet", "RequestSection": "request", "ExpectSection": "expect", "ReadySection": "ready",
+    "DuetPreset": "duet", "EqualRate": "equal_rate", "RequestSection": "request", "ExpectSection": "expect",
+    "ReadySection": "ready",
     "TableRow": "rows", "MixSection": "mix", "Heading": "rows", "Wheel": "wheel",
 }  # fmt: skip
 

@@ -1,8 +1,10 @@
 """What changed between an old and a new server: a line per request, mode and figure, with ratio and verdict. Pure.
 
 Duets decide about CPU time per request, as everywhere. Requests per second, memory and latency under load come from
-blocks in turns. Under load a closed loop hides what waits (its latency follows from its rate), so latency is also taken
-with one request at a time. The intervals of CPU time hold together over the places, those of all other figures too.
+blocks in turns. Under load a closed loop hides what waits (its latency follows from its rate), so latency comes from
+duets at one rate that both sides keep, and from duets with one request at a time; CPU time at that rate stands beside.
+Only where no rate was offered is latency that of the closed loop.
+The intervals of CPU time hold together over the places, those of all other figures too.
 
 A change of sources may be measured in two builds of both. A line is then called only if both builds show it: its
 interval spans those of both.
@@ -13,7 +15,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,6 +23,7 @@ from reports.claims.rules import Logs
 from reports.view.families import COST
 from runners.errors import BadInput
 from runners.matrix.starter.comparison import ALONE, NEW, OLD
+from runners.plan.equal_rates import at_equal_rate
 from runners.plan.order import OVERHEAD_S
 from runners.records.run import CellInfo, Run, RunFolder
 from runners.records.trial import Trial
@@ -31,7 +34,11 @@ from runners.stats.rule import Design, Rule
 from runners.stats.statistics import Answer, Estimate, Interval, Judgement, ratio, ratio_apart
 from runners.stats.steadiness import cold_side
 
-FigureName = Literal["cpu", "rate", "memory", "p50", "p99", "p50_unloaded", "p99_unloaded"]
+FigureName = Literal[
+    "cpu", "rate", "memory", "p50", "p99", "cpu_equal_rate", "p50_equal_rate", "p99_equal_rate", "p50_unloaded",
+    "p99_unloaded",
+]  # fmt: skip
+Under = Literal["full load", "equal rate", "one request"]
 Verdict = Literal["better", "worse", "no difference", "not resolved", "not measured"]
 Value = Callable[[Trial], float | None]
 
@@ -45,7 +52,12 @@ class Kind:
     design: Design
     value: Value
     more_is_better: bool = False
-    unloaded: bool = False
+    under: Under = "full load"
+
+    @property
+    def recorded_as(self) -> str:
+        """Return the design of its trials."""
+        return "paced" if self.under == "equal rate" else self.design
 
     @property
     def words(self) -> tuple[Answer, Answer]:
@@ -63,15 +75,24 @@ def _percentile(percent: float) -> Value:
     return value
 
 
+def _cost(trial: Trial) -> float | None:
+    return trial.server_cpu_us_per_request
+
+
+EQUALLY = "at an equal rate"  # in titles; a line says at which
 KINDS = (
-    Kind("cpu", "CPU per request", "duet", lambda trial: trial.server_cpu_us_per_request),
+    Kind("cpu", "CPU per request", "duet", _cost),
     Kind("rate", "requests/s", "solo", lambda trial: trial.requests_per_s, more_is_better=True),
     Kind("memory", "memory", "solo", lambda trial: trial.rss_bytes),
     Kind("p50", "p50 under load", "solo", _percentile(50)),
     Kind("p99", "p99 under load", "solo", _percentile(99)),
-    Kind("p50_unloaded", "p50 unloaded", "duet", _percentile(50), unloaded=True),
-    Kind("p99_unloaded", "p99 unloaded", "duet", _percentile(99), unloaded=True),
+    Kind("cpu_equal_rate", f"CPU per request {EQUALLY}", "duet", _cost, under="equal rate"),
+    Kind("p50_equal_rate", f"p50 {EQUALLY}", "duet", _percentile(50), under="equal rate"),
+    Kind("p99_equal_rate", f"p99 {EQUALLY}", "duet", _percentile(99), under="equal rate"),
+    Kind("p50_unloaded", "p50 unloaded", "duet", _percentile(50), under="one request"),
+    Kind("p99_unloaded", "p99 unloaded", "duet", _percentile(99), under="one request"),
 )
+CLOSED_LOOP = frozenset({"p50", "p99"})  # latencies that follow from the rate
 
 
 @dataclass(frozen=True)
@@ -111,7 +132,7 @@ class Line:
     """A figure in one place: medians of both sides, the ratio new / old, and what the rule says about it.
 
     `found` holds what was measured in each build. A block more takes about `block_s`. `why` says why there is no
-    ratio, or why two builds resolve nothing together.
+    ratio, or why two builds resolve nothing together. `rate_per_s` was offered to both sides; builds may differ in it.
     """
 
     kind: Kind
@@ -125,6 +146,13 @@ class Line:
     judgement: Judgement | None = None
     block_s: float | None = None
     why: str = ""
+    rate_per_s: float | None = None
+
+    @property
+    def title(self) -> str:
+        """Return what people call the figure here: "p99 at 3,200 requests/s"."""
+        rate = "an equal rate" if self.rate_per_s is None else f"{self.rate_per_s:,.0f} requests/s"
+        return self.kind.title.replace(EQUALLY, f"at {rate}")
 
     @property
     def design(self) -> Design:
@@ -191,30 +219,48 @@ def change_of(folders: Sequence[RunFolder]) -> Change:
         raise BadInput(
             "these runs compare different servers, so they are no builds of one comparison; name one of them"
         )
-    measured = [_lines(folder) for folder in folders]
+    paced = frozenset(place for folder in folders for place in _paced_places(folder))
+    measured = [_lines(folder, paced) for folder in folders]
     lines = tuple(_together(same) for same in zip(*measured, strict=True))
     return Change(first[OLD], first[NEW], lines, len(folders))
 
 
-def _lines(folder: RunFolder) -> tuple[Line, ...]:
+def _paced_places(folder: RunFolder) -> set[Place]:
+    """Return where a rate was offered to both sides."""
+    paced = {trial.cell for trial in folder.trials if trial.design == "paced"}
+    return {Place(cell.mode, cell.request) for cell in folder.run.cells if cell.id in paced}
+
+
+def _lines(folder: RunFolder, paced: Container[Place]) -> tuple[Line, ...]:
     cells = folder.run.cells
     trials = counting(believed(folder.trials))
     places = list(dict.fromkeys(Place(cell.mode, cell.request) for cell in cells))
     most = max(cell.connections for cell in cells)
-    kinds = [kind for kind in KINDS if most > ALONE or not kind.unloaded]
+    kinds = [(place, kind) for place in places for kind in _kinds(most, paced=place in paced)]
+    others = sum(kind.name != "cpu" for _, kind in kinds)
     return tuple(
-        _line(kind, place, ALONE if kind.unloaded else most, trials, folder.run, rows)
-        for place in places
-        for kind in kinds
-        for rows in [len(places) * (1 if kind.name == "cpu" else len(kinds) - 1)]
-    )
+        _line(
+            kind, place, ALONE if kind.under == "one request" else most, trials, folder.run,
+            len(places) if kind.name == "cpu" else others,
+        )
+        for place, kind in kinds
+    )  # fmt: skip
+
+
+def _kinds(most: int, *, paced: bool) -> list[Kind]:
+    """Return the figures of a place: latency at an equal rate if one was offered, else that of the closed loop."""
+    left_out: dict[Under, bool] = {"equal rate": not paced, "one request": most == ALONE, "full load": False}
+    return [kind for kind in KINDS if not left_out[kind.under] and not (paced and kind.name in CLOSED_LOOP)]
 
 
 def _line(kind: Kind, place: Place, connections: int, trials: Sequence[Trial], run: Run, rows: int) -> Line:
     old, new = (
-        [trial for trial in trials if trial.cell in ids and trial.design == kind.design]
+        [trial for trial in trials if trial.cell in ids and trial.design == kind.recorded_as]
         for ids in (_ids(run.cells, side, place, connections) for side in (OLD, NEW))
     )
+    if kind.under == "equal rate":
+        counted = at_equal_rate([*old, *new])
+        old, new = ([trial for trial in side if trial in counted] for side in (old, new))
     rule = Rule(kind.design, rows, 1)
     logs = block_ratios(new, old, COST) if kind.name == "cpu" else _logs(new, old, kind.value)
     cold = "" if kind.name == "memory" else cold_side(("the old server", old), ("the new server", new))
@@ -224,6 +270,7 @@ def _line(kind: Kind, place: Place, connections: int, trials: Sequence[Trial], r
         found=(Paired(tuple(logs.values())),) if logs else (),
         block_s=_block_s(kind.design, run),
         why="" if logs else cold or why_none([*old, *new]),
+        rate_per_s=next((trial.offered_per_s for trial in new), None),
     )  # fmt: skip
 
 
@@ -287,6 +334,7 @@ def _replaced(
         first,
         old=_mean(line.old for line in builds),
         new=_mean(line.new for line in builds),
+        rate_per_s=_mean(line.rate_per_s for line in builds),
         found=tuple(each for line in builds for each in line.found),
         ratio=joined,
         judgement=judgement,

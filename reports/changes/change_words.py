@@ -43,7 +43,7 @@ def _counts(change: Change) -> str:
     """Return how often each verdict was reached, of many places, by figure."""
     counted: dict[str, Counter[str]] = {}
     for line in change.lines:
-        counted.setdefault(line.kind.title, Counter())[line.verdict] += 1
+        counted.setdefault(line.title, Counter())[line.verdict] += 1
     said = (
         f"{figure} {', '.join(f'{count} {verdict}' for verdict, count in found.most_common())}"
         for figure, found in counted.items()
@@ -110,10 +110,12 @@ def difference(line: Line) -> str:
     how_much = f"{ratio.value:.3g} times" if twice else percent_change(ratio, LESS.get(line.kind.name, "less"))
     if line.kind.name == "rate":
         return f"it answers {how_much}{' as many' if twice else ''} requests/s ({within})"
+    if line.kind.name == "cpu_equal_rate":
+        return f"it needs {how_much}{' the' if twice else ''} {line.title} ({within})"
     if line.kind.name == "memory":
         return f"it takes {how_much}{' the' if twice else ''} memory ({within})"
     how_long = f"{how_much} as long" if twice else how_much.replace("more", "longer").replace("less", "shorter")
-    return f"{line.kind.title} is {how_long} ({within})"
+    return f"{line.title} is {how_long} ({within})"
 
 
 def _interval(ratio: Estimate) -> str:
@@ -128,12 +130,12 @@ def _same(lines: Sequence[Line]) -> str:
     if not same:
         return ""
     seen = percent(max(line.could_see or 0 for line in same))
-    return f"; no difference in {_listed([line.kind.title for line in same])} ({seen} % would have been seen)"
+    return f"; no difference in {_listed([line.title for line in same])} ({seen} % would have been seen)"
 
 
 def _open(lines: Sequence[Line]) -> str:
     """Return which other figures stay open."""
-    names = [line.kind.title for line in lines if line.verdict in ("not resolved", "not measured")]
+    names = [line.title for line in lines if line.verdict in ("not resolved", "not measured")]
     return f" Not resolved: {', '.join(names)}." if names else ""
 
 
@@ -142,7 +144,7 @@ def reasons(change: Change) -> Iterator[str]:
     found: dict[str, dict[str, None]] = {}
     for line in change.lines:
         if line.why:
-            found.setdefault(line.why, {})[line.kind.title] = None
+            found.setdefault(line.why, {})[line.title] = None
     yield from (f"{', '.join(names)}: {why}" for why, names in found.items())
 
 
@@ -157,7 +159,7 @@ def _listed(parts: Sequence[str]) -> str:
 def gate_lines(change: Change, found: Sequence[Judged]) -> Iterator[str]:
     """Yield what the gate says of each line that it judged, and last what it judged at all."""
     for each in found:
-        where = ", ".join(filter(None, (each.line.kind.title, title(change, each.line.place))))
+        where = ", ".join(filter(None, (each.line.title, title(change, each.line.place))))
         yield f"{each.bound.text} {where}: {_outcome(each)}"
     titles = dict.fromkeys(TITLES[each.bound.figure] for each in found)
     yield f"judged: {', '.join(titles)}{' only' if len(titles) == 1 else ''}"

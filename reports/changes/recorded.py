@@ -29,7 +29,7 @@ from runners.stats.steadiness import cold_side
 from runners.units import plural
 
 RULER = "floor"
-LOADED = tuple(kind for kind in KINDS if not kind.unloaded)
+LOADED = tuple(kind for kind in KINDS if kind.under == "full load")
 
 Key = tuple[str, str | None, int, int, str, str, str]  # server, variant, threads, connections, mode, request, load
 

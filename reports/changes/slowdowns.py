@@ -21,8 +21,8 @@ LEVEL = 0.98  # of two-sided intervals: 1 % at the end that alarms
 FIGURES: dict[str, tuple[FigureName, ...]] = {
     "cpu": ("cpu",),
     "rate": ("rate",),
-    "p50": ("p50", "p50_unloaded"),
-    "p99": ("p99", "p99_unloaded"),
+    "p50": ("p50", "p50_equal_rate", "p50_unloaded"),
+    "p99": ("p99", "p99_equal_rate", "p99_unloaded"),
     "memory": ("memory",),
 }
 TITLES = {"cpu": "CPU per request", "rate": "requests/s", "p50": "p50", "p99": "p99", "memory": "memory"}

@@ -23,8 +23,8 @@ SCHEMA: Literal["speedup.compare/1"] = "speedup.compare/1"
 HEADINGS = ("figure", "old", "new", "change", "interval", "verdict", "could see")
 UNITS = {"cpu": "us", "rate": "per_s", "memory": "bytes"}  # latencies are in us, too
 DASH = "-"
-BETTER = {"cpu": "less", "rate": "more", "memory": "less"}
-WORSE = {"cpu": "more", "rate": "fewer", "memory": "more"}
+BETTER = {"cpu": "less", "cpu_equal_rate": "less", "rate": "more", "memory": "less"}
+WORSE = {"cpu": "more", "cpu_equal_rate": "more", "rate": "fewer", "memory": "more"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class LineData:
     """A figure in one place, in `unit`: medians of both sides, and the ratio new / old with its interval.
 
     `request` is empty if there is only one; `cell` names the cell of recorded runs, and is empty otherwise.
+    `rate_per_s` is what was offered to each side; null for figures of closed loops.
 
     `could_see` is the smallest change that could have been seen, as a share. `more_s` is about how much longer it would
     take to resolve it. `reason` says why there is no ratio or no verdict.
@@ -42,6 +43,7 @@ class LineData:
     request: str
     cell: str
     connections: int
+    rate_per_s: float | None
     unit: Literal["us", "per_s", "bytes"]
     basis: Design
     old: float | None
@@ -177,6 +179,7 @@ def _line(line: Line) -> LineData:
         request=line.place.request,
         cell=line.place.cell,
         connections=line.connections,
+        rate_per_s=line.rate_per_s,
         unit=_unit(line),
         basis=line.design,
         old=line.old,
@@ -232,7 +235,7 @@ def _cells(line: Line) -> tuple[str, ...]:
     ratio = line.ratio
     interval = ratio.interval if ratio else None
     return (
-        line.kind.title,
+        line.title,
         _amount(line, line.old),
         _amount(line, line.new),
         signed(ratio.value) if ratio else DASH,

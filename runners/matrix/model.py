@@ -107,6 +107,13 @@ class DuetPreset(Section):
     blocks: Blocks = Field(default_factory=Blocks, description="How often to repeat it.")
 
 
+class EqualRate(Section):
+    """How long and how often both sides of a duet are asked at one rate, which both can keep."""
+
+    duration: Window = Field(description="Length of the measured window, at least 200ms.")
+    blocks: Count = Field(description="How often to repeat it.")
+
+
 class Preset(Section):
     """How long to measure: a trade-off between time and precision."""
 
@@ -116,6 +123,11 @@ class Preset(Section):
     duration: Window = Field(description="Length of the measured window, at least 200ms.")
     blocks: Blocks = Field(default_factory=Blocks, description="How often to repeat it.")
     duet: DuetPreset | None = Field(None, description="How long and how often to measure duets, if not the same.")
+    equal_rate: EqualRate | None = Field(
+        None,
+        description="After the duets of persistent connections, ask both sides of each at one rate: their latencies can"
+        " then be compared. `compare` does so; reports of runs show these trials among those at offered rates.",
+    )
     checked: Window = Field(
         2.0,
         description="For how long answers are read and judged under load, in a trial apart, where their length cannot"

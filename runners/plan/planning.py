@@ -26,6 +26,7 @@ from runners.system.machine import Layout, available_cores, choose_profile, fixe
 from runners.tools.find import TOOL_DATA, Host, ToolStatus, find_tools, is_older, short_version, this_host
 
 if TYPE_CHECKING:
+    from runners.plan.equal_rates import EqualRates
     from runners.plan.goals import Goal
     from runners.records.run import Run
 
@@ -137,10 +138,17 @@ class Plan:
         return goals_of(self.matrix, self.solos)
 
     @property
+    def equal_rates(self) -> tuple[Duet, ...]:
+        """Return the duets that are also measured at one rate on both sides, if that is wanted and possible."""
+        if self.preset.equal_rate is None or self.unpaced:
+            return ()
+        return tuple(duet for duet in self.duets if _can_be_paced(duet))
+
+    @property
     def unpaced(self) -> str | None:
         """Return why no rates can be offered although a table asks for them; None if they can, or no table asks."""
         tool = self.tools[TOOLS[PACED_LOAD]]
-        if not self._asks_for_rates:
+        if not self._asks_for_rates and not self._asks_for_equal_rates:
             return None
         if self.clients:
             return "Latency at offered rates is not measured, because a fleet cannot offer rates."
@@ -152,6 +160,11 @@ class Plan:
         return f"Latency at offered rates is not measured, because {tool.title} is missing. {tool.remedy}"
 
     @property
+    def loads_used(self) -> tuple[str, ...]:
+        """Return the load generators that the trials need."""
+        return (self.load, PACED_LOAD) if self.goals or self.equal_rates else (self.load,)
+
+    @property
     def closed_budget_s(self) -> float | None:
         """Return the seconds allowed for all trials except those at offered rates; None without a limit."""
         return None if self.budget_s is None else max(0.0, self.budget_s - self.latency_s)
@@ -159,15 +172,29 @@ class Plan:
     @property
     def latency_s(self) -> float:
         """Return the time for trials at offered rates, in seconds; a budget reserves it."""
-        if not self.goals:
+        if not self.goals and not self.equal_rates:
             return 0.0
         from runners.plan.goals import estimated_s  # noqa: PLC0415
 
-        return estimated_s(self.goals, self.preset)
+        return estimated_s(self.goals, self.preset) + self.equally_paced.whole.seconds
+
+    @property
+    def equally_paced(self) -> EqualRates:
+        """Return the stage of the trials at equal rates."""
+        from runners.plan.equal_rates import EqualRates  # noqa: PLC0415
+
+        wanted = self.preset.equal_rate
+        if wanted is None:
+            return EqualRates((), 0, 0.0, self.seed)
+        return EqualRates(self.equal_rates, wanted.blocks, wanted.duration, self.seed)
 
     @property
     def _asks_for_rates(self) -> bool:
         return any(table.mode == "latency" for table in self.matrix.table)
+
+    @property
+    def _asks_for_equal_rates(self) -> bool:
+        return self.preset.equal_rate is not None and any(map(_can_be_paced, self.duets))
 
 
 def make_plan(options: Options, *, versions: bool = True) -> Plan:
@@ -385,6 +412,11 @@ def _refusal(asked: Asked, load: str) -> str | None:
     why = LOADS[load].refusal(asked)
     kind = "request" if isinstance(asked, Request) else "mix"
     return None if why is None else f"{load} cannot send the {kind} {asked.name or 'of the suite'}: it {why}"
+
+
+def _can_be_paced(duet: Duet) -> bool:
+    """Return whether a rate can be offered to both sides: h2load paces only persistent connections, many of them."""
+    return duet.row.mode == "persistent" and duet.row.connections > 1 and not duet.row.twin
 
 
 def _solo(matrix: Matrix) -> Matrix:

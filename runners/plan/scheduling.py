@@ -285,7 +285,7 @@ class Blocks:
                 attempt,
                 position + number,
                 expected_s=spent.next_s[family.name],
-                warmup_s=_warmup_s(item, trials),
+                warmup_s=warmup_s(item, trials),
             )
             for number, item in enumerate(missing)
         )
@@ -312,7 +312,7 @@ def _took_s(trial: Trial, planned_s: float) -> float:
     return (trial.warmed_us + (trial.duration_us or 0)) / 1e6 + OVERHEAD_S
 
 
-def _warmup_s(item: Item, trials: Sequence[Trial]) -> float | None:
+def warmup_s(item: Item, trials: Sequence[Trial]) -> float | None:
     """Return how short the warm-up of these cells may be; None: as the matrix says."""
     needed = any(needs_warm_up([trial for trial in trials if trial.cell == cell]) for cell in item)
     return None if needed else WARM_ALREADY_S

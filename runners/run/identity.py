@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from runners import resources
 from runners.file_hash import file_hash
-from runners.loads import PACED_LOAD
 from runners.loads.by_name import LOADS
 from runners.loads.locust import USERS, WINDOW
 from runners.loads.wrk import SCRIPT
@@ -185,7 +184,7 @@ def _is_file(file: Path) -> bool:
 
 
 def _generators(plan: Plan) -> list[Path]:
-    tools = {LOADS[plan.load].tool, *((LOADS[PACED_LOAD].tool,) if plan.goals else ())}
+    tools = {LOADS[load].tool for load in plan.loads_used}
     programs = [Path(path) for name in sorted(tools) if (path := plan.tools[name].path)]
     return [*programs, SCRIPT, WINDOW, USERS]
 

@@ -14,7 +14,6 @@ from typing import Literal
 
 from runners.errors import BadInput, NothingSelected
 from runners.file_hash import file_hash
-from runners.loads import PACED_LOAD
 from runners.loads.by_name import LOADS
 from runners.loads.fleet.master.session import FleetOptions
 from runners.plan.planning import Plan
@@ -191,11 +190,8 @@ def exit_code(job: Job, trials: Sequence[Trial]) -> int:
 
 def _tool_infos(plan: Plan) -> tuple[ToolInfo, ...]:
     """Return the tools that the measured cells use, with the hash of the load generator's program."""
-    used = (
-        {LOADS[plan.load].tool}
-        | ({LOADS[PACED_LOAD].tool} if plan.goals else set())
-        | {name for cell in plan.measurable for name in cell.program.needs}
-    )
+    used = {LOADS[load].tool for load in plan.loads_used}
+    used |= {name for cell in plan.measurable for name in cell.program.needs}
     return tuple(
         ToolInfo(name, plan.tools[name].version, plan.tools[name].path, _hash(plan.tools[name].path))
         for name in sorted(used)

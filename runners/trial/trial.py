@@ -172,7 +172,8 @@ def _as_loaded(cell: Cell, slot: Slot) -> Cell:
     The record keeps the id of the cell itself.
     """
     if slot.offer:
-        warmup_s = UNWATCHED_S if cell.load.warmup_s is None else cell.load.warmup_s  # a part of the paced command
+        wanted_s = cell.load.warmup_s if slot.warmup_s is None else slot.warmup_s
+        warmup_s = UNWATCHED_S if wanted_s is None else wanted_s  # a part of the paced command
         paced = replace(cell.load, kind=PACED_LOAD, locustfile=None, warmup_s=warmup_s)
         return replace(cell, load=replace(paced, duration_s=slot.offer.duration_s))
     if slot.checking:

@@ -245,7 +245,7 @@ def _names(runs: Sequence[Path]) -> tuple[str, ...]:
 
 def _words(change: Change, aim: Aim, slowdown: Estimate | None) -> str:
     """Return a slowdown in words: "CPU per request, slowdown +30.1 %, between +29.0 % and +31.2 %"."""
-    title = line_of(change, aim).kind.title
+    title = line_of(change, aim).title
     interval = slowdown.interval if slowdown else None
     if slowdown is None:
         return f"{title} was not measured"

@@ -56,6 +56,22 @@ def comparison(truth: Truth) -> RunFolder:
     return RunFolder(Path("results/made-up"), run, tuple(trials))
 
 
+def at_equal_rates(folder: RunFolder, *rates_per_s: float, cpu: float = 1.0, p99: float = 1.0) -> RunFolder:
+    """Return the run with 12 duets at each rate of persistent connections; at higher ones, everything is otherwise."""
+    chance = random.Random(3)  # noqa: S311 - invented numbers, the same every time
+    sides = [cell for cell in folder.run.cells if (cell.mode, cell.connections) == ("persistent", 64)]
+    trials: list[Trial] = []
+    for rate in rates_per_s:
+        other = 10.0 if rate > min(rates_per_s) else 1.0
+        truth = Truth(cpu=other * cpu, p99=other * p99)
+        for _ in range(12):
+            weather, number = chance.gauss(0, 0.3), len(trials) // 2
+            pair = (sides[0], sides[1])
+            both = [_beside(cell, pair, number, truth, weather, chance) for cell in pair]
+            trials += [replace(each, design="paced", family="f/equal", offered_per_s=rate) for each in both]
+    return replace(folder, trials=(*folder.trials, *trials))
+
+
 def without(folder: RunFolder, design: str) -> RunFolder:
     """Return a run in which no trial of a design counts, since the machine was restless."""
     spoilt = tuple(

@@ -21,12 +21,15 @@ from runners.stats.rule import LOOKS
 TEMPLATE = Path(__file__).with_name("comparison.toml")
 OLD, NEW = "old", "new"
 ALONE = 1  # connections: one request at a time
-DUET_SHARE = 0.4  # of the budget; the rest is for blocks in turns
+DUET_SHARE = 0.4  # of the budget
+EQUAL_SHARE = 0.2  # of it is for both at one rate, if connections persist; the rest is for blocks in turns
 DUETS, FEWEST_DUETS = 24, 10  # of each pair
 FEWEST_SOLO = 6
 LIMIT = 2.5  # times the load's budget is what everything may take, warm-ups and starts included
 FEWEST_ALONE, MOST_ALONE = LOOKS[1], LOOKS[2]  # duets where nothing else is measured: the first look ends them
 SHORTEST_DUET_S, LONGEST_NEEDED_S = 0.2, 1.0
+SHORTEST_EQUAL_S, USUAL_EQUAL_S = 0.4, 1.0
+FEWEST_EQUAL, MOST_EQUAL = 10, 40
 FILES = ("body_file", "har", "urls", "targets")  # keys of requests and mixes that name files
 ANSWERS_EACH = 20  # on every connection of both sides, lest a trial say too little (V12)
 
@@ -39,6 +42,8 @@ class Lengths:
     solo_blocks: int
     duet_ms: int
     duet_blocks: int
+    equal_ms: int = 0
+    equal_blocks: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,13 +80,15 @@ def _placed(table: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
     return {key: str(root.resolve() / value) if key in FILES else value for key, value in table.items()}
 
 
-def lengths_for(budget_s: float, learned: Learned, places: int | None = None, *, duets_only: bool = False) -> Lengths:
+def lengths_for(
+    budget_s: float, learned: Learned, described: Described | None = None, *, duets_only: bool = False
+) -> Lengths:
     """Return lengths that fill a budget of load; a slow server's trials are longer, so that they hold some answers.
 
-    So many modes and requests are measured, each mode with one request by default.
+    What is described is measured, or else each mode with one request.
     """
     window_s = ANSWERS_IN_A_WINDOW * learned.took_s
-    modes = places or len(learned.modes)
+    modes = len(described.places) if described else len(learned.modes)
     pairs = modes * (1 if duets_only else len(operating_points(learned)))
     share_s = (1.0 if duets_only else DUET_SHARE) * budget_s / pairs
     crowd_s = 2 * ANSWERS_EACH * learned.connections * learned.took_s
@@ -90,8 +97,27 @@ def lengths_for(budget_s: float, learned: Learned, places: int | None = None, *,
     duets = min(most, max(fewest, int(share_s / shortest_s)))
     duet_s = max(shortest_s, share_s / duets)
     solo_s = max(1, math.ceil(window_s))
-    left_s = budget_s - pairs * duets * duet_s
-    return Lengths(solo_s, max(1, int(left_s / (2 * modes * solo_s))), math.ceil(1000 * duet_s), duets)
+    places = 0 if duets_only else _places_at_equal_rate(learned, described)
+    equal_share_s = EQUAL_SHARE * budget_s / max(1, places)
+    equal = min(MOST_EQUAL, max(FEWEST_EQUAL, int(equal_share_s / USUAL_EQUAL_S)))
+    equal_s = max(SHORTEST_EQUAL_S, window_s, equal_share_s / equal)
+    left_s = budget_s - pairs * duets * duet_s - places * equal * equal_s
+    return Lengths(
+        solo_s,
+        max(1, int(left_s / (2 * modes * solo_s))),
+        math.ceil(1000 * duet_s),
+        duets,
+        math.ceil(1000 * equal_s) if places else 0,
+        equal if places else 0,
+    )
+
+
+def _places_at_equal_rate(learned: Learned, described: Described | None) -> int:
+    """Return how many places are measured at one rate on both sides: those of many persistent connections."""
+    if learned.connections == ALONE:
+        return 0
+    modes = [mode for mode, _ in described.places] if described else learned.modes
+    return sum(mode == "persistent" for mode in modes)
 
 
 def operating_points(learned: Learned) -> tuple[int, ...]:
@@ -115,8 +141,7 @@ def comparison_matrix(
     duets under load, which compare CPU time alone.
     """
     modes = described.modes if described else learned.modes
-    places = len(described.places) if described else None
-    lengths = lengths_for(budget_s, learned, places, duets_only=duets_only)
+    lengths = lengths_for(budget_s, learned, described, duets_only=duets_only)
     points = (learned.connections,) if duets_only else operating_points(learned)
     filled = {
         "title": toml_text(f"{new.title} against {old.title}"),
@@ -130,12 +155,20 @@ def comparison_matrix(
         "warmup": warmup,
         "duet_ms": str(lengths.duet_ms),
         "duet_blocks": str(lengths.duet_blocks),
+        "equal_rate": _equal_rate(lengths),
         "connections": toml_value(points),
         "servers": "\n".join(_side(row, learned) for row in (old, new)),
         "tables": "\n".join(_table(mode) for mode in modes),
     }
     template = TEMPLATE.read_text(encoding="utf-8").rstrip()
     return re.sub("@([a-z_]+)@", lambda match: filled[match[1]], template)
+
+
+def _equal_rate(lengths: Lengths) -> str:
+    """Return how long both sides are asked at one rate; nothing if they are not."""
+    if not lengths.equal_blocks:
+        return ""
+    return f'equal_rate = {{ duration = "{lengths.equal_ms}ms", blocks = {lengths.equal_blocks} }}'
 
 
 def _described(described: Described) -> str:

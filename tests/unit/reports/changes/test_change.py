@@ -13,7 +13,7 @@ from reports.changes.slowdowns import Bound, judged, parse_bound, verdict
 from runners.errors import BadInput
 from runners.records.trial import Check
 from runners.stats.statistics import Estimate, Interval
-from tests.support.changes import Truth, comparison, without
+from tests.support.changes import Truth, at_equal_rates, comparison, without
 from tests.support.small_run import small_run
 
 
@@ -60,6 +60,57 @@ def test_a_longer_p99_at_the_same_cpu_is_said() -> None:
     """The figures disagree, so the sentence has both."""
     said = sentences(change(p99=1.4))
     assert re.search(r"the same CPU .*, but p99 under load is \d+\.\d % longer \(9\d\.\d+ % CI", said), said
+
+
+def test_latency_at_an_equal_rate_stands_in_place_of_a_closed_loops() -> None:
+    """Which follows from the rate; the rate is said, with the sentence and with each line."""
+    found = change_of([at_equal_rates(comparison(Truth()), 8_000, p99=1.4)])
+    assert re.search(r"the same CPU .*, but p99 at 8,000 requests/s is 40 % longer \(9\d\.\d+ % CI", sentences(found))
+    assert {"p50", "p99"}.isdisjoint(each.kind.name for each in found.lines)
+    assert line(found, "p99_equal_rate").rate_per_s == 8_000
+    assert line(found, "p99_equal_rate").connections == 64
+    assert outcome(found, "p99:10%") == "slower"
+
+
+def test_a_cost_that_depends_on_the_load_is_said_in_both_places() -> None:
+    """Which of two servers is cheaper may turn round away from full load."""
+    said = sentences(change_of([at_equal_rates(comparison(Truth(cpu=0.9)), 8_000, cpu=1.2)]))
+    assert re.match(
+        r"new needs 10\.\d % less CPU per request than old \(.*\), but it needs (19|20)\.\d % more CPU per request at"
+        r" 8,000 requests/s \(9",
+        said,
+    ), said
+
+
+def test_only_the_lowest_of_several_rates_counts() -> None:
+    """Higher ones were too much for a server or for the generators."""
+    found = change_of([at_equal_rates(comparison(Truth()), 8_000, 5_600)])
+    cost = line(found, "cpu_equal_rate")
+    assert cost.rate_per_s == 5_600
+    assert cost.ratio is not None
+    assert (cost.ratio.count, round(cost.ratio.value, 1)) == (12, 1.0)
+
+
+def test_two_builds_of_which_one_has_no_equal_rate_have_the_same_lines() -> None:
+    """Then neither resolves anything there, and the reason is said."""
+    folder = comparison(Truth())
+    found = change_of([at_equal_rates(folder, 8_000), folder])
+    assert line(found, "p99_equal_rate").verdict == "not measured"
+    assert line(found, "p99_equal_rate").why == "not measured within the budget"
+
+
+def test_connections_that_do_not_persist_keep_the_latency_of_the_closed_loop() -> None:
+    """Nothing paces those."""
+    found = change_of([at_equal_rates(comparison(Truth(modes=("persistent", "non-persistent"))), 8_000)])
+    named = {mode: [each.kind.name for each in found.lines if each.place.mode == mode] for mode in found_modes(found)}
+    assert "p99_equal_rate" in named["persistent"]
+    assert "p99" in named["non-persistent"]
+    assert "p99_equal_rate" not in named["non-persistent"]
+
+
+def found_modes(found: Change) -> list[str]:
+    """Return the modes of a change."""
+    return [place.mode for place in found.places]
 
 
 def test_fewer_requests_of_a_costlier_server_are_no_but() -> None:
