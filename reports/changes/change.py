@@ -268,7 +268,7 @@ def _line(kind: Kind, place: Place, connections: int, trials: Sequence[Trial], r
     return Line(
         kind, place, connections, median_of(old, kind.value), median_of(new, kind.value), rule,
         found=(Paired(tuple(logs.values())),) if logs else (),
-        block_s=_block_s(kind.design, run),
+        block_s=_block_s(kind.design, [*old, *new], run),
         why="" if logs else cold or why_none([*old, *new]),
         rate_per_s=next((trial.offered_per_s for trial in new), None),
     )  # fmt: skip
@@ -303,12 +303,16 @@ def median_of(trials: Iterable[Trial], value: Value) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _block_s(design: Design, run: Run) -> float | None:
-    """Return how long a block of both sides takes: two trials in turns, or one duet."""
-    trial_s = run.duet_duration_s if design == "duet" else run.duration_s
-    if trial_s is None:
+def _block_s(design: Design, trials: Iterable[Trial], run: Run) -> float | None:
+    """Return how long a block of both sides takes: two trials in turns, or one duet; automatic warm-ups as they were."""
+    planned_s = run.duet_duration_s if design == "duet" else run.duration_s
+    if planned_s is None:
         return None
-    return trial_s + OVERHEAD_S if design == "duet" else 2 * (trial_s + (run.warmup_s or 0) + OVERHEAD_S)
+    loaded_s = [trial.duration_us / 1e6 for trial in trials if trial.duration_us]
+    warmed_s = [trial.warmed_us / 1e6 for trial in trials if trial.warmed_us is not None]
+    trial_s = statistics.fmean(loaded_s) if loaded_s else planned_s
+    trial_s += OVERHEAD_S + (statistics.fmean(warmed_s) if warmed_s else run.warmup_s or 0)
+    return trial_s if design == "duet" else 2 * trial_s
 
 
 def _together(builds: Sequence[Line]) -> Line:
