@@ -304,7 +304,7 @@ def median_of(trials: Iterable[Trial], value: Value) -> float | None:
 
 
 def _block_s(design: Design, trials: Iterable[Trial], run: Run) -> float | None:
-    """Return how long a block of both sides takes: two trials in turns, or one duet; automatic warm-ups as they were."""
+    """Return how long a block of both sides takes, two trials in turns or one duet; automatic warm-ups as they were."""
     planned_s = run.duet_duration_s if design == "duet" else run.duration_s
     if planned_s is None:
         return None

@@ -99,8 +99,13 @@ def pace_of(run: Run) -> str:
     if not run.preset:
         return ""
     length = f" of {format_duration(run.duration_s)} trials" if run.duration_s else ""
-    warmup = f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
-    return f"preset {run.preset}: {plural(run.blocks, 'block')}{length}{warmup}{_duet_lengths(run)}"
+    return f"preset {run.preset}: {plural(run.blocks, 'block')}{length}{_warmup(run)}{_duet_lengths(run)}"
+
+
+def _warmup(run: Run) -> str:
+    if run.warmup_s is None:
+        return " after an automatic warm-up"
+    return f" after {format_duration(run.warmup_s)} warm-up" if run.warmup_s else ""
 
 
 def _duet_lengths(run: Run) -> str:

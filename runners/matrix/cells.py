@@ -86,6 +86,7 @@ class Program:
     user: str | None = None
     read_only: bool = False
     privileged: bool = False
+    warmup: float | Literal["auto"] | None = None
 
     @property
     def name(self) -> str:
@@ -181,8 +182,8 @@ class Cell:
     def digest(self) -> str:
         """Return a hash of everything that can change the cell's number."""
         facts = asdict(self)
-        for words in ("title", "language", "class_", "group", "unavailable", "at_least", "ready", "port"):
-            facts["program"].pop(words)  # these describe it and do not change its number
+        for words in ("title", "language", "class_", "group", "unavailable", "at_least", "ready", "port", "warmup"):
+            facts["program"].pop(words)  # these describe it, or are in its load
         for word, usual in USUAL_RIGHTS.items():
             if facts["program"][word] == usual:
                 del facts["program"][word]  # so that runs from before there were such keys can be resumed
@@ -241,6 +242,7 @@ def _program(name: str, server: Server, variant_id: str | None, variant: Variant
         privileged=server.privileged,
         ready=Ready(server.ready.path, server.ready.timeout),
         port=server.port,
+        warmup=server.warmup,
     )
 
 
@@ -345,12 +347,20 @@ def _cell(
         connections=point[1],
         mode=point[2],
         machine=machine_name,
-        load=load,
+        load=_warmed(load, program),
         cpus=(machine.cpus.server, machine.cpus.client) if machine.cpus else None,
         request=asked if isinstance(asked, Request) else replace(asked.requests[0], name=asked.name),
         source_hash=source_hashes.get(program.dir, ""),
         mix=asked if isinstance(asked, Mix) else None,
     )
+
+
+def _warmed(load: LoadSettings, program: Program) -> LoadSettings:
+    """Return the load with a program's own warm-up, if it has one."""
+    if program.warmup is None:
+        return load
+    warmup_s: float | None = None if program.warmup == "auto" else program.warmup
+    return replace(load, warmup_s=warmup_s, duet=(warmup_s, load.duet[1]) if load.duet else None)
 
 
 def _planned(matrix: Matrix, cell: Cell, *, added: bool) -> Planned:

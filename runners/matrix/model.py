@@ -28,6 +28,7 @@ from runners.matrix.quantities import (
     Fraction,
     Name,
     Number,
+    OwnWarmUp,
     RequestPath,
     Share,
     Size,
@@ -283,6 +284,11 @@ class Server(Section):
         " as CAP_SYS_ADMIN, and gets them back if it ends without them before it answers.",
     )
     ready: ReadySection = Field(default_factory=ReadySection, description="When it counts as started.")
+    warmup: OwnWarmUp | None = Field(
+        None,
+        description='Its uncounted load, a time or "auto", instead of the preset\'s, as for a server that compiles'
+        " while it runs; a duet has the longer one of both sides.",
+    )
     port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = Field(
         None, description="The port that it listens on, if it can't be told which one; default: a free one each time."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -32,6 +32,19 @@ def _warm_up(text: object) -> float | None:
 WarmUp = Annotated[
     float | None,
     BeforeValidator(_warm_up),
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"^({AUTO}|[0-9.]+ ?(us|ms|s|m|h))$", "examples": ["300ms", AUTO]},
+    ),
+]
+
+
+def _own_warm_up(text: object) -> object:
+    return text if text == AUTO else parse_duration_s(text)
+
+
+OwnWarmUp = Annotated[  # of a server; "auto" stays a word, since None means the preset's
+    float | Literal["auto"],
+    BeforeValidator(_own_warm_up),
     WithJsonSchema(
         {"type": "string", "pattern": rf"^({AUTO}|[0-9.]+ ?(us|ms|s|m|h))$", "examples": ["300ms", AUTO]},
     ),

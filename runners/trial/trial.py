@@ -12,10 +12,10 @@ from runners.loads import PACED_LOAD
 from runners.loads.base import LoadJob
 from runners.loads.by_name import LOADS
 from runners.loads.jobs import UNWATCHED_S, load_job
-from runners.matrix.cells import Cell
+from runners.matrix.cells import Cell, LoadSettings
 from runners.matrix.model import Validity
 from runners.plan.goals import too_much
-from runners.plan.order import Checking, Slot
+from runners.plan.order import Checking, Offer, Slot
 from runners.records.files import create_file
 from runners.records.trial import Bound, Check, Evidence, Part, Trial, Verdict
 from runners.server.process import HOST, Logs, Programs, TrialFailed, TrialInvalid, free_port
@@ -100,7 +100,8 @@ def measure(cells: Sequence[Cell], slot: Slot, rig: Rig) -> tuple[Trial, ...]:
     kind: network.Kind = rig.network if all(cell.program.isolate for cell in cells) else "host"
     try:
         with network.fresh_networks(kind, len(cells)) as networks:
-            sides = [_side(cell, slot, where, rig) for cell, where in zip(cells, networks, strict=True)]
+            found = zip(cells, _as_loaded(cells, slot), networks, strict=True)
+            sides = [_side(cell, loaded, slot, where, rig) for cell, loaded, where in found]
             failure = _carry_out(sides, slot.checking, rig.tick)
     finally:
         end_leftovers()
@@ -129,11 +130,10 @@ def _carry_out(sides: Sequence[Side], checking: Checking | None, tick: Callable[
     return None
 
 
-def _side(cell: Cell, slot: Slot, where: network.Network, rig: Rig) -> Side:
+def _side(cell: Cell, loaded: Cell, slot: Slot, where: network.Network, rig: Rig) -> Side:
     layout, logs = rig.layouts[cell.threads], _logs(cell, slot, rig)
     where.enter()  # the port must be free in there
     port = cell.program.port or free_port(2 * slot.position + (cell.id != slot.cells[0]), rig.host)
-    loaded = _as_loaded(cell, slot)
     logs.file("requests").unlink(missing_ok=True)  # what an interrupted trial left behind
     own = loaded.load.locustfile
     job = replace(
@@ -166,20 +166,32 @@ def _mix_file(cell: Cell, job: LoadJob, logs: Logs) -> Path | None:
     return file.resolve()
 
 
-def _as_loaded(cell: Cell, slot: Slot) -> Cell:
-    """Return the cell with the times of a duet or of a check, or with the generator that can offer a rate.
+def _as_loaded(cells: Sequence[Cell], slot: Slot) -> tuple[Cell, ...]:
+    """Return the cells with the times of a duet or of a check, or with the generator that can offer a rate.
 
-    The record keeps the id of the cell itself.
+    Both of a duet are warmed up for the longer of their times. The records keep the ids of the cells themselves.
     """
-    if slot.offer:
-        wanted_s = cell.load.warmup_s if slot.warmup_s is None else slot.warmup_s
-        warmup_s = UNWATCHED_S if wanted_s is None else wanted_s  # a part of the paced command
-        paced = replace(cell.load, kind=PACED_LOAD, locustfile=None, warmup_s=warmup_s)
-        return replace(cell, load=replace(paced, duration_s=slot.offer.duration_s))
     if slot.checking:
-        return replace(cell, load=replace(cell.load, duration_s=slot.checking.duration_s))
-    loaded = cell.in_duet if len(slot.cells) > 1 else cell
-    return loaded if slot.warmup_s is None else replace(loaded, load=replace(loaded.load, warmup_s=slot.warmup_s))
+        duration_s = slot.checking.duration_s
+        return tuple(replace(cell, load=replace(cell.load, duration_s=duration_s)) for cell in cells)
+    if slot.offer is None and len(cells) > 1:
+        cells = [cell.in_duet for cell in cells]
+    warmup_s = _longest_warmup_s(cells) if slot.warmup_s is None else slot.warmup_s
+    return tuple(replace(cell, load=_load_of(cell, slot.offer, warmup_s)) for cell in cells)
+
+
+def _load_of(cell: Cell, offer: Offer | None, warmup_s: float | None) -> LoadSettings:
+    if offer is None:
+        return replace(cell.load, warmup_s=warmup_s)
+    warmup_s = UNWATCHED_S if warmup_s is None else warmup_s  # a part of the paced command
+    return replace(cell.load, kind=PACED_LOAD, locustfile=None, warmup_s=warmup_s, duration_s=offer.duration_s)
+
+
+def _longest_warmup_s(cells: Sequence[Cell]) -> float | None:
+    """Return the longest warm-up of some cells; None, until all are steady, is longer than any."""
+    wanted_s = [cell.load.warmup_s for cell in cells]
+    known_s = [each for each in wanted_s if each is not None]
+    return max(known_s) if len(known_s) == len(wanted_s) else None
 
 
 def _logs(cell: Cell, slot: Slot, rig: Rig) -> Logs:

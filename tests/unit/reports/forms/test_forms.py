@@ -12,9 +12,11 @@ import pytest
 from reports.forms.about import GENERATOR
 from reports.forms.index import index_entries, write_index
 from reports.forms.redaction import redacted
+from reports.forms.summary import pace_of
 from reports.forms.writing import FILES, read_all, render_as, write_as
 from runners.errors import BadInput
 from runners.records.folder import read_run, write_run
+from runners.records.run import Run
 from runners.revision import commit_of
 from speedup import entry
 from tests.support import ROOT
@@ -286,3 +288,17 @@ def test_damage_to_a_run_folder_is_told_in_every_form(form: str, run: Path, tmp_
     assert "2 lines of trials.jsonl are damaged and set aside" in text
     assert "speedup verify names each line" in text
     assert "run.json, is damaged or was edited" in text
+
+
+@pytest.mark.parametrize(
+    ("warmup_s", "words"),
+    [
+        (None, "2 blocks of 1s trials after an automatic warm-up"),
+        (0.5, "trials after 500ms warm-up"),
+        (0.0, "1s trials"),
+    ],
+)
+def test_the_subtitle_says_how_servers_were_warmed_up(warmup_s: float | None, words: str) -> None:
+    """An automatic warm-up has no length that was planned."""
+    run = Run("measured", "local", preset="quick", blocks=2, duration_s=1.0, warmup_s=warmup_s)
+    assert pace_of(run).endswith(words)

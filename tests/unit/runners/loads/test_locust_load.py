@@ -96,8 +96,8 @@ def test_a_person_s_own_users_take_the_place_of_ours() -> None:
 def test_a_rate_is_offered_by_a_generator_that_can_and_not_by_a_person_s_own_users() -> None:
     """So its checks are not those of users who ask what they want."""
     alone = replace(cell(), load=replace(cell().load, kind="locust", locustfile=Locustfile("users.py", "0" * 64)))
-    closed = _as_loaded(alone, Slot((alone.id,), "a", 0, 0, 1))
-    paced = _as_loaded(alone, Slot((alone.id,), "a", 0, 0, 1, Offer("paced", 100.0, 200.0, 3.0)))
+    (closed,) = _as_loaded([alone], Slot((alone.id,), "a", 0, 0, 1))
+    (paced,) = _as_loaded([alone], Slot((alone.id,), "a", 0, 0, 1, Offer("paced", 100.0, 200.0, 3.0)))
     assert closed.load == alone.load
     assert (paced.load.kind, paced.load.duration_s, paced.load.locustfile) == ("h2load", 3.0, None)
 

@@ -24,9 +24,11 @@ from runners.matrix.cells import (
     programs,
 )
 from runners.matrix.model import Addition, Matrix, Rule, Server, Variant
+from runners.matrix.reading import parse_matrix
 from runners.matrix.requests.mix import Mix
 from runners.matrix.requests.request import Request
 from tests.support import ROOT
+from tests.support.latency_matrix import MATRIX
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,5}", fullmatch=True)
 COUNTS = st.lists(st.integers(1, 16), min_size=1, max_size=3)
@@ -150,7 +152,7 @@ LOAD_MATTERS = {
     "locustfile": Locustfile("users.py", "0" * 64),
 }  # fmt: skip
 SAID = {"title": "x", "language": "C", "class_": "stripped", "group": "other", "unavailable": "x",
-        "at_least": {"go": "1.26"}, "ready": Ready("/x"), "port": 3000}  # fmt: skip
+        "at_least": {"go": "1.26"}, "ready": Ready("/x"), "port": 3000, "warmup": "auto"}  # fmt: skip
 
 
 def test_the_id_changes_with_everything_that_can_change_the_number() -> None:
@@ -223,6 +225,19 @@ def test_the_machine_s_duration_overrides_the_preset_s() -> None:
     matrix = Matrix.model_validate(tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8")))
     planned = expand(matrix, "xeon-e5-2680", matrix.preset["quick"], "wrk")[0]
     assert planned.cell.load == LoadSettings("wrk", 0.2, 10.0, 20, (0.05, 0.2))
+
+
+@pytest.mark.parametrize(("own", "alone_s", "duet_s"), [('"auto"', None, None), ('"3s"', 3.0, 3.0), (None, 0.1, 0.1)])
+def test_a_server_may_have_a_warm_up_of_its_own(own: str | None, alone_s: float | None, duet_s: float | None) -> None:
+    """As one that compiles while it runs; those of its variants and of what is like it are the same."""
+    text = MATRIX.format(mode="persistent", more="")
+    matrix = parse_matrix(text.replace("[server.b]", f"[server.b]\nwarmup = {own}") if own else text)
+    a, b = (
+        next(each.cell for each in expand(matrix, "local", matrix.preset["quick"], "wrk") if each.cell.name == name)
+        for name in "ab"
+    )
+    assert (a.load.warmup_s, a.in_duet.load.warmup_s) == (0.1, 0.1)
+    assert (b.load.warmup_s, b.in_duet.load.warmup_s) == (alone_s, duet_s)
 
 
 def test_a_cell_has_the_duration_of_a_duet_only_in_one() -> None:
