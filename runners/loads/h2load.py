@@ -29,6 +29,8 @@ from __future__ import annotations
 
 import math
 import re
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,7 @@ from runners.records.trial import Errors
 
 LOG_NAME = "requests.txt"
 PATIENCE_S = 10.0
+SETTLE_S = 0.5  # paced load before the measured time: new connections cost a server that compiles more than others
 TAIL_S = 0.1  # paced load after the measured time, so that its last requests can end
 GRACE_S = 1.0  # for the start and for requests that are behind schedule; then h2load is stopped
 
@@ -73,12 +76,8 @@ class H2load:
         return "".join(f"http://{job.host}:{job.port}{path}\n" for path in paths).encode()
 
     def phases(self, job: LoadJob) -> tuple[Phase, ...]:
-        """Return a warm-up and the measured command; for a paced job, one command whose log contains both."""
-        if job.rate_per_s is not None:
-            ends_s = ramp_s(job) + job.warmup_s + job.duration_s + TAIL_S + GRACE_S
-            return (Phase("load", paced_command(job), ends_s + PATIENCE_S, ends_s, cwd=_folder(job)),)
-        command = closed_command(job, job.duration_s, log=True)
-        measured = Phase("load", command, job.duration_s + PATIENCE_S, cwd=_folder(job))
+        """Return a warm-up at full load, and the measured command."""
+        measured = _closed(job) if job.rate_per_s is None else _paced(job)
         if not job.warmup_s:
             return (measured,)
         return (Phase("warm-up", closed_command(job, job.warmup_s, log=False), job.warmup_s + PATIENCE_S), measured)
@@ -96,15 +95,26 @@ class H2load:
         return _result(output, requests, job)
 
 
+def _closed(job: LoadJob) -> Phase:
+    return Phase("load", closed_command(job, job.duration_s, log=True), job.duration_s + PATIENCE_S, cwd=_folder(job))
+
+
+def _paced(job: LoadJob) -> Phase:
+    ends_s = ramp_s(job) + SETTLE_S + job.duration_s + TAIL_S + GRACE_S
+    return Phase("load", paced_command(job), ends_s + PATIENCE_S, ends_s, cwd=_folder(job))
+
+
 def _folder(job: LoadJob) -> Path | None:
     return job.request_log.parent.resolve() if job.request_log else None
 
 
 def _result(output: str, requests: list[Request], job: LoadJob) -> LoadResult:
-    measured, pacing = requests, None
+    measured, pacing, window_us = requests, None, None
     if job.rate_per_s is not None:
-        measured = window_of(requests, ramp_s(job) + job.warmup_s, job.duration_s)
+        after_s = ramp_s(job) + SETTLE_S
+        measured = window_of(requests, after_s, job.duration_s)
         measured, pacing = pacing_of(measured, job.rate_per_s, job.connections)
+        window_us = _window_us(requests, after_s, job.duration_s)
     answered = [request for request in measured if request.status > 0]
     latency: dict[int, int] = {}
     for request in answered:
@@ -118,7 +128,17 @@ def _result(output: str, requests: list[Request], job: LoadJob) -> LoadResult:
         client_cpu_us=None,
         uncounted=len(requests) - len(answered),
         pacing=pacing,
+        window_us=window_us,
     )
+
+
+def _window_us(requests: Sequence[Request], after_s: float, length_s: float) -> tuple[int, int] | None:
+    """Return the measured time by the monotonic clock; the log has the wall clock's, which stepped if V19 says so."""
+    if not requests:
+        return None
+    ahead_us = (time.time_ns() - time.monotonic_ns()) // 1000
+    begin_us = requests[0].start_us + round(after_s * 1e6) - ahead_us
+    return begin_us, begin_us + round(length_s * 1e6)
 
 
 def _check_totals(output: str, requests: list[Request], job: LoadJob) -> None:
@@ -175,7 +195,7 @@ def ramp_s(job: LoadJob) -> float:
 def paced_command(job: LoadJob) -> tuple[str, ...]:
     """Return the command of a paced job: enough requests on each connection to cover the whole time."""
     rate = rate_per_connection(job)
-    each = math.ceil((ramp_s(job) + job.warmup_s + job.duration_s + TAIL_S) * rate) + 1
+    each = math.ceil((ramp_s(job) + SETTLE_S + job.duration_s + TAIL_S) * rate) + 1
     pace = ("--rps", f"{rate:.9g}", "-n", str(each * job.connections))
     opening = ("-r", str(job.threads), "--rate-period", f"{stagger_ms(job)}ms")
     return ("h2load", "--h1", *_shape(job), *pace, *opening, *_request(job), *_log(job), *_url(job))

@@ -25,7 +25,7 @@ START_SHARE = 1 / 16  # of the capacity, where the search begins
 CONFIRM_FACTOR = 3  # a confirmation is this many times as long as a step
 LONGER_STEP = 5  # a step of the search may be this many times as long if the rate is low
 LONGEST_S = 30.0  # a confirmation may be this long if the rate is low
-RAMP_S = 0.5  # roughly, for opening all connections and for requests still in flight at the end
+RAMP_S = 1.0  # roughly, for opening all connections, until the load settles, and for what is in flight at the end
 DECISIVE = frozenset({"V0", "V1", "V2", "V3", "V25"})  # may show that a rate is too high; others are about the machine
 
 Key = tuple[str, str | None, str | None, float | None, int | None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from runners.stats.steadiness import costs
 from runners.system import kernel
@@ -81,6 +82,16 @@ class Samples:
             return None
         return self.after.server.run_us - self.before.server.run_us
 
+    def server_run_within_us(self, begin_us: int, end_us: int) -> float | None:
+        """Return the server's CPU time between two moments of the monotonic clock, interpolated between samples."""
+        times = [(self.before.monotonic_us, self.before.server)]
+        times += [(point.at_us, point.server) for point in self.points]
+        times += [(self.after.monotonic_us, self.after.server)]
+        known = [(at_us, server.run_us) for at_us, server in times if server is not None]
+        if len(known) < len(times):
+            return None
+        return interpolated(known, end_us) - interpolated(known, begin_us)
+
     @property
     def server_wait_us(self) -> float | None:
         """Return the time for which the server's threads were ready to run during the watch, but did not."""
@@ -141,6 +152,14 @@ class Samples:
     def _client(self) -> list[tuple[int, kernel.TreeTimes]]:
         """Return when the generator was sampled, and what it had used by then."""
         return [(sample.at_us, sample.client) for sample in self.points if sample.client is not None]
+
+
+def interpolated(points: Sequence[tuple[int, float]], at: int) -> float:
+    """Return the value at a moment, on straight lines through points in the order of time; outside, the nearest one."""
+    for (left, low), (right, high) in pairwise(points):
+        if at < right:
+            return low + (high - low) * max(0, at - left) / (right - left)
+    return points[-1][1]
 
 
 def costs_in(points: Sequence[Sample]) -> list[float]:

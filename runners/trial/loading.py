@@ -54,7 +54,10 @@ class Measured:
 
     @property
     def server_cpu_us_per_request(self) -> float | None:
-        """Return the server's CPU time per request that it answered."""
+        """Return the server's CPU time per request that it answered; of a paced load, within the measured time."""
+        if self.result.pacing is not None and self.result.window_us is not None:
+            within_us = self.samples.server_run_within_us(*self.result.window_us)
+            return None if within_us is None else within_us / self.result.requests
         spent_us = self.samples.server_run_us
         return None if spent_us is None else spent_us / self.served
 

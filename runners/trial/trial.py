@@ -11,7 +11,7 @@ from typing import Any
 from runners.loads import PACED_LOAD
 from runners.loads.base import LoadJob
 from runners.loads.by_name import LOADS
-from runners.loads.jobs import UNWATCHED_S, load_job
+from runners.loads.jobs import load_job
 from runners.matrix.cells import Cell, LoadSettings
 from runners.matrix.model import Validity
 from runners.plan.goals import too_much
@@ -183,7 +183,6 @@ def _as_loaded(cells: Sequence[Cell], slot: Slot) -> tuple[Cell, ...]:
 def _load_of(cell: Cell, offer: Offer | None, warmup_s: float | None) -> LoadSettings:
     if offer is None:
         return replace(cell.load, warmup_s=warmup_s)
-    warmup_s = UNWATCHED_S if warmup_s is None else warmup_s  # a part of the paced command
     return replace(cell.load, kind=PACED_LOAD, locustfile=None, warmup_s=warmup_s, duration_s=offer.duration_s)
 
 

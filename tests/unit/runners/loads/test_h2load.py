@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from runners.loads.base import LoadFailed, LoadJob
 from runners.loads.by_name import LOADS
-from runners.loads.h2load import H2load, ramp_s, stagger_ms
+from runners.loads.h2load import SETTLE_S, H2load, ramp_s, stagger_ms
 from runners.loads.pacing import Request, bunching, pacing_of, read_requests, window_of
 from runners.records.trial import Errors
 
@@ -54,17 +55,25 @@ def test_a_closed_loop_is_warmed_up_by_a_command_of_its_own() -> None:
     assert len(H2load().phases(replace(CLOSED, warmup_s=0))) == 1
 
 
-def test_a_paced_job_is_one_command_that_opens_its_connections_one_after_another() -> None:
+def test_a_paced_job_opens_its_connections_one_after_another() -> None:
     """With -n and -r, since connections opened in one go would send all at once; the rate is that of a connection."""
-    (phase,) = H2load().phases(PACED)
+    (phase,) = H2load().phases(replace(PACED, warmup_s=0))
     found = options(phase.argv)
     assert (found["--rps"], found["-c"], found["-t"], found["-r"]) == ("125", "8", "2", "2")
     assert found["--rate-period"] == "2ms"
     assert "-D" not in phase.argv
     assert int(found["-n"]) % 8 == 0
-    assert int(found["-n"]) >= 1000 * (ramp_s(PACED) + 1.3)
+    assert int(found["-n"]) >= 1000 * (ramp_s(PACED) + SETTLE_S + 1.0)
     assert phase.stop_after_s is not None
-    assert phase.stop_after_s > ramp_s(PACED) + 1.3
+    assert phase.stop_after_s > ramp_s(PACED) + SETTLE_S + 1.0
+
+
+def test_a_paced_job_is_warmed_up_at_full_load() -> None:
+    """A server that compiles would not be warm soon enough at a rate that leaves it idle."""
+    warm_up, measured = H2load().phases(PACED)
+    assert (warm_up.purpose, options(warm_up.argv)["-D"]) == ("warm-up", "300ms")
+    assert "--rps" not in warm_up.argv
+    assert "--rps" in measured.argv
 
 
 def test_non_persistent_connections_are_asked_for_by_the_header() -> None:
@@ -103,11 +112,16 @@ def test_a_closed_loop_counts_all_of_its_log(tmp_path: Path) -> None:
 
 
 def test_a_paced_job_counts_what_was_sent_in_the_measured_time(tmp_path: Path) -> None:
-    """Neither the ramp and the warm-up before it, nor what follows."""
+    """Neither the ramp and what settles before it, nor what follows; the measured time is known by both clocks."""
     job = replace(PACED, rate_per_s=100.0, connections=4, threads=1)
-    rows = [(5_000_000 + 10_000 * number, 200, 100) for number in range(150)]
-    result = H2load().parse(output(150), logged(job, tmp_path, rows))
-    assert (result.requests, result.uncounted) == (100, 50)
+    ahead_us = (time.time_ns() - time.monotonic_ns()) // 1000
+    rows = [(ahead_us + 5_000_000 + 10_000 * number, 200, 100) for number in range(170)]
+    result = H2load().parse(output(170), logged(job, tmp_path, rows))
+    assert (result.requests, result.uncounted) == (100, 70)
+    begin_us = 5_000_000 + round((ramp_s(job) + SETTLE_S) * 1e6)
+    assert result.window_us is not None
+    assert result.window_us[0] == pytest.approx(begin_us, abs=1000)
+    assert result.window_us[1] - result.window_us[0] == 1_000_000
     assert result.latency == {100: 100}
     assert result.bytes_read == 100 * 100
     assert result.pacing is not None

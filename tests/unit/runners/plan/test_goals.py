@@ -35,7 +35,7 @@ def test_the_time_is_bounded_before_anything_runs() -> None:
     """Shares times least blocks; with an objective at most so many questions, and a longer confirmation."""
     asked, more = matrix(), matrix('slo = "p99 < 2ms"')
     paced_s = estimated_s(goals_of(asked, cells(asked)), asked.preset["quick"])
-    assert paced_s == pytest.approx(3 * 2 * (0.1 + 1 + 0.2 + 0.5))
+    assert paced_s == pytest.approx(3 * 2 * (0.1 + 1 + 0.2 + 1.0))
     longer_s = estimated_s(goals_of(more, cells(more)), more.preset["quick"])
     assert longer_s > paced_s
     assert math.isfinite(longer_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -39,6 +40,26 @@ def test_the_time_on_run_queues_is_that_of_all_threads() -> None:
     assert watched(
         [(100, {7: (0, 5), 8: (0, 5)}), (300, {7: (0, 105), 8: (0, 105)})]
     ).client_wait_share == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("begin_us", "end_us", "run_us"),
+    [(0, 400, 70.0), (100, 300, 40.0), (150, 250, 20.0), (50, 350, 55.0), (0, 50, 5.0)],
+)
+def test_what_a_server_used_in_a_part_of_the_time_lies_on_lines_between_samples(
+    begin_us: int, end_us: int, run_us: float
+) -> None:
+    """It ran 10, then 10, 30 and 20 us in four times of 100 us."""
+
+    def times(run_us: float) -> TreeTimes:
+        return TreeTimes({}, (1,), run_us, 0.0)
+
+    points = tuple(
+        Sample(at_us, None, None, None, None, times(used), None) for at_us, used in ((100, 10), (200, 20), (300, 50))
+    )
+    before, after = replace(NOTHING, server=times(0)), replace(NOTHING, monotonic_us=400, server=times(70))
+    assert Samples(before, after, points, 0.0).server_run_within_us(begin_us, end_us) == pytest.approx(run_us)
+    assert Samples(NOTHING, after, points, 0.0).server_run_within_us(begin_us, end_us) is None
 
 
 def test_one_look_tells_no_share() -> None:

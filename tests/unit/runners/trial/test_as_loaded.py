@@ -29,10 +29,10 @@ def test_both_sides_of_a_duet_warm_up_for_the_longer_of_their_times(
     assert {cell.load.warmup_s for cell in _as_loaded(pair, replace(slot, warmup_s=0.05))} == {0.05}
 
 
-def test_a_paced_duet_has_a_warm_up_that_nothing_can_end_early() -> None:
-    """It is a part of the paced command, so an automatic one has a fixed length."""
+def test_a_paced_duet_is_warmed_up_as_any_other() -> None:
+    """By the generator that paces, at full load."""
     pair = [replace(cell, load=replace(cell.load, warmup_s=None)) for cell in cells(matrix(mode="persistent"))[:2]]
     slot = Slot((pair[0].id, pair[1].id), "f", 0, 0, 0, Offer("paced", 100.0, 200.0, 3.0))
     assert {(cell.load.kind, cell.load.warmup_s, cell.load.duration_s) for cell in _as_loaded(pair, slot)} == {
-        ("h2load", 2.0, 3.0)
+        ("h2load", None, 3.0)
     }
