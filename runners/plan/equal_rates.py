@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from runners.plan.goals import RAMP_S
 from runners.plan.order import OVERHEAD_S, Duet, Offer, Slot, starts
-from runners.plan.scheduling import LEAST_REPEATS, REPEATED_SHARE, Left, next_position, warmup_s
+from runners.plan.scheduling import LATELY, LEAST_REPEATS, REPEATED_SHARE, Left, next_position, warmup_s
 from runners.records.trial import Trial
 from runners.stats.comparison import counting
 
@@ -62,7 +62,7 @@ class EqualRates:
             0,
             next_position(trials),
             offer,
-            self._item_s + duration_s - self.duration_s,
+            self._item_s(trials) + duration_s - self.duration_s,
             warmup_s=warmup_s(duet.cells, trials),
         )
 
@@ -75,22 +75,22 @@ class EqualRates:
         wanted = self.blocks - sum(pair.counts for pair in at_rate)
         return max(0, min(wanted, self.blocks + repeats - len(at_rate)))
 
-    @property
-    def _item_s(self) -> float:
-        return self.duration_s + RAMP_S + OVERHEAD_S
+    def _item_s(self, trials: Iterable[Trial]) -> float:
+        """Return how long an item should take: automatic warm-ups take what they took in duets."""
+        warmed_s = [trial.warmed_us / 1e6 for trial in trials if trial.pair and trial.warmed_us is not None]
+        return self.duration_s + RAMP_S + OVERHEAD_S + (statistics.fmean(warmed_s[-LATELY:]) if warmed_s else 0.0)
 
     def left(self, trials: Sequence[Trial]) -> Left:
         """Return about what is left once duets at full load have been measured."""
         found = [(duet, _items(duet, trials)) for duet in self.duets]
-        return self._of(sum(self._lacks(items) for duet, items in found if _capacity_per_s(duet, items, trials)))
+        lacking = sum(self._lacks(items) for duet, items in found if _capacity_per_s(duet, items, trials))
+        return Left(lacking, lacking * self._item_s(trials))
 
     @property
     def whole(self) -> Left:
         """Return how much the stage is."""
-        return self._of(self.blocks * len(self.duets))
-
-    def _of(self, items: int) -> Left:
-        return Left(items, items * self._item_s)
+        items = self.blocks * len(self.duets)
+        return Left(items, items * self._item_s(()))
 
 
 @dataclass(frozen=True)

@@ -153,9 +153,9 @@ class Blocks:
 
     def left(self, trials: Sequence[Trial]) -> Left:
         """Return the most that may be left: blocks, and repeats, assuming that blocks are spoilt at the rate so far."""
-        progress = self.progress(trials, precise=False)
-        left = sum(map(self._left_of, progress), start=Left(0, 0))
-        spent, needed = self._spent(trials), sum(map(self._needed_of, progress), start=Left(0, 0))
+        progress, spent = self.progress(trials, precise=False), self._spent(trials)
+        left = sum((self._left_of(item, spent) for item in progress), start=Left(0, 0))
+        needed = sum((self._needed_of(item, spent) for item in progress), start=Left(0, 0))
         bounds = ((self.bounds.budget_s, spent.load_s), (self.bounds.limit_s, spent.took_s))
         for most_s, used_s in bounds:
             if most_s is not None:
@@ -163,25 +163,25 @@ class Blocks:
                 left = Left(left.items * share, left.seconds * share)
         return left
 
-    def _needed_of(self, item: Progress) -> Left:
+    def _needed_of(self, item: Progress, spent: Spent) -> Left:
         """Return what a family's least blocks still lack, whatever the time."""
         if self.bounds.budget_s is not None:
             return Left(0, 0)
         items = max(0, self.bounds.least_of(item.family) - item.done) * len(item.family.blocks[0])
-        return Left(items, items * self.item_s[item.family.name])
+        return Left(items, items * spent.next_s[item.family.name])
 
     @property
     def whole(self) -> Left:
         """Return how much all blocks are."""
         return self.left(())
 
-    def _left_of(self, item: Progress) -> Left:
+    def _left_of(self, item: Progress, spent: Spent) -> Left:
         blocks = item.family.blocks
         spoilt_share = min(1.0, (item.repeats + len(item.spoilt)) / item.done) if item.done else 0.0
         wanted = len(item.spoilt) + spoilt_share * (len(blocks) - item.done)
         repeats = min(wanted, max(LEAST_REPEATS, REPEATED_SHARE * len(blocks)) - item.repeats)
         items = item.missing + item.missing_again + max(0.0, repeats) * len(blocks[0])
-        return Left(items, items * self.item_s[item.family.name])
+        return Left(items, items * spent.next_s[item.family.name])
 
     def progress(self, trials: Sequence[Trial], *, precise: bool = True) -> list[Progress]:
         """Return how far each family has got; the widths of its intervals are computed only if they matter."""
@@ -259,16 +259,21 @@ class Blocks:
         return all(most is None or by_then <= most for most, by_then in limits)
 
     def _spent(self, trials: Sequence[Trial]) -> Spent:
-        """Return what was spent. Items with automatic warm-ups say how long the next ones of their family take."""
-        took_s, warmed_s = 0.0, dict[str, list[float]]()
+        """Return what was spent. Items with automatic warm-ups say how long the next ones take.
+
+        Those of a family tell of it; of families that have none yet, all of them tell how much longer than planned.
+        """
+        took_s, planned_s, items, warmed_s = 0.0, 0.0, 0, dict[str, list[float]]()
         for trial in (trial for trial in trials if trial.role != "second"):
             family = trial.family or ""
             item_s = _took_s(trial, self.item_s.get(family, 0.0))
-            took_s += item_s
+            took_s, planned_s, items = took_s + item_s, planned_s + self.item_s.get(family, 0.0), items + 1
             if trial.warmed_us is not None:
                 warmed_s.setdefault(family, []).append(item_s)
+        longer_s = max(0.0, took_s - planned_s) / max(1, items)
         lately_s = {family: statistics.fmean(items_s[-LATELY:]) for family, items_s in warmed_s.items()}
-        return Spent(spent_s(trials), took_s, {**self.item_s, **lately_s})
+        next_s = {family: lately_s.get(family, item_s + longer_s) for family, item_s in self.item_s.items()}
+        return Spent(spent_s(trials), took_s, next_s)
 
     def _slots(
         self, family: FamilyInfo, block: int, attempt: int, trials: Sequence[Trial], spent: Spent

@@ -348,6 +348,19 @@ def test_long_warm_ups_leave_time_for_fewer_blocks() -> None:
     assert len(play(warm)) == 40
 
 
+def test_the_time_left_counts_long_warm_ups_as_they_were() -> None:
+    """Of the same family, and of others that have not begun."""
+    families = (family("f/duet", [("a", "b")], 20), family("f", [("a",)], 10))
+    plan = Blocks(families, Bounds(10, None, None), 7, {"f/duet": 1.0, "f": 2.0})
+    assert plan.left(()).seconds == pytest.approx(20 * 1.0 + 10 * 2.0)
+    trials: list[Trial] = []
+    for _ in range(5):
+        slots = plan.following(trials)
+        trials += [replace(trial, warmed_us=5_000_000, duration_us=800_000) for trial in ended(slots[0])]
+    assert {trial.family for trial in trials} == {"f/duet"}
+    assert plan.left(trials).seconds == pytest.approx(15 * 6.0 + 10 * (2.0 + 5.0))
+
+
 def test_duets_give_an_answer_before_anything_else_is_measured() -> None:
     """One family after the other up to its first look, so that tables need not wait for each other."""
     families = (
