@@ -307,7 +307,9 @@ def answered(folders: Sequence[Path], arguments: argparse.Namespace, notes: tupl
     from reports.forms.change import Told
     from runners.records.folder import REPORT_FILE, read_folder
 
-    change = change_of([read_folder(folder) for folder in folders])
+    measured = [read_folder(folder) for folder in folders]
+    change = change_of(measured)
+    notes = (*notes, *dict.fromkeys(note for each in measured for note in each.run.notes))
     runs = tuple(os.path.relpath(folder) for folder in folders)
     bounds = tuple(dict.fromkeys(arguments.fail_slower))
     report = os.path.relpath(folders[-1] / REPORT_FILE)

@@ -21,6 +21,7 @@ from speedup.comparing.live import so_far
 from speedup.comparing.measuring import check_measured
 from speedup.comparing.sides import answers_alike, check_same, labels
 from tests.support.changes import Truth, comparison
+from tests.support.machine import only_wrk
 
 
 def learned(
@@ -221,6 +222,26 @@ def test_the_matrix_of_a_comparison_can_be_planned_within_its_budget(budget_s: f
     load_s = 2 * len(modes) * (lengths.duet_blocks * lengths.duet_ms / 1000 + lengths.solo_blocks * lengths.solo_s)
     assert lengths.duet_blocks >= 10
     assert load_s <= max(budget_s * 1.05, 2 * len(modes) * (10 * 0.3 + 1))
+
+
+def test_both_sides_are_asked_at_one_rate_where_something_paces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Persistent connections, many of them; without h2load the plan says what is lacking, and measures the rest."""
+    programs = only_wrk(tmp_path, monkeypatch)
+    asked = learned(b"Hello", modes=("persistent", "non-persistent"))
+    old, new = (Row(side, side, Launch(("./server", "--port={port}"))) for side in ("old", "new"))
+    options = Options(text=comparison_matrix(old, new, asked, 60), machine="local")
+    without = make_plan(options)
+    assert without.unpaced is not None
+    assert "h2load" in without.unpaced
+    assert (without.equal_rates, without.loads_used, without.latency_s) == ((), ("wrk",), 0.0)
+    (programs / "h2load").write_text("#!/bin/sh\necho 'h2load nghttp2/1.52.0'\n", encoding="utf-8")
+    (programs / "h2load").chmod(0o755)
+    (duet,) = (plan := make_plan(options)).equal_rates
+    assert (duet.row.name, duet.row.mode, duet.row.connections) == ("new", "persistent", 64)
+    assert plan.loads_used == ("wrk", "h2load")
+    assert plan.equally_paced.whole.items == 12
 
 
 def test_a_slow_server_has_longer_trials() -> None:
