@@ -60,4 +60,5 @@ def expected(learned: Learned) -> str:
     from runners.matrix.starter.expecting import in_words
 
     modes = " and ".join(learned.modes)
-    return f"each answer must be {in_words(learned.expect)}; connections: {modes}, {learned.connections} at once"
+    why = f" ({learned.why_no_more})" if learned.why_no_more else ""
+    return f"each answer must be {in_words(learned.expect)}; connections: {modes}, {learned.connections} at once{why}"

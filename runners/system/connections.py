@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from collections.abc import Iterator, Mapping
 
 from runners.system import kernel
 
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, DONE, ERROR = 4, 20, 3, 2
 REQUEST_DUMP = 0x301
-ESTABLISHED = 1 << 1
+ESTABLISHED, LISTENING = 1 << 1, 1 << 10
 INFO = 2  # the attribute that holds a tcp_info
 HEADER = struct.Struct("=IHHII")  # nlmsghdr
 ASKED = struct.Struct("=BBBxI2s2s16x16xI8x")  # inet_diag_req_v2
 DATA_SEGMENTS = struct.Struct("=II")  # of a tcp_info: in, out
-FOUND_BYTES, PORT_AT, ADDRESS_AT, SEGMENTS_AT = 72, 6, 24, 152
+FOUND_BYTES, PORT_AT, ADDRESS_AT, QUEUE_AT, SEGMENTS_AT = 72, 6, 24, 60, 152
 MOST_BYTES = 1 << 16
 PATIENCE_S = 1.0
 
@@ -31,18 +32,32 @@ def connections(pid: int, port: int) -> Segments:
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG) as asking:
             asking.settimeout(PATIENCE_S)
-            return dict(_ask(asking, port))
+            return {_client(message): _segments(message) for message in _sockets(asking, port, ESTABLISHED)}
     except (OSError, struct.error):  # not in every sandbox, nor does every kernel have that list
         return dict.fromkeys(kernel.client_ports(pid, port))
 
 
-def _ask(asking: socket.socket, port: int) -> Iterator[tuple[str, int | None]]:
+def accept_queue(port: int) -> int | None:
+    """Return how many connections to a port can wait to be accepted, in the queue of it that holds least.
+
+    None if nobody listens there in this process's network, or if the kernel does not tell.
+    """
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG) as asking:
+            asking.settimeout(PATIENCE_S)
+            found = [message[QUEUE_AT : QUEUE_AT + 4] for message in _sockets(asking, port, LISTENING)]
+    except (OSError, struct.error):
+        return None
+    return min((int.from_bytes(size, sys.byteorder) for size in found), default=None)
+
+
+def _sockets(asking: socket.socket, port: int, state: int) -> Iterator[bytes]:
+    """Yield what the kernel says of each socket of a port in a state."""
     for family in (socket.AF_INET, socket.AF_INET6):
-        wanted = ASKED.pack(family, socket.IPPROTO_TCP, 1 << (INFO - 1), ESTABLISHED, port.to_bytes(2), b"", 0)
+        wanted = ASKED.pack(family, socket.IPPROTO_TCP, 1 << (INFO - 1), state, port.to_bytes(2), b"", 0)
         head = HEADER.pack(HEADER.size + len(wanted), SOCK_DIAG_BY_FAMILY, REQUEST_DUMP, 1, 0)
         asking.sendto(head + wanted, (0, 0))
-        for message in _messages(asking):
-            yield _client(message), _segments(message)
+        yield from _messages(asking)
 
 
 def _messages(asking: socket.socket) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ SHAPES = [  # and "timestamp", in tests/integration
     "recycling",
     "prefork",
     "proxy",
+    "short-queue",
     "links",
 ]
 

@@ -25,6 +25,7 @@ class Plain:
 
     version = b"HTTP/1.1"
     host = LOOPBACK
+    backlog = 1024
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -32,7 +33,7 @@ class Plain:
     def run(self) -> None:
         """Listen, and serve for ever."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listener = socket.create_server((self.host, self.port), family=family, backlog=1024)
+        listener = socket.create_server((self.host, self.port), family=family, backlog=self.backlog)
         while True:
             connection, _ = listener.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -179,6 +180,12 @@ class Recycling(Plain):
         return count >= 25 or super().is_last(head, count)
 
 
+class ShortQueue(Plain):
+    """Lets five connections wait to be accepted, as Python's own servers do."""
+
+    backlog = 5
+
+
 class Prefork(Plain):
     """Serves in three processes that share a listening socket."""
 
@@ -287,6 +294,7 @@ SHAPES = {
     "recycling": Recycling,
     "prefork": Prefork,
     "proxy": Proxy,
+    "short-queue": ShortQueue,
     "links": Links,
     "ignores-close": IgnoresClose,
     "six-only": SixOnly,

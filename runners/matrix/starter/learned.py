@@ -9,6 +9,8 @@ from runners.matrix.model import Mode
 from runners.matrix.requests.request import Expect
 from runners.matrix.starter.expecting import expectation
 
+USUAL_CONNECTIONS = 64
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -27,7 +29,8 @@ class Learned:
     """What a server answered to a path: some of its bodies, in which modes, how fast, and to how many at once.
 
     `body` is the exact body to demand, None: whatever the answers have in common. `ready_s` is the time from its start
-    to the first right answer, `took_s` that of an ordinary answer.
+    to the first right answer, `took_s` that of an ordinary answer. `accept_queue` is how many connections can wait to
+    be accepted, if that is why there are no more `connections`: load generators open all of theirs at once.
     """
 
     path: str
@@ -40,6 +43,14 @@ class Learned:
     ready_s: float = 0.0
     body: str | None = None
     method: str = "GET"
+    accept_queue: int | None = None
+
+    @property
+    def why_no_more(self) -> str:
+        """Return why it is not measured with more connections; empty if with as many as is usual."""
+        if self.accept_queue is not None:
+            return f"its accept queue holds {self.accept_queue}: more could be dropped"
+        return "" if self.connections >= USUAL_CONNECTIONS else "more were not answered at once"
 
     @property
     def expect(self) -> Expect:
@@ -62,4 +73,5 @@ def together(learned: Sequence[Learned]) -> Learned:
         took_s=max(each.took_s for each in learned),
         ready_s=max(each.ready_s for each in learned),
         body=first.body,
+        accept_queue=min((each.accept_queue for each in learned if each.accept_queue is not None), default=None),
     )

@@ -18,7 +18,7 @@ from runners.errors import BadInput
 from runners.matrix.model import MODES, Mode
 from runners.matrix.quantities import NAME, sendable
 from runners.matrix.requests.request import Expect
-from runners.matrix.starter.learned import Launch, Learned
+from runners.matrix.starter.learned import USUAL_CONNECTIONS, Launch, Learned
 from runners.matrix.starter.toml import toml_text, toml_value
 
 TEMPLATE = Path(__file__).with_name("starter.toml")
@@ -26,7 +26,6 @@ MATRIX = "matrix.toml"
 RULER, RULER_ANSWER = "floor", "answer"
 LONGEST_RULER_BODY = 16384  # LONGEST_BODY of its source
 LONGEST_RULER_TYPE = 128
-USUAL_CONNECTIONS = 64
 ANSWERS_IN_A_WINDOW = 10  # at least, one after another
 SLOW_START_S, PATIENCE, USUAL_PATIENCE_S = 10.0, 3, 60
 TO_FILL_IN = """\
@@ -144,7 +143,7 @@ def starter_matrix(starter: Starter) -> str:
         "long": f"{max(5, math.ceil(window_s))}s",
         "threads": "[1, 2]" if _takes_threads(starter) else "[1]",
         "connections": str(learned.connections),
-        "connections_note": "" if learned.connections == USUAL_CONNECTIONS else " # more were not answered at once",
+        "connections_note": f" # {learned.why_no_more}" if learned.why_no_more else "",
         "servers": "\n".join(_server(row, learned) for row in starter.rows),
         "ruler": _ruler(starter),
         "tables": "\n".join(_tables(learned.modes, [*rows, *([RULER] if starter.has_ruler else [])])),

@@ -16,6 +16,7 @@ from runners.matrix.requests.request import Expect, Request, shown
 from runners.matrix.starter.learned import Learned
 from runners.server.answers import Answer
 from runners.server.probe import Unanswered, authority, connected, probe, read_answer
+from runners.system.connections import accept_queue
 
 ROUNDS = 3
 A_SECOND_S = 1.1  # apart, answers with a time in seconds differ
@@ -25,6 +26,7 @@ WRONG_S = 2.0  # a wrong status for this long is no longer a start
 CROWD = 64
 CROWD_PATIENCE_S = 1.0
 SLOWEST = 4
+LOOPBACK = ("127.", "::1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ def learn(question: Question, first: First, ready_s: float = 0.0) -> Learned:
     bodies = (answer.body, *asked.bodies)
     _check(question, bodies)
     took_s = statistics.median(asked.took_s)
+    answered = answered_at_once(question, max(CROWD_PATIENCE_S, SLOWEST * took_s))
+    queue = accept_queue(question.port) if question.host.startswith(LOOPBACK) else None
     return Learned(
         path=request.path,
         method=request.method,
@@ -131,10 +135,11 @@ def learn(question: Question, first: First, ready_s: float = 0.0) -> Learned:
         content_type=answer.headers.get("content-type", ""),
         bodies=bodies if question.own_port else (*bodies, _elsewhere(answer.body, question.port)),
         modes=modes,
-        connections=_power_of_two(answered_at_once(question, max(CROWD_PATIENCE_S, SLOWEST * took_s))),
+        connections=_power_of_two(min(answered, answered if queue is None else max(1, queue))),
         took_s=took_s,
         ready_s=ready_s,
         body=question.body,
+        accept_queue=queue if queue is not None and queue < answered else None,
     )
 
 

@@ -38,13 +38,13 @@ PARENT = {
     "dir": "servers/nim", "source": "a.nim", "flags": ["-d:server={server}"],
     "build": ["nim", "{flags}", "{dir}/{source}"], "run": ["{out}"], "config": "x.conf", "env": {"A": "{server}"},
     "threads": [1], "ready": {"path": "/a"}, "isolate": False, "port": 3000,
-    "user": "www-data", "read_only": True, "privileged": False,
+    "user": "www-data", "read_only": True, "privileged": False, "warmup": "3s",
 }  # fmt: skip
 CHILD = {
     "language": "C", "class": "historic", "group": "h", "needs": ["nim"], "at_least": {}, "dir": "servers/c",
     "source": "b.nim", "flags": ["-x"], "build": ["cc", "{flags}", "{source}"], "run": ["{out}", "{server}"],
     "config": "y.conf", "env": {"B": "1"}, "threads": [2], "ready": {"timeout": "5s"}, "isolate": True, "port": 4000,
-    "user": "nobody", "read_only": False, "privileged": True,
+    "user": "nobody", "read_only": False, "privileged": True, "warmup": "auto",
 }  # fmt: skip
 
 

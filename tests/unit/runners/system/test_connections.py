@@ -47,3 +47,21 @@ def test_where_the_kernel_refuses_its_list_connections_are_still_known(
     with socket.create_connection(server.getsockname()[:2]):
         found = connections.connections(os.getpid(), server.getsockname()[1])
     assert list(found.values()) == [None]
+
+
+def test_the_shortest_queue_of_a_port_is_known(server: socket.socket) -> None:
+    """Of a port where nobody listens, nothing."""
+    port = server.getsockname()[1]
+    for length in (7, 300):
+        server.listen(length)
+        assert connections.accept_queue(port) == length
+    server.close()
+    assert connections.accept_queue(port) is None
+
+
+def test_where_the_kernel_refuses_its_list_a_queue_is_unknown(
+    server: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then nothing follows from it."""
+    monkeypatch.setattr(connections, "SOCK_DIAG_BY_FAMILY", 99)
+    assert connections.accept_queue(server.getsockname()[1]) is None

@@ -88,6 +88,13 @@ def test_a_server_is_measured_in_the_modes_that_it_has_with_as_many_connections_
     assert (found.modes, found.connections) == (modes, connections)
 
 
+def test_a_server_with_a_short_accept_queue_gets_no_more_connections_than_it_holds(tmp_path: Path) -> None:
+    """Load generators open all of theirs at once, and what does not fit is dropped: Python's own servers hold five."""
+    _, found = learned(tmp_path, "short-queue")
+    assert (found.connections, found.accept_queue) == (4, 5)
+    assert found.why_no_more == "its accept queue holds 5: more could be dropped"
+
+
 @pytest.mark.parametrize(
     ("shape", "complaint"),
     [
