@@ -363,6 +363,8 @@ def _address(field: str) -> str:
     words, _, port = field.rpartition(":")
     data = b"".join(int(words[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(words), 8))
     host = ipaddress.ip_address(data)
+    if isinstance(host, ipaddress.IPv6Address) and host.ipv4_mapped:  # what Java does for 127.0.0.1
+        host = host.ipv4_mapped
     return f"[{host}]:{int(port, 16)}" if host.version == 6 else f"{host}:{int(port, 16)}"
 
 

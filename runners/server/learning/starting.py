@@ -133,7 +133,8 @@ def _on_its_own(server: Running, places: tuple[str, ...], *, told: bool) -> Runn
     if told:
         raise BadInput(
             f"it listens on {where}, not on {HOST}:{server.port}, which {{port}} stood for;"
-            " check the option that takes the port, and let it listen on {host}"
+            " check the option that takes the port, and let it listen on {host};"
+            " or leave {port} out, if it reads PORT or has a port of its own"
         )
     ports = [port for port in dict.fromkeys(int(place.rpartition(":")[2]) for place in places) if accepts(port)]
     if not ports:

@@ -284,3 +284,21 @@ def test_the_cpus_that_threads_may_use_are_told() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
     assert kernel.allowed_cpus((child.pid,)) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("family", "host", "shown"),
+    [
+        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        (socket.AF_INET6, "::1", "[::1]"),
+        (socket.AF_INET6, "::ffff:127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_where_a_process_listens_is_told_as_people_write_it(family: int, host: str, shown: str) -> None:
+    """An IPv4 address that an IPv6 socket has, as Java's do, is one."""
+    with socket.socket(family) as listener:
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((host, 0))
+        listener.listen()
+        assert f"{shown}:{listener.getsockname()[1]}" in kernel.listening_at(os.getpid())
