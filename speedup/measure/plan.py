@@ -124,7 +124,7 @@ def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
         yield f"latency at offered rates: {len(plan.goals)} cells, about {format_duration(plan.latency_s)}", "bold"
     if plan.unpaced:
         yield plan.unpaced, "dim"
-    yield f"{what(plan)} = {plural(plan.trial_count, 'trial')} {where(plan)}, plus builds", ""
+    yield f"{what(plan)} = {plural(plan.trial_count, 'trial')} {where(plan)}{beyond(plan)}", ""
 
 
 def _solo_lines(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -150,7 +150,18 @@ def what(plan: Plan) -> str:
     preset = plan.preset
     parts = [f"{plural(len(plan.solos), 'cell')} x {_count(preset.blocks)} blocks"] if plan.solos else []
     parts += [f"{plural(len(plan.duets), 'duet')} x {_count(preset.duet_blocks)} blocks"] if plan.duets else []
+    parts += [_at_equal_rates(plan)] if plan.equal_rates else []
     return " and ".join(parts) or "nothing"
+
+
+def _at_equal_rates(plan: Plan) -> str:
+    return f"{plural(len(plan.equal_rates), 'duet')} x {plan.equally_paced.blocks} blocks at an equal rate"
+
+
+def beyond(plan: Plan) -> str:
+    """Return what comes on top of the time, since nobody knows how long it takes."""
+    warming = any(None in (cell.load.warmup_s, cell.in_duet.load.warmup_s) for cell in plan.measurable)
+    return ", plus builds and automatic warm-ups" if warming else ", plus builds"
 
 
 def where(plan: Plan) -> str:

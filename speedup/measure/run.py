@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from speedup import early
 from speedup.arguments import count, duration, path
 from speedup.measure.options import add_options, options_of
-from speedup.measure.plan import what, where
+from speedup.measure.plan import beyond, what, where
 from speedup.measure.servers import check_resumable
 
 TYPE_CHECKING = False
@@ -233,7 +233,7 @@ def summary(job: Job) -> str:
     """Return in a line what is about to be measured."""
     plan = job.plan
     folder = os.path.relpath(job.folder)
-    return f"{plan.matrix.suite.title}: {what(plan)} {where(plan)}, plus builds; run folder {folder}"
+    return f"{plan.matrix.suite.title}: {what(plan)} {where(plan)}{beyond(plan)}; run folder {folder}"
 
 
 def conclusion(job: Job, trials: Sequence[Trial]) -> str:

@@ -38,6 +38,10 @@ def test_a_server_that_waits_5_ms_more_is_found_and_never_called_the_same(here: 
     unloaded = next(line for line in found["lines"] if line["figure"] == "p50_unloaded")
     assert unloaded["verdict"] == "worse"
     assert unloaded["new"] > 5000 > unloaded["old"]
+    paced = next(line for line in found["lines"] if line["figure"] == "p50_equal_rate")
+    assert paced["verdict"] == "worse", paced
+    assert paced["new"] > 5000 > paced["old"]
+    assert paced["rate_per_s"] > 0
     assert "p50 unloaded is" in found["sentence"].partition("no difference")[0]
     assert Path(here.folder / found["report"]).is_file()
     assert here.processes() == []

@@ -20,6 +20,7 @@ from speedup.comparing.endings import DoesNotStart, failure_code, gate_code
 from speedup.comparing.live import so_far
 from speedup.comparing.measuring import check_measured
 from speedup.comparing.sides import answers_alike, check_same, labels
+from speedup.measure.plan import beyond, what
 from tests.support.changes import Truth, comparison
 from tests.support.machine import only_wrk
 
@@ -242,6 +243,8 @@ def test_both_sides_are_asked_at_one_rate_where_something_paces(
     assert (duet.row.name, duet.row.mode, duet.row.connections) == ("new", "persistent", 64)
     assert plan.loads_used == ("wrk", "h2load")
     assert plan.equally_paced.whole.items == 12
+    assert what(plan).endswith(" and 1 duet x 12 blocks at an equal rate")
+    assert beyond(plan) == ", plus builds and automatic warm-ups"
 
 
 def test_a_slow_server_has_longer_trials() -> None:
