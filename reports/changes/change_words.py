@@ -95,9 +95,33 @@ def _called(cpu: Line, called: Sequence[Line]) -> str:
     """Return the other figures that differ: after "but" unless all of them go the way of CPU time."""
     if not called:
         return ""
-    joined = _listed([difference(line) for line in called])
+    clauses = list(_differences(called))
+    joined = f"{', '.join(clauses[:-1])}, and {clauses[-1]}" if len(clauses) > 1 else clauses[0]
     same_way = all(line.verdict == cpu.verdict for line in called)
     return f"{', and' if same_way else ', but'} {joined}"
+
+
+def _differences(called: Sequence[Line]) -> Iterator[str]:
+    """Yield a clause for each figure that differs; both percentiles of one load that changed alike share one."""
+    left = list(called)
+    while left:
+        line, *left = left
+        if left and _are_alike(line, left[0]):
+            yield _both(line, left.pop(0))
+        else:
+            yield difference(line)
+
+
+def _are_alike(line: Line, following: Line) -> bool:
+    latencies = line.kind.name.startswith("p50") and following.kind.name.startswith("p99")
+    return latencies and (line.kind.under, line.verdict) == (following.kind.under, following.verdict)
+
+
+def _both(line: Line, following: Line) -> str:
+    """Return a clause such as "p50 and p99 unloaded are 9 % longer (...) and 28 % longer (...)"."""
+    subject = f"p50 and {following.title}"
+    amounts = (difference(each).removeprefix(f"{each.title} is ") for each in (line, following))
+    return f"{subject} are {' and '.join(amounts)}"
 
 
 def difference(line: Line) -> str:
