@@ -344,7 +344,7 @@
 
   function addVersus() {
     const of = [...tables.values()].filter(({ name, baseline, rows }) => name === baseline && rows.filter(pointOf).length > 1);
-    if (!of.length) return;
+    if (!of.length || document.querySelector(".compared")) return; // a comparison's two servers stand side by side above
     const rowsOf = (table) => table.rows.filter(pointOf);
     const option = (row) => make("option", { value: row.id, textContent: calledName(row) });
     const titleOfTable = (table) => table.table.closest("section").querySelector("h2").textContent;

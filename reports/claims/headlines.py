@@ -107,8 +107,9 @@ def _winner(ranking: Ranking, baseline: Row) -> str:
 
 def _lead(best: Row, ranking: Ranking) -> str:
     """Return what a baseline that leads did."""
-    if ranking.by == "cost" and best.costs.server:
-        return f"needs the least server CPU per request, {best.costs.server.value:.1f} µs"
+    if ranking.by == "cost":
+        alone = f", {best.costs.server.value:.1f} µs" if best.costs.server else ""
+        return f"needs the least server CPU per request{alone}"
     return f"answers the most requests, {_rate(best)} per second{_at_least(best)}"
 
 

@@ -22,7 +22,7 @@ from runners.matrix.cells import Program, RowKey, parse_row, programs, variant_n
 from runners.matrix.model import Heading, Matrix, Table, TableRow
 from runners.matrix.reading import parse_matrix
 from runners.records.run import CellInfo, Gate, Published, Run, RunFolder
-from runners.records.trial import Trial
+from runners.records.trial import PACED_DESIGNS, Trial
 from runners.stats.answers import believed
 from runners.stats.comparison import counting
 from runners.tools.find import TOOL_DATA
@@ -229,9 +229,10 @@ def is_solo(trial: Trial) -> bool:
 
 
 def _by_pair(trials: Iterable[Trial]) -> dict[tuple[str, str], tuple[Trial, ...]]:
+    """Return the trials of each duet at full load."""
     found: defaultdict[tuple[str, str], list[Trial]] = defaultdict(list)
     for trial in trials:
-        if trial.pair:
+        if trial.pair and trial.design not in PACED_DESIGNS:
             found[trial.pair].append(trial)
     return {pair: tuple(items) for pair, items in found.items()}
 
@@ -239,12 +240,16 @@ def _by_pair(trials: Iterable[Trial]) -> dict[tuple[str, str], tuple[Trial, ...]
 def _by_cell(trials: Iterable[Trial]) -> dict[str, tuple[Trial, ...]]:
     """Return each cell's trials; an interrupted one is left out once it was measured again."""
     trials = tuple(trials)
-    done = {(trial.cell, trial.block, trial.pair) for trial in trials if trial.verdict != "not run"}
+    done = {_place(trial) for trial in trials if trial.verdict != "not run"}
     found: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
-        if trial.verdict != "not run" or (trial.cell, trial.block, trial.pair) not in done:
+        if trial.verdict != "not run" or _place(trial) not in done:
             found[trial.cell].append(trial)
     return {cell: tuple(items) for cell, items in found.items()}
+
+
+def _place(trial: Trial) -> tuple[object, ...]:
+    return trial.cell, trial.block, trial.pair, trial.design in PACED_DESIGNS
 
 
 def _unmeasured(every: Mapping[str, tuple[Trial, ...]]) -> dict[str, tuple[Trial, ...]]:

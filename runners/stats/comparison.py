@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from runners.records.trial import Check, Outcome, Trial
+from runners.records.trial import PACED_DESIGNS, Check, Outcome, Trial
 from runners.stats.rule import Design, Rule, bias_of, twin_estimate
 from runners.stats.statistics import MIN_VALUES, Estimate
 
@@ -98,10 +98,10 @@ def compare_family(trials: Sequence[Trial], baseline: str, looks: int = 1) -> tu
 
 
 def compare_duets(trials: Sequence[Trial], baseline: str, looks: int = 1) -> tuple[Compared, ...]:
-    """Compare the CPU time per request within every pair of a duet family, but the twin's, by the same rule."""
+    """Compare the CPU time per request at full load within every pair of a duet family, but the twin's, by the rule."""
     pairs: dict[tuple[str, str], list[Trial]] = {}
     for trial in trials:
-        if trial.pair is not None and not any(map(is_twin, trial.pair)):
+        if trial.pair is not None and trial.design not in PACED_DESIGNS and not any(map(is_twin, trial.pair)):
             pairs.setdefault(trial.pair, []).append(trial)
     rows = {duet_row(pair, baseline): members for pair, members in pairs.items()}
     logs = {row: _duet_ratios(members, row, SERVER_COST) for row, members in rows.items()}

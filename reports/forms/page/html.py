@@ -10,7 +10,10 @@ from functools import cache
 
 from markupsafe import Markup
 
+from reports.changes.change import change_of, is_comparison
+from reports.changes.change_words import sentences
 from reports.forms.about import about
+from reports.forms.change import HEADINGS, heading, levels, rows
 from reports.forms.page.downloads import Download, downloads, recipe
 from reports.forms.page.folds import Fold, build_folds
 from reports.forms.page.logs import read_log
@@ -32,10 +35,24 @@ from runners.resources import root
 
 
 @dataclass(frozen=True)
+class ComparisonPart:
+    """The answer of a comparison: a sentence, and a table for each place: its heading, and rows of cells."""
+
+    sentence: str
+    headings: tuple[str, ...]
+    tables: tuple[tuple[str, list[tuple[str, ...]]], ...]
+    levels: str
+
+
+@dataclass(frozen=True)
 class PagePart(Summary):
-    """One run as the template shows it; `prefix` keeps the ids of several runs apart."""
+    """One run as the template shows it; `prefix` keeps the ids of several runs apart.
+
+    Of a comparison of two servers, its own `comparison` stands in place of the tables' answers.
+    """
 
     prefix: str
+    comparison: ComparisonPart | None
     modes: ModeTable | None
     place: str
     charts: dict[str, Chart]
@@ -87,6 +104,7 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Pag
     return PagePart(
         **{**vars(said), "paced": paced, "notices": (*said.notices, *_left_out(view))},
         prefix=prefix,
+        comparison=_comparison(folder),
         modes=mode_table(view) if detailed else None,
         place=place_of(view),
         charts={table.id: chart_of(table) for table in said.tables},
@@ -100,6 +118,15 @@ def _part(folder: RunFolder, prefix: str, published: Sequence[Published]) -> Pag
         build_outputs={build.variant: _build_output(folder, build.log, build.output_tail) for build in view.run.builds},
         order=_order(view),
     )
+
+
+def _comparison(folder: RunFolder) -> ComparisonPart | None:
+    """Return the answer of a run that compares an old and a new server; None for others."""
+    if not is_comparison(folder.run):
+        return None
+    change = change_of([folder])
+    tables = tuple((heading(change, place).rstrip(":"), rows(change, place)) for place in change.places)
+    return ComparisonPart(sentences(change), HEADINGS, tables, levels(change))
 
 
 def _recipe(said: Summary) -> tuple[Download, ...]:

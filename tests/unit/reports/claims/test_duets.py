@@ -7,11 +7,13 @@ import dataclasses
 import pytest
 
 from reports.claims.duets import duet_headline, duets_of, turned
+from reports.claims.paced import paced_tables
 from reports.forms.page.html import render_report
 from reports.forms.text import text_measured
 from reports.tables.tables import build_tables
 from reports.view.view import view_run
 from runners.records.run import RunFolder
+from tests.support.changes import Truth, at_equal_rates, comparison
 from tests.support.small_run import FAMILY, cell_id, duet_run, small_run
 
 COSTS = {"plain": 1.0, "lean": 0.8, "alike": 1.0}
@@ -155,3 +157,21 @@ def test_an_invalid_duet_is_left_out_and_counted() -> None:
 
     assert duet.ratio is not None
     assert (duet.ratio.count, duet.invalid) == (7, 1)
+
+
+def test_duets_at_an_equal_rate_are_none_at_full_load() -> None:
+    """They stand among the trials at offered rates, and change nothing here."""
+    folder = comparison(Truth(cpu=0.9))
+    paced = at_equal_rates(folder, 8_000, cpu=3.0)
+    assert duets_of(view_run(paced)) == duets_of(view_run(folder))
+    assert len(paced_tables(view_run(paced))[0].rows) == 2
+
+
+def test_a_baseline_that_leads_in_duets_alone_has_no_figure_of_its_own() -> None:
+    """Nothing was measured alone, so that no rate and no cost alone is known."""
+    folder = comparison(Truth(cpu=1.5))
+    duets = tuple(trial for trial in folder.trials if trial.design == "duet")
+    (table,) = build_tables(view_run(dataclasses.replace(folder, trials=duets)))
+    assert table.headline.startswith("old (64 connections) needs the least server CPU per request; new ("), (
+        table.headline
+    )

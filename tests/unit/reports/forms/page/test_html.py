@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from reports.changes.change import change_of
+from reports.changes.change_words import sentences
+from reports.forms.change import rows
 from reports.forms.page.filters import between, fixed, grouped, mib, ms
 from reports.forms.page.html import render_report
 from reports.forms.page.logs import read_log, shorten
@@ -21,6 +24,7 @@ from runners.records.folder import read_folder, read_trials
 from runners.records.run import RunFolder
 from runners.records.trial import Check
 from tests.support import ROOT
+from tests.support.changes import Truth, at_equal_rates, comparison
 from tests.support.example_run import (
     HOSTILE,
     example_run,
@@ -144,6 +148,20 @@ def test_every_link_leads_somewhere_and_every_id_is_given_once(page: Page) -> No
 
     assert len(ids) == len(set(ids))
     assert {link[1:] for link in page.attributes("href") if link.startswith("#")} <= set(ids)
+
+
+@pytest.mark.parametrize("modes", [("persistent",), ("persistent", "non-persistent")], ids=["one mode", "two modes"])
+def test_the_page_of_a_comparison_begins_with_its_own_answer(modes: tuple[str, ...]) -> None:
+    """The sentence and the table that the command printed, instead of answers about its two rows."""
+    folder = at_equal_rates(comparison(Truth(cpu=1.3, modes=modes)), 8_000)
+    change = change_of([folder])
+    page = parse(render_report([folder]))
+    assert sentences(change) in " ".join(page.text)
+    for place in change.places:
+        for row in rows(change, place):
+            assert list(row) in page.rows
+    assert [each for each in page.attributes("id") if each.endswith("-answer")] == []
+    assert "CPU per request at 8,000 requests/s" in {row[0] for row in page.rows if row}
 
 
 def test_the_same_folder_gives_the_same_bytes(folder: Path, report: str) -> None:
