@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 TAIL_LINES = 15
 OUT = "{out}"
+WRITTEN = "./.speedup-out"  # what {out} stands for in a checkout
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,12 @@ def recipe_of(arguments: argparse.Namespace, repository: Repository) -> Recipe:
         if arguments.matrix or arguments.only:
             raise BadInput("give --run COMMAND, or a matrix with --only NAME, not both")
         build = read_command(arguments.build, "--build") if arguments.build else None
-        return Recipe(repository.prefix, build, read_command(arguments.run, "--run"))
+        run = read_command(arguments.run, "--run")
+        if _has_output(run) and not (build and _has_output(build)):
+            raise BadInput(
+                "{out} in --run is what --build writes: name it there, too, as in --build 'go build -o {out} .'"
+            )
+        return Recipe(repository.prefix, build and _writing_there(build), _writing_there(run))
     if arguments.build:
         raise BadInput("--build needs --run: the command that starts what it built, such as --run './server'")
     file = (arguments.matrix or Path("matrix.toml")).resolve()
@@ -81,6 +87,15 @@ def recipe_of(arguments: argparse.Namespace, repository: Repository) -> Recipe:
     if not file.is_relative_to(repository.top.resolve()):
         raise BadInput(f"{file} lies outside the repository, so no revision holds it; name one inside")
     return Recipe(repository.prefix, matrix=file.relative_to(repository.top.resolve()), only=arguments.only)
+
+
+def _has_output(launch: Launch) -> bool:
+    return any(OUT in word for word in launch.run)
+
+
+def _writing_there(launch: Launch) -> Launch:
+    """Return a command with the place of the built program, as a matrix has it, filled in."""
+    return replace(launch, run=tuple(word.replace(OUT, WRITTEN) for word in launch.run))
 
 
 def build_side(recipe: Recipe, revision: Revision, checkout: Path, log_file: Path) -> Side:

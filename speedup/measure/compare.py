@@ -112,7 +112,11 @@ def _add_revisions(parser: argparse.ArgumentParser) -> None:
 
 def add_recipe(group: argparse._ArgumentGroup) -> None:
     """Add the options that say how a checkout is built and started."""
-    group.add_argument("--build", metavar="COMMAND", help="command that builds a checkout, such as 'make'")
+    group.add_argument(
+        "--build",
+        metavar="COMMAND",
+        help="command that builds a checkout, such as 'make'; {out} is where it may write the program",
+    )
     group.add_argument(
         "--run", metavar="COMMAND", help="command that starts the server in a checkout, such as './server'"
     )

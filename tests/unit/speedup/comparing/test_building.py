@@ -15,8 +15,8 @@ from runners.matrix.starter.learned import Launch, Learned
 from runners.matrix.starter.toml import toml_value
 from runners.matrix.starter.writing import Row
 from runners.plan.planning import Options, make_plan
-from runners.server.revisions.checkouts import Revision
-from speedup.comparing.building import Recipe, Side, build_side
+from runners.server.revisions.checkouts import Repository, Revision
+from speedup.comparing.building import Recipe, Side, build_side, recipe_of
 from speedup.comparing.endings import DoesNotStart
 from speedup.comparing.revisions import MOST_ASKED, _few
 from speedup.comparing.sides import hear
@@ -142,3 +142,25 @@ def test_an_answer_that_the_matrix_does_not_expect_is_the_side_s_fault() -> None
 def test_toml_of_a_request_survives_quotes_and_tables() -> None:
     """Headers and expected JSON are inline tables."""
     assert toml_value({"Accept": 'a "b"', "x y": 1}) == '{ Accept = "a \\"b\\"", "x y" = 1 }'
+
+
+def commands(build: str | None, run: str) -> Recipe:
+    """Return how a checkout is built and started by commands that somebody typed."""
+    arguments = Namespace(build=build, run=run, matrix=None, only=None)
+    return recipe_of(arguments, Repository(Path("/repo"), Path("/repo/.git"), ""))
+
+
+def test_the_place_of_the_program_is_named_as_in_a_matrix(tmp_path: Path) -> None:
+    """In the checkout, by both commands; a start command alone cannot know it."""
+    recipe = commands("cp source {out}", "{out} --port={port}")
+    assert recipe.run is not None
+    assert recipe.run.run == ("./.speedup-out", "--port={port}")
+    git(tmp_path, "init", "-q")
+    (tmp_path / "source").write_text("#!/bin/sh\n", encoding="utf-8")
+    (tmp_path / "source").chmod(0o755)
+    built = build_side(recipe, Revision("HEAD", "0" * 40), tmp_path, tmp_path / "log.txt")
+    assert built.row.launch == recipe.run
+    assert (tmp_path / ".speedup-out").read_bytes() == b"#!/bin/sh\n"
+    for build in (None, "make"):
+        with pytest.raises(BadInput, match=r"\{out\} in --run is what --build writes"):
+            commands(build, "{out} --port={port}")
