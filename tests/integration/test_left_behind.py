@@ -57,7 +57,8 @@ def test_what_escapes_its_server_does_not_outlive_a_run(bench: Bench, number: si
     bench.wait_for(lambda: bench.is_loading(block=0) and len(with_word(word)) >= 2)
     if number is None:
         process.communicate(timeout=60)
-        assert [trial.verdict for trial in bench.read().trials] == ["ok", "ok"]
+        assert process.returncode == 0  # on a busy machine, what escaped may have cost a trial, which was repeated
+        assert {trial.block for trial in bench.read().trials if trial.verdict == "ok"} == {0, 1}
         assert with_word(word) == []
         return
     interrupt(process, number)
