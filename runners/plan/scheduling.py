@@ -22,8 +22,8 @@ from typing import Protocol
 
 from runners.plan.order import DUET, OVERHEAD_S, Slot, first_round
 from runners.records.run import Block, FamilyInfo, Item
-from runners.records.trial import PACED_DESIGNS, Trial
-from runners.stats.comparison import by_family, compare_duets, compare_family, counting, widest
+from runners.records.trial import PACED_DESIGNS, Trial, slug_of
+from runners.stats.comparison import TWIN_MARK, by_family, compare_duets, compare_family, counting, widest
 from runners.stats.noise import is_noisy
 from runners.stats.rule import LOOKS, last_look, looks_of
 from runners.stats.steadiness import WARM_ALREADY_S, needs_warm_up
@@ -319,8 +319,16 @@ def _took_s(trial: Trial, planned_s: float) -> float:
 
 def warmup_s(item: Item, trials: Sequence[Trial]) -> float | None:
     """Return how short the warm-up of these cells may be; None: as the matrix says."""
-    needed = any(needs_warm_up([trial for trial in trials if trial.cell == cell]) for cell in item)
+    wanted = set(map(_warmed_alike, item))
+    starts = [trial for trial in trials if trial.warmup_drift is not None]
+    needed = any(needs_warm_up([trial for trial in starts if _warmed_alike(trial.cell) == one]) for one in wanted)
     return None if needed else WARM_ALREADY_S
+
+
+def _warmed_alike(cell: str) -> str:
+    """Return what cells have in common whose starts are alike: all but the number of connections, and being a twin."""
+    name, *point = slug_of(cell).split("/")
+    return "/".join((name.removesuffix(TWIN_MARK), *point[:1], *point[2:]))
 
 
 def spent_s(trials: Sequence[Trial]) -> float:

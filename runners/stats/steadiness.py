@@ -28,6 +28,7 @@ VISIBLE_FALL = 0.05  # within one measured window, over all starts; a connection
 LEVEL = 0.99
 LARGEST_FALL = 0.2  # that the interval of a server that needs no warm-up may still hold
 STARTS = 6  # that are warmed up before it is judged whether a server needs it
+MANY_STARTS = 12  # after which a fall that is still not certain is no reason for more
 WARM_ALREADY_S = 0.05  # the warm-up of one that does not
 
 
@@ -68,10 +69,19 @@ def drift(found: Sequence[float]) -> float | None:
 
 
 def needs_warm_up(starts: Sequence[Trial]) -> bool:
-    """Return whether a cell's starts must be warmed up: false once several show that its cost hardly falls."""
+    """Return whether a server's starts must be warmed up: false once several show that its cost hardly falls.
+
+    On a machine so noisy that this does not show, it is false once many starts show no certain fall either. What is
+    cold nevertheless is still seen in the measured time.
+    """
     drifts = [trial.warmup_drift for trial in starts if trial.warmup_drift is not None]
     found = ratio(drifts).interval if len(drifts) >= STARTS else None
-    return found is None or found.low < 1 - LARGEST_FALL or statistics.median(drifts) < math.log(1 - VISIBLE_FALL)
+    if found is None:
+        return True
+    if found.low >= 1 - LARGEST_FALL and statistics.median(drifts) >= math.log(1 - VISIBLE_FALL):
+        return False
+    certain = ratio(drifts, level=LEVEL).interval if len(drifts) >= MANY_STARTS else None
+    return certain is None or certain.high < 1
 
 
 def cold_side(*sides: tuple[str, Sequence[Trial]]) -> str:

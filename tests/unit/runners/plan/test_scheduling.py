@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners.plan.order import Slot
-from runners.plan.scheduling import LEAST_REPEATS, Blocks, Bounds
+from runners.plan.scheduling import LEAST_REPEATS, Blocks, Bounds, warmup_s
 from runners.records.run import FamilyInfo, Item
 from runners.records.trial import Check, Trial, Verdict
 from runners.stats.comparison import counting
@@ -334,6 +334,20 @@ def test_an_automatic_warm_up_ends_being_one_once_several_starts_did_without() -
         for pair in (("a", "b"), ("a", "c"))
     }
     assert warmed_s == {("a", "b"): [2.0] * 6 + [0.05] * 6, ("a", "c"): [2.0] * 12}
+
+
+def test_the_starts_of_a_server_tell_of_all_its_numbers_of_connections() -> None:
+    """And of its twin, but of no other connection mode."""
+    few = [("s/t1/c1/persistent#0", "r/t1/c1/persistent#1")]
+    many = [("s~twin/t1/c64/persistent#2", "r/t1/c64/persistent#3")]
+    other = [("s/t1/c64/non-persistent#4", "r/t1/c64/non-persistent#5")]
+    trials: list[Trial] = []
+    for _ in range(6):
+        slot = Slot(few[0], "f/duet", len(trials) // 2, 0, len(trials) // 2)
+        trials += [replace(trial, warmed_us=2_000_000, warmup_drift=0.01) for trial in ended(slot)]
+        needed = warmup_s(many[0], trials) is None
+        assert needed is (len(trials) < 12)
+    assert warmup_s(other[0], trials) is None
 
 
 def test_long_warm_ups_leave_time_for_fewer_blocks() -> None:

@@ -85,8 +85,20 @@ def test_a_fall_must_be_certain_and_visible() -> None:
         ([0.01, -0.02, 0.1, -0.1, 0.0, -1.0], True),
         ([-0.06, -0.06, -0.06, -0.06, 0.0, 0.0], True),
         ([-0.25, -0.15, -0.05, 0.05, 0.15, 0.25] * 4, False),
+        ([-0.9, -0.5, -0.2, 0.2, 0.5, 0.8], True),
+        ([-0.9, -0.5, -0.2, 0.2, 0.5, 0.8] * 2, False),
+        ([-0.9, -0.5, -0.4, -0.2, -0.1, -0.6] * 2, True),
     ],
-    ids=["too few starts", "steady from the beginning", "one start fell", "it falls a little", "noisy, but many"],
+    ids=[
+        "too few starts",
+        "steady from the beginning",
+        "one start fell",
+        "it falls a little",
+        "noisy, but many",
+        "too noisy to tell",
+        "too noisy to tell, after many",
+        "noisy, but it certainly falls",
+    ],
 )
 def test_a_warm_up_is_dropped_once_several_starts_did_without(drifts: list[float], *, needed: bool) -> None:
     """Any sign of a fall keeps it."""
