@@ -23,7 +23,7 @@ from reports.claims.rules import Logs
 from reports.view.families import COST
 from runners.errors import BadInput
 from runners.matrix.starter.comparison import ALONE, NEW, OLD
-from runners.plan.equal_rates import at_equal_rate
+from runners.plan.equal_rates import equal_rate_per_s
 from runners.plan.order import OVERHEAD_S
 from runners.records.run import CellInfo, Run, RunFolder
 from runners.records.trial import Trial
@@ -258,9 +258,8 @@ def _line(kind: Kind, place: Place, connections: int, trials: Sequence[Trial], r
         [trial for trial in trials if trial.cell in ids and trial.design == kind.recorded_as]
         for ids in (_ids(run.cells, side, place, connections) for side in (OLD, NEW))
     )
-    if kind.under == "equal rate":
-        counted = at_equal_rate([*old, *new])
-        old, new = ([trial for trial in side if trial in counted] for side in (old, new))
+    rate_per_s = equal_rate_per_s([*old, *new])
+    old, new = ([trial for trial in side if trial.offered_per_s == rate_per_s] for side in (old, new))
     rule = Rule(kind.design, rows, 1)
     logs = block_ratios(new, old, COST) if kind.name == "cpu" else _logs(new, old, kind.value)
     cold = "" if kind.name == "memory" else cold_side(("the old server", old), ("the new server", new))
@@ -270,7 +269,7 @@ def _line(kind: Kind, place: Place, connections: int, trials: Sequence[Trial], r
         found=(Paired(tuple(logs.values())),) if logs else (),
         block_s=_block_s(kind.design, [*old, *new], run),
         why="" if logs else cold or why_none([*old, *new]),
-        rate_per_s=next((trial.offered_per_s for trial in new), None),
+        rate_per_s=rate_per_s,
     )  # fmt: skip
 
 

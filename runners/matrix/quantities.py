@@ -23,6 +23,9 @@ Duration = Annotated[
 
 
 AUTO = "auto"
+_WARM_UP_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": rf"^({AUTO}|[0-9.]+ ?(us|ms|s|m|h))$", "examples": ["300ms", AUTO]}
+)
 
 
 def _warm_up(text: object) -> float | None:
@@ -32,9 +35,7 @@ def _warm_up(text: object) -> float | None:
 WarmUp = Annotated[
     float | None,
     BeforeValidator(_warm_up),
-    WithJsonSchema(
-        {"type": "string", "pattern": rf"^({AUTO}|[0-9.]+ ?(us|ms|s|m|h))$", "examples": ["300ms", AUTO]},
-    ),
+    _WARM_UP_SCHEMA,
 ]
 
 
@@ -45,9 +46,7 @@ def _own_warm_up(text: object) -> object:
 OwnWarmUp = Annotated[  # of a server; "auto" stays a word, since None means the preset's
     float | Literal["auto"],
     BeforeValidator(_own_warm_up),
-    WithJsonSchema(
-        {"type": "string", "pattern": rf"^({AUTO}|[0-9.]+ ?(us|ms|s|m|h))$", "examples": ["300ms", AUTO]},
-    ),
+    _WARM_UP_SCHEMA,
 ]
 
 

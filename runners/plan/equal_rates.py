@@ -171,8 +171,6 @@ def _lowerings(items: Sequence[Pair]) -> int:
     return len({item.rate_per_s for item in items}) - 1
 
 
-def at_equal_rate(trials: Iterable[Trial]) -> list[Trial]:
-    """Return those trials of one duet that were at its equal rate: the lowest one that was offered counts."""
-    paced = [trial for trial in trials if trial.design == "paced" and trial.pair]
-    lowest = min((trial.offered_per_s or 0.0 for trial in paced), default=0.0)
-    return [trial for trial in paced if trial.offered_per_s == lowest]
+def equal_rate_per_s(trials: Iterable[Trial]) -> float | None:
+    """Return the equal rate of one duet's paced trials: of those that were offered, the lowest counts."""
+    return min((trial.offered_per_s for trial in trials if trial.offered_per_s is not None), default=None)

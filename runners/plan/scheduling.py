@@ -18,6 +18,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Protocol
 
 from runners.plan.order import DUET, OVERHEAD_S, Slot, first_round
@@ -325,6 +326,7 @@ def warmup_s(item: Item, trials: Sequence[Trial]) -> float | None:
     return None if needed else WARM_ALREADY_S
 
 
+@cache
 def _warmed_alike(cell: str) -> str:
     """Return what cells have in common whose starts are alike: all but the number of connections, and being a twin."""
     name, *point = slug_of(cell).split("/")

@@ -30,9 +30,7 @@ Segments = Mapping[str, int | None]  # with data, in and out, by the client's ad
 def connections(pid: int, port: int) -> Segments:
     """Return the established connections to a port in the network of a process, which is also this process's."""
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG) as asking:
-            asking.settimeout(PATIENCE_S)
-            return {_client(message): _segments(message) for message in _sockets(asking, port, ESTABLISHED)}
+        return {_client(message): _segments(message) for message in _sockets(port, ESTABLISHED)}
     except (OSError, struct.error):  # not in every sandbox, nor does every kernel have that list
         return dict.fromkeys(kernel.client_ports(pid, port))
 
@@ -43,21 +41,21 @@ def accept_queue(port: int) -> int | None:
     None if nobody listens there in this process's network, or if the kernel does not tell.
     """
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG) as asking:
-            asking.settimeout(PATIENCE_S)
-            found = [message[QUEUE_AT : QUEUE_AT + 4] for message in _sockets(asking, port, LISTENING)]
+        found = [message[QUEUE_AT : QUEUE_AT + 4] for message in _sockets(port, LISTENING)]
     except (OSError, struct.error):
         return None
     return min((int.from_bytes(size, sys.byteorder) for size in found), default=None)
 
 
-def _sockets(asking: socket.socket, port: int, state: int) -> Iterator[bytes]:
-    """Yield what the kernel says of each socket of a port in a state."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        wanted = ASKED.pack(family, socket.IPPROTO_TCP, 1 << (INFO - 1), state, port.to_bytes(2), b"", 0)
-        head = HEADER.pack(HEADER.size + len(wanted), SOCK_DIAG_BY_FAMILY, REQUEST_DUMP, 1, 0)
-        asking.sendto(head + wanted, (0, 0))
-        yield from _messages(asking)
+def _sockets(port: int, state: int) -> Iterator[bytes]:
+    """Yield what the kernel says of each socket of a port in a state; raise OSError if it does not."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG) as asking:
+        asking.settimeout(PATIENCE_S)
+        for family in (socket.AF_INET, socket.AF_INET6):
+            wanted = ASKED.pack(family, socket.IPPROTO_TCP, 1 << (INFO - 1), state, port.to_bytes(2), b"", 0)
+            head = HEADER.pack(HEADER.size + len(wanted), SOCK_DIAG_BY_FAMILY, REQUEST_DUMP, 1, 0)
+            asking.sendto(head + wanted, (0, 0))
+            yield from _messages(asking)
 
 
 def _messages(asking: socket.socket) -> Iterator[bytes]:

@@ -127,7 +127,7 @@ def learn(question: Question, first: First, ready_s: float = 0.0) -> Learned:
     _check(question, bodies)
     took_s = statistics.median(asked.took_s)
     answered = answered_at_once(question, max(CROWD_PATIENCE_S, SLOWEST * took_s))
-    queue = accept_queue(question.port) if question.host.startswith(LOOPBACK) else None
+    queue = _limiting_queue(question, answered)
     return Learned(
         path=request.path,
         method=request.method,
@@ -135,11 +135,11 @@ def learn(question: Question, first: First, ready_s: float = 0.0) -> Learned:
         content_type=answer.headers.get("content-type", ""),
         bodies=bodies if question.own_port else (*bodies, _elsewhere(answer.body, question.port)),
         modes=modes,
-        connections=_power_of_two(min(answered, answered if queue is None else max(1, queue))),
+        connections=_power_of_two(answered if queue is None else max(1, queue)),
         took_s=took_s,
         ready_s=ready_s,
         body=question.body,
-        accept_queue=queue if queue is not None and queue < answered else None,
+        accept_queue=queue,
     )
 
 
@@ -172,6 +172,12 @@ def _check(question: Question, bodies: Sequence[bytes]) -> None:
     fault = next(filter(None, faults), None)
     if fault:
         raise NoAnswer(f"{question.words}: it {fault}; leave out --body to expect what it answers")
+
+
+def _limiting_queue(question: Question, answered: int) -> int | None:
+    """Return how many connections can wait to be accepted, if those are fewer than it answers at once."""
+    queue = accept_queue(question.port) if question.host.startswith(LOOPBACK) else None
+    return queue if queue is not None and queue < answered else None
 
 
 def _elsewhere(body: bytes, port: int) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runners.plan.equal_rates import EqualRates, at_equal_rate
+from runners.plan.equal_rates import EqualRates, equal_rate_per_s
 from runners.plan.order import Duet, Slot
 from runners.records.trial import Check, Trial
 from runners.trial.trial import blanks
@@ -82,7 +82,7 @@ def test_a_rate_that_a_server_cannot_keep_is_lowered_at_once(duet: Duet) -> None
     """And what was measured at the higher one does not count."""
     world = World(duet, keeps_per_s=3_000)
     assert rates(world.run(stage(duet))) == [4_800.0, 3_400.0] + [2_400.0] * 12
-    assert {trial.offered_per_s for trial in at_equal_rate(world.trials)} == {2_400.0}
+    assert equal_rate_per_s(world.trials) == 2_400.0
 
 
 def test_generators_that_need_too_much_of_their_cpus_lower_it_too(duet: Duet) -> None:
