@@ -39,8 +39,10 @@ class Revision:
 
 
 def find_repository(folder: Path) -> Repository:
-    """Return the repository that a folder is in; BadInput if there is none."""
-    answer = _ask(folder, "rev-parse", "--show-toplevel", "--absolute-git-dir", "--show-prefix")
+    """Return the repository that a folder is in; BadInput if there is none, for which git need not be started."""
+    places = (folder.resolve(), *folder.resolve().parents)
+    inside = any((place / ".git").exists() for place in places)
+    answer = _ask(folder, "rev-parse", "--show-toplevel", "--absolute-git-dir", "--show-prefix") if inside else None
     if answer is None:
         raise BadInput(
             f"{folder.resolve()} is in no git repository with a working tree; go to one, or name two commands"

@@ -56,6 +56,7 @@ def a_folder_with_a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example(command="report", words=["run", "--output", "."])
 @example(command="report", words=["\udcff"])
 @example(command="report", words=["x" * 5000])
+@example(command="history", words=["-"])
 def test_what_only_reads_starts_nothing(command: str, words: list[str], place: Path) -> None:
     """It answers with one of our exit codes, whatever the words."""
 
